@@ -1,0 +1,419 @@
+//! Why a problem has no plan, and the smallest single changes that would give it one.
+
+use std::fmt;
+
+use crate::problem::{MAX_BATCHES, Problem};
+
+/// The first test that a problem without a plan fails, in the order of the variants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Infeasible {
+    /// Fewer batches than the workers that must be employed need.
+    #[error("insufficient data: {n} batches, {needed} needed")]
+    InsufficientData {
+        /// Batches there are.
+        n: u64,
+        /// `max(1, s_min) · max(1, beta)`.
+        needed: u64,
+    },
+    /// Fewer workers that can take a lot than must be employed.
+    #[error("insufficient workers: {eligible} can take a lot, {needed} needed")]
+    InsufficientWorkers {
+        /// Workers with `s_max ≥ max(1, s_min)`.
+        eligible: u64,
+        /// `max(1, beta)`.
+        needed: u64,
+    },
+    /// The eligible workers together cannot take the data.
+    #[error("insufficient capacity: the eligible workers can take {capacity} of {n} batches")]
+    InsufficientCapacity {
+        /// Their capacities together.
+        capacity: u64,
+        /// Batches there are.
+        n: u64,
+    },
+    /// Lots limit how many can be employed at once, and that many cannot take the data.
+    #[error(
+        "cardinality gap: at most {employable} workers can be employed at once, \
+         and they can take {capacity} of {n} batches"
+    )]
+    CardinalityGap {
+        /// `min(eligible, ⌊n / max(1, s_min)⌋)`.
+        employable: u64,
+        /// The capacities of so many largest together.
+        capacity: u64,
+        /// Batches there are.
+        n: u64,
+    },
+}
+
+impl Infeasible {
+    /// The machine-readable name.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::InsufficientData { .. } => "insufficient_data",
+            Self::InsufficientWorkers { .. } => "insufficient_workers",
+            Self::InsufficientCapacity { .. } => "insufficient_capacity",
+            Self::CardinalityGap { .. } => "cardinality_gap",
+        }
+    }
+}
+
+/// One change to a problem, everything else left as it is, that gives it a plan. Of its kind it
+/// is the smallest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// Demand fewer employed workers.
+    LowerBeta {
+        /// The largest value that works.
+        to: u64,
+    },
+    /// Allow smaller lots.
+    LowerSMin {
+        /// The largest value that works.
+        to: u64,
+    },
+    /// Train on more data.
+    RaiseN {
+        /// The smallest value that works.
+        to: u64,
+    },
+    /// Train on less data.
+    LowerN {
+        /// The largest value that works.
+        to: u64,
+    },
+    /// Let the worker with the largest capacity take more.
+    RaiseCapacity {
+        /// By so many batches.
+        by: u64,
+    },
+    /// Bring more workers, all alike.
+    AddWorkers {
+        /// How many.
+        count: u64,
+        /// The least capacity of each.
+        s_max: u64,
+    },
+}
+
+impl fmt::Display for Repair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LowerBeta { to } => write!(f, "lower beta to {to}"),
+            Self::LowerSMin { to } => write!(f, "lower s_min to {to}"),
+            Self::RaiseN { to } => write!(f, "raise n to {to}"),
+            Self::LowerN { to } => write!(f, "lower n to {to}"),
+            Self::RaiseCapacity { by } => {
+                write!(f, "raise the capacity of the largest worker by {by}")
+            }
+            Self::AddWorkers { count: 1, s_max } => write!(f, "add 1 worker of capacity {s_max}"),
+            Self::AddWorkers { count, s_max } => {
+                write!(f, "add {count} workers of capacity {s_max}")
+            }
+        }
+    }
+}
+
+impl Problem {
+    /// The reason why there is no plan, or `None` when there is one. In `O(k)` time.
+    pub fn infeasibility(&self) -> Option<Infeasible> {
+        if self.is_empty() {
+            return None;
+        }
+        let (n, lot, needed) = (self.n(), self.lot(), self.beta().max(1));
+        let needed_batches = lot * needed; // at most 10^18
+        if n < needed_batches {
+            let needed = needed_batches;
+            return Some(Infeasible::InsufficientData { n, needed });
+        }
+        let mut capacities = self.eligible_capacities();
+        let eligible = capacities.len() as u64;
+        if eligible < needed {
+            return Some(Infeasible::InsufficientWorkers { eligible, needed });
+        }
+        let capacity = capacities.iter().sum();
+        if capacity < n {
+            return Some(Infeasible::InsufficientCapacity { capacity, n });
+        }
+        let employable = eligible.min(n / lot);
+        let capacity = sum_of_largest(&mut capacities, employable);
+        (capacity < n).then_some(Infeasible::CardinalityGap {
+            employable,
+            capacity,
+            n,
+        })
+    }
+
+    /// The smallest single changes, one of each kind that can help; empty when there is a plan.
+    ///
+    /// A change of n, s_min or beta leaves everything else alone. Changes that would leave the
+    /// bounds of a problem are not offered.
+    pub fn repairs(&self) -> Vec<Repair> {
+        if self.infeasibility().is_none() {
+            return Vec::new();
+        }
+        let changes = [
+            self.repair_beta(),
+            self.repair_s_min(),
+            self.repair_n(),
+            self.repair_capacity(),
+            self.repair_workers(),
+        ];
+        changes.into_iter().flatten().collect()
+    }
+
+    fn eligible_capacities(&self) -> Vec<u64> {
+        let eligible = self.workers().iter().filter(|w| self.is_eligible(w));
+        eligible.map(|w| w.s_max).collect()
+    }
+
+    /// Fewer employed workers never hurt, and only the first two tests look at beta.
+    fn repair_beta(&self) -> Option<Repair> {
+        let eligible = self.eligible_capacities().len() as u64;
+        let to = eligible.min(self.n() / self.lot());
+        let lowered = self.clone().with_beta(to);
+        (to < self.beta() && lowered.infeasibility().is_none()).then_some(Repair::LowerBeta { to })
+    }
+
+    /// Smaller lots never hurt, so the largest that works is found by bisection.
+    fn repair_s_min(&self) -> Option<Repair> {
+        let works = |s_min| self.clone().with_s_min(s_min).infeasibility().is_none();
+        if self.s_min() <= 1 || !works(1) {
+            return None; // lots of 0 and 1 are the same
+        }
+        let (mut works_at, mut fails_at) = (1, self.s_min());
+        while fails_at - works_at > 1 {
+            let middle = works_at + (fails_at - works_at) / 2;
+            if works(middle) {
+                works_at = middle;
+            } else {
+                fails_at = middle;
+            }
+        }
+        Some(Repair::LowerSMin { to: works_at })
+    }
+
+    /// With `j` workers employed the numbers of batches that work are those from `j·m` to the
+    /// sum of the `j` largest capacities: the nearest end of such a range is the answer.
+    fn repair_n(&self) -> Option<Repair> {
+        let (n, lot) = (self.n(), self.lot());
+        let mut capacities = self.eligible_capacities();
+        capacities.sort_unstable_by(|a, b| b.cmp(a));
+        let (mut below, mut above) = (None, None);
+        let mut largest = 0;
+        for (j, s_max) in (1_u64..).zip(capacities) {
+            largest += s_max;
+            if j < self.beta() {
+                continue;
+            }
+            if largest < n {
+                below = below.max(Some(largest));
+            }
+            if j * lot > n {
+                above = Some(j * lot);
+                break;
+            }
+        }
+        if self.beta() == 0 && below.is_none() && n > 0 {
+            below = Some(0);
+        }
+        match (below, above) {
+            (Some(to), up) if up.is_none_or(|up| n - to <= up - n) => Some(Repair::LowerN { to }),
+            (_, Some(to)) if to <= MAX_BATCHES => Some(Repair::RaiseN { to }),
+            (Some(to), _) => Some(Repair::LowerN { to }),
+            (None, _) => None,
+        }
+    }
+
+    /// With enough data and workers, all that is missing is capacity among the largest.
+    fn repair_capacity(&self) -> Option<Repair> {
+        let (short, mut capacities) = self.shortfall()?;
+        let largest = capacities.iter_mut().max()?;
+        (*largest + short <= MAX_BATCHES).then_some(Repair::RaiseCapacity { by: short })
+    }
+
+    fn repair_workers(&self) -> Option<Repair> {
+        let (n, lot, needed) = (self.n(), self.lot(), self.beta().max(1));
+        if n < lot * needed {
+            return None; // more workers would only need more data
+        }
+        let mut capacities = self.eligible_capacities();
+        let eligible = capacities.len() as u64;
+        let (count, s_max) = if eligible < needed {
+            // All that must be employed are: the new ones share what is left over.
+            let count = needed - eligible;
+            let left = n.saturating_sub(capacities.iter().sum());
+            (count, left.div_ceil(count).max(lot))
+        } else {
+            // One more: beside it, so many others can still be employed.
+            let others = eligible.min(n / lot - 1);
+            let left = n.saturating_sub(sum_of_largest(&mut capacities, others));
+            (1, left.max(lot))
+        };
+        (s_max <= MAX_BATCHES).then_some(Repair::AddWorkers { count, s_max })
+    }
+
+    /// By how much the largest employable workers together fall short, and the capacities.
+    fn shortfall(&self) -> Option<(u64, Vec<u64>)> {
+        let (n, lot, needed) = (self.n(), self.lot(), self.beta().max(1));
+        let mut capacities = self.eligible_capacities();
+        let eligible = capacities.len() as u64;
+        if n < lot * needed || eligible < needed {
+            return None;
+        }
+        let largest = sum_of_largest(&mut capacities, eligible.min(n / lot));
+        Some((n.checked_sub(largest)?, capacities))
+    }
+}
+
+/// The sum of the `count` largest values; reorders them.
+fn sum_of_largest(values: &mut [u64], count: u64) -> u64 {
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    if count == 0 {
+        return 0;
+    }
+    if count < values.len() {
+        values.select_nth_unstable_by(count - 1, |a, b| b.cmp(a));
+    }
+    values.iter().take(count).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Fee, Worker};
+    use proptest::prelude::*;
+
+    fn problem(n: u64, s_min: u64, beta: u64, capacities: &[u64]) -> Problem {
+        let worker = |&s_max| Worker {
+            s_max,
+            fee: Fee::ZERO,
+        };
+        let workers = capacities.iter().map(worker).collect();
+        Problem::new(n, s_min, beta, workers).expect("within bounds")
+    }
+
+    /// The definition itself: some set of at least beta workers whose lots and capacities
+    /// enclose n.
+    fn feasible_by_enumeration(problem: &Problem) -> bool {
+        let workers = problem.workers();
+        (0_u32..1 << workers.len()).any(|set| {
+            let chosen = || (0..workers.len()).filter(|i| set >> i & 1 == 1);
+            let count = u64::from(set.count_ones());
+            let capacity: u64 = chosen().map(|i| workers[i].s_max).sum();
+            count >= problem.beta()
+                && chosen().all(|i| problem.is_eligible(&workers[i]))
+                && (count * problem.lot()..=capacity).contains(&problem.n())
+        })
+    }
+
+    #[test]
+    fn known_answers() {
+        let check = |problem: Problem, expected: &str| {
+            let infeasible = problem.infeasibility().expect("no plan");
+            assert_eq!(infeasible.to_string(), expected);
+        };
+        check(
+            problem(7, 4, 0, &[6, 6, 6]),
+            "cardinality gap: at most 1 workers can be employed at once, \
+             and they can take 6 of 7 batches",
+        );
+        check(
+            problem(11, 4, 0, &[5, 5, 5]),
+            "cardinality gap: at most 2 workers can be employed at once, \
+             and they can take 10 of 11 batches",
+        );
+        check(
+            problem(8, 3, 3, &[9, 9, 9]),
+            "insufficient data: 8 batches, 9 needed",
+        );
+        check(
+            problem(0, 0, 1, &[9]),
+            "insufficient data: 0 batches, 1 needed",
+        );
+        check(
+            problem(8, 3, 0, &[2, 2]),
+            "insufficient workers: 0 can take a lot, 1 needed",
+        );
+        check(
+            problem(8, 3, 0, &[4, 3]),
+            "insufficient capacity: the eligible workers can take 7 of 8 batches",
+        );
+        assert_eq!(problem(0, 7, 0, &[]).infeasibility(), None);
+    }
+
+    #[test]
+    fn repairs_are_offered_in_words() {
+        let words: Vec<_> = problem(11, 4, 0, &[5, 5, 5])
+            .repairs()
+            .iter()
+            .map(Repair::to_string)
+            .collect();
+        assert_eq!(
+            words,
+            [
+                "lower s_min to 3",
+                "lower n to 10",
+                "raise the capacity of the largest worker by 1",
+                "add 1 worker of capacity 6",
+            ]
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+        #[test]
+        fn the_tests_decide_feasibility(
+            n in 0_u64..40, s_min in 0_u64..12, beta in 0_u64..6,
+            capacities in prop::collection::vec(0_u64..14, 0..7),
+        ) {
+            let problem = problem(n, s_min, beta, &capacities);
+            let expected = feasible_by_enumeration(&problem);
+            prop_assert_eq!(problem.infeasibility().is_none(), expected);
+        }
+
+        /// Each repair works, and one step less of the same kind does not.
+        #[test]
+        fn repairs_work_and_are_smallest(
+            n in 0_u64..40, s_min in 0_u64..12, beta in 0_u64..6,
+            capacities in prop::collection::vec(0_u64..14, 0..7),
+        ) {
+            let original = problem(n, s_min, beta, &capacities);
+            let raised = |by| {
+                let mut capacities = capacities.clone();
+                *capacities.iter_mut().max().expect("a worker") += by;
+                problem(n, s_min, beta, &capacities)
+            };
+            let extended = |count: u64, s_max| {
+                let added = std::iter::repeat_n(s_max, count as usize);
+                problem(n, s_min, beta, &capacities.iter().copied().chain(added).collect::<Vec<_>>())
+            };
+            let works = |p: &Problem| p.infeasibility().is_none();
+            for repair in original.repairs() {
+                let (repaired, smaller) = match repair {
+                    Repair::LowerBeta { to } =>
+                        (original.clone().with_beta(to), vec![original.clone().with_beta(to + 1)]),
+                    Repair::LowerSMin { to } =>
+                        (original.clone().with_s_min(to), vec![original.clone().with_s_min(to + 1)]),
+                    Repair::LowerN { to } | Repair::RaiseN { to } => {
+                        let distance = n.abs_diff(to);
+                        let nearer = (n.saturating_sub(distance - 1)..n + distance).map(|n|
+                            original.clone().with_n(n));
+                        (original.clone().with_n(to), nearer.collect())
+                    }
+                    Repair::RaiseCapacity { by } => (raised(by), vec![raised(by - 1)]),
+                    Repair::AddWorkers { count, s_max } => {
+                        let mut smaller = vec![extended(count - 1, 1_000)];
+                        if s_max > 0 { smaller.push(extended(count, s_max - 1)); }
+                        (extended(count, s_max), smaller)
+                    }
+                };
+                prop_assert!(works(&repaired), "{repair} does not work");
+                for problem in smaller {
+                    prop_assert!(!works(&problem), "{repair} is not the smallest");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What an allocator answers.
+
+use crate::infeasible::Infeasible;
+use crate::money::Cost;
+use crate::plan::Plan;
+
+/// An allocator's answer to one problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A plan that satisfies every constraint.
+    Planned(Planned),
+    /// There is no such plan, and why.
+    Infeasible(Infeasible),
+    /// The allocator found no plan, though one may exist.
+    Failed(Failure),
+}
+
+impl Outcome {
+    /// The plan with what is known of it, if there is one.
+    pub const fn planned(&self) -> Option<&Planned> {
+        match self {
+            Self::Planned(planned) => Some(planned),
+            Self::Infeasible(_) | Self::Failed(_) => None,
+        }
+    }
+
+    /// `optimal`, `bounded`, `feasible`, `infeasible` or `failed`.
+    pub const fn status(&self) -> &'static str {
+        match self {
+            Self::Planned(planned) => planned.status.name(),
+            Self::Infeasible(_) => "infeasible",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// The machine-readable reason why there is no plan.
+    pub const fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Planned(_) => None,
+            Self::Infeasible(infeasible) => Some(infeasible.reason()),
+            Self::Failed(failure) => Some(failure.reason.name()),
+        }
+    }
+}
+
+/// A plan and what its allocator knows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// What is proved of it.
+    pub status: PlanStatus,
+    /// No plan costs less than this, where the allocator has such a bound.
+    pub lower_bound: Option<Cost>,
+    /// What the bound rests on.
+    pub certificate: Option<Certificate>,
+}
+
+/// What is proved of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanStatus {
+    /// No plan is cheaper.
+    Optimal,
+    /// The budget ran out: the lower bound says how far from optimal it can be at most.
+    Bounded,
+    /// It satisfies every constraint; nothing is proved of its cost.
+    Feasible,
+}
+
+impl PlanStatus {
+    /// The name in lines and tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Optimal => "optimal",
+            Self::Bounded => "bounded",
+            Self::Feasible => "feasible",
+        }
+    }
+}
+
+/// What a lower bound rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// Theorem 1 or Lemma 2: the answer is a formula.
+    ClosedForm,
+    /// The Lagrangian bound met the plan at the root.
+    Root,
+    /// Branch and bound closed the gap.
+    Search,
+    /// A dynamic programme over the undecided workers closed it.
+    DynamicProgramme,
+    /// A mixed-integer solver says so.
+    Solver,
+    /// The continuous relaxation.
+    Relaxation,
+}
+
+impl Certificate {
+    /// The name in lines and tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ClosedForm => "closed_form",
+            Self::Root => "root",
+            Self::Search => "search",
+            Self::DynamicProgramme => "dynamic_programme",
+            Self::Solver => "solver",
+            Self::Relaxation => "relaxation",
+        }
+    }
+}
+
+/// An allocator gave up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The kind of failure.
+    pub reason: FailureReason,
+    /// What happened, for a person.
+    pub message: String,
+}
+
+/// The kinds of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureReason {
+    /// The problem has more workers than this allocator takes.
+    TooLarge,
+    /// The budget ran out before there was any plan.
+    NoPlanFound,
+    /// The plan did not verify in integers.
+    Unverified,
+    /// The solver itself reported an error.
+    SolverError,
+}
+
+impl FailureReason {
+    /// The name in lines and tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TooLarge => "too_large",
+            Self::NoPlanFound => "no_plan_found",
+            Self::Unverified => "unverified",
+            Self::SolverError => "solver_error",
+        }
+    }
+}

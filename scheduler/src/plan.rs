@@ -1,0 +1,201 @@
+//! A plan, and the check that it is one.
+
+use crate::money::Cost;
+use crate::problem::Problem;
+
+/// How many batches each worker gets, in the problem's order, and what they cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Batches of each worker; 0 means not employed.
+    pub batches: Vec<u64>,
+    /// `Σ fee_i · batches_i`.
+    pub cost: Cost,
+}
+
+impl Plan {
+    /// The plan with these batches, costed by the problem's fees.
+    ///
+    /// # Panics
+    /// When there are more batches than workers.
+    pub fn costed(problem: &Problem, batches: Vec<u64>) -> Self {
+        assert!(
+            batches.len() <= problem.workers().len(),
+            "a plan must not name more workers than the problem has"
+        );
+        let cost = problem
+            .workers()
+            .iter()
+            .zip(&batches)
+            .map(|(worker, &x)| worker.fee.times(x))
+            .sum();
+        Self { batches, cost }
+    }
+
+    /// How many workers are employed.
+    pub fn workers_employed(&self) -> u64 {
+        self.batches.iter().filter(|&&x| x > 0).count() as u64
+    }
+
+    /// Checks every constraint of the problem, and the cost, in integers.
+    ///
+    /// # Errors
+    /// The first constraint that does not hold.
+    pub fn verify(&self, problem: &Problem) -> Result<(), Violation> {
+        let workers = problem.workers();
+        if self.batches.len() != workers.len() {
+            return Err(Violation::Length {
+                plan: self.batches.len(),
+                workers: workers.len(),
+            });
+        }
+        let lot = problem.lot();
+        // Neither sum can overflow: 10^6 workers of at most 10^9 batches at 10^12 micro-units.
+        let (mut total, mut employed, mut cost) = (0_u64, 0_u64, 0_u128);
+        for (worker, (&x, w)) in self.batches.iter().zip(workers).enumerate() {
+            if x == 0 {
+                continue;
+            }
+            if x < lot {
+                return Err(Violation::BelowLot { worker, x, lot });
+            }
+            if x > w.s_max {
+                let s_max = w.s_max;
+                return Err(Violation::AboveCapacity { worker, x, s_max });
+            }
+            total += x;
+            employed += 1;
+            cost += w.fee.times(x).micros();
+        }
+        if total != problem.n() {
+            let n = problem.n();
+            return Err(Violation::Total { total, n });
+        }
+        if employed < problem.beta() {
+            let beta = problem.beta();
+            return Err(Violation::TooFewWorkers { employed, beta });
+        }
+        if cost != self.cost.micros() {
+            return Err(Violation::Cost {
+                stated: self.cost,
+                actual: Cost::from_micros(cost),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The constraint that a plan breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// The plan is for another number of workers.
+    #[error("the plan names {plan} workers, the problem has {workers}")]
+    Length {
+        /// Workers in the plan.
+        plan: usize,
+        /// Workers in the problem.
+        workers: usize,
+    },
+    /// An employed worker gets less than a lot.
+    #[error("worker {worker} gets {x} batches, less than the lot of {lot}")]
+    BelowLot {
+        /// The worker's 0-based index.
+        worker: usize,
+        /// Its batches.
+        x: u64,
+        /// The lot, `max(1, s_min)`.
+        lot: u64,
+    },
+    /// A worker gets more than it can train in time.
+    #[error("worker {worker} gets {x} batches, more than its s_max of {s_max}")]
+    AboveCapacity {
+        /// The worker's 0-based index.
+        worker: usize,
+        /// Its batches.
+        x: u64,
+        /// Its capacity.
+        s_max: u64,
+    },
+    /// Not all batches are handed out, or too many.
+    #[error("the plan hands out {total} batches, expected {n}")]
+    Total {
+        /// Batches handed out.
+        total: u64,
+        /// Batches there are.
+        n: u64,
+    },
+    /// Too few workers are employed.
+    #[error("the plan employs {employed} workers, expected at least {beta}")]
+    TooFewWorkers {
+        /// Workers employed.
+        employed: u64,
+        /// The least that must be.
+        beta: u64,
+    },
+    /// The cost is not that of the batches.
+    #[error("the plan states a cost of {stated}, its batches cost {actual}")]
+    Cost {
+        /// What the plan says.
+        stated: Cost,
+        /// What its batches cost.
+        actual: Cost,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Fee, Worker};
+
+    fn problem() -> Problem {
+        let worker = |s_max, units: u64| Worker {
+            s_max,
+            fee: Fee::from_micros(units * 1_000_000).expect("small"),
+        };
+        Problem::new(10, 3, 2, vec![worker(6, 1), worker(5, 2), worker(2, 0)]).expect("valid")
+    }
+
+    #[test]
+    fn a_valid_plan_verifies() {
+        let plan = Plan::costed(&problem(), vec![6, 4, 0]);
+        assert_eq!(plan.verify(&problem()), Ok(()));
+        assert_eq!(plan.cost, Cost::from_micros(14_000_000));
+        assert_eq!(plan.workers_employed(), 2);
+    }
+
+    #[test]
+    fn every_constraint_is_checked() {
+        let check = |batches: &[u64]| {
+            Plan::costed(&problem(), batches.to_vec())
+                .verify(&problem())
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            check(&[6, 4]),
+            "the plan names 2 workers, the problem has 3"
+        );
+        assert_eq!(
+            check(&[6, 2, 2]),
+            "worker 1 gets 2 batches, less than the lot of 3"
+        );
+        assert_eq!(
+            check(&[7, 3, 0]),
+            "worker 0 gets 7 batches, more than its s_max of 6"
+        );
+        assert_eq!(
+            check(&[6, 5, 0]),
+            "the plan hands out 11 batches, expected 10"
+        );
+        let alone = Plan::costed(&problem().with_n(6), vec![6, 0, 0]);
+        assert_eq!(
+            alone.verify(&problem().with_n(6)).unwrap_err().to_string(),
+            "the plan employs 1 workers, expected at least 2"
+        );
+        let mut dear = Plan::costed(&problem(), vec![6, 4, 0]);
+        dear.cost += Cost::from_micros(1);
+        assert_eq!(
+            dear.verify(&problem()).unwrap_err().to_string(),
+            "the plan states a cost of 14.000001, its batches cost 14"
+        );
+    }
+}

@@ -1,0 +1,176 @@
+//! The allocation problem, stated exactly.
+//!
+//! Give each worker `i` an integer number of batches `x_i`, so that the total fee
+//! `Σ fee_i · x_i` is least, subject to `Σ x_i = n`, `x_i = 0` or `m ≤ x_i ≤ s_max_i` with the
+//! lot `m = max(1, s_min)`, and at least `beta` workers employed (`x_i ≥ 1`).
+
+use crate::money::Fee;
+
+/// The largest number of batches, of the data as of one worker's capacity.
+pub const MAX_BATCHES: u64 = 1_000_000_000;
+
+/// The largest number of workers in one problem.
+pub const MAX_WORKERS: usize = 1_000_000;
+
+/// One machine, as an allocation sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Worker {
+    /// The most batches that it can train within the time limit.
+    pub s_max: u64,
+    /// What one batch costs on it.
+    pub fee: Fee,
+}
+
+/// A valid allocation problem: every number lies within its bounds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    n: u64,
+    s_min: u64,
+    beta: u64,
+    workers: Vec<Worker>,
+}
+
+impl Problem {
+    /// States a problem: `n` batches, lots of at least `s_min`, at least `beta` employed workers.
+    ///
+    /// # Errors
+    /// When a number lies above [`MAX_BATCHES`] or there are more than [`MAX_WORKERS`] workers.
+    pub fn new(
+        n: u64,
+        s_min: u64,
+        beta: u64,
+        workers: Vec<Worker>,
+    ) -> Result<Self, ProblemError> {
+        for (name, value) in [("n", n), ("s_min", s_min), ("beta", beta)] {
+            if value > MAX_BATCHES {
+                return Err(ProblemError::TooLarge { name, value });
+            }
+        }
+        if workers.len() > MAX_WORKERS {
+            return Err(ProblemError::TooManyWorkers {
+                count: workers.len(),
+            });
+        }
+        if let Some(worker) = workers.iter().position(|w| w.s_max > MAX_BATCHES) {
+            return Err(ProblemError::CapacityTooLarge {
+                worker,
+                s_max: workers[worker].s_max,
+            });
+        }
+        Ok(Self {
+            n,
+            s_min,
+            beta,
+            workers,
+        })
+    }
+
+    /// Batches to hand out in all.
+    pub const fn n(&self) -> u64 {
+        self.n
+    }
+
+    /// The least number of batches of an employed worker, as stated (may be 0).
+    pub const fn s_min(&self) -> u64 {
+        self.s_min
+    }
+
+    /// The least number of employed workers.
+    pub const fn beta(&self) -> u64 {
+        self.beta
+    }
+
+    /// The workers, in the order that plans follow.
+    pub fn workers(&self) -> &[Worker] {
+        &self.workers
+    }
+
+    /// The lot `m = max(1, s_min)`: the least that makes a worker employed.
+    pub const fn lot(&self) -> u64 {
+        if self.s_min == 0 { 1 } else { self.s_min }
+    }
+
+    /// Whether the worker can be employed at all: it can take a whole lot.
+    pub const fn is_eligible(&self, worker: &Worker) -> bool {
+        worker.s_max >= self.lot()
+    }
+
+    /// Whether there is nothing to do: no batches and nobody who must be employed.
+    pub const fn is_empty(&self) -> bool {
+        self.n == 0 && self.beta == 0
+    }
+
+    /// The same workers and data under another least number of employed workers.
+    #[must_use]
+    pub fn with_beta(mut self, beta: u64) -> Self {
+        self.beta = beta.min(MAX_BATCHES);
+        self
+    }
+
+    /// The same workers and data under another least number of batches.
+    #[must_use]
+    pub fn with_s_min(mut self, s_min: u64) -> Self {
+        self.s_min = s_min.min(MAX_BATCHES);
+        self
+    }
+
+    /// The same workers under another number of batches.
+    #[must_use]
+    pub fn with_n(mut self, n: u64) -> Self {
+        self.n = n.min(MAX_BATCHES);
+        self
+    }
+}
+
+/// Why numbers do not make a problem.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProblemError {
+    /// One of n, s_min and beta is out of bounds.
+    #[error("{name} is {value}, expected at most 1000000000")]
+    TooLarge {
+        /// Which number.
+        name: &'static str,
+        /// What it was.
+        value: u64,
+    },
+    /// A capacity is out of bounds.
+    #[error("s_max of worker {worker} is {s_max}, expected at most 1000000000")]
+    CapacityTooLarge {
+        /// The worker's 0-based index.
+        worker: usize,
+        /// Its capacity in batches.
+        s_max: u64,
+    },
+    /// More workers than an allocator is made for.
+    #[error("there are {count} workers, expected at most 1000000")]
+    TooManyWorkers {
+        /// How many there are.
+        count: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_checked() {
+        let worker = |s_max| Worker {
+            s_max,
+            fee: Fee::ZERO,
+        };
+        assert!(Problem::new(MAX_BATCHES, 0, 0, vec![worker(MAX_BATCHES)]).is_ok());
+        let error = Problem::new(MAX_BATCHES + 1, 0, 0, vec![]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "n is 1000000001, expected at most 1000000000"
+        );
+        let error = Problem::new(1, 0, 0, vec![worker(1), worker(MAX_BATCHES + 1)]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "s_max of worker 1 is 1000000001, expected at most 1000000000"
+        );
+        let error = Problem::new(1, 0, 0, vec![worker(1); MAX_WORKERS + 1]).unwrap_err();
+        assert_eq!(error, ProblemError::TooManyWorkers { count: 1_000_001 });
+    }
+}

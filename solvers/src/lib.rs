@@ -1,0 +1,75 @@
+//! Allocators behind one trait.
+//!
+//! `heuristic` is the seed's algorithm, `exact` proves the optimum, `cbc` solves the
+//! mixed-integer program and `lp` rounds its relaxation. Whatever one of them returns was
+//! verified in integers first: see [`Allocator::measure`].
+//!
+//! **What it deliberately does not know:** where problems come from, how answers are stored or
+//! printed, and any budget in wall time: budgets are counts, so that answers do not depend on
+//! the machine.
+
+use std::time::{Duration, Instant};
+
+use scheduler::{Cost, Failure, FailureReason, Outcome, PlanStatus, Problem};
+
+/// Something that answers allocation problems. It may keep buffers between calls.
+pub trait Allocator: Send {
+    /// The name on the command line and in tables.
+    fn name(&self) -> &'static str;
+
+    /// Answers one problem. Callers use [`Allocator::measure`], which verifies the answer.
+    fn propose(&mut self, problem: &Problem) -> Outcome;
+
+    /// The CPU time that all calls so far spent inside an external solver library.
+    fn library_cpu(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Answers one problem, verifies the answer in integers, and says how long both took.
+    fn measure(&mut self, problem: &Problem) -> Measured {
+        let (start, library_start) = (Instant::now(), self.library_cpu());
+        let outcome = verified(problem, self.propose(problem));
+        Measured {
+            outcome,
+            wall: start.elapsed(),
+            library_cpu: self.library_cpu().saturating_sub(library_start),
+        }
+    }
+}
+
+/// A verified answer and what it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// The answer.
+    pub outcome: Outcome,
+    /// Wall time, verification included.
+    pub wall: Duration,
+    /// CPU time inside an external solver library, as far as it is known.
+    pub library_cpu: Duration,
+}
+
+/// Lets only verified plans through: a plan that breaks a constraint becomes a failure with
+/// reason `unverified`, and so does a lower bound above the cost.
+pub fn verified(problem: &Problem, outcome: Outcome) -> Outcome {
+    let Outcome::Planned(planned) = &outcome else {
+        return outcome;
+    };
+    let above = |bound: Cost| bound > planned.plan.cost;
+    let message = match planned.plan.verify(problem) {
+        Err(violation) => violation.to_string(),
+        Ok(()) if planned.lower_bound.is_some_and(above) => {
+            "the lower bound lies above the cost".to_owned()
+        }
+        Ok(())
+            if planned.status == PlanStatus::Optimal
+                && planned.lower_bound != Some(planned.plan.cost) =>
+        {
+            "the plan is called optimal, but its lower bound is not its cost".to_owned()
+        }
+        Ok(()) => return outcome,
+    };
+    Outcome::Failed(Failure {
+        reason: FailureReason::Unverified,
+        message,
+    })
+}
