@@ -19,5 +19,5 @@ pub use infeasible::{Infeasible, Repair};
 pub use money::{Cost, DecimalError, Fee, MICROS_PER_UNIT, parse_micros};
 pub use outcome::{Certificate, Failure, FailureReason, Outcome, PlanStatus, Planned};
 pub use plan::{Plan, Violation};
-pub use problem::{MAX_BATCHES, MAX_WORKERS, Problem, ProblemError, Worker};
+pub use problem::{MAX_BATCHES, MAX_N, MAX_WORKERS, Problem, ProblemError, Worker};
 pub use time::{Instant, Span};
