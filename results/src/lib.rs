@@ -1,1 +1,39 @@
-//! To come.
+//! Tables, statistics and summaries of what was allocated.
+//!
+//! - [`plan_line`]: the JSON line of one plan, written and read back.
+//! - [`statistics`]: the 39 statistics of the thesis.
+//! - [`Validation`]: many tests under several allocators, compared while they stream by, and
+//!   written as tables if wanted. [`merge`] joins the folders of its shards.
+//! - [`read`]: tables read back, a row at a time.
+//!
+//! Tables are written and read through polars, which shows nowhere in the public interface.
+//!
+//! **What it deliberately does not know:** where problems come from, how plans are found (it
+//! sees verified outcomes only), the command line, clocks and threads. Whoever calls it measures
+//! times, gathers [`Chunk`]s on as many threads as there are, and hands them over in order.
+
+mod assess;
+mod chunk;
+mod error;
+mod frames;
+mod interval;
+pub mod merge;
+pub mod plan_line;
+pub mod read;
+mod render;
+mod row;
+mod run_plan;
+pub mod statistics;
+mod table;
+mod tally;
+mod validation;
+
+pub use assess::{Assessed, Excess, Kind, Truth, Verdict};
+pub use chunk::{Chunk, Detail};
+pub use error::{Action, ResultsError};
+pub use interval::{Estimate, Moments, share};
+pub use render::{Style, render};
+pub use row::{OutcomeRow, Status, Took};
+pub use run_plan::{FamilyPlan, RunPlan, Shard, ShardError};
+pub use tally::{ALL_FAMILIES, Counts, Discrepancy, Report, Summary, SummaryRow, TimingRow, WORST};
+pub use validation::{FILES, RUN_FILE, Validation};

@@ -1,2 +1,7 @@
-//! The `sim` command.
-fn main() {}
+//! The `sim` command. See the library's description.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sim::main()
+}

@@ -50,6 +50,15 @@ pub trait Allocator: Send {
             library_cpu: self.library_cpu().saturating_sub(library_start),
         }
     }
+
+    /// Answers many problems, in order, as [`Allocator::measure`] does one. An allocator that
+    /// lives elsewhere may answer them together.
+    fn measure_all(&mut self, problems: &[Problem]) -> Vec<Measured> {
+        problems
+            .iter()
+            .map(|problem| self.measure(problem))
+            .collect()
+    }
 }
 
 /// A verified answer and what it took.

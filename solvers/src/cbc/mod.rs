@@ -13,7 +13,7 @@
 //!
 //! - The objective is stated in integers, the unit being the greatest common divisor of the
 //!   fees less the smallest of them, so that two plans of different cost are a whole unit apart
-//!   and CBC's tolerances lie far below that (see [`model`]).
+//!   and CBC's tolerances lie far below that.
 //! - Only the set of employed workers is read from CBC. The cheapest plan for a set of workers
 //!   is known exactly: everyone gets a lot, the rest goes to the cheapest first.
 //! - That plan's exact cost must be the cost that CBC claims, to a quarter of a unit. Where it

@@ -4,8 +4,6 @@ use std::ffi::OsString;
 use std::io::{self, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use scheduler::{FailureReason, Outcome, Problem};
@@ -37,7 +35,6 @@ pub struct CbcProcess {
     node_limit: u32,
     connection: Option<Connection>,
     deaths_in_a_row: u32,
-    pid: Arc<AtomicU32>,
     library_cpu: Duration,
     buffer: Vec<u8>,
 }
@@ -55,7 +52,6 @@ impl CbcProcess {
             node_limit: DEFAULT_NODE_LIMIT,
             connection: None,
             deaths_in_a_row: 0,
-            pid: Arc::default(),
             library_cpu: Duration::ZERO,
             buffer: Vec::new(),
         }
@@ -78,34 +74,6 @@ impl CbcProcess {
     /// The child's process id, while there is one.
     pub fn pid(&self) -> Option<u32> {
         self.connection.as_ref().map(|c| c.child.id())
-    }
-
-    /// A view of the child's process id that stays valid while the allocator works elsewhere,
-    /// so that another thread can look up its memory. It reads 0 while there is no child.
-    pub fn shared_pid(&self) -> Arc<AtomicU32> {
-        Arc::clone(&self.pid)
-    }
-
-    /// Answers many problems, in order, as [`Allocator::measure`] does one, at a fraction of the
-    /// way there and back: problems travel together, and so do answers.
-    pub fn measure_all(&mut self, problems: &[Problem]) -> Vec<Measured> {
-        let mut answers: Vec<Option<Measured>> = problems.iter().map(settled).collect();
-        let open: Vec<usize> = (0..problems.len())
-            .filter(|&i| answers[i].is_none())
-            .collect();
-        let mut open = open.as_slice();
-        while !open.is_empty() {
-            let answered = self.ask_together(problems, open, &mut answers);
-            open = &open[answered..];
-            if let Some((&first, rest)) = open.split_first() {
-                // Not all came together, or the child died: whose fault it is shows alone.
-                if answered == 0 {
-                    answers[first] = Some(self.ask_alone(&problems[first]));
-                    open = rest;
-                }
-            }
-        }
-        answers.into_iter().flatten().collect()
     }
 
     /// Sends as many of the problems as surely fit into a pipe, and takes the answers. Says how
@@ -220,13 +188,11 @@ impl CbcProcess {
                 }
             },
         };
-        self.pid.store(connection.child.id(), Ordering::Relaxed);
         Ok(self.connection.insert(connection))
     }
 
     /// Ends the child after an error, and says what became of it.
     fn bury(&mut self, error: &io::Error) -> String {
-        self.pid.store(0, Ordering::Relaxed);
         let Some(connection) = self.connection.take() else {
             return error.to_string();
         };
@@ -254,11 +220,31 @@ impl Allocator for CbcProcess {
     fn measure(&mut self, problem: &Problem) -> Measured {
         settled(problem).unwrap_or_else(|| self.ask_alone(problem))
     }
+
+    /// Problems travel together, and so do answers: a fraction of the way there and back.
+    fn measure_all(&mut self, problems: &[Problem]) -> Vec<Measured> {
+        let mut answers: Vec<Option<Measured>> = problems.iter().map(settled).collect();
+        let open: Vec<usize> = (0..problems.len())
+            .filter(|&i| answers[i].is_none())
+            .collect();
+        let mut open = open.as_slice();
+        while !open.is_empty() {
+            let answered = self.ask_together(problems, open, &mut answers);
+            open = &open[answered..];
+            if let Some((&first, rest)) = open.split_first() {
+                // Not all came together, or the child died: whose fault it is shows alone.
+                if answered == 0 {
+                    answers[first] = Some(self.ask_alone(&problems[first]));
+                    open = rest;
+                }
+            }
+        }
+        answers.into_iter().flatten().collect()
+    }
 }
 
 impl Drop for CbcProcess {
     fn drop(&mut self) {
-        self.pid.store(0, Ordering::Relaxed);
         if let Some(connection) = self.connection.take() {
             // It holds nothing worth saving, and nobody is left to hear of an error.
             let _ = connection.end();

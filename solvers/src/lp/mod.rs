@@ -18,8 +18,9 @@ use scheduler::{Certificate, Failure, FailureReason, Outcome, PlanStatus, Planne
 use crate::{Allocator, trivial};
 use relaxation::Relaxation;
 
-/// The most workers that the LP solver is given.
-pub const MAX_LP_WORKERS: usize = 10_000;
+/// The most workers that the LP solver is given: so many take it about half a second, and its
+/// time grows with their square.
+pub const MAX_LP_WORKERS: usize = 5_000;
 
 /// The allocator `lp`.
 #[derive(Clone, Debug, Default)]

@@ -20,7 +20,7 @@
 
 use std::time::Duration;
 
-use good_lp::solvers::microlp::{MicroLpSolution, microlp};
+use good_lp::solvers::microlp::microlp;
 use good_lp::{
     Expression, ProblemVariables, ResolutionError, Solution as _, SolverModel, Variable,
     constraint, variable,
@@ -45,9 +45,6 @@ pub(super) struct Column {
     /// The most that it can take, no more than n.
     pub(super) s_max: u64,
 }
-
-/// A column's variables: batches within the lot (all of them, if not split) and above it.
-type Pair = (Variable, Option<Variable>);
 
 /// Batches within the lot and above it, for each column, rounded: the relaxation's vertices are
 /// integral.
@@ -80,15 +77,14 @@ impl Relaxation {
 
     /// Solves it, adding the CPU time of the library.
     pub(super) fn solve(&self, library_cpu: &mut Duration) -> Result<Solution, String> {
-        let ((solved, pairs), spent) = cpu_time_of(|| self.state_and_solve());
+        let (solved, spent) = cpu_time_of(|| self.state_and_solve());
         *library_cpu += spent;
-        let solved = solved.map_err(|error| format!("the lp solver failed: {error}"))?;
+        let batches = solved.map_err(|error| format!("the lp solver failed: {error}"))?;
         let mut solution = Solution {
-            lots: Vec::with_capacity(pairs.len()),
-            above: Vec::with_capacity(pairs.len()),
+            lots: Vec::with_capacity(batches.len()),
+            above: Vec::with_capacity(batches.len()),
         };
-        for (column, (u, v)) in self.columns.iter().zip(pairs) {
-            let x = rounded(solved.value(u)) + v.map_or(0, |v| rounded(solved.value(v)));
+        for (column, x) in self.columns.iter().zip(batches) {
             solution.lots.push(x.min(self.lot));
             solution
                 .above
@@ -97,8 +93,9 @@ impl Relaxation {
         Ok(solution)
     }
 
-    /// All of it calls into the library: stating a model is as much its work as solving it.
-    fn state_and_solve(&self) -> (Result<MicroLpSolution, ResolutionError>, Vec<Pair>) {
+    /// The batches of each column. All of this calls into the library: stating a model and
+    /// reading its solution is as much its work as solving it.
+    fn state_and_solve(&self) -> Result<Vec<u64>, ResolutionError> {
         let split = self.beta > 0;
         let base = self.columns.first().map_or(0, |c| c.fee_micros);
         let mut variables = ProblemVariables::new();
@@ -130,8 +127,11 @@ impl Relaxation {
         if split {
             model.add_constraint(constraint::geq(lots, to_f64(self.lot * self.beta)));
         }
-        let solved = model.solve();
-        (solved, pairs)
+        let solved = model.solve()?;
+        let batches = |(u, v): (Variable, Option<Variable>)| {
+            rounded(solved.value(u)) + v.map_or(0, |v| rounded(solved.value(v)))
+        };
+        Ok(pairs.into_iter().map(batches).collect())
     }
 
     /// What no plan costs less than: the relaxation's optimum, if the solution is one.

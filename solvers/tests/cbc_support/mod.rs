@@ -137,8 +137,11 @@ impl Random {
     }
 }
 
+/// Draws a fee in micro-units.
+pub(crate) type Fees = Box<dyn Fn(&mut Random) -> u64>;
+
 /// Kinds of fees, with a name for messages.
-pub(crate) fn fee_kinds() -> Vec<(&'static str, Box<dyn Fn(&mut Random) -> u64>)> {
+pub(crate) fn fee_kinds() -> Vec<(&'static str, Fees)> {
     vec![
         ("cents", Box::new(|r| r.within(0, 2_000) * 10_000)),
         ("micro-units", Box::new(|r| r.within(0, 20_000_000))),

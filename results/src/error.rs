@@ -1,0 +1,102 @@
+//! What can go wrong with results on disk.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::merge::MergeError;
+
+/// Why results could not be written, read or merged. One line each, naming the file.
+#[derive(Debug, thiserror::Error)]
+pub enum ResultsError {
+    /// The folder holds results already.
+    #[error(
+        "{} already holds results ({file}): choose another folder, or ask to overwrite them",
+        dir.display()
+    )]
+    Occupied {
+        /// The folder.
+        dir: PathBuf,
+        /// One of the files found in it.
+        file: &'static str,
+    },
+    /// The system refused.
+    #[error("cannot {action} {}: {cause}{}", path.display(), hint(cause))]
+    Io {
+        /// What was tried.
+        action: Action,
+        /// On which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A file is not what this crate writes.
+    #[error("{} does not read as results: {message}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was expected.
+        message: String,
+    },
+    /// The shards do not fit together.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+}
+
+impl ResultsError {
+    pub(crate) fn io(action: Action, path: &Path, cause: io::Error) -> Self {
+        let path = path.to_owned();
+        Self::Io {
+            action,
+            path,
+            cause,
+        }
+    }
+
+    pub(crate) fn damaged(path: &Path, message: impl fmt::Display) -> Self {
+        Self::Damaged {
+            path: path.to_owned(),
+            message: message.to_string(),
+        }
+    }
+}
+
+/// What was tried with a file or folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Make it.
+    Create,
+    /// Write to it.
+    Write,
+    /// Open or read it.
+    Read,
+    /// Give it its final name.
+    Rename,
+    /// Take it away.
+    Remove,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Create => "create",
+            Self::Write => "write",
+            Self::Read => "read",
+            Self::Rename => "rename",
+            Self::Remove => "remove",
+        })
+    }
+}
+
+/// The next step to take, where the cause suggests one.
+fn hint(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            ", free some space or choose another folder"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            ", choose a folder that you may write to"
+        }
+        _ => "",
+    }
+}

@@ -1,0 +1,164 @@
+//! Means, shares and their 95 % confidence intervals.
+
+use serde::Serialize;
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+/// The normal quantile of a two-sided 95 % interval.
+const Z_95: f64 = 1.959_963_984_540_054;
+
+/// An estimate and its 95 % confidence interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Estimate {
+    /// The estimate itself.
+    pub value: f64,
+    /// The lower end; missing when there is too little data for one.
+    pub low: Option<f64>,
+    /// The upper end; missing when there is too little data for one.
+    pub high: Option<f64>,
+}
+
+/// Mean and variance of a stream, by Welford's method: numerically stable, in one pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Moments {
+    count: u64,
+    mean: f64,
+    squares: f64,
+}
+
+impl Moments {
+    /// Takes one more value in.
+    pub fn add(&mut self, value: f64) {
+        self.count += 1;
+        let delta = value - self.mean;
+        self.mean += delta / self.count as f64;
+        self.squares += delta * (value - self.mean);
+    }
+
+    /// How many values there were.
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The mean with Student's t interval; `None` without any value, no interval with one.
+    pub fn mean(&self) -> Option<Estimate> {
+        if self.count == 0 {
+            return None;
+        }
+        let value = self.mean;
+        if self.count == 1 {
+            let (low, high) = (None, None);
+            return Some(Estimate { value, low, high });
+        }
+        let freedom = (self.count - 1) as f64;
+        let deviation = (self.squares.max(0.0) / freedom).sqrt();
+        let half = t_975(freedom) * deviation / (self.count as f64).sqrt();
+        Some(Estimate {
+            value,
+            low: Some(value - half),
+            high: Some(value + half),
+        })
+    }
+}
+
+/// The share `hits / of` with Wilson's score interval; `None` when `of` is zero.
+pub fn share(hits: u64, of: u64) -> Option<Estimate> {
+    if of == 0 {
+        return None;
+    }
+    let (n, p) = (of as f64, hits as f64 / of as f64);
+    let z2 = Z_95 * Z_95;
+    let scale = 1.0 + z2 / n;
+    let centre = (p + z2 / (2.0 * n)) / scale;
+    let half = Z_95 / scale * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
+    // At the ends the interval touches them exactly; rounding would leave it just beside.
+    let low = if hits == 0 { 0.0 } else { centre - half };
+    let high = if hits == of { 1.0 } else { centre + half };
+    Some(Estimate {
+        value: p,
+        low: Some(low),
+        high: Some(high),
+    })
+}
+
+/// The 97.5 % quantile of Student's t. By bisection on statrs' distribution function, because its
+/// own inverse is off by up to two percent at some points.
+fn t_975(freedom: f64) -> f64 {
+    if freedom > 1e6 {
+        return Z_95; // they agree to six places
+    }
+    let distribution = StudentsT::new(0.0, 1.0, freedom).expect("freedom is at least one");
+    let (mut low, mut high) = (1.0, 20.0);
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        if distribution.cdf(middle) < 0.975 {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    0.5 * (low + high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(a: f64, b: f64, tolerance: f64) {
+        assert!((a - b).abs() <= tolerance, "{a} is not {b}");
+    }
+
+    /// Quantiles as R's qt(0.975, df) prints them.
+    #[test]
+    fn quantiles_of_student() {
+        for (freedom, quantile) in [
+            (1.0, 12.706_204_736),
+            (2.0, 4.302_652_730),
+            (3.0, 3.182_446_305),
+            (9.0, 2.262_157_163),
+            (30.0, 2.042_272_456),
+            (1_000.0, 1.962_339_081),
+        ] {
+            close(t_975(freedom), quantile, 1e-6);
+        }
+        close(t_975(999_999.0), Z_95, 1e-5);
+    }
+
+    #[test]
+    fn the_interval_of_a_mean() {
+        let mut moments = Moments::default();
+        assert_eq!(moments.mean(), None);
+        moments.add(2.0);
+        let alone = moments.mean().expect("one value");
+        assert_eq!((alone.value, alone.low), (2.0, None));
+        for value in [4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0] {
+            moments.add(value);
+        }
+        // Mean 5, sample variance 32/7, t(7) = 2.364624: half width 1.787490.
+        let mean = moments.mean().expect("eight values");
+        close(mean.value, 5.0, 1e-12);
+        close(mean.low.expect("given"), 5.0 - 1.787_488, 1e-5);
+        close(mean.high.expect("given"), 5.0 + 1.787_488, 1e-5);
+    }
+
+    /// R: prop.test(10, 100, correct = FALSE) gives 0.05522914 and 0.17436566.
+    #[test]
+    fn the_interval_of_a_share() {
+        let tenth = share(10, 100).expect("data");
+        close(tenth.low.expect("given"), 0.055_229_14, 1e-8);
+        close(tenth.high.expect("given"), 0.174_365_66, 1e-8);
+        let none = share(0, 10).expect("data");
+        assert_eq!(none.low, Some(0.0));
+        close(none.high.expect("given"), 0.277_532_8, 1e-6);
+        assert_eq!(share(10, 10).expect("data").high, Some(1.0));
+        assert_eq!(share(0, 0), None);
+    }
+
+    #[test]
+    fn large_means_cost_no_digits() {
+        let mut moments = Moments::default();
+        for value in [1e9, 1e9 + 1.0, 1e9 + 2.0] {
+            moments.add(value);
+        }
+        close(moments.squares, 2.0, 1e-6);
+    }
+}

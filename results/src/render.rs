@@ -1,0 +1,255 @@
+//! The comparison as a table for a terminal, at most 100 columns wide.
+
+use std::fmt::Write;
+
+use scheduler::{Cost, Span};
+
+use crate::assess::Kind;
+use crate::interval::Estimate;
+use crate::tally::{Discrepancy, Report, SummaryRow, TimingRow};
+
+/// How to print.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Style {
+    /// Headings in bold, for terminals that are asked for it.
+    pub bold: bool,
+}
+
+/// Prints the comparison: a table for each family, what does not match, and the worst
+/// discrepancies with the command that replays each.
+pub fn render(report: &Report, style: Style) -> String {
+    let mut text = String::new();
+    print(report, style, &mut text).expect("writing to a string cannot fail");
+    text
+}
+
+const WIDTHS: [usize; 10] = [9, 8, 8, 10, 16, 8, 8, 8, 8, 8];
+
+const HEADINGS: [&str; 10] = [
+    "allocator",
+    "feasible",
+    "optimal",
+    "suboptimal",
+    "mean excess %",
+    "worst %",
+    "p50",
+    "p99",
+    "max",
+    "total",
+];
+
+fn print(report: &Report, style: Style, text: &mut String) -> std::fmt::Result {
+    let rows = || report.summary.rows.iter().zip(&report.timings);
+    let mut family = None;
+    for (row, timing) in rows() {
+        if family != Some(&row.family) {
+            if family.is_some() {
+                writeln!(text)?;
+            }
+            family = Some(&row.family);
+            let tests = row.counts.tests;
+            writeln!(
+                text,
+                "{}",
+                style.bold(&format!("{}: {tests} tests", row.family))
+            )?;
+            writeln!(text, "{}", style.bold(&line(&HEADINGS.map(str::to_owned))))?;
+        }
+        writeln!(text, "{}", line(&cells(row, timing)))?;
+    }
+    // The last family is the total if there are several.
+    let last = rows().filter(|(row, _)| Some(&row.family) == family);
+    let notes: Vec<_> = last.flat_map(|(row, _)| notes(row)).collect();
+    if !notes.is_empty() {
+        writeln!(text)?;
+    }
+    for note in notes {
+        writeln!(text, "{note}")?;
+    }
+    mismatches(report, style, text)?;
+    worst(report, style, text)
+}
+
+fn cells(row: &SummaryRow, timing: &TimingRow) -> [String; 10] {
+    let time = |nanos| Span::from_nanos(nanos).to_string();
+    [
+        row.allocator.clone(),
+        row.counts.planned.to_string(),
+        row.counts.optimal.to_string(),
+        row.counts.suboptimal.to_string(),
+        row.mean_excess_percent.map_or_else(dash, plus_minus),
+        row.worst_excess_percent
+            .map_or_else(dash, |w| format!("{w:.4}")),
+        time(timing.p50_ns),
+        time(timing.p99_ns),
+        time(timing.max_ns),
+        time(timing.total_ns),
+    ]
+}
+
+/// The interval of a mean is symmetric.
+fn plus_minus(estimate: Estimate) -> String {
+    match estimate.high {
+        Some(high) => format!("{:.4} ± {:.4}", estimate.value, high - estimate.value),
+        None => format!("{:.4}", estimate.value),
+    }
+}
+
+fn dash() -> String {
+    "-".to_owned()
+}
+
+/// Pads the first cell on the right, the others on the left.
+fn line(cells: &[String; 10]) -> String {
+    let mut line = String::new();
+    for (index, (cell, width)) in cells.iter().zip(WIDTHS).enumerate() {
+        let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
+        match index {
+            0 => line.extend([cell.as_str(), padding.as_str()]),
+            _ => line.extend([" ", padding.as_str(), cell.as_str()]),
+        }
+    }
+    line.truncate(line.trim_end().len());
+    line
+}
+
+/// What the table has no room for.
+fn notes(row: &SummaryRow) -> Vec<String> {
+    let (allocator, counts) = (&row.allocator, &row.counts);
+    let mut notes = Vec::new();
+    if let Some(share) = row.suboptimal_percent.filter(|_| counts.suboptimal > 0) {
+        let mut note = format!(
+            "{allocator}: {:.3} % of the plans compared are suboptimal",
+            share.value
+        );
+        if let (Some(low), Some(high)) = (share.low, share.high) {
+            note += &format!(" [{low:.3}, {high:.3}]");
+        }
+        if let Some(mean) = row.mean_excess_suboptimal_percent {
+            note += &format!("; by {} % on average", plus_minus(mean));
+        }
+        notes.push(note);
+    }
+    let mut other = Vec::new();
+    for (count, what) in [
+        (counts.infeasible, "infeasible"),
+        (counts.failed, "failed"),
+        (counts.unverified, "of those did not verify"),
+        (counts.bounded, "bounded"),
+        (counts.unproven, "with no proven optimum to compare with"),
+        (counts.excess_undefined, "dearer than a free optimum"),
+    ] {
+        if count > 0 {
+            other.push(format!("{count} {what}"));
+        }
+    }
+    if !other.is_empty() {
+        notes.push(format!("{allocator}: {}", other.join(", ")));
+    }
+    notes
+}
+
+fn mismatches(report: &Report, style: Style, text: &mut String) -> std::fmt::Result {
+    let totals = report.summary.totals();
+    let sum = |get: fn(&SummaryRow) -> u64| totals.iter().map(get).sum::<u64>();
+    writeln!(text)?;
+    writeln!(
+        text,
+        "mismatches: {} of feasibility, {} of cost, {} of lower bounds",
+        sum(|row| row.counts.feasibility_mismatches),
+        sum(|row| row.counts.cost_mismatches),
+        sum(|row| row.counts.bound_mismatches),
+    )?;
+    for row in totals {
+        let counts = &row.counts;
+        for (count, what) in [
+            (
+                counts.feasibility_mismatches,
+                "wrong or differing answers about feasibility",
+            ),
+            (
+                counts.cost_mismatches,
+                "plans called optimal that a verified plan beats",
+            ),
+            (
+                counts.bound_mismatches,
+                "lower bounds above the cost of a verified plan",
+            ),
+        ] {
+            if count > 0 {
+                writeln!(text, "  {}: {count} {what}", row.allocator)?;
+            }
+        }
+    }
+    if report.summary.exact_beaten > 0 {
+        let beaten = report.summary.exact_beaten;
+        let alarm = format!("exact was beaten on {beaten} tests: this is a bug, please report it");
+        writeln!(text, "{}", style.bold(&alarm))?;
+    }
+    Ok(())
+}
+
+fn worst(report: &Report, style: Style, text: &mut String) -> std::fmt::Result {
+    if report.worst.is_empty() {
+        return Ok(());
+    }
+    let all = report.summary.discrepancies;
+    let heading = format!("worst {} of {all} discrepancies", report.worst.len());
+    writeln!(text, "\n{}", style.bold(&heading))?;
+    for discrepancy in &report.worst {
+        writeln!(text, "  {}", describe(discrepancy))?;
+        writeln!(text, "    {}", discrepancy.replay)?;
+    }
+    Ok(())
+}
+
+fn describe(d: &Discrepancy) -> String {
+    let cost = |cost: Option<Cost>| cost.map_or_else(dash, |cost| cost.to_string());
+    let what = match d.kind {
+        Kind::Cost => format!(
+            "calls {} optimal, a verified plan costs {}",
+            cost(d.cost),
+            cost(d.cheapest)
+        ),
+        Kind::Bound => format!(
+            "has a lower bound above a verified plan that costs {}",
+            cost(d.cheapest)
+        ),
+        Kind::Feasibility => format!(
+            "says {}, but there is a plan that costs {}",
+            d.reason.unwrap_or("infeasible"),
+            cost(d.cheapest)
+        ),
+        Kind::Reason => format!(
+            "says {}, unlike the others",
+            d.reason.unwrap_or("infeasible")
+        ),
+        Kind::Failed => format!("failed: {}", d.reason.unwrap_or("no reason given")),
+        Kind::Suboptimal => {
+            let excess = d
+                .excess
+                .map_or_else(dash, |e| format!("{:.4} %", 100.0 * e));
+            format!(
+                "costs {} instead of {} (+{excess})",
+                cost(d.cost),
+                cost(d.optimum)
+            )
+        }
+        Kind::Unproven => format!(
+            "costs {}, the cheapest plan {}, nothing is proved optimal",
+            cost(d.cost),
+            cost(d.cheapest)
+        ),
+    };
+    format!("{} test {}: {} {what}", d.family, d.test, d.allocator)
+}
+
+impl Style {
+    fn bold(self, text: &str) -> String {
+        if self.bold {
+            format!("\x1b[1m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use results::Shard;
+use scenarios::Family;
+use solvers::AllocatorName;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  done (answers may be \"infeasible\")
+    2  the command line is wrong: see --help
+    3  some input was bad: mend the lines named on standard error; the rest was processed
+    4  a check of ours failed: a bug, please report it with the command line
+    5  the job ended early: see the reason on standard error
+  130  interrupted: what was finished is kept";
+
+/// Decides how many batches each of many unequal machines should train, at the least fee.
+#[derive(Debug, Parser)]
+#[command(name = "sim", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Solve instances, one plan a line
+    #[command(after_help = SOLVE_EXAMPLES)]
+    Solve(SolveArgs),
+    /// Print seeded instances, one a line
+    #[command(after_help = FAMILIES)]
+    Generate(GenerateArgs),
+    /// Compare the allocators over many seeded tests
+    #[command(after_help = VALIDATE_EXAMPLES)]
+    Validate(Box<ValidateArgs>),
+    /// Put the shards of a validation together
+    Merge(MergeArgs),
+    /// Solve for a parent process with CBC, which is not thread-safe
+    #[command(hide = true)]
+    CbcServer,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SolveArgs {
+    /// A file of instances, one JSON object a line or one in all; `-` is standard input
+    #[arg(default_value = "-", value_name = "FILE")]
+    pub(crate) input: PathBuf,
+    /// heuristic, exact, cbc or lp
+    #[arg(long, default_value = "exact", value_name = "NAME")]
+    pub(crate) allocator: AllocatorName,
+    /// One JSON line for each instance, or a table to read
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    pub(crate) format: Format,
+    /// Skip so many instances
+    #[arg(long, default_value_t = 0, value_name = "I")]
+    pub(crate) first: u64,
+    /// Solve at most so many
+    #[arg(long, value_name = "N")]
+    pub(crate) n_tests: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Json,
+    Table,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// The family of instances
+    #[arg(long, default_value = "thesis", value_name = "NAME")]
+    pub(crate) family: Family,
+    /// How many
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) n_tests: u64,
+    /// The seed of all of them
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    pub(crate) seed: u64,
+    /// The index of the first, from 0
+    #[arg(long, default_value_t = 0, value_name = "I")]
+    pub(crate) first: u64,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ValidateArgs {
+    /// Tests of each family; with --instances at most so many of the file
+    #[arg(long, value_name = "N")]
+    pub(crate) n_tests: Option<u64>,
+    /// The seed of all tests
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    pub(crate) seed: u64,
+    /// A family, or `all` of them but `large`
+    #[arg(
+        long,
+        default_value = "thesis",
+        value_name = "NAME",
+        conflicts_with = "instances"
+    )]
+    pub(crate) family: Families,
+    /// Take the tests from a file of instances instead
+    #[arg(long, value_name = "FILE")]
+    pub(crate) instances: Option<PathBuf>,
+    /// The allocators to compare, separated by commas
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "NAMES",
+        default_value = "heuristic,exact,cbc,lp"
+    )]
+    pub(crate) allocators: Vec<AllocatorName>,
+    /// Tests that are run at once; as many as there are processors if not given
+    #[arg(long, value_name = "T")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+    /// Run only part I of N; `sim merge` puts them together
+    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    pub(crate) shard: Shard,
+    /// Write the tables into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Write over results that are in the folder already
+    #[arg(long, requires = "out")]
+    pub(crate) overwrite: bool,
+    /// Which plans to print as JSON lines before the table
+    #[arg(long, value_enum, default_value_t = Log::Summary)]
+    pub(crate) log: Log,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Log {
+    /// None
+    Summary,
+    /// Those that are no plans: infeasible and failed
+    Infeasible,
+    /// All
+    All,
+}
+
+/// The families of a validation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Families(pub(crate) Vec<Family>);
+
+impl std::str::FromStr for Families {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        if name == "all" {
+            return Ok(Self(Family::ALL.to_vec()));
+        }
+        let family: Family = name
+            .parse()
+            .map_err(|error: scenarios::UnknownFamily| format!("{error}, or all"))?;
+        Ok(Self(vec![family]))
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MergeArgs {
+    /// The folders of all shards, in any order
+    #[arg(required = true, value_name = "DIR")]
+    pub(crate) shards: Vec<PathBuf>,
+    /// Write the tables into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Write over results that are in the folder already
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+}
+
+const SOLVE_EXAMPLES: &str = "\
+Examples:
+  echo '{\"n\":14,\"beta\":0,\"s_min\":5,\"workers\":[{\"s_max\":5,\"fee\":1},{\"s_max\":9,\"fee\":2}]}' | sim solve
+  sim generate --family forced-lot --n-tests 3 | sim solve --format table
+  sim solve lab.json --allocator cbc";
+
+const FAMILIES: &str = "\
+Families:
+  thesis      the seed's own distribution: 50 to 100 workers
+  tight-lots  capacities barely above the lot: the number of workers binds
+  forced-lot  the last of the cheapest workers would get less than a lot
+  correlated  fees grow with capacity
+  ties        three distinct fees
+  partition   reductions from PARTITION: adversarial for any exact method
+  zero-lot    lots of 0 and 1, often infeasible
+  mixed       everything at random, often infeasible
+  large       thesis with 10^3, 10^4, 10^5 and 10^6 workers in turn
+
+Instance I of a seed is the same whatever the number of tests.";
+
+const VALIDATE_EXAMPLES: &str = "\
+Examples:
+  sim validate --n-tests 100000 --seed 1
+  sim validate --family all --n-tests 1000 --out results/all
+  sim validate --n-tests 100000 --shard 2/4 --out results/shard2
+  sim validate --instances mine.jsonl --allocators exact,cbc";

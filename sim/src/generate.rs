@@ -1,0 +1,24 @@
+//! `sim generate`: seeded instances, one a line.
+
+use std::io::{self, BufWriter, Write};
+
+use crate::cli::GenerateArgs;
+use crate::exit::{Exit, Stop};
+
+pub(crate) fn run(args: &GenerateArgs) -> Result<Exit, Stop> {
+    let end = args.first.checked_add(args.n_tests).ok_or_else(|| {
+        Stop::new(
+            Exit::Usage,
+            "--first and --n-tests go beyond the last test there can be",
+        )
+    })?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    for test in args.first..end {
+        let problem = args.family.problem(args.seed, test);
+        scenarios::write_instance(&mut out, &test.to_string(), &problem)
+            .and_then(|()| out.write_all(b"\n"))
+            .map_err(Stop::output)?;
+    }
+    out.flush().map_err(Stop::output)?;
+    Ok(Exit::Done)
+}

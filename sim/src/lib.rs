@@ -1,0 +1,39 @@
+//! Allocation in simulated time, and the `sim` command.
+//!
+//! For now: solve instances, generate them, compare the allocators over many seeded tests, and
+//! merge the shards of such a comparison.
+//!
+//! **What it deliberately does not know:** how a problem is solved (`solvers`), where it comes
+//! from (`scenarios`), how tables are laid out (`results`), and anything of the real runner.
+
+mod cli;
+mod exit;
+mod generate;
+mod machine;
+mod merge;
+mod solve;
+pub mod validate;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use exit::Exit;
+
+/// Runs the command line that the process was started with.
+pub fn main() -> ExitCode {
+    let exit = match Cli::parse().command {
+        Command::Solve(args) => solve::run(&args),
+        Command::Generate(args) => generate::run(&args),
+        Command::Validate(args) => validate::command(&args),
+        Command::Merge(args) => merge::run(&args),
+        Command::CbcServer => solvers::cbc::serve_stdio()
+            .map(|()| Exit::Done)
+            .map_err(exit::Stop::output),
+    };
+    match exit {
+        Ok(exit) => exit.into(),
+        Err(stop) => stop.report(),
+    }
+}

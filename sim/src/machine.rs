@@ -1,0 +1,128 @@
+//! What this process and its children have used of the machine.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+use serde_json::{Map, Value, json};
+
+/// How often memory is looked at.
+const SAMPLE_EVERY: Duration = Duration::from_millis(200);
+
+/// CPU time of this process and of the children that have ended.
+pub(crate) fn cpu_time() -> Duration {
+    let of = |who| {
+        getrusage(who).map_or(0, |usage| {
+            (usage.user_time() + usage.system_time()).num_microseconds()
+        })
+    };
+    let micros = of(UsageWho::RUSAGE_SELF) + of(UsageWho::RUSAGE_CHILDREN);
+    Duration::from_micros(micros.try_into().unwrap_or(0))
+}
+
+/// What machine this is, for the record of a run.
+pub(crate) fn describe() -> Map<String, Value> {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let after = |text: &str, key: &str| {
+        let line = text.lines().find(|line| line.starts_with(key))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let mut machine = Map::new();
+    machine.insert("os".into(), json!(std::env::consts::OS));
+    machine.insert("architecture".into(), json!(std::env::consts::ARCH));
+    machine.insert(
+        "processor".into(),
+        json!(after(&read("/proc/cpuinfo"), "model name")),
+    );
+    machine.insert("cores".into(), json!(cores));
+    machine.insert(
+        "memory".into(),
+        json!(after(&read("/proc/meminfo"), "MemTotal")),
+    );
+    machine
+}
+
+/// Watches the memory of this process and its children together, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct MemoryWatch {
+    peak: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl MemoryWatch {
+    pub(crate) fn start() -> Self {
+        let peak = Arc::new(AtomicU64::new(0));
+        let stop = Arc::new(AtomicBool::new(false));
+        let thread = thread::Builder::new().name("memory-watch".into()).spawn({
+            let (peak, stop) = (Arc::clone(&peak), Arc::clone(&stop));
+            move || {
+                while !stop.load(Ordering::Relaxed) {
+                    peak.fetch_max(proportional_set_size(), Ordering::Relaxed);
+                    thread::park_timeout(SAMPLE_EVERY);
+                }
+            }
+        });
+        Self {
+            peak,
+            stop,
+            thread: thread.ok(), // without it there is no figure, and the run goes on
+        }
+    }
+
+    /// The most bytes seen at once; `None` where the system does not tell.
+    pub(crate) fn peak(&self) -> Option<u64> {
+        self.peak
+            .fetch_max(proportional_set_size(), Ordering::Relaxed);
+        match self.peak.load(Ordering::Relaxed) {
+            0 => None,
+            peak => Some(peak),
+        }
+    }
+}
+
+impl Drop for MemoryWatch {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // It holds nothing that could be lost if it panicked.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Bytes of this process and its children, shared pages counted once in all.
+fn proportional_set_size() -> u64 {
+    let own = std::process::id();
+    let of = |pid: u32| {
+        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+        let line = rollup.lines().find(|line| line.starts_with("Pss:"));
+        let kibibytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+        1024 * kibibytes.unwrap_or(0_u64)
+    };
+    of(own) + children(own).into_iter().map(of).sum::<u64>()
+}
+
+fn children(parent: u32) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter(|pid: &u32| {
+        // The name in parentheses may hold anything; state and parent follow it.
+        fs::read_to_string(format!("/proc/{pid}/stat"))
+            .ok()
+            .and_then(|stat| {
+                let (_, after_name) = stat.rsplit_once(')')?;
+                after_name.split_whitespace().nth(1)?.parse::<u32>().ok()
+            })
+            == Some(parent)
+    })
+    .collect()
+}

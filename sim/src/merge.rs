@@ -1,0 +1,48 @@
+//! `sim merge`: the shards of a validation as one.
+
+use std::io::{self, IsTerminal, Write};
+
+use results::{ResultsError, Style};
+use serde_json::json;
+
+use crate::cli::MergeArgs;
+use crate::exit::{Exit, Stop};
+use crate::machine;
+
+pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Stop> {
+    let report = results::merge::merge(&args.shards, &args.out, args.overwrite, |_, shards| {
+        // Time and CPU of a merged run are those of its shards together.
+        let sum = |key: &str| {
+            let seconds = shards.iter().filter_map(|shard| shard.get(key)?.as_f64());
+            (seconds.sum::<f64>() * 1e3).round() / 1e3
+        };
+        let (cpu, libraries) = (sum("cpu_s"), sum("cpu_in_solver_libraries_s"));
+        let details = json!({
+            "command_line": std::env::args().collect::<Vec<_>>(),
+            "version": env!("CARGO_PKG_VERSION"),
+            "machine": machine::describe(),
+            "wall_s": sum("wall_s"),
+            "cpu_s": cpu,
+            "cpu_in_solver_libraries_s": libraries,
+            "cpu_in_solver_libraries_percent":
+                (1e4 * libraries / cpu.max(1e-9)).round() / 100.0,
+            "shards": shards,
+        });
+        details.as_object().cloned().unwrap_or_default()
+    })
+    .map_err(|error| {
+        let exit = match &error {
+            ResultsError::Occupied { .. } => Exit::Usage,
+            ResultsError::Io { .. } => Exit::Unfinished,
+            ResultsError::Damaged { .. } | ResultsError::Merge(_) => Exit::BadInput,
+        };
+        Stop::new(exit, error)
+    })?;
+    let bold = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let text = results::render(&report, Style { bold });
+    let mut out = io::stdout().lock();
+    write!(out, "{text}\ntables: {}\n", args.out.display())
+        .and_then(|()| out.flush())
+        .map_err(Stop::output)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,188 @@
+//! `sim solve`: one plan for each instance.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
+use std::path::Path;
+
+use scenarios::{Instance, InstanceError, Instances};
+use scheduler::{FailureReason, Outcome, Repair};
+use solvers::Host;
+
+use crate::cli::{Format, SolveArgs};
+use crate::exit::{Exit, Stop};
+
+pub(crate) fn run(args: &SolveArgs) -> Result<Exit, Stop> {
+    let mut allocator = args.allocator.create(&Host::default());
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut exit = Exit::Done;
+    let wanted = args
+        .n_tests
+        .map_or(u64::MAX, |n| args.first.saturating_add(n));
+    let mut index = 0;
+    for instance in Instances::new(open(&args.input)?) {
+        let is_wanted = (args.first..wanted).contains(&index);
+        index += 1;
+        match instance {
+            Ok(instance) if is_wanted => {
+                let outcome = allocator.measure(&instance.problem).outcome;
+                let text = match args.format {
+                    Format::Json => plan_line(&instance, allocator.name(), &outcome)?,
+                    Format::Table => table(&instance, allocator.name(), &outcome),
+                };
+                // One write and flush a plan: whoever asks one line at a time gets its answer.
+                writeln!(out, "{text}")
+                    .and_then(|()| out.flush())
+                    .map_err(Stop::output)?;
+                if is_our_bug(allocator.name(), &outcome) {
+                    eprintln!("error: a check of ours failed: {text}");
+                    exit = Exit::CheckFailed;
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                say(&args.input, &error);
+                if exit == Exit::Done {
+                    exit = Exit::BadInput;
+                }
+            }
+        }
+        if index >= wanted {
+            break;
+        }
+    }
+    if index == 0 && exit == Exit::Done {
+        let message = format!(
+            "{} holds no instance, expected one JSON object a line",
+            shown(&args.input)
+        );
+        return Err(Stop::new(Exit::BadInput, message));
+    }
+    Ok(exit)
+}
+
+/// Opens a file of instances, or standard input for `-`.
+pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, Stop> {
+    if path == Path::new("-") {
+        if io::stdin().is_terminal() {
+            eprintln!("reading instances from the terminal, one JSON object a line; Ctrl-D ends");
+        }
+        return Ok(Box::new(BufReader::new(io::stdin())));
+    }
+    let unreadable = |error: io::Error| {
+        let message = format!(
+            "cannot read {}: {error}; name a file of instances, or - for standard input",
+            shown(path)
+        );
+        Stop::new(Exit::BadInput, message)
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    if file.metadata().map_err(unreadable)?.is_dir() {
+        return Err(unreadable(io::ErrorKind::IsADirectory.into()));
+    }
+    Ok(Box::new(BufReader::with_capacity(1 << 16, file)))
+}
+
+/// Names a bad line on standard error.
+pub(crate) fn say(path: &Path, error: &InstanceError) {
+    eprintln!("error: {}, {error}", shown(path));
+}
+
+pub(crate) fn shown(path: &Path) -> String {
+    if path == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
+/// Our own allocators must never fail to verify; the libraries' answers may.
+fn is_our_bug(allocator: &str, outcome: &Outcome) -> bool {
+    let unverified = matches!(outcome, Outcome::Failed(f) if f.reason == FailureReason::Unverified);
+    unverified && matches!(allocator, "exact" | "heuristic")
+}
+
+/// The smallest changes that make the problem feasible, in words.
+fn repairs(instance: &Instance, outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Infeasible(_) => {
+            let repairs: Vec<String> = instance
+                .problem
+                .repairs()
+                .iter()
+                .map(Repair::to_string)
+                .collect();
+            repairs.join(", or ")
+        }
+        Outcome::Planned(_) | Outcome::Failed(_) => String::new(),
+    }
+}
+
+fn plan_line(instance: &Instance, allocator: &str, outcome: &Outcome) -> Result<String, Stop> {
+    let repairs = repairs(instance, outcome);
+    let context = results::plan_line::Context {
+        id: &instance.id,
+        allocator,
+        names: instance.names.as_deref().unwrap_or(&[]),
+        repairs: &repairs,
+    };
+    results::plan_line::write(context, outcome).map_err(|error| Stop::new(Exit::CheckFailed, error))
+}
+
+/// The plan for a person: what it is worth, and who is employed.
+fn table(instance: &Instance, allocator: &str, outcome: &Outcome) -> String {
+    let problem = &instance.problem;
+    let mut text = format!(
+        "instance {}: {} batches, lots of {} or more, {} or more of {} workers\n",
+        instance.id,
+        problem.n(),
+        problem.lot(),
+        problem.beta(),
+        problem.workers().len(),
+    );
+    let planned = match outcome {
+        Outcome::Planned(planned) => planned,
+        Outcome::Infeasible(infeasible) => {
+            text += &format!("  {allocator}: {infeasible}\n");
+            for repair in problem.repairs() {
+                text += &format!("  to make it feasible: {repair}\n");
+            }
+            return text;
+        }
+        Outcome::Failed(failure) => {
+            return text + &format!("  {allocator}: failed: {}\n", failure.message);
+        }
+    };
+    text += &format!(
+        "  {allocator}: {}, cost {}",
+        planned.status.name(),
+        planned.plan.cost
+    );
+    if let Some(bound) = planned.lower_bound {
+        text += &format!(", no plan below {bound}");
+    }
+    if let Some(certificate) = planned.certificate {
+        text += &format!(" ({})", certificate.name());
+    }
+    text += &format!(
+        "\n  {:>8}  {:<16}{:>12}{:>12}{:>16}{:>18}\n",
+        "worker", "name", "s_max", "batches", "fee", "cost"
+    );
+    let names = instance.names.as_deref().unwrap_or(&[]);
+    for (index, (worker, &x)) in problem
+        .workers()
+        .iter()
+        .zip(&planned.plan.batches)
+        .enumerate()
+    {
+        if x > 0 {
+            let name = names.get(index).and_then(Option::as_deref).unwrap_or("");
+            text += &format!(
+                "  {index:>8}  {name:<16}{:>12}{x:>12}{:>16}{:>18}\n",
+                worker.s_max,
+                worker.fee,
+                worker.fee.times(x)
+            );
+        }
+    }
+    text
+}

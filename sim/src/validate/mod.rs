@@ -1,0 +1,286 @@
+//! `sim validate`: all chosen allocators on every test, compared.
+//!
+//! Threads take batches of consecutive tests, solve them, and send them on as chunks of results;
+//! one writer takes the chunks in order. What is held at a time is bounded, however many tests
+//! there are. See [`crew`] for who waits for whom.
+
+mod crew;
+mod log;
+mod source;
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use results::{FamilyPlan, Report, ResultsError, RunPlan, Style, Validation};
+use serde_json::{Map, Value, json};
+use solvers::{AllocatorName, Host};
+
+use crate::cli::{Families, Log, ValidateArgs};
+use crate::exit::{Exit, Stop};
+use crate::machine::{self, MemoryWatch};
+use source::Source;
+pub use source::Tests;
+
+/// Tests of each family, if the command line does not say.
+const DEFAULT_TESTS: u64 = 1_000;
+
+/// A comparison to be made.
+#[derive(Debug)]
+pub struct Job {
+    /// Where the tests come from; of the same families as the plan.
+    pub tests: Tests,
+    /// Which tests, under which allocators.
+    pub plan: RunPlan,
+    /// The allocators of the plan.
+    pub allocators: Vec<AllocatorName>,
+    /// Tests that are run at once.
+    pub threads: usize,
+    /// What the allocators may ask for.
+    pub host: Host,
+}
+
+impl Job {
+    /// A comparison on seeded families.
+    pub fn seeded(
+        families: Vec<scenarios::Family>,
+        n_tests: u64,
+        seed: u64,
+        allocators: Vec<AllocatorName>,
+        threads: usize,
+    ) -> Self {
+        let plan = RunPlan {
+            seed,
+            source: RunPlan::GENERATED.to_owned(),
+            families: families
+                .iter()
+                .map(|family| FamilyPlan {
+                    name: family.name().to_owned(),
+                    n_tests,
+                })
+                .collect(),
+            allocators: allocators.iter().map(|a| a.name().to_owned()).collect(),
+            shard: results::Shard::WHOLE,
+            replay: RunPlan::REPLAY_GENERATED.to_owned(),
+        };
+        Self {
+            tests: Tests::Seeded { families, seed },
+            plan,
+            allocators,
+            threads,
+            host: Host::default(),
+        }
+    }
+
+    /// Runs the comparison without tables, quietly: for benchmarks and tests.
+    ///
+    /// # Panics
+    /// When the tests come from a file that cannot be opened.
+    pub fn run(&self) -> Report {
+        let source = self.source().expect("the tests can be opened");
+        let mut validation = Validation::new(self.plan.clone());
+        let watch = crew::Watch {
+            stop: &AtomicBool::new(false),
+            progress: &ProgressBar::hidden(),
+            log: Log::Summary,
+        };
+        crew::run(self, source, &mut validation, &watch)
+            .and_then(|_| validation.finish(|_| Map::new()))
+            .expect("without tables nothing is written that could fail")
+    }
+
+    fn source(&self) -> Result<Source, Stop> {
+        Source::new(self.tests.clone(), &self.plan, self.threads)
+    }
+}
+
+/// The sub-command.
+pub(crate) fn command(args: &ValidateArgs) -> Result<Exit, Stop> {
+    let started = (Instant::now(), SystemTime::now());
+    let (job, bad_lines) = job(args)?;
+    let plan = job.plan.clone();
+    let source = job.source()?;
+    let mut validation = match &args.out {
+        Some(dir) => Validation::with_tables(plan.clone(), dir, args.overwrite).map_err(refused)?,
+        None => Validation::new(plan.clone()),
+    };
+    let stop = stop_on_ctrl_c()?;
+    let memory = MemoryWatch::start();
+    introduce(&job);
+
+    let progress = ProgressBar::new(plan.total_tests());
+    let style = "{bar:32} {human_pos}/{human_len} tests  {per_sec}  {eta} left";
+    progress.set_style(ProgressStyle::with_template(style).expect("the template is valid"));
+    progress.enable_steady_tick(Duration::from_millis(500));
+    let watch = crew::Watch {
+        stop: &stop,
+        progress: &progress,
+        log: args.log,
+    };
+    let library_cpu = crew::run(&job, source, &mut validation, &watch).map_err(unfinished)?;
+    progress.finish_and_clear();
+
+    let finished = validation.finished();
+    let report = validation
+        .finish(|_| details(&job, started, library_cpu, &memory))
+        .map_err(unfinished)?;
+    let (cpu, wall) = (machine::cpu_time(), started.0.elapsed());
+
+    let bold = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let mut text = results::render(&report, Style { bold });
+    text += &format!(
+        "\n{finished} tests in {:.1} s on {} threads; {:.1} s of CPU, {:.1} % of it inside solver \
+         libraries\n",
+        wall.as_secs_f64(),
+        job.threads,
+        cpu.as_secs_f64(),
+        percent(library_cpu, cpu),
+    );
+    if let Some(dir) = &args.out {
+        text += &format!("tables: {}\n", dir.display());
+    }
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(Stop::output)?;
+    Ok(conclude(&report, finished, &plan, &stop, bad_lines))
+}
+
+/// What the run was, in the order of urgency.
+fn conclude(
+    report: &Report,
+    finished: u64,
+    plan: &RunPlan,
+    stop: &AtomicBool,
+    bad_lines: bool,
+) -> Exit {
+    let alarms = report.summary.alarms();
+    for alarm in &alarms {
+        eprintln!("error: a check of ours failed: {alarm}; please report it");
+    }
+    if !alarms.is_empty() {
+        return Exit::CheckFailed;
+    }
+    if finished < plan.total_tests() && stop.load(Ordering::Relaxed) {
+        let total = plan.total_tests();
+        eprintln!("interrupted: {finished} of {total} tests are finished and kept");
+        return Exit::Interrupted;
+    }
+    if bad_lines {
+        return Exit::BadInput;
+    }
+    Exit::Done
+}
+
+/// Makes sense of the command line. Also tells whether the file of instances has bad lines.
+fn job(args: &ValidateArgs) -> Result<(Job, bool), Stop> {
+    let threads = match args.threads {
+        Some(threads) => threads.get(),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let mut allocators: Vec<AllocatorName> = Vec::new();
+    for &name in &args.allocators {
+        if allocators.contains(&name) {
+            let message = format!("--allocators names {} twice, expected once", name.name());
+            return Err(Stop::new(Exit::Usage, message));
+        }
+        allocators.push(name);
+    }
+    let Families(families) = args.family.clone();
+    let n_tests = args.n_tests.unwrap_or(DEFAULT_TESTS);
+    let mut job = Job::seeded(families, n_tests, args.seed, allocators, threads);
+    job.plan.shard = args.shard;
+    let server = std::env::current_exe().map(|program| (program, vec!["cbc-server".into()]));
+    job.host.cbc_server = server.ok();
+    let mut bad_lines = false;
+    if let Some(path) = &args.instances {
+        let scan = source::scan(path)?;
+        bad_lines = scan.bad_lines;
+        let n_tests = args
+            .n_tests
+            .map_or(scan.instances, |n| n.min(scan.instances));
+        job.plan.families = vec![FamilyPlan {
+            name: source::FILE_FAMILY.to_owned(),
+            n_tests,
+        }];
+        job.plan.source = scan.identity;
+        job.plan.replay = source::REPLAY_FILE.to_owned();
+        job.tests = Tests::File(path.clone());
+    }
+    Ok((job, bad_lines))
+}
+
+/// One line on standard error: enough to run the same again.
+fn introduce(job: &Job) {
+    let families: Vec<&str> = job.plan.families.iter().map(|f| f.name.as_str()).collect();
+    eprintln!(
+        "seed {}, {} tests of {}, {} on {} threads",
+        job.plan.seed,
+        job.plan.total_tests(),
+        families.join(", "),
+        job.plan.allocators.join(", "),
+        job.threads,
+    );
+}
+
+/// A flag that Ctrl-C sets; the second Ctrl-C ends the process at once.
+fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>, Stop> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+        eprintln!("stopping after the tests in hand; Ctrl-C again to stop at once");
+    })
+    .map_err(|error| {
+        Stop::new(
+            Exit::Unfinished,
+            format!("cannot listen for Ctrl-C: {error}"),
+        )
+    })?;
+    Ok(stop)
+}
+
+fn details(
+    job: &Job,
+    (start, started): (Instant, SystemTime),
+    library_cpu: Duration,
+    memory: &MemoryWatch,
+) -> Map<String, Value> {
+    let cpu = machine::cpu_time();
+    let seconds = |duration: Duration| (duration.as_secs_f64() * 1e3).round() / 1e3;
+    let started = started.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let details = json!({
+        "command_line": std::env::args().collect::<Vec<_>>(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "machine": machine::describe(),
+        "threads": job.threads,
+        "started_unix_s": started.as_secs(),
+        "wall_s": seconds(start.elapsed()),
+        "cpu_s": seconds(cpu),
+        "cpu_in_solver_libraries_s": seconds(library_cpu),
+        "cpu_in_solver_libraries_percent": (percent(library_cpu, cpu) * 100.0).round() / 100.0,
+        "peak_memory_bytes": memory.peak(),
+    });
+    match details {
+        Value::Object(map) => map,
+        _ => unreachable!("it was written as an object"),
+    }
+}
+
+fn percent(part: Duration, whole: Duration) -> f64 {
+    100.0 * part.as_secs_f64() / whole.as_secs_f64().max(1e-9)
+}
+
+/// The folder will not do: the command line has to change.
+fn refused(error: ResultsError) -> Stop {
+    Stop::new(Exit::Usage, error)
+}
+
+/// It broke on the way.
+fn unfinished(error: ResultsError) -> Stop {
+    Stop::new(Exit::Unfinished, error)
+}

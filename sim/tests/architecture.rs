@@ -1,0 +1,119 @@
+//! The rules of the house that a compiler does not check.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const FLOORS: [(&str, u32); 6] = [
+    ("scheduler", 0),
+    ("solvers", 1),
+    ("scenarios", 1),
+    ("results", 1),
+    ("sim", 2),
+    ("benches", 3),
+];
+
+fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest
+        .parent()
+        .expect("the crate lies in the workspace")
+        .to_owned()
+}
+
+/// The names that a crate's manifest depends on, those for its own tests included.
+fn dependencies(name: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join(name).join("Cargo.toml")).expect("a manifest");
+    let manifest: toml::Table = text.parse().expect("the manifest is TOML");
+    let sections = ["dependencies", "dev-dependencies", "build-dependencies"];
+    let tables = sections
+        .iter()
+        .filter_map(|section| manifest.get(*section)?.as_table());
+    tables.flat_map(|table| table.keys().cloned()).collect()
+}
+
+#[test]
+fn arrows_only_point_down() {
+    let floors: BTreeMap<&str, u32> = FLOORS.into();
+    for (name, floor) in FLOORS {
+        for dependency in dependencies(name) {
+            if let Some(&below) = floors.get(dependency.as_str()) {
+                assert!(below < floor, "{name} must not depend on {dependency}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_member_has_its_floor() {
+    let text = fs::read_to_string(root().join("Cargo.toml")).expect("a manifest");
+    let manifest: toml::Table = text.parse().expect("the manifest is TOML");
+    let members = manifest["workspace"]["members"].as_array().expect("a list");
+    let mut members: Vec<&str> = members
+        .iter()
+        .filter_map(|member| member.as_str())
+        .collect();
+    let mut known = FLOORS.map(|(name, _)| name);
+    members.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(members, known);
+}
+
+#[test]
+fn the_core_is_pure_and_polars_has_one_home() {
+    let allowed = ["thiserror", "proptest"];
+    for dependency in dependencies("scheduler") {
+        assert!(
+            allowed.contains(&dependency.as_str()),
+            "scheduler must not depend on {dependency}"
+        );
+    }
+    for (name, _) in FLOORS {
+        let has_polars = dependencies(name).iter().any(|d| d.starts_with("polars"));
+        assert_eq!(
+            has_polars,
+            name == "results",
+            "polars lives in results alone"
+        );
+    }
+}
+
+#[test]
+fn every_crate_takes_the_workspace_lints_and_says_what_it_does_not_know() {
+    for (name, floor) in FLOORS {
+        let text = fs::read_to_string(root().join(name).join("Cargo.toml")).expect("a manifest");
+        assert!(
+            text.contains("[lints]\nworkspace = true"),
+            "{name} must take the lints"
+        );
+        if floor < 3 {
+            let library = root().join(name).join("src/lib.rs");
+            let library = fs::read_to_string(library).expect("a library");
+            let words = "**What it deliberately does not know:**";
+            assert!(
+                library.contains(words),
+                "{name} must say what it does not know"
+            );
+        }
+    }
+}
+
+#[test]
+fn files_can_be_held_in_the_head() {
+    let mut folders: Vec<PathBuf> = FLOORS.iter().map(|(name, _)| root().join(name)).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let lines = fs::read_to_string(&path).expect("source").lines().count();
+                assert!(
+                    lines <= 700,
+                    "{} has {lines} lines, expected 700",
+                    path.display()
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! `sim solve` and `sim generate` through the command line.
+
+mod common;
+
+use common::{shell, sim, sim_with_input};
+use serde_json::Value;
+
+const GOOD: &str = r#"{"n":14,"beta":0,"s_min":5,"workers":[{"s_max":5,"fee":1},{"s_max":8,"fee":2},{"s_max":8,"fee":3},{"s_max":11,"fee":10}]}"#;
+
+#[test]
+fn a_plan_is_one_line_with_its_proof() {
+    let run = sim_with_input(&["solve"], GOOD.as_bytes());
+    run.assert_done();
+    let expected = r#"{"id":0,"allocator":"exact","status":"optimal","batches":[0,8,6,0],"cost":34,"lower_bound":34,"workers_employed":2,"certificate":"search","reason":null,"message":null}"#;
+    let plan: Value = serde_json::from_str(&run.stdout).expect("a line of JSON");
+    let wanted: Value = serde_json::from_str(expected).expect("JSON");
+    for key in [
+        "id",
+        "allocator",
+        "status",
+        "batches",
+        "cost",
+        "lower_bound",
+        "workers_employed",
+        "reason",
+        "message",
+    ] {
+        assert_eq!(plan[key], wanted[key], "{key} in {}", run.stdout);
+    }
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn every_allocator_answers() {
+    for (allocator, cost) in [("heuristic", 95), ("exact", 34), ("cbc", 34)] {
+        let run = sim_with_input(&["solve", "--allocator", allocator], GOOD.as_bytes());
+        run.assert_done();
+        let plan: Value = serde_json::from_str(&run.stdout).expect("a line of JSON");
+        assert_eq!(plan["cost"], cost, "{allocator}");
+    }
+    let run = sim_with_input(&["solve", "--allocator", "lp"], GOOD.as_bytes());
+    run.assert_done();
+    let plan: Value = serde_json::from_str(&run.stdout).expect("a line of JSON");
+    assert!(plan["lower_bound"].as_f64() <= Some(34.0), "{}", run.stdout);
+}
+
+#[test]
+fn money_is_never_rounded() {
+    // Beyond 2^53 micro-units, with all six decimals.
+    let line = r#"{"id":"big","n":1000000000,"beta":0,"s_min":0,"workers":[{"s_max":1e9,"fee":999999.999999,"name":"dear"}]}"#;
+    let run = sim_with_input(&["solve"], line.as_bytes());
+    run.assert_done();
+    assert!(
+        run.stdout.contains(r#""cost":999999999999000,"#),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.contains(r#""id":"big""#) && run.stdout.contains(r#""names":["dear"]"#));
+}
+
+#[test]
+fn infeasible_is_an_answer_and_says_what_would_help() {
+    let line = r#"{"n":11,"beta":0,"s_min":4,"workers":[{"s_max":5,"fee":1},{"s_max":5,"fee":1},{"s_max":5,"fee":1}]}"#;
+    for allocator in ["heuristic", "exact", "cbc", "lp"] {
+        let run = sim_with_input(&["solve", "--allocator", allocator], line.as_bytes());
+        run.assert_done();
+        let plan: Value = serde_json::from_str(&run.stdout).expect("a line of JSON");
+        assert_eq!(plan["status"], "infeasible");
+        assert_eq!(plan["reason"], "cardinality_gap");
+        assert_eq!(
+            (&plan["batches"], &plan["cost"]),
+            (&Value::Null, &Value::Null)
+        );
+        let message = plan["message"].as_str().expect("a message");
+        assert!(message.contains("lower s_min to 3"), "{message}");
+    }
+}
+
+#[test]
+fn a_bad_line_does_not_stop_the_others() {
+    let input = format!("{GOOD}\n{{\"n\":1}}\n{GOOD}\n");
+    let run = sim_with_input(&["solve"], input.as_bytes());
+    run.assert_fails(3, "standard input, line 2: missing field");
+    assert_eq!(run.stdout.lines().count(), 2);
+    assert!(
+        run.stdout
+            .lines()
+            .nth(1)
+            .is_some_and(|line| line.starts_with(r#"{"id":2,"#))
+    );
+}
+
+#[test]
+fn input_that_is_not_there_is_named() {
+    sim(&["solve", "no/such/file"]).assert_fails(3, "cannot read no/such/file: ");
+    sim(&["solve", "/"]).assert_fails(3, "cannot read /: is a directory");
+    sim(&["solve"]).assert_fails(3, "standard input holds no instance");
+}
+
+#[test]
+fn wrong_arguments_are_explained() {
+    sim(&["solve", "--allocator", "gurobi"]).assert_fails(
+        2,
+        "no allocator is called \"gurobi\", expected one of heuristic, exact",
+    );
+    sim(&["generate", "--family", "thesys"]).assert_fails(2, "no family is called \"thesys\"");
+    sim(&["generate", "--n-tests", "-1"]).assert_fails(2, "--n-tests");
+    sim(&["generate", "--first", "18446744073709551615"]).assert_fails(2, "beyond the last test");
+    sim(&["allocate"]).assert_fails(2, "allocate");
+}
+
+#[test]
+fn generated_instances_do_not_depend_on_how_many_there_are() {
+    let all = sim(&[
+        "generate",
+        "--family",
+        "mixed",
+        "--n-tests",
+        "5",
+        "--seed",
+        "9",
+    ]);
+    let one = sim(&[
+        "generate", "--family", "mixed", "--seed", "9", "--first", "3",
+    ]);
+    all.assert_done();
+    assert_eq!(all.stdout.lines().nth(3), one.stdout.lines().next());
+    assert!(one.stdout.starts_with(r#"{"id":3,"n":"#));
+}
+
+#[test]
+fn generated_instances_can_be_solved_and_skipped_to() {
+    let run = shell(
+        "sim generate --family forced-lot --n-tests 4 | sim solve --first 2 --n-tests 1 --format table",
+    );
+    run.assert_done();
+    assert!(run.stdout.starts_with("instance 2: "), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("exact: optimal, cost "),
+        "{}",
+        run.stdout
+    );
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let run = shell("sim generate --family thesis --n-tests 5000 | head -n 1 | wc -l");
+    run.assert_done();
+    assert_eq!((run.stdout.trim(), run.stderr.as_str()), ("1", ""));
+}
+
+#[test]
+fn a_full_disk_is_said() {
+    let run = shell("sim generate --n-tests 100 > /dev/full");
+    run.assert_fails(5, "cannot write to standard output: ");
+}
