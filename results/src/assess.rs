@@ -129,7 +129,7 @@ pub(crate) fn assess(
     assessed: &mut Vec<Assessed>,
 ) -> Truth {
     let cheapest = rows.iter().filter_map(|row| row.cost).min();
-    let claims = |row: &OutcomeRow| row.status == Status::Optimal;
+    let claims = |row: &OutcomeRow| row.status == Status::Optimal && row.cost == cheapest;
     let truth = Truth {
         cheapest,
         proven: rows.iter().any(claims),

@@ -184,4 +184,4 @@ impl CsvTable {
     }
 }
 
-const COMPRESSION: ParquetCompression = ParquetCompression::Zstd(None);
+const COMPRESSION: ParquetCompression = ParquetCompression::Snappy;

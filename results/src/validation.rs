@@ -1,8 +1,8 @@
 //! Many tests under several allocators: compared while they stream by, and written as tables.
 //!
 //! Files are written as `NAME.partial` and renamed at the end, `run.json` last: a folder without
-//! it is visibly unfinished. A row group of a table begins with every [`GROUP_TESTS`]-th test of
-//! a family, so that the bytes of a table do not depend on how the tests arrived.
+//! it is visibly unfinished. Where a row group ends follows from the tests since the beginning of
+//! its family alone, so that the bytes of a table do not depend on how the tests arrived.
 
 use std::fs;
 use std::io;

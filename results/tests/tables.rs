@@ -8,7 +8,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use results::read::Outcomes;
-use results::{Detail, FILES, OutcomeRow, RUN_FILE, ResultsError, Shard, Validation};
+use results::{Chunk, Detail, FILES, OutcomeRow, RUN_FILE, ResultsError, Shard, Took, Validation};
+use scheduler::{Fee, Infeasible, Outcome, Problem, Worker};
 use support::{ALLOCATORS, answered, assert_same_tables, feed, plan, run};
 
 const FAMILIES: [(&str, u64); 3] = [("thesis", 9_000), ("ties", 0), ("mixed", 300)];
@@ -174,6 +175,50 @@ fn without_tables_the_summary_is_the_same() {
     assert_eq!(json(&with), json(&without));
     assert_eq!(with.timings, without.timings);
     assert_eq!(with.worst, without.worst);
+}
+
+/// A row group of `tests.parquet` ends early when its workers become many; that too must not
+/// depend on chunks or shards.
+#[test]
+fn problems_with_many_workers_keep_their_bytes() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let worker = |s_max| Worker {
+        s_max,
+        fee: Fee::ZERO,
+    };
+    let problem = |test: u64| {
+        let workers = (0..300_000 + test).map(|index| worker(index % 50));
+        Problem::new(1, 0, 0, workers.collect()).expect("within bounds")
+    };
+    let answer = Outcome::Infeasible(Infeasible::InsufficientData { n: 1, needed: 2 });
+    let run = |shard: Shard, name: &str, chunk_tests: u64| {
+        let (mut plan, folder) = (plan(&[("large", 5)], shard), dir.path().join(name));
+        plan.allocators.truncate(1);
+        let mut validation =
+            Validation::with_tables(plan.clone(), &folder, false).expect("writable");
+        let tests = plan.tests(0);
+        while validation.finished() < tests.end - tests.start {
+            let first = tests.start + validation.finished();
+            let mut chunk = Chunk::new(0, first, 1, Detail::Tables);
+            for test in first..tests.end.min(first + chunk_tests) {
+                chunk.push(&problem(test), [(&answer, Took::default())]);
+            }
+            validation.push(&chunk).expect("the disk has space");
+        }
+        let finished = validation.finish(|_| serde_json::Map::new());
+        finished.expect("the disk has space");
+        folder
+    };
+    let whole = run(Shard::WHOLE, "whole", 5);
+    assert_same_tables(&whole, &run(Shard::WHOLE, "one by one", 1));
+    let halves = [1, 2].map(|index| {
+        let shard = Shard::new(index, 2).expect("in range");
+        run(shard, &format!("half {index}"), 2)
+    });
+    let merged = dir.path().join("merged");
+    results::merge::merge(&halves, &merged, false, |_, _| serde_json::Map::new())
+        .expect("the shards fit together");
+    assert_same_tables(&whole, &merged);
 }
 
 #[test]

@@ -10,8 +10,8 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use serde_json::{Map, Value, json};
 
-/// How often memory is looked at.
-const SAMPLE_EVERY: Duration = Duration::from_millis(200);
+/// How often memory is looked at: adding up the pages of a process takes the kernel a while.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
 /// CPU time of this process and of the children that have ended.
 pub(crate) fn cpu_time() -> Duration {

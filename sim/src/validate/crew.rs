@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use results::{Chunk, Detail, ResultsError, Took, Validation};
@@ -24,9 +24,12 @@ use crate::cli::Log;
 /// Batches of each thread that may be solved ahead of the next to be taken in.
 const WINDOW: u64 = 32;
 
-/// Tests that an allocator gets at a time. CBC's process answers a few together faster than one
-/// by one; a run that is stopped finishes the group in hand.
-const GROUP: usize = 16;
+/// Most tests that an allocator gets at a time: CBC's process answers many together faster than
+/// one by one.
+const MAX_GROUP: usize = 64;
+
+/// A run that is stopped finishes the group in hand, so a group should not take much longer.
+const GROUP_TIME: Duration = Duration::from_millis(500);
 
 /// What a run looks at, and what it shows.
 pub(super) struct Watch<'a> {
@@ -115,6 +118,8 @@ struct Worker<'a> {
     detail: Detail,
     watch: &'a Watch<'a>,
     library_cpu: Duration,
+    /// How many tests to take at a time, by how long the last ones took.
+    group: usize,
 }
 
 impl<'a> Worker<'a> {
@@ -130,6 +135,7 @@ impl<'a> Worker<'a> {
             detail,
             watch,
             library_cpu: Duration::ZERO,
+            group: 1,
         }
     }
 
@@ -147,13 +153,19 @@ impl<'a> Worker<'a> {
                 solved.is_whole = false;
                 break;
             }
-            let group: Vec<Problem> = problems.by_ref().take(GROUP).collect();
+            let group: Vec<Problem> = problems.by_ref().take(self.group).collect();
+            let start = Instant::now();
             let mut answers: Vec<std::vec::IntoIter<Measured>> = Vec::with_capacity(count);
             for allocator in &mut self.allocators {
                 let measured = allocator.measure_all(&group);
                 assert_eq!(measured.len(), group.len(), "every problem has an answer");
                 answers.push(measured.into_iter());
             }
+            let each = start.elapsed() / group.len() as u32;
+            let in_time = GROUP_TIME.as_nanos() / each.as_nanos().max(1);
+            self.group = usize::try_from(in_time)
+                .unwrap_or(MAX_GROUP)
+                .clamp(1, MAX_GROUP);
             for problem in &group {
                 let answers: Vec<Measured> =
                     answers.iter_mut().filter_map(Iterator::next).collect();

@@ -15,8 +15,7 @@ use crate::{Allocator, Measured, verified};
 /// So many children in a row may die without one answer between them; then no more are started.
 const MAX_DEATHS_IN_A_ROW: u32 = 5;
 
-/// The least that a pipe holds. So much can be written while nobody reads: then neither side can
-/// wait for the other to read while the other waits for it.
+/// The least that a pipe holds, where the system does not tell.
 const PIPE_HOLDS: usize = 4096;
 
 /// The allocator `cbc`, in a child process: libcbc is not thread-safe, so threads that are to
@@ -85,12 +84,17 @@ impl CbcProcess {
         answers: &mut [Option<Measured>],
     ) -> usize {
         let (options, node_limit) = (self.options, self.node_limit);
-        let mut frames = Vec::with_capacity(PIPE_HOLDS);
+        // So much can be written while nobody reads: then neither side can wait for the other to
+        // read while the other waits for it.
+        let Ok(pipe_holds) = self.connect().map(|connection| connection.pipe_holds) else {
+            return 0;
+        };
+        let mut frames = Vec::with_capacity(pipe_holds);
         let (mut sent, mut sendable) = (0, 0);
         for &i in open {
             let request = Request::new(&problems[i], options, node_limit);
             let written = write_frame(&mut frames, &mut self.buffer, &request);
-            if written.is_err() || frames.len() > PIPE_HOLDS {
+            if written.is_err() || frames.len() > pipe_holds {
                 break;
             }
             sent += 1;
@@ -272,12 +276,25 @@ fn taken(problem: &Problem, reply: Reply) -> Measured {
     }
 }
 
+/// How many bytes a pipe holds; 0 where the system does not tell.
+fn capacity(pipe: &ChildStdin) -> usize {
+    #[cfg(target_os = "linux")]
+    if let Ok(bytes) = nix::fcntl::fcntl(pipe, nix::fcntl::FcntlArg::F_GETPIPE_SZ) {
+        // The kernel counts pages, and a page that is begun takes no second write in full.
+        return usize::try_from(bytes).unwrap_or(0) / 2;
+    }
+    let _ = pipe;
+    0
+}
+
 /// A running child and its two pipes.
 #[derive(Debug)]
 struct Connection {
     child: Child,
     requests: ChildStdin,
     replies: BufReader<ChildStdout>,
+    /// Bytes that the pipe to the child takes without anybody reading.
+    pipe_holds: usize,
 }
 
 impl Connection {
@@ -292,6 +309,7 @@ impl Connection {
         let mut child = command.spawn()?;
         match (child.stdin.take(), child.stdout.take()) {
             (Some(requests), Some(replies)) => Ok(Self {
+                pipe_holds: capacity(&requests).max(PIPE_HOLDS),
                 child,
                 requests,
                 replies: BufReader::with_capacity(1 << 16, replies),
