@@ -1,10 +1,9 @@
 //! Latency of every allocator, over the families and over the number of workers.
-#![expect(missing_docs, reason = "criterion's macros make public functions")]
 
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use scenarios::Family;
 use scheduler::Problem;
 use solvers::{AllocatorName, Host, MAX_LP_WORKERS};
@@ -49,7 +48,7 @@ fn sizes(criterion: &mut Criterion) {
 fn latency(criterion: &mut Criterion, name: AllocatorName, what: &str, problems: &[Problem]) {
     let mut allocator = name.create(&Host::default());
     let mut next = 0;
-    criterion.bench_function(BenchmarkId::new(name.name(), what), |bencher| {
+    criterion.bench_function(&format!("{}/{what}", name.name()), |bencher| {
         bencher.iter(|| {
             next = (next + 1) % problems.len();
             allocator.measure(black_box(&problems[next]))

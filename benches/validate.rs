@@ -1,5 +1,4 @@
 //! Throughput of a whole comparison, on one and on two threads.
-#![expect(missing_docs, reason = "criterion's macros make public functions")]
 
 use std::time::Duration;
 

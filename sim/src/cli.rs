@@ -27,13 +27,13 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Solve instances, one plan a line
-    #[command(after_help = SOLVE_EXAMPLES)]
+    #[command(after_help = SOLVE_EXAMPLES, allow_negative_numbers = true)]
     Solve(SolveArgs),
     /// Print seeded instances, one a line
-    #[command(after_help = FAMILIES)]
+    #[command(after_help = FAMILIES, allow_negative_numbers = true)]
     Generate(GenerateArgs),
     /// Compare the allocators over many seeded tests
-    #[command(after_help = VALIDATE_EXAMPLES)]
+    #[command(after_help = VALIDATE_EXAMPLES, allow_negative_numbers = true)]
     Validate(Box<ValidateArgs>),
     /// Put the shards of a validation together
     Merge(MergeArgs),

@@ -104,7 +104,7 @@ fn wrong_arguments_are_explained() {
         "no allocator is called \"gurobi\", expected one of heuristic, exact",
     );
     sim(&["generate", "--family", "thesys"]).assert_fails(2, "no family is called \"thesys\"");
-    sim(&["generate", "--n-tests", "-1"]).assert_fails(2, "--n-tests");
+    sim(&["generate", "--n-tests", "-1"]).assert_fails(2, "invalid value '-1' for '--n-tests <N>'");
     sim(&["generate", "--first", "18446744073709551615"]).assert_fails(2, "beyond the last test");
     sim(&["allocate"]).assert_fails(2, "allocate");
 }

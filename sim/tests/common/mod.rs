@@ -5,17 +5,17 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-pub struct Run {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
-pub fn sim(args: &[&str]) -> Run {
+pub(crate) fn sim(args: &[&str]) -> Run {
     sim_with_input(args, b"")
 }
 
-pub fn sim_with_input(args: &[&str], input: &[u8]) -> Run {
+pub(crate) fn sim_with_input(args: &[&str], input: &[u8]) -> Run {
     let mut child = Command::new(env!("CARGO_BIN_EXE_sim"))
         .args(args)
         .stdin(Stdio::piped())
@@ -34,7 +34,7 @@ pub fn sim_with_input(args: &[&str], input: &[u8]) -> Run {
     run(output)
 }
 
-pub fn run(output: Output) -> Run {
+pub(crate) fn run(output: Output) -> Run {
     Run {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout).expect("output is UTF-8"),
@@ -43,7 +43,7 @@ pub fn run(output: Output) -> Run {
 }
 
 /// The program for a shell: its folder first on the path.
-pub fn shell(script: &str) -> Run {
+pub(crate) fn shell(script: &str) -> Run {
     let program = Path::new(env!("CARGO_BIN_EXE_sim"));
     let folder = program.parent().expect("a program lies in a folder");
     let path = std::env::var("PATH").unwrap_or_default();
@@ -57,14 +57,14 @@ pub fn shell(script: &str) -> Run {
 
 impl Run {
     /// Bad input and wrong arguments are said in one line (clap adds its usage below it).
-    pub fn assert_fails(&self, code: i32, expected: &str) {
+    pub(crate) fn assert_fails(&self, code: i32, expected: &str) {
         assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
         assert!(self.stderr.contains(expected), "{}", self.stderr);
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
         assert_eq!(self.stderr.matches("error: ").count(), 1, "{}", self.stderr);
     }
 
-    pub fn assert_done(&self) {
+    pub(crate) fn assert_done(&self) {
         assert_eq!(self.code, 0, "{}{}", self.stdout, self.stderr);
     }
 }

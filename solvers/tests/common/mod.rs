@@ -5,21 +5,21 @@ use proptest::prelude::*;
 use scheduler::{Fee, Outcome, Problem, Worker};
 
 /// A problem from (fee in units, s_max) pairs.
-pub fn problem(n: u64, s_min: u64, beta: u64, workers: &[(u64, u64)]) -> Problem {
+pub(crate) fn problem(n: u64, s_min: u64, beta: u64, workers: &[(u64, u64)]) -> Problem {
     let workers = workers
         .iter()
         .map(|&(units, s_max)| worker(units * 1_000_000, s_max));
     Problem::new(n, s_min, beta, workers.collect()).expect("within bounds")
 }
 
-pub fn worker(micros: u64, s_max: u64) -> Worker {
+pub(crate) fn worker(micros: u64, s_max: u64) -> Worker {
     let fee = Fee::from_micros(micros).expect("within bounds");
     Worker { s_max, fee }
 }
 
 /// The optimum in micro-units by a dynamic programme over workers, batches and the number of
 /// employed ones: nothing of the allocators' reasoning is in it. `O(k · n · s_max · beta)`.
-pub fn oracle(problem: &Problem) -> Option<u128> {
+pub(crate) fn oracle(problem: &Problem) -> Option<u128> {
     let (n, beta) = (problem.n() as usize, problem.beta() as usize);
     let mut best = vec![vec![None; n + 1]; beta + 1];
     best[0][0] = Some(0_u128);
@@ -41,7 +41,7 @@ pub fn oracle(problem: &Problem) -> Option<u128> {
 }
 
 /// Small problems of all sorts; fees from few values, so that ties are frequent, or from many.
-pub fn small_problems() -> impl Strategy<Value = Problem> {
+pub(crate) fn small_problems() -> impl Strategy<Value = Problem> {
     let fees = prop_oneof![
         (0_u64..4).prop_map(|fee| fee * 1_000_000),
         0_u64..30,
@@ -63,7 +63,7 @@ pub fn small_problems() -> impl Strategy<Value = Problem> {
 }
 
 /// Problems whose last cheapest worker would get less than a lot, where lots just fit.
-pub fn hard_problems() -> impl Strategy<Value = Problem> {
+pub(crate) fn hard_problems() -> impl Strategy<Value = Problem> {
     (2_usize..12, 2_u64..9).prop_flat_map(|(k, m)| {
         let workers = prop::collection::vec((0_u64..40, m..3 * m), k);
         (workers, 1..k, 1..m).prop_map(move |(workers, r, q)| {
@@ -77,7 +77,7 @@ pub fn hard_problems() -> impl Strategy<Value = Problem> {
 }
 
 /// The plan's cost in micro-units, or the reason why there is none.
-pub fn cost(outcome: &Outcome) -> Result<u128, &'static str> {
+pub(crate) fn cost(outcome: &Outcome) -> Result<u128, &'static str> {
     match outcome.planned() {
         Some(planned) => Ok(planned.plan.cost.micros()),
         None => Err(outcome.reason().expect("no plan has a reason")),
@@ -86,13 +86,13 @@ pub fn cost(outcome: &Outcome) -> Result<u128, &'static str> {
 
 /// Workers as (fee, s_max) with n, s_min and beta; what the seed answers (where its answer is a
 /// valid plan), and the optimum, in units.
-pub struct Known {
-    pub problem: Problem,
-    pub seed: Option<u128>,
-    pub optimum: Result<u128, &'static str>,
+pub(crate) struct Known {
+    pub(crate) problem: Problem,
+    pub(crate) seed: Option<u128>,
+    pub(crate) optimum: Result<u128, &'static str>,
 }
 
-pub fn known_answers() -> Vec<Known> {
+pub(crate) fn known_answers() -> Vec<Known> {
     let known = |workers: &[(u64, u64)], (n, s_min, beta), seed, optimum| Known {
         problem: problem(n, s_min, beta, workers),
         seed,
