@@ -1,0 +1,2 @@
+//! How fast it steps.
+fn _todo() {}
