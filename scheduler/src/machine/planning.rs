@@ -132,6 +132,8 @@ impl Scheduler {
                 until
             }
         };
+        // A plan may have been tried for longer than the pause was to last.
+        let until = until.max(self.now);
         self.phase = Phase::Paused { until, why };
     }
 

@@ -63,7 +63,8 @@ impl Audited {
             && self.epochs.get(&worker) == Some(&epoch)
             && self.shipping == Some(plan)
         {
-            self.shipped.insert(worker, batches);
+            let held = self.shipped.entry(worker).or_default();
+            *held = batches.max(*held);
         }
         self.log.push((now, event.clone()));
         let mut actions = Vec::new();
@@ -111,6 +112,9 @@ impl Audited {
             } => {
                 self.check_member(*worker, *epoch);
                 assert!(0 < *new && new <= batches);
+                let held = self.shipped.entry(*worker).or_default();
+                assert!(batches - new <= *held, "it keeps no more than it has");
+                *held = batches - new;
                 self.shipping = Some(*plan);
             }
             Action::Train {
