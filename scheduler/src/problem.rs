@@ -35,7 +35,12 @@ impl Problem {
     ///
     /// # Errors
     /// When a number lies above [`MAX_BATCHES`] or there are more than [`MAX_WORKERS`] workers.
-    pub fn new(n: u64, s_min: u64, beta: u64, workers: Vec<Worker>) -> Result<Self, ProblemError> {
+    pub fn new(
+        n: u64,
+        s_min: u64,
+        beta: u64,
+        workers: Vec<Worker>,
+    ) -> Result<Self, ProblemError> {
         for (name, value) in [("n", n), ("s_min", s_min), ("beta", beta)] {
             if value > MAX_BATCHES {
                 return Err(ProblemError::TooLarge { name, value });

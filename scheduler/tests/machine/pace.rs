@@ -6,14 +6,14 @@ use std::time::Instant as Clock;
 
 use crate::toy::{greedy, profile};
 use scheduler::machine::{
-    Action, Config, CycleId, Departure, Epoch, Event, Limit, Replan, Scheduler, WorkerId,
+    Action, Config, CycleId, Departure, Ending, Epoch, Event, Limit, Replan, Scheduler, WorkerId,
 };
 use scheduler::{Instant, Span};
 
-/// Everybody answers at once and in order; every fifth cycle beats are sent, and one worker in a
-/// thousand leaves in each cycle and returns.
+/// Everybody beats twice and answers at once, in order; in every cycle one worker in a thousand
+/// leaves, and in every second those who left return.
 fn run(workers: u32, cycles: u32, replan: Replan) -> (u64, f64) {
-    let batches = u64::from(workers) * 50;
+    let batches = u64::from(workers) * 300; // of the 400 that fit
     let mut config = Config::new(batches, cycles, Limit::Cycle(Span::from_secs(4)));
     (config.expect, config.replan) = (workers, replan);
     config.benchmark.rounds = 1;
@@ -32,20 +32,25 @@ fn run(workers: u32, cycles: u32, replan: Replan) -> (u64, f64) {
     let mut wake = None;
     while !scheduler.is_ended() {
         let event = match inbox.pop_front() {
+            Some(Event::Stopped) => {
+                now = now + Span::from_millis(1_300);
+                continue;
+            }
             Some(event) => event,
             None if !orders.is_empty() => {
                 let cycle = orders[0].2;
-                for &(worker, epoch, cycle, batches) in &orders {
-                    if cycle.get().is_multiple_of(5) {
-                        let done = batches / 2;
+                for beat in 1..=2 {
+                    inbox.push_back(Event::Stopped); // stands for 1.3 s
+                    for &(worker, epoch, cycle, batches) in &orders {
                         inbox.push_back(Event::Beat {
                             worker,
                             epoch,
                             cycle,
-                            done,
+                            done: batches / 2 * beat,
                         });
                     }
                 }
+                inbox.push_back(Event::Stopped);
                 for (at, (worker, epoch, cycle, done)) in orders.drain(..).enumerate() {
                     if at % 1_000 == cycle.get() as usize % 1_000 {
                         let why = Departure::Disconnected;
@@ -76,9 +81,6 @@ fn run(workers: u32, cycles: u32, replan: Replan) -> (u64, f64) {
                 Event::Wake
             }
         };
-        if let Event::Trained { .. } = event {
-            now = now + Span::from_nanos(1);
-        }
         steps += 1;
         wake = scheduler.step(now, event, &mut actions);
         for action in actions.drain(..) {
@@ -117,13 +119,13 @@ fn run(workers: u32, cycles: u32, replan: Replan) -> (u64, f64) {
                     ..
                 } => orders.push((worker, epoch, cycle, batches)),
                 Action::Aggregate { cycle, .. } => inbox.push_back(Event::Aggregated { cycle }),
+                Action::Finish { ending, .. } => assert_eq!(ending, Ending::Completed),
                 Action::Admit { .. }
                 | Action::Accept { .. }
                 | Action::Abort { .. }
                 | Action::Discard { .. }
                 | Action::Exclude { .. }
-                | Action::Record(_)
-                | Action::Finish { .. } => {}
+                | Action::Record(_) => {}
             }
         }
     }

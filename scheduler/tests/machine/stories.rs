@@ -41,7 +41,7 @@ fn adaptive(mut config: Config) -> Config {
     config
 }
 
-fn records<'a>(audited: &'a Audited) -> impl Iterator<Item = &'a Record> {
+fn records(audited: &Audited) -> impl Iterator<Item = &Record> {
     audited.said.iter().filter_map(|(_, action)| match action {
         Action::Record(record) => Some(record),
         Action::Admit { .. }
