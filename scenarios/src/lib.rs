@@ -1,1 +1,13 @@
-//! To come.
+//! What can be allocated, simulated or run.
+//!
+//! For now: seeded families of allocation problems, and instance files.
+//!
+//! **What it deliberately does not know:** how a problem is solved, what becomes of the answer,
+//! and any clock. Test `i` of a family depends on the seed, the family and `i` alone.
+
+mod draw;
+mod family;
+mod instance;
+
+pub use family::{Family, UnknownFamily};
+pub use instance::{Instance, InstanceError, Instances, write_instance};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::problem::{MAX_BATCHES, Problem};
+use crate::problem::{MAX_BATCHES, MAX_N, Problem};
 
 /// The first test that a problem without a plan fails, in the order of the variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -219,7 +219,7 @@ impl Problem {
         }
         match (below, above) {
             (Some(to), up) if up.is_none_or(|up| n - to <= up - n) => Some(Repair::LowerN { to }),
-            (_, Some(to)) if to <= MAX_BATCHES => Some(Repair::RaiseN { to }),
+            (_, Some(to)) if to <= MAX_N => Some(Repair::RaiseN { to }),
             (Some(to), _) => Some(Repair::LowerN { to }),
             (None, _) => None,
         }

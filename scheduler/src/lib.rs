@@ -29,5 +29,5 @@ pub use margin::Margin;
 pub use money::{Cost, DecimalError, Fee, MICROS_PER_UNIT, parse_micros};
 pub use outcome::{Certificate, Failure, FailureReason, Outcome, PlanStatus, Planned};
 pub use plan::{Plan, Violation};
-pub use problem::{MAX_BATCHES, MAX_WORKERS, Problem, ProblemError, Worker};
+pub use problem::{MAX_BATCHES, MAX_N, MAX_WORKERS, Problem, ProblemError, Worker};
 pub use time::{Instant, Span};

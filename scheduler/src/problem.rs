@@ -6,8 +6,11 @@
 
 use crate::money::Fee;
 
-/// The largest number of batches, of the data as of one worker's capacity.
+/// The largest capacity, lot and least number of employed workers.
 pub const MAX_BATCHES: u64 = 1_000_000_000;
+
+/// The largest number of batches to hand out.
+pub const MAX_N: u64 = 2 * MAX_BATCHES;
 
 /// The largest number of workers in one problem.
 pub const MAX_WORKERS: usize = 1_000_000;
@@ -34,16 +37,16 @@ impl Problem {
     /// States a problem: `n` batches, lots of at least `s_min`, at least `beta` employed workers.
     ///
     /// # Errors
-    /// When a number lies above [`MAX_BATCHES`] or there are more than [`MAX_WORKERS`] workers.
-    pub fn new(
-        n: u64,
-        s_min: u64,
-        beta: u64,
-        workers: Vec<Worker>,
-    ) -> Result<Self, ProblemError> {
-        for (name, value) in [("n", n), ("s_min", s_min), ("beta", beta)] {
-            if value > MAX_BATCHES {
-                return Err(ProblemError::TooLarge { name, value });
+    /// When a number lies above [`MAX_N`] or [`MAX_BATCHES`], or there are more than [`MAX_WORKERS`] workers.
+    pub fn new(n: u64, s_min: u64, beta: u64, workers: Vec<Worker>) -> Result<Self, ProblemError> {
+        let bounded = [
+            ("n", n, MAX_N),
+            ("s_min", s_min, MAX_BATCHES),
+            ("beta", beta, MAX_BATCHES),
+        ];
+        for (name, value, most) in bounded {
+            if value > most {
+                return Err(ProblemError::TooLarge { name, value, most });
             }
         }
         if workers.len() > MAX_WORKERS {
@@ -117,7 +120,7 @@ impl Problem {
     /// The same workers under another number of batches.
     #[must_use]
     pub fn with_n(mut self, n: u64) -> Self {
-        self.n = n.min(MAX_BATCHES);
+        self.n = n.min(MAX_N);
         self
     }
 }
@@ -126,12 +129,14 @@ impl Problem {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProblemError {
     /// One of n, s_min and beta is out of bounds.
-    #[error("{name} is {value}, expected at most 1000000000")]
+    #[error("{name} is {value}, expected at most {most}")]
     TooLarge {
         /// Which number.
         name: &'static str,
         /// What it was.
         value: u64,
+        /// Its bound.
+        most: u64,
     },
     /// A capacity is out of bounds.
     #[error("s_max of worker {worker} is {s_max}, expected at most 1000000000")]
@@ -159,11 +164,11 @@ mod tests {
             s_max,
             fee: Fee::ZERO,
         };
-        assert!(Problem::new(MAX_BATCHES, 0, 0, vec![worker(MAX_BATCHES)]).is_ok());
-        let error = Problem::new(MAX_BATCHES + 1, 0, 0, vec![]).unwrap_err();
+        assert!(Problem::new(MAX_N, 0, 0, vec![worker(MAX_BATCHES)]).is_ok());
+        let error = Problem::new(MAX_N + 1, 0, 0, vec![]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "n is 1000000001, expected at most 1000000000"
+            "n is 2000000001, expected at most 2000000000"
         );
         let error = Problem::new(1, 0, 0, vec![worker(1), worker(MAX_BATCHES + 1)]).unwrap_err();
         assert_eq!(

@@ -8,6 +8,21 @@
 //! printed, and any budget in wall time: budgets are counts, so that answers do not depend on
 //! the machine.
 
+pub mod cbc;
+mod clock;
+mod exact;
+mod heuristic;
+mod lp;
+mod rank;
+mod registry;
+mod trivial;
+
+pub use cbc::{Cbc, CbcOptions, CbcProcess};
+pub use exact::{Budget, Exact};
+pub use heuristic::Heuristic;
+pub use lp::{Lp, MAX_LP_WORKERS};
+pub use registry::{AllocatorName, Entry, Host, REGISTRY, UnknownAllocator};
+
 use std::time::{Duration, Instant};
 
 use scheduler::{Cost, Failure, FailureReason, Outcome, PlanStatus, Problem};

@@ -1,0 +1,13 @@
+//! The child of a `CbcProcess` in tests and measurements.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match solvers::cbc::serve_stdio() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
