@@ -2,7 +2,7 @@
 
 use crate::estimate::{BenchmarkRule, MAX_ROUNDS, Margins};
 use crate::law::{Law, MAX_PASSES};
-use crate::problem::{MAX_BATCHES, MAX_WORKERS};
+use crate::problem::{MAX_BATCHES, MAX_N, MAX_WORKERS};
 use crate::time::Span;
 
 /// The most cycles of one job.
@@ -141,7 +141,7 @@ impl Config {
         };
         let rounds = &self.benchmark;
         let ranges = [
-            ("batches", self.batches, 1, MAX_BATCHES),
+            ("batches", self.batches, 1, MAX_N),
             ("s_min", self.s_min, 0, MAX_BATCHES),
             ("beta", self.beta, 0, MAX_BATCHES),
             ("cycles", self.cycles.into(), 1, MAX_CYCLES.into()),

@@ -2,6 +2,12 @@
 //!
 //! `cargo test -p scheduler --release --test machine pace -- --ignored --nocapture`
 
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_macros,
+    reason = "it measures the core from outside, and prints what it finds"
+)]
+
 use std::time::Instant as Clock;
 
 use crate::toy::{greedy, profile};
