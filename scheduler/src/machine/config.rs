@@ -159,6 +159,7 @@ impl Config {
             ),
             ("passes", self.law.passes.into(), 1, MAX_PASSES.into()),
             ("benchmark batches", rounds.batches, 1, MAX_BATCHES),
+            ("expect", self.expect.into(), 1, MAX_WORKERS as u64),
             (
                 "benchmark rounds",
                 rounds.rounds.into(),

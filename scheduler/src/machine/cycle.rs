@@ -272,7 +272,7 @@ impl Scheduler {
             batches: self.cycle.accepted,
         });
         self.phase = Phase::Aggregating {
-            until: self.cycle.ends + self.config.waits.aggregation,
+            until: self.cycle.ends.max(self.now) + self.config.waits.aggregation,
         };
     }
 

@@ -6,10 +6,14 @@ use super::{
 use crate::estimate::{Estimate, Verdict};
 use crate::law::Speed;
 use crate::machine::members::Standing;
-use crate::time::Span;
+use crate::time::{Instant, Span};
 
 /// After so many refused results a worker is not admitted again.
 const MAX_REFUSALS: u8 = 3;
+
+/// A driver that wakes the scheduler later than this was not running: the machine was suspended,
+/// or starved.
+const STALL: Span = Span::from_millis(250);
 
 impl Scheduler {
     pub(super) fn joined(&mut self, worker: WorkerId, profile: Profile, out: &mut Vec<Action>) {
@@ -112,7 +116,11 @@ impl Scheduler {
     }
 
     /// A worker did not answer in time.
-    pub(super) fn alarm(&mut self, worker: WorkerId, out: &mut Vec<Action>) {
+    pub(super) fn alarm(&mut self, worker: WorkerId, due: Instant, out: &mut Vec<Action>) {
+        if self.now.since(due) > STALL {
+            // It was the driver that did not listen: what came meanwhile is still to be heard.
+            return self.alarms.set(worker, self.now + STALL * 2);
+        }
         let standing = self.members.get(worker).map(|member| &member.standing);
         let why = match standing {
             Some(Standing::Benchmarking(_)) => Departure::BenchmarkLate,

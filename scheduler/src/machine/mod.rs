@@ -20,6 +20,8 @@
 //! - Every wait has a deadline: if nothing ever answers, waking when asked ends the run.
 //! - What came at the very moment of a deadline came in time; deadlines that have passed are
 //!   dealt with before the event that found them passed.
+//! - What a driver that stood still did not hear is not held against the workers: they get
+//!   another half second to be heard.
 //! - A cycle ends by its limit, plus the configured waits for late results (none by default) and
 //!   a slow aggregation.
 //! - Of every cycle's `n` batches each was accepted or is lost: the lots say which.
@@ -258,7 +260,7 @@ impl Scheduler {
         if let Some((at, worker)) = self.alarms.first()
             && at == due
         {
-            self.alarm(worker, actions);
+            self.alarm(worker, due, actions);
         } else if self.solving.as_ref().is_some_and(|s| s.until == due) {
             self.solver_late(actions);
         } else {
@@ -283,7 +285,8 @@ impl Scheduler {
     fn settle(&mut self, actions: &mut Vec<Action>) {
         match self.phase {
             Phase::Gathering { open, .. } => {
-                let all_here = self.members.ready >= u64::from(self.config.expect);
+                let expected = u64::from(self.config.expect).max(self.needed());
+                let all_here = self.members.ready >= expected;
                 if self.members.benchmarking == 0 && (all_here || !open) {
                     self.proceed(actions);
                 }

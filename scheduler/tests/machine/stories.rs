@@ -1,8 +1,11 @@
 //! Runs with known answers.
 
 use crate::audit::Audited;
-use crate::toy::{Allocator, Fate, Toy, World, job};
-use scheduler::machine::{Action, Billing, Config, CycleResult, Limit, Record, Replan, Trigger};
+use crate::toy::{Allocator, Fate, Toy, World, at, job, profile};
+use scheduler::machine::{
+    Action, Billing, Config, CycleId, CycleResult, Epoch, Event, Limit, Profile, Record, Replan,
+    Trigger, WorkerId,
+};
 use scheduler::{Law, Link, Span};
 
 fn toy(millis: u64, fee: u64, fates: &[Fate]) -> Toy {
@@ -93,8 +96,8 @@ fn the_happy_path() {
     assert_eq!(plans(&run), [(1, Trigger::First, 2)]);
     // 100 ms benchmark, 1 ms solving, 100 ms shipping, then three seconds.
     let (_, totals) = run.end.expect("ended");
-    assert_eq!(totals.first_cycle_at, Some(crate::toy::at(201)));
-    assert_eq!(totals.last_cycle_ended, Some(crate::toy::at(3_201)));
+    assert_eq!(totals.first_cycle_at, Some(at(201)));
+    assert_eq!(totals.last_cycle_ended, Some(at(3_201)));
 }
 
 #[test]
@@ -187,8 +190,8 @@ fn below_beta_it_waits_and_then_ends() {
     config.beta = 2;
     let gone = two([&[], &[Fate::Dies(700)]]);
     let run = check(config.clone(), &gone, "t below_beta lost=50 cost=250");
-    let (at, _) = run.said.last().expect("said something");
-    assert_eq!(*at, crate::toy::at(1_201 + 60_000));
+    let (when, _) = run.said.last().expect("said something");
+    assert_eq!(*when, at(1_201 + 60_000));
     let back = two([&[], &[Fate::Joins(0), Fate::Dies(700), Fate::Joins(9_000)]]);
     check(config, &back, "tcc completed lost=50 cost=750");
 }
@@ -200,8 +203,8 @@ fn without_a_plan_it_ends() {
         &two([&[], &[]]),
         " insufficient_capacity lost=0 cost=0",
     );
-    let (at, _) = run.said.last().expect("said something");
-    assert_eq!(*at, crate::toy::at(101), "nobody is waited for in vain");
+    let (when, _) = run.said.last().expect("said something");
+    assert_eq!(*when, at(101), "nobody is waited for in vain");
     // With somebody still to come, it waits, and plans again.
     let late = [
         toy(10, 1, &[]),
@@ -298,7 +301,7 @@ fn the_limit_of_a_job_holds() {
     let slows = two([&[], &[Fate::Takes(150, 40)]]);
     let run = check(config.clone(), &slows, "ttt completed lost=75 cost=750");
     let (_, totals) = run.end.expect("ended");
-    assert_eq!(totals.last_cycle_ended, Some(crate::toy::at(3_201)));
+    assert_eq!(totals.last_cycle_ended, Some(at(3_201)));
     // Setting up takes 201 of 210 ms: nothing fits what is left.
     let limit = Limit::Job {
         max_time: Span::from_millis(210),
@@ -341,14 +344,124 @@ fn late_results_of_the_compute_only_law() {
 
 #[test]
 fn a_fee_below_the_least_is_turned_away() {
-    use scheduler::machine::{Event, Profile, WorkerId};
     let mut audited = Audited::new(job(10, 1, 1));
     let profile = Profile {
         least_fee: scheduler::Fee::MAX,
         link: Link::default(),
-        ..crate::toy::profile(1)
+        ..profile(1)
     };
     let worker = WorkerId::new(0);
-    let _ = audited.step(crate::toy::at(0), Event::Joined { worker, profile });
+    let _ = audited.step(at(0), Event::Joined { worker, profile });
     assert_eq!(departures(&audited), [(0, "fee_too_low")]);
+}
+
+/// Steps a job of one worker into its only cycle, of a minute; it takes 10 ms a batch.
+fn in_a_long_cycle() -> (Audited, WorkerId, Epoch) {
+    let mut config = job(600, 1, 1);
+    config.limit = Limit::Cycle(Span::from_secs(60));
+    let mut audited = Audited::new(config);
+    let (worker, epoch) = (WorkerId::new(0), Epoch::new(1));
+    let profile = profile(1);
+    let _ = audited.step(at(0), Event::Joined { worker, profile });
+    let took = Span::from_millis(100);
+    let batches = 10;
+    let _ = audited.step(
+        at(100),
+        Event::Benchmarked {
+            worker,
+            epoch,
+            batches,
+            took,
+        },
+    );
+    let (plan, family) = audited.asked.clone().expect("asked");
+    let choice = Box::new(family.cheapest(crate::toy::greedy));
+    let _ = audited.step(at(100), Event::Solved { plan, choice });
+    let batches = 600;
+    let _ = audited.step(
+        at(1_000),
+        Event::Shipped {
+            worker,
+            epoch,
+            plan,
+            batches,
+        },
+    );
+    (audited, worker, epoch)
+}
+
+#[test]
+fn silence_excludes_but_a_deaf_driver_does_not() {
+    // Three beats of half a second.
+    let (mut audited, ..) = in_a_long_cycle();
+    assert_eq!(audited.wake, Some(at(2_500)));
+    let _ = audited.step(at(2_501), Event::Wake);
+    assert_eq!(departures(&audited), [(0, "missed_beats")]);
+
+    let (mut audited, worker, epoch) = in_a_long_cycle();
+    let cycle = CycleId::new(1);
+    let _ = audited.step(at(9_000), Event::Wake);
+    assert_eq!(
+        (departures(&audited).len(), audited.wake),
+        (0, Some(at(9_500)))
+    );
+    let done = 300;
+    let _ = audited.step(
+        at(9_001),
+        Event::Beat {
+            worker,
+            epoch,
+            cycle,
+            done,
+        },
+    );
+    assert_eq!(audited.wake, Some(at(10_501)));
+}
+
+#[test]
+fn claims_are_worth_their_beats() {
+    let claims = |beats: &[u64], done: u64| {
+        let (mut audited, worker, epoch) = in_a_long_cycle();
+        let cycle = CycleId::new(1);
+        for &done in beats {
+            let beat = Event::Beat {
+                worker,
+                epoch,
+                cycle,
+                done,
+            };
+            let _ = audited.step(at(1_100), beat);
+        }
+        let took = Span::from_millis(100);
+        let trained = Event::Trained {
+            worker,
+            epoch,
+            cycle,
+            done,
+            took,
+        };
+        let actions = audited.step(at(1_200), trained.clone());
+        assert!(
+            audited.step(at(1_200), trained).len() == 1,
+            "once is enough"
+        );
+        actions.iter().find_map(|action| match action {
+            Action::Accept { batches, .. } => Some(*batches),
+            _ => None,
+        })
+    };
+    // A beat is worth 100 batches: twice what half a second is thought to hold.
+    assert_eq!(claims(&[], 0), None);
+    assert_eq!(claims(&[], 60), Some(60));
+    assert_eq!(claims(&[], 1_000_000_000), Some(100));
+    assert_eq!(claims(&[400, 300], 600), Some(500));
+    assert_eq!(claims(&[u64::MAX], u64::MAX), Some(600));
+}
+
+#[test]
+#[should_panic(expected = "time must not run backwards")]
+fn time_only_moves_forward() {
+    let mut audited = Audited::new(job(10, 1, 1));
+    let _ = audited.step(at(2), Event::Wake);
+    let _ = audited.step(at(1), Event::Wake);
 }
