@@ -20,6 +20,8 @@ pub(crate) struct Audited {
     pub(crate) shipped: BTreeMap<WorkerId, u64>,
     pub(crate) asked: Option<(PlanId, std::sync::Arc<scheduler::Family>)>,
     pub(crate) shipping: Option<PlanId>,
+    /// What the plans that were answered give to whom.
+    answered: BTreeMap<PlanId, BTreeMap<WorkerId, u64>>,
     pub(crate) orders: BTreeMap<WorkerId, u64>,
     pub(crate) cycle: CycleId,
     accepted: BTreeMap<WorkerId, u64>,
@@ -42,6 +44,7 @@ impl Audited {
             shipped: BTreeMap::new(),
             asked: None,
             shipping: None,
+            answered: BTreeMap::new(),
             orders: BTreeMap::new(),
             cycle: CycleId::new(0),
             accepted: BTreeMap::new(),
@@ -65,6 +68,15 @@ impl Audited {
         {
             let held = self.shipped.entry(worker).or_default();
             *held = batches.max(*held);
+        }
+        if let Event::Solved { plan, choice } = &event
+            && let Some((asked, family)) = &self.asked
+            && asked == plan
+            && let Some(planned) = choice.outcome.planned()
+        {
+            let workers = family.candidates().iter().map(|candidate| candidate.worker);
+            let shares = workers.zip(planned.plan.batches.iter().copied());
+            self.answered.insert(*plan, shares.collect());
         }
         self.log.push((now, event.clone()));
         let mut actions = Vec::new();
@@ -199,7 +211,11 @@ impl Audited {
                     self.asked.as_ref().map(|(id, _)| *id >= row.plan),
                     Some(true)
                 );
-                // What a new plan takes away is held no longer; the driver knows by the order.
+                // Everybody keeps the first of what it holds; the rest changes hands.
+                let shares = &self.answered[&row.plan];
+                for (worker, held) in &mut self.shipped {
+                    *held = (*held).min(shares.get(worker).copied().unwrap_or(0));
+                }
             }
             Record::Lot(row) => {
                 let ordered = self.orders.remove(&row.worker);

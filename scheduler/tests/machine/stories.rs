@@ -138,6 +138,24 @@ fn everybody_is_here_so_an_estimate_ends_nothing() {
 }
 
 #[test]
+fn a_straggler_that_recovers_gets_its_share_back() {
+    let mut three = two([&[], &[Fate::Takes(150, 40), Fate::Takes(2_500, 10)]]);
+    three.push(toy(10, 5, &[]));
+    let config = Config {
+        expect: 3,
+        ..adaptive(job(150, 8, 3))
+    };
+    let run = check(config, &three, "tccccccc completed lost=25 cost=2250");
+    let expected = [
+        (1, Trigger::First, 2),
+        (2, Trigger::Slower, 3),
+        (7, Trigger::Faster, 2), // two good cycles are believed, and one goes by meanwhile
+    ];
+    assert_eq!(plans(&run), expected);
+    assert_eq!(run.end.expect("ended").1.moved, 25 + 25);
+}
+
+#[test]
 fn a_dropout_is_planned_around() {
     let mut three = two([&[], &[Fate::Dies(700)]]);
     three.push(toy(10, 5, &[]));
@@ -442,7 +460,7 @@ fn claims_are_worth_their_beats() {
         };
         let actions = audited.step(at(1_200), trained.clone());
         assert!(
-            audited.step(at(1_200), trained).len() == 1,
+            audited.step(at(1_200), trained).len() <= 1,
             "once is enough"
         );
         actions.iter().find_map(|action| match action {
