@@ -20,6 +20,7 @@ pub(crate) struct Audited {
     pub(crate) shipped: BTreeMap<WorkerId, u64>,
     pub(crate) asked: Option<(PlanId, std::sync::Arc<scheduler::Family>)>,
     pub(crate) shipping: Option<PlanId>,
+    ships: std::collections::BTreeSet<(WorkerId, Epoch, PlanId)>,
     /// What the plans that were answered give to whom.
     answered: BTreeMap<PlanId, BTreeMap<WorkerId, u64>>,
     pub(crate) orders: BTreeMap<WorkerId, u64>,
@@ -44,6 +45,7 @@ impl Audited {
             shipped: BTreeMap::new(),
             asked: None,
             shipping: None,
+            ships: std::collections::BTreeSet::new(),
             answered: BTreeMap::new(),
             orders: BTreeMap::new(),
             cycle: CycleId::new(0),
@@ -124,6 +126,8 @@ impl Audited {
             } => {
                 self.check_member(*worker, *epoch);
                 assert!(0 < *new && new <= batches);
+                let first = self.ships.insert((*worker, *epoch, *plan));
+                assert!(first, "nothing is shipped twice");
                 let held = self.shipped.entry(*worker).or_default();
                 assert!(batches - new <= *held, "it keeps no more than it has");
                 *held = batches - new;

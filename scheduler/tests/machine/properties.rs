@@ -219,6 +219,13 @@ impl Chaos {
             return;
         }
         let which = which % self.ordered.len();
+        if let Action::Ship {
+            worker, batches, ..
+        } = self.ordered[which]
+            && millis < 5
+        {
+            self.shipped(worker, true, batches - 1); // some first, then all
+        }
         let event = match self.ordered.remove(which) {
             Action::Benchmark {
                 worker,

@@ -282,6 +282,35 @@ fn a_late_joiner_makes_it_cheaper() {
 }
 
 #[test]
+fn a_plan_made_beside_a_cycle_replaces_one_that_broke() {
+    let late = [
+        toy(10, 5, &[Fate::Dies(1_500)]),
+        toy(10, 1, &[Fate::Joins(500)]),
+    ];
+    let run = check(
+        adaptive(job(100, 4, 1)),
+        &late,
+        "cfcc completed lost=100 cost=1200",
+    );
+    let expected = [(1, Trigger::First, 1), (3, Trigger::Arrived, 1)];
+    assert_eq!(plans(&run), expected);
+}
+
+#[test]
+fn who_is_employed_again_gets_its_data_again() {
+    let late = [
+        toy(10, 5, &[]),
+        toy(10, 1, &[Fate::Joins(500), Fate::Dies(2_700)]),
+    ];
+    let run = check(
+        adaptive(job(100, 5, 1)),
+        &late,
+        "ccfcc completed lost=100 cost=2100",
+    );
+    assert_eq!(run.end.expect("ended").1.moved, 200);
+}
+
+#[test]
 fn spoilt_results_cost_a_worker_its_place() {
     let config = adaptive(job(50, 5, 2));
     let run = check(
