@@ -59,7 +59,7 @@ impl Scheduler {
         if remaining == 0 {
             return self.finish(Ending::Completed, out);
         }
-        if self.job_end().is_some_and(|end| end <= self.now) {
+        if self.is_out_of_time() {
             return self.finish(Ending::OutOfTime { remaining }, out);
         }
         let (ready, needed) = (self.members.ready, self.needed());
@@ -159,6 +159,10 @@ impl Scheduler {
     /// No later than the end of the job's time, where it has begun to run.
     pub(super) fn within_job(&self, at: Instant) -> Instant {
         self.job_end().map_or(at, |end| at.min(end))
+    }
+
+    pub(super) fn is_out_of_time(&self) -> bool {
+        self.job_end().is_some_and(|end| end <= self.now)
     }
 
     pub(super) fn cycles_left(&self) -> u32 {
@@ -284,7 +288,7 @@ impl Scheduler {
             trigger,
             family: Arc::clone(&family),
             since: self.now,
-            until: self.now + self.config.waits.solve,
+            until: self.within_job(self.now + self.config.waits.solve),
             required,
         });
         out.push(Action::Solve { plan: id, family });
@@ -366,8 +370,10 @@ impl Scheduler {
         if !solving.required {
             return;
         }
+        let remaining = self.cycles_left();
         match (why, solving.trigger) {
             (Ending::PlanRejected(_), _) => self.finish(why, out), // our bug, said loudly
+            _ if self.is_out_of_time() => self.finish(Ending::OutOfTime { remaining }, out),
             _ if self.arrived => self.proceed(out), // ask again, with those that came meanwhile
             (_, Trigger::Slower) if self.planned_here() == self.planned() => {
                 // A slowdown is an estimate, and everybody is here: the old plan runs on, and

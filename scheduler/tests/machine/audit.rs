@@ -78,7 +78,10 @@ impl Audited {
         {
             let workers = family.candidates().iter().map(|candidate| candidate.worker);
             let shares = workers.zip(planned.plan.batches.iter().copied());
-            self.answered.insert(*plan, shares.collect());
+            // The first answer counts.
+            self.answered
+                .entry(*plan)
+                .or_insert_with(|| shares.collect());
         }
         self.log.push((now, event.clone()));
         let mut actions = Vec::new();
