@@ -1,21 +1,31 @@
 //! The scheduling core of Allot: what is to be decided, and what a decision is.
 //!
 //! It holds the allocation problem, the plan that answers it, the reasons why there may be
-//! none, money in integer micro-units and time in integer nanoseconds. Both modes, simulated
-//! and real, stand on these types.
+//! none, money in integer micro-units and time in integer nanoseconds; the time law and the
+//! capacities that follow from it; and [`machine`], the state machine that runs a training job.
+//! Both modes, simulated and real, drive it unchanged.
 //!
 //! **What it deliberately does not know:** how a plan is found (`solvers`), where problems come
 //! from (`scenarios`), how anything is stored or printed (`results`), and the world: there is no
 //! clock, no I/O, no thread and no random number here. Time is an argument.
 
+mod estimate;
+mod family;
 mod infeasible;
+mod law;
+pub mod machine;
+mod margin;
 mod money;
 mod outcome;
 mod plan;
 mod problem;
 mod time;
 
+pub use estimate::{BenchmarkRule, MAX_ROUNDS, Margins};
+pub use family::{Candidate, Choice, Family, Rejection};
 pub use infeasible::{Infeasible, Repair};
+pub use law::{CapacityLaw, Law, Link, MAX_PASSES, Speed};
+pub use margin::Margin;
 pub use money::{Cost, DecimalError, Fee, MICROS_PER_UNIT, parse_micros};
 pub use outcome::{Certificate, Failure, FailureReason, Outcome, PlanStatus, Planned};
 pub use plan::{Plan, Violation};

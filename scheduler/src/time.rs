@@ -35,6 +35,15 @@ impl std::ops::Add<Span> for Instant {
     }
 }
 
+impl std::ops::Sub<Span> for Instant {
+    type Output = Self;
+
+    /// Saturates at the moment the run began.
+    fn sub(self, span: Span) -> Self {
+        Self(self.0.saturating_sub(span.0))
+    }
+}
+
 /// A length of time in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(u64);
@@ -53,6 +62,11 @@ impl Span {
         Self(millis.saturating_mul(1_000_000))
     }
 
+    /// So many whole seconds.
+    pub const fn from_secs(secs: u64) -> Self {
+        Self(secs.saturating_mul(1_000_000_000))
+    }
+
     /// Nanoseconds.
     pub const fn nanos(self) -> u64 {
         self.0
@@ -69,6 +83,35 @@ impl std::ops::Add for Span {
 
     fn add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl std::ops::Sub for Span {
+    type Output = Self;
+
+    /// Saturates at no time at all.
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl std::ops::Mul<u64> for Span {
+    type Output = Self;
+
+    fn mul(self, factor: u64) -> Self {
+        Self(self.0.saturating_mul(factor))
+    }
+}
+
+impl std::ops::Div<u64> for Span {
+    type Output = Self;
+
+    /// Rounds down.
+    ///
+    /// # Panics
+    /// When the divisor is 0.
+    fn div(self, divisor: u64) -> Self {
+        Self(self.0 / divisor)
     }
 }
 
@@ -93,6 +136,10 @@ mod tests {
         assert_eq!(late + Span::from_millis(1), Instant::from_nanos(u64::MAX));
         assert_eq!(Instant::START.since(late), Span::ZERO);
         assert_eq!(late.since(Instant::START).nanos(), u64::MAX - 1);
+        assert_eq!(Instant::from_nanos(3) - Span::from_nanos(5), Instant::START);
+        assert_eq!(Span::from_nanos(3) - Span::from_nanos(5), Span::ZERO);
+        assert_eq!(Span::from_nanos(u64::MAX) * 2, Span::from_nanos(u64::MAX));
+        assert_eq!(Span::from_nanos(7) / 2, Span::from_nanos(3));
     }
 
     #[test]

@@ -1,0 +1,229 @@
+//! What is known of a worker's speed: from benchmarks first, from its cycles later.
+
+use crate::law::Speed;
+use crate::margin::Margin;
+use crate::time::Span;
+
+/// The most rounds of one benchmark.
+pub const MAX_ROUNDS: u8 = 9;
+
+/// How workers are benchmarked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BenchmarkRule {
+    /// Batches in a round.
+    pub batches: u64,
+    /// Rounds that must agree; 1 takes the first as it is.
+    pub rounds: u8,
+    /// Rounds after which the median is taken whether they agree or not; at most [`MAX_ROUNDS`].
+    pub max_rounds: u8,
+    /// Rounds agree when they differ from the median by at most so many parts per million.
+    pub spread_ppm: u32,
+    /// How long a benchmark may take, all rounds together.
+    pub limit: Span,
+}
+
+impl BenchmarkRule {
+    /// Three rounds of 100 batches that agree within 15 %, of at most five, within a minute.
+    pub const DEFAULT: Self = Self {
+        batches: 100,
+        rounds: 3,
+        max_rounds: 5,
+        spread_ppm: 150_000,
+        limit: Span::from_secs(60),
+    };
+}
+
+/// What the rounds so far say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Measure once more.
+    Again,
+    /// This is the speed.
+    Settled {
+        /// The median of all rounds: one bad round does not move it.
+        speed: Speed,
+        /// The rounds never agreed.
+        noisy: bool,
+    },
+}
+
+/// The rounds of one benchmark.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rounds {
+    // In order of slowness, the slowest last.
+    measured: Vec<Speed>,
+}
+
+impl Rounds {
+    pub(crate) const fn count(&self) -> usize {
+        self.measured.len()
+    }
+
+    pub(crate) fn add(&mut self, rule: &BenchmarkRule, speed: Speed) -> Verdict {
+        let at = self.measured.partition_point(|m| speed.is_slower_than(*m));
+        self.measured.insert(at, speed);
+        let median = self.measured[self.measured.len() / 2];
+        let wider = median.stretched(1_000_000 + rule.spread_ppm.min(u32::MAX / 2), 1_000_000);
+        let closer = median.stretched(1_000_000 - rule.spread_ppm.min(999_999), 1_000_000);
+        let agrees = |m: &&Speed| !m.is_slower_than(wider) && !closer.is_slower_than(**m);
+        let agreeing = self.measured.iter().filter(agrees).count();
+        if agreeing >= usize::from(rule.rounds) {
+            return Verdict::Settled {
+                speed: median,
+                noisy: false,
+            };
+        }
+        if self.measured.len() >= usize::from(rule.max_rounds.min(MAX_ROUNDS)) {
+            return Verdict::Settled {
+                speed: median,
+                noisy: true,
+            };
+        }
+        Verdict::Again
+    }
+}
+
+/// The margins of a run: what is added to the measured time against error and jitter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Margins {
+    /// While only a benchmark is known: its error and the jitter of a cycle.
+    pub benchmarked: Margin,
+    /// Once the worker was seen in a cycle under `adaptive`: the jitter alone.
+    pub learnt: Margin,
+    /// What a share must still have for the plan to be kept. Between none and `learnt`: a
+    /// smaller one re-plans less often and takes a greater risk until it does.
+    pub keep: Margin,
+}
+
+impl Margins {
+    /// Plans with the measured times themselves.
+    pub const NONE: Self = Self {
+        benchmarked: Margin::NONE,
+        learnt: Margin::NONE,
+        keep: Margin::NONE,
+    };
+}
+
+/// A cycle counts as at most so many times slower than was thought.
+const MOST_SLOWER: u32 = 16;
+/// A cycle counts as at most so many times faster than was thought: whoever exaggerates gains
+/// little before a deadline finds out.
+const MOST_FASTER: u32 = 2;
+
+/// The estimate of one worker's speed, updated every cycle.
+///
+/// It is the slower of the last observation and the median of the last three. So a slowdown is
+/// believed at once, because a plan that hopes breaks its limit; a single good cycle is not
+/// believed, two are; and a single stall is forgotten after one cycle.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Estimate {
+    benchmarked: Speed,
+    current: Speed,
+    recent: [Speed; 3],
+    seen: u32,
+}
+
+impl Estimate {
+    pub(crate) const fn from_benchmark(speed: Speed) -> Self {
+        Self {
+            benchmarked: speed,
+            current: speed,
+            recent: [speed; 3],
+            seen: 0,
+        }
+    }
+
+    pub(crate) const fn speed(&self) -> Speed {
+        self.current
+    }
+
+    pub(crate) const fn margin(&self, margins: &Margins) -> Margin {
+        if self.seen == 0 {
+            margins.benchmarked
+        } else {
+            margins.learnt
+        }
+    }
+
+    /// What must remain of the margin for a plan to be kept.
+    pub(crate) fn keep(&self, margins: &Margins) -> Margin {
+        self.margin(margins).min(margins.keep)
+    }
+
+    /// Takes in one cycle, within bounds.
+    pub(crate) fn observe(&mut self, speed: Speed) {
+        let usual = median(self.recent);
+        let slowest = usual.stretched(MOST_SLOWER, 1);
+        let fastest = usual.stretched(1, MOST_FASTER);
+        let bounded = speed.faster(slowest).slower(fastest);
+        if self.seen == 0 {
+            // The benchmark's error is ten times a cycle's jitter: one cycle outweighs it.
+            self.recent = [bounded; 3];
+        }
+        self.recent[self.seen as usize % 3] = bounded;
+        self.seen = self.seen.saturating_add(1);
+        self.current = bounded.slower(median(self.recent));
+    }
+
+    /// Whether the worker is thought a quarter slower than its benchmark: if it stands idle, it
+    /// is worth measuring again.
+    pub(crate) const fn is_degraded(&self) -> bool {
+        self.current
+            .is_slower_than(self.benchmarked.stretched(5, 4))
+    }
+}
+
+fn median([a, b, c]: [Speed; 3]) -> Speed {
+    a.slower(b).faster(a.faster(b).slower(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn speed(millis_a_batch: u64) -> Speed {
+        Speed::measured(1, Span::from_millis(millis_a_batch)).expect("valid")
+    }
+
+    fn check_rounds(millis: &[u64], expected: Option<(u64, bool)>) {
+        let mut rounds = Rounds::default();
+        let mut last = Verdict::Again;
+        for &m in millis {
+            assert_eq!(last, Verdict::Again, "{millis:?} settled early");
+            last = rounds.add(&BenchmarkRule::DEFAULT, speed(m));
+        }
+        let settled = match last {
+            Verdict::Again => None,
+            Verdict::Settled { speed, noisy } => Some((speed.took().nanos() / 1_000_000, noisy)),
+        };
+        assert_eq!(settled, expected, "{millis:?}");
+    }
+
+    #[test]
+    fn benchmarks_agree_or_go_on() {
+        check_rounds(&[10, 10], None);
+        check_rounds(&[10, 11, 10], Some((10, false)));
+        check_rounds(&[60, 10, 10], None);
+        check_rounds(&[60, 10, 10, 11], Some((11, false))); // of two in the middle the slower
+        check_rounds(&[1, 2, 4, 8, 16], Some((4, true)));
+    }
+
+    #[test]
+    fn the_filter_is_quick_to_fear_and_slow_to_hope() {
+        let check = |cycles: &[u64], expected: &[u64]| {
+            let mut estimate = Estimate::from_benchmark(speed(10));
+            let mut seen = Vec::new();
+            for &millis in cycles {
+                estimate.observe(speed(millis));
+                seen.push(estimate.speed().took().nanos() / 1_000_000);
+            }
+            assert_eq!(seen, expected, "{cycles:?}");
+        };
+        check(&[11, 12, 11], &[11, 12, 11]); // ordinary jitter: the slower side
+        check(&[10, 10, 100, 10, 10], &[10, 10, 100, 10, 10]); // one stall
+        check(&[10, 10, 100, 100, 100], &[10, 10, 100, 100, 100]);
+        check(&[10, 10, 1, 10], &[10, 10, 10, 10]); // one good cycle
+        check(&[1, 1, 1], &[5, 5, 2]); // half at most each time
+        check(&[100_000], &[160]);
+    }
+}

@@ -1,0 +1,395 @@
+//! The problems behind one plan: capacities depend on how many workers share the orchestrator's
+//! link, so that there is one problem for each number employed.
+//!
+//! The answer is defined, not iterated to: for `w = max(beta, 1) .. K` solve with the capacities
+//! for `w` workers, accept plans that employ at most `w`, take the cheapest, on ties the smaller
+//! `w`. [`Family::cheapest`] is that definition with the hopeless `w` left out.
+
+use crate::infeasible::Infeasible;
+use crate::law::{Law, Link, Speed};
+use crate::machine::WorkerId;
+use crate::margin::Margin;
+use crate::money::{Cost, Fee};
+use crate::outcome::{Outcome, Planned};
+use crate::plan::Violation;
+use crate::problem::{Problem, ProblemError, Worker};
+use crate::time::Span;
+
+/// A worker that a plan may employ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Who it is.
+    pub worker: WorkerId,
+    /// What one batch costs on it.
+    pub fee: Fee,
+    /// How fast it is thought to be.
+    pub speed: Speed,
+    /// What is added against error and jitter.
+    pub margin: Margin,
+    /// Its connection.
+    pub link: Link,
+    /// The most batches that it can hold.
+    pub most: u64,
+}
+
+/// One problem for every number of employed workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Family {
+    n: u64,
+    s_min: u64,
+    beta: u64,
+    limit: Span,
+    law: Law,
+    candidates: Vec<Candidate>,
+}
+
+/// The answer to a family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The number of employed workers that the capacities were taken for.
+    pub employed: u64,
+    /// What the allocator said to the problem for that number.
+    pub outcome: Outcome,
+    /// How many problems were solved to find it.
+    pub solves: u64,
+}
+
+impl Family {
+    /// Hands out `n` batches within `limit`, at least `s_min` each, to at least `beta` workers.
+    ///
+    /// # Errors
+    /// When a number lies out of a problem's bounds.
+    pub fn new(
+        (n, s_min, beta): (u64, u64, u64),
+        limit: Span,
+        law: Law,
+        candidates: Vec<Candidate>,
+    ) -> Result<Self, ProblemError> {
+        Problem::new(n, s_min, beta, Vec::new())?;
+        if candidates.len() > crate::MAX_WORKERS {
+            let count = candidates.len();
+            return Err(ProblemError::TooManyWorkers { count });
+        }
+        Ok(Self {
+            n,
+            s_min,
+            beta,
+            limit,
+            law,
+            candidates,
+        })
+    }
+
+    /// The workers, in the order that plans follow.
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// The time that a cycle has.
+    pub const fn limit(&self) -> Span {
+        self.limit
+    }
+
+    /// The problem with the capacities for so many employed workers.
+    pub fn problem(&self, employed: u64) -> Problem {
+        let worker = |candidate: &Candidate| Worker {
+            s_max: self.capacity(candidate, employed),
+            fee: candidate.fee,
+        };
+        let workers = self.candidates.iter().map(worker).collect();
+        Problem::new(self.n, self.s_min, self.beta, workers)
+            .expect("the family's bounds were checked, and capacities are at most MAX_BATCHES")
+    }
+
+    /// The cheapest plan over all numbers of employed workers, as defined above.
+    ///
+    /// `solve` answers one problem. Three facts leave numbers out without changing the answer:
+    /// capacities only shrink as `w` grows, so that one `w` without a plan has none after it; a
+    /// plan for `w` can employ at most `w` only if the `w` largest capacities hold the data; and
+    /// no plan costs less than its problem's lower bound, nor does any later one.
+    pub fn cheapest(&self, mut solve: impl FnMut(&Problem) -> Outcome) -> Choice {
+        let least = self.beta.max(1);
+        let all = (self.candidates.len() as u64).max(least);
+        if !self.law.depends_on_employed() {
+            // Every w asks the same: the smallest that accepts the answer is what it employs.
+            let outcome = solve(&self.problem(all));
+            let employs = |planned: &Planned| planned.plan.workers_employed().max(least);
+            return Choice {
+                employed: outcome.planned().map_or(all, employs),
+                outcome,
+                solves: 1,
+            };
+        }
+        let by_fee = self.by_fee();
+        let (mut solves, mut employed) = (0, least);
+        let mut best: Option<(u64, Planned)> = None;
+        let mut refused = (least, None);
+        while employed <= all {
+            employed = match self.first_that_holds(employed) {
+                Ok(found) => found,
+                Err((at, infeasible)) => {
+                    refused = (at, Some(Outcome::Infeasible(infeasible)));
+                    break;
+                }
+            };
+            let problem = self.problem(employed);
+            let bound = fill(&problem, &by_fee);
+            if best.as_ref().is_some_and(|(_, p)| p.plan.cost <= bound) {
+                break;
+            }
+            solves += 1;
+            match solve(&problem) {
+                Outcome::Planned(planned) => {
+                    let bound = planned.lower_bound.map_or(bound, |b| b.max(bound));
+                    let cheaper = best
+                        .as_ref()
+                        .is_none_or(|(_, b)| planned.plan.cost < b.plan.cost);
+                    if planned.plan.workers_employed() <= employed && cheaper {
+                        best = Some((employed, planned));
+                    }
+                    if best.as_ref().is_some_and(|(_, p)| p.plan.cost <= bound) {
+                        break;
+                    }
+                }
+                outcome @ Outcome::Infeasible(_) => {
+                    refused = (employed, Some(outcome));
+                    break;
+                }
+                outcome @ Outcome::Failed(_) => refused = (employed, Some(outcome)),
+            }
+            employed += 1;
+        }
+        if let Some((employed, planned)) = best {
+            return Choice {
+                employed,
+                outcome: Outcome::Planned(planned),
+                solves,
+            };
+        }
+        let (employed, outcome) = refused;
+        // Without candidates, or when every plan employs more than its w: the allocator's own
+        // words for the last problem.
+        let outcome = outcome.unwrap_or_else(|| {
+            solves += 1;
+            solve(&self.problem(employed))
+        });
+        Choice {
+            employed,
+            outcome,
+            solves,
+        }
+    }
+
+    /// Verifies the plan of a choice in integers, and that it employs as few as it says.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub fn verify(&self, employed: u64, planned: &Planned) -> Result<(), Rejection> {
+        planned.plan.verify(&self.problem(employed))?;
+        let plan = planned.plan.workers_employed();
+        if plan > employed {
+            return Err(Rejection::EmploysMore { plan, employed });
+        }
+        Ok(())
+    }
+
+    fn capacity(&self, candidate: &Candidate, employed: u64) -> u64 {
+        let Candidate {
+            speed,
+            margin,
+            link,
+            most,
+            ..
+        } = candidate;
+        self.law
+            .fitting(*speed, *margin, link, employed, self.limit)
+            .min(*most)
+    }
+
+    fn by_fee(&self) -> Vec<usize> {
+        let mut order: Vec<_> = (0..self.candidates.len()).collect();
+        order.sort_by_key(|&i| self.candidates[i].fee);
+        order
+    }
+
+    /// The first number from `employed` on whose largest capacities hold the data. Capacities
+    /// for one number bound those for all after it, so that it may leap.
+    fn first_that_holds(&self, mut employed: u64) -> Result<u64, (u64, Infeasible)> {
+        loop {
+            let problem = self.problem(employed);
+            if let Some(infeasible) = problem.infeasibility() {
+                return Err((employed, infeasible));
+            }
+            let mut largest: Vec<_> = problem.workers().iter().map(|w| w.s_max).collect();
+            largest.sort_unstable_by(|a, b| b.cmp(a));
+            let mut held = 0;
+            let enough = largest.iter().position(|s_max| {
+                held += s_max;
+                held >= self.n
+            });
+            let needed = enough.map_or(0, |at| at as u64 + 1);
+            if needed <= employed {
+                return Ok(employed);
+            }
+            employed = needed;
+        }
+    }
+}
+
+/// A lower bound on every plan's cost: lots and beta forgotten, the cheapest are filled first.
+fn fill(problem: &Problem, by_fee: &[usize]) -> Cost {
+    let (mut left, mut cost) = (problem.n(), Cost::ZERO);
+    for worker in by_fee.iter().map(|&i| problem.workers()[i]) {
+        let take = worker.s_max.min(left);
+        cost += worker.fee.times(take);
+        left -= take;
+    }
+    cost
+}
+
+/// Why the core does not take a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// It breaks a constraint of the problem.
+    #[error(transparent)]
+    Violates(#[from] Violation),
+    /// Its capacities are those for fewer workers than it employs.
+    #[error("the plan employs {plan} workers, its capacities allow {employed}")]
+    EmploysMore {
+        /// Workers that the plan employs.
+        plan: u64,
+        /// Workers that its capacities were taken for.
+        employed: u64,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::PlanStatus;
+    use crate::plan::Plan;
+    use proptest::prelude::*;
+
+    fn family(
+        demand: (u64, u64, u64),
+        shared_ms: u64,
+        workers: &[(u64, u64)], // (batches a second, fee)
+    ) -> Family {
+        let law = Law {
+            shared: Span::from_millis(shared_ms),
+            ..Law::COMPUTE
+        };
+        let candidate = |(id, &(speed, fee)): (u32, &(u64, u64))| Candidate {
+            worker: WorkerId::new(id),
+            fee: Fee::from_micros(fee).expect("small"),
+            speed: Speed::measured(speed, Span::from_secs(1)).expect("valid"),
+            margin: Margin::NONE,
+            link: Link::default(),
+            most: u64::MAX,
+        };
+        let candidates = (0..).zip(workers).map(candidate).collect();
+        Family::new(demand, Span::from_secs(1), law, candidates).expect("valid")
+    }
+
+    /// The cheapest plan by trying all; on ties whatever comes first.
+    fn exhaustive(problem: &Problem) -> Outcome {
+        fn search(problem: &Problem, batches: &mut Vec<u64>, best: &mut Option<Plan>) {
+            let workers = problem.workers();
+            if batches.len() < workers.len() {
+                for x in 0..=workers[batches.len()].s_max.min(problem.n()) {
+                    batches.push(x);
+                    search(problem, batches, best);
+                    batches.pop();
+                }
+                return;
+            }
+            let plan = Plan::costed(problem, batches.clone());
+            let cheaper = best.as_ref().is_none_or(|best| plan.cost < best.cost);
+            if plan.verify(problem).is_ok() && cheaper {
+                *best = Some(plan);
+            }
+        }
+        let mut best = None;
+        search(problem, &mut Vec::new(), &mut best);
+        match best {
+            Some(plan) => Outcome::Planned(Planned {
+                lower_bound: Some(plan.cost),
+                plan,
+                status: PlanStatus::Optimal,
+                certificate: None,
+            }),
+            None => Outcome::Infeasible(problem.infeasibility().expect("there is no plan")),
+        }
+    }
+
+    /// The definition, word by word.
+    fn by_definition(family: &Family) -> Option<(u64, Cost)> {
+        let all = family.candidates.len() as u64;
+        let mut best: Option<(u64, Cost)> = None;
+        for employed in family.beta.max(1)..=all {
+            let outcome = exhaustive(&family.problem(employed));
+            let Some(planned) = outcome.planned() else {
+                continue;
+            };
+            let plan = &planned.plan;
+            if plan.workers_employed() <= employed && best.is_none_or(|(_, c)| plan.cost < c) {
+                best = Some((employed, plan.cost));
+            }
+        }
+        best
+    }
+
+    #[test]
+    fn more_workers_leave_less_time() {
+        // Alone, either takes 9; together 8 each.
+        let two = family((10, 1, 0), 100, &[(10, 1), (10, 2)]);
+        assert_eq!(two.problem(1).workers()[0].s_max, 9);
+        let choice = two.cheapest(exhaustive);
+        assert_eq!(choice.employed, 2);
+        let planned = choice.outcome.planned().expect("feasible");
+        assert_eq!(planned.plan.batches, [8, 2]);
+        assert_eq!(choice.solves, 1, "one worker cannot hold the data");
+        assert_eq!(two.verify(2, planned), Ok(()));
+        let error = two.verify(1, planned).unwrap_err().to_string();
+        assert_eq!(error, "the plan employs 2 workers, its capacities allow 1");
+    }
+
+    #[test]
+    fn reasons_are_those_of_the_last_problem() {
+        let check = |family: Family, reason| {
+            assert_eq!(family.cheapest(exhaustive).outcome.reason(), Some(reason));
+        };
+        check(family((5, 1, 0), 100, &[]), "insufficient_workers");
+        check(family((5, 1, 0), 0, &[]), "insufficient_workers");
+        check(family((5, 1, 3), 100, &[(9, 1); 2]), "insufficient_workers");
+        check(
+            family((20, 1, 0), 100, &[(10, 1); 2]),
+            "insufficient_capacity",
+        );
+        // One takes 9 of 10; two have no time left at all.
+        check(
+            family((10, 1, 0), 500, &[(10, 1); 3]),
+            "insufficient_workers",
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        #[test]
+        fn it_is_the_definition(
+            n in 1..14_u64, s_min in 0..4_u64, beta in 0..4_u64, shared_ms in 0..300_u64,
+            workers in prop::collection::vec((1..12_u64, 0..5_u64), 0..5),
+        ) {
+            let family = family((n, s_min, beta), shared_ms, &workers);
+            let choice = family.cheapest(exhaustive);
+            let found = choice.outcome.planned().map(|planned| planned.plan.cost);
+            let expected = by_definition(&family);
+            prop_assert_eq!(found, expected.map(|(_, cost)| cost));
+            if let (Some((employed, _)), Some(planned)) = (expected, choice.outcome.planned()) {
+                prop_assert_eq!(choice.employed, employed);
+                prop_assert_eq!(family.verify(employed, planned), Ok(()));
+            }
+        }
+    }
+}

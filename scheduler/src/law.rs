@@ -1,0 +1,326 @@
+//! The time law: how long a worker's cycle takes, and how many batches fit a limit.
+//!
+//! `t(d) = fixed + d · ship + passes · d / speed`, with `fixed` growing with the number of
+//! workers employed, because they share the orchestrator's link. Everything is exact: a speed is
+//! the ratio that was measured, a capacity one integer division, so that no rounding of a float
+//! can flip it by one.
+
+use crate::margin::Margin;
+use crate::problem::MAX_BATCHES;
+use crate::time::Span;
+
+/// The longest measurement that is taken: 2⁵⁰ ns, about 13 days.
+const MAX_NANOS: u64 = 1 << 50;
+
+/// The most local passes over the data in one cycle.
+pub const MAX_PASSES: u32 = 1_000;
+
+/// How fast a worker trains: so many batches, once each, in so many nanoseconds.
+///
+/// It stays the ratio that was measured: 3 batches in 1 s are 3 batches in 1 s, not 333,333,333 ns
+/// a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Speed {
+    batches: u64,
+    nanos: u64,
+}
+
+impl Speed {
+    /// What was measured, or `None` when it says nothing: no batches, no time, or more of either
+    /// than any worker can honestly report.
+    pub const fn measured(batches: u64, took: Span) -> Option<Self> {
+        let nanos = took.nanos();
+        if batches == 0 || batches > MAX_BATCHES || nanos == 0 || nanos > MAX_NANOS {
+            return None;
+        }
+        Some(Self { batches, nanos })
+    }
+
+    /// The batches that were measured.
+    pub const fn batches(self) -> u64 {
+        self.batches
+    }
+
+    /// How long they took.
+    pub const fn took(self) -> Span {
+        Span::from_nanos(self.nanos)
+    }
+
+    /// Batches a second as a float: for printing and statistics, never for a decision.
+    pub fn per_second_f64(self) -> f64 {
+        self.batches as f64 / (self.nanos as f64 / 1e9)
+    }
+
+    /// Whether a batch takes longer at this speed than at the other.
+    pub const fn is_slower_than(self, other: Self) -> bool {
+        self.nanos as u128 * other.batches as u128 > other.nanos as u128 * self.batches as u128
+    }
+
+    /// The slower of the two.
+    #[must_use]
+    pub const fn slower(self, other: Self) -> Self {
+        if self.is_slower_than(other) {
+            self
+        } else {
+            other
+        }
+    }
+
+    /// The faster of the two.
+    #[must_use]
+    pub const fn faster(self, other: Self) -> Self {
+        if self.is_slower_than(other) {
+            other
+        } else {
+            self
+        }
+    }
+
+    /// The speed at which a batch takes `numerator / denominator` times as long.
+    #[must_use]
+    pub const fn stretched(self, numerator: u32, denominator: u32) -> Self {
+        let nanos = self.nanos as u128 * numerator as u128 / denominator as u128;
+        let nanos = if nanos > MAX_NANOS as u128 {
+            MAX_NANOS
+        } else if nanos == 0 {
+            1
+        } else {
+            nanos as u64 // at most 2^50
+        };
+        Self {
+            batches: self.batches,
+            nanos,
+        }
+    }
+
+    /// How long so many batches take, rounded up.
+    pub fn time_for(self, batches: u64) -> Span {
+        let nanos = u128::from(batches) * u128::from(self.nanos);
+        saturated(nanos.div_ceil(u128::from(self.batches)))
+    }
+
+    /// How many whole batches are done in a span.
+    pub fn batches_in(self, span: Span) -> u64 {
+        let batches = u128::from(span.nanos()) * u128::from(self.batches);
+        u64::try_from(batches / u128::from(self.nanos)).unwrap_or(u64::MAX)
+    }
+}
+
+/// The parts of a worker's cycle that its own connection sets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// The parameters down and up, over the worker's own link.
+    pub transfer: Span,
+    /// Latency, down and up together.
+    pub latency: Span,
+    /// One batch of data, over the worker's own link.
+    pub ship: Span,
+}
+
+/// Which parts of a cycle a capacity takes into account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CapacityLaw {
+    /// All of the time law, and the margin for the risk.
+    Full,
+    /// Compute alone, as the seed did: its runs broke their limits. For comparison.
+    ComputeOnly,
+}
+
+/// The time law with what is the same for all workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Law {
+    /// What capacities take into account.
+    pub capacity: CapacityLaw,
+    /// Local passes over the data in one cycle, 1 to [`MAX_PASSES`].
+    pub passes: u32,
+    /// The orchestrator's own share of a cycle: aggregation, and evaluation if it waits for it.
+    pub own: Span,
+    /// The parameters of one worker, down and up, over the orchestrator's link.
+    pub shared: Span,
+    /// One batch of data over the orchestrator's link.
+    pub shared_ship: Span,
+    /// Whether data travels in every cycle (DAB) or once, before training (the seed).
+    pub ships_each_cycle: bool,
+}
+
+impl Law {
+    /// Compute and nothing else: one pass, no transfers.
+    pub const COMPUTE: Self = Self {
+        capacity: CapacityLaw::Full,
+        passes: 1,
+        own: Span::ZERO,
+        shared: Span::ZERO,
+        shared_ship: Span::ZERO,
+        ships_each_cycle: false,
+    };
+
+    /// The parameters' way down, or up, with `employed` workers at it: half of both.
+    ///
+    /// Transfers that share a link share it fairly, so the slower of the worker's own link and
+    /// its part of the orchestrator's sets the pace.
+    pub fn one_way(&self, link: &Link, employed: u64) -> Span {
+        (link.transfer.max(self.shared * employed) + link.latency) / 2
+    }
+
+    /// The part of a cycle that does not depend on the batches.
+    pub fn fixed(&self, link: &Link, employed: u64) -> Span {
+        self.own + link.latency + link.transfer.max(self.shared * employed)
+    }
+
+    /// How long a cycle of so many batches takes a worker when `employed` workers are, rounded up.
+    pub fn time(&self, speed: Speed, link: &Link, employed: u64, batches: u64) -> Span {
+        let ship = self.ship(link).nanos();
+        let per = u128::from(speed.batches);
+        let compute = u128::from(self.passes) * u128::from(speed.nanos);
+        // At most 2^64 · (2^10 · 2^50 + 2^64 · 2^30): checked, as only nonsense goes beyond.
+        let whole = u128::from(ship)
+            .checked_mul(per)
+            .and_then(|ship| ship.checked_add(compute)?.checked_mul(batches.into()));
+        let moving = whole.map_or(Span::from_nanos(u64::MAX), |whole| {
+            saturated(whole.div_ceil(per))
+        });
+        self.fixed(link, employed) + moving
+    }
+
+    /// The most batches that fit the limit: `⌊(limit − fixed) / (passes · margin / speed + ship)⌋`.
+    pub fn fitting(
+        &self,
+        speed: Speed,
+        margin: Margin,
+        link: &Link,
+        employed: u64,
+        limit: Span,
+    ) -> u64 {
+        let (fixed, ship, margin) = match self.capacity {
+            CapacityLaw::Full => (self.fixed(link, employed), self.ship(link), margin),
+            CapacityLaw::ComputeOnly => (Span::ZERO, Span::ZERO, Margin::NONE),
+        };
+        let scale = u128::from(Margin::NONE.ppb()) * u128::from(speed.batches); // < 2^60
+        let time = u128::from((limit - fixed).nanos()) * scale; // < 2^124
+        let compute = u128::from(self.passes) * u128::from(speed.nanos); // < 2^60
+        let each = compute * u128::from(margin.ppb()) + u128::from(ship.nanos()) * scale; // < 2^125
+        u64::try_from(time / each).map_or(MAX_BATCHES, |fit| fit.min(MAX_BATCHES))
+    }
+
+    /// Whether capacities depend on how many workers are employed.
+    pub fn depends_on_employed(&self) -> bool {
+        self.capacity == CapacityLaw::Full && self.shared > Span::ZERO
+    }
+
+    fn ship(&self, link: &Link) -> Span {
+        if self.ships_each_cycle {
+            link.ship
+        } else {
+            Span::ZERO
+        }
+    }
+}
+
+fn saturated(nanos: u128) -> Span {
+    Span::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn speed(batches: u64, nanos: u64) -> Speed {
+        Speed::measured(batches, Span::from_nanos(nanos)).expect("valid")
+    }
+
+    /// T = 15 s, a model as long as 6.16 batches, a link of 9.25 and a processor of 25.1
+    /// batches a second. DAB rounds 72.78 to 73, which takes 15.04 s.
+    #[test]
+    fn dabs_worked_example() {
+        let link = Link {
+            transfer: Span::from_nanos(2 * 6_160_000_000 * 100 / 925),
+            latency: Span::ZERO,
+            ship: Span::from_nanos(100_000_000_000 / 925),
+        };
+        for (passes, expected, one_more_takes) in [(1, 92, 15.09), (2, 72, 15.04)] {
+            let law = Law {
+                passes,
+                ships_each_cycle: true,
+                ..Law::COMPUTE
+            };
+            let cpu = speed(251, 10_000_000_000);
+            let fitting = law.fitting(cpu, Margin::NONE, &link, 1, Span::from_secs(15));
+            assert_eq!(fitting, expected);
+            let more = law.time(cpu, &link, 1, fitting + 1).seconds_f64();
+            assert!((more - one_more_takes).abs() < 0.006, "{more}");
+        }
+    }
+
+    #[test]
+    fn known_capacities() {
+        let check = |law: Law, speed, margin, seconds, expected| {
+            let link = Link {
+                transfer: Span::from_millis(300),
+                latency: Span::from_millis(100),
+                ship: Span::from_millis(1),
+            };
+            let limit = Span::from_millis(seconds);
+            assert_eq!(law.fitting(speed, margin, &link, 4, limit), expected);
+        };
+        let third = speed(3, 1_000_000_000);
+        let shared = |millis| Law {
+            own: Span::from_millis(100),
+            shared: Span::from_millis(millis),
+            ..Law::COMPUTE
+        };
+        let seed = Law {
+            capacity: CapacityLaw::ComputeOnly,
+            ..shared(1_000)
+        };
+        let twice = Margin::from_ppb(2_000_000_000);
+        check(seed, third, twice, 1_000, 3); // floats say 2.9999…
+        check(shared(0), third, Margin::NONE, 1_500, 3); // fixed 0.5 s
+        check(shared(0), third, Margin::NONE, 1_499, 2);
+        check(shared(75), third, Margin::NONE, 1_500, 3); // 4 · 75 ms = the own link's 300
+        check(shared(76), third, Margin::NONE, 1_500, 2);
+        check(shared(0), third, twice, 1_500, 1);
+        check(shared(0), third, Margin::NONE, 499, 0);
+        check(shared(0), speed(1, 1), Margin::NONE, u64::MAX, MAX_BATCHES);
+    }
+
+    proptest! {
+        #[test]
+        fn a_capacity_is_the_most_that_fits(
+            batches in 1..=MAX_BATCHES, nanos in 1..=MAX_NANOS, passes in 1..=MAX_PASSES,
+            transfer: u32, ship in 0..10_000_000_u64, shared in 0..1_000_000_u64,
+            employed in 1..1000_u64, limit in 0..10_u64.pow(14),
+        ) {
+            let law = Law {
+                passes, shared: Span::from_nanos(shared), ships_each_cycle: true, ..Law::COMPUTE
+            };
+            let link = Link {
+                transfer: Span::from_nanos(transfer.into()),
+                ship: Span::from_nanos(ship),
+                ..Link::default()
+            };
+            let (speed, limit) = (speed(batches, nanos), Span::from_nanos(limit));
+            let fitting = law.fitting(speed, Margin::NONE, &link, employed, limit);
+            let time = |batches| law.time(speed, &link, employed, batches);
+            prop_assert!(fitting == 0 || time(fitting) <= limit);
+            prop_assert!(fitting == MAX_BATCHES || time(fitting + 1) > limit);
+        }
+
+        #[test]
+        fn nothing_overflows(
+            batches: u64, nanos: u64, ppb: u64, passes in 1..=MAX_PASSES, spans: [u64; 6],
+            employed: u64, count: u64,
+        ) {
+            let [transfer, latency, ship, own, shared, limit] = spans.map(Span::from_nanos);
+            let link = Link { transfer, latency, ship };
+            let law = Law { passes, own, shared, ships_each_cycle: true, ..Law::COMPUTE };
+            let Some(speed) = Speed::measured(batches % MAX_BATCHES, Span::from_nanos(nanos >> 14))
+            else { return Ok(()) };
+            let fitting = law.fitting(speed, Margin::from_ppb(ppb), &link, employed, limit);
+            prop_assert!(fitting <= MAX_BATCHES);
+            let time = law.time(speed, &link, employed, count);
+            prop_assert!(time >= law.fixed(&link, employed));
+            prop_assert!(speed.batches_in(speed.time_for(count.min(MAX_BATCHES))) >= count.min(MAX_BATCHES));
+        }
+    }
+}

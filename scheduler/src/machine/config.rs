@@ -1,0 +1,217 @@
+//! What a job asks for.
+
+use crate::estimate::{BenchmarkRule, MAX_ROUNDS, Margins};
+use crate::law::{Law, MAX_PASSES};
+use crate::problem::{MAX_BATCHES, MAX_N, MAX_WORKERS};
+use crate::time::Span;
+
+/// The most cycles of one job.
+pub const MAX_CYCLES: u32 = 1_000_000;
+
+/// Everything that is settled before a job begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Batches that are trained in every cycle.
+    pub batches: u64,
+    /// The least batches of an employed worker.
+    pub s_min: u64,
+    /// The least number of employed workers.
+    pub beta: u64,
+    /// The last cycle.
+    pub cycles: u32,
+    /// The first cycle: 1, or later when a job is resumed.
+    pub first_cycle: u32,
+    /// The time limit.
+    pub limit: Limit,
+    /// The time law of capacities and deadlines.
+    pub law: Law,
+    /// What is added to measured times against error and jitter.
+    pub margins: Margins,
+    /// Whether the plan is made again.
+    pub replan: Replan,
+    /// What is paid for.
+    pub billing: Billing,
+    /// How workers are benchmarked.
+    pub benchmark: BenchmarkRule,
+    /// So many workers are waited for at the start.
+    pub expect: u32,
+    /// No more workers than this are ever admitted.
+    pub max_workers: u32,
+    /// How long is waited, for what.
+    pub waits: Waits,
+}
+
+/// A time limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// For all cycles together, from the first parameter byte of the first to the last
+    /// aggregation. Time that a cycle leaves over is shared by those after it.
+    Job {
+        /// The limit.
+        max_time: Span,
+        /// Whether it counts from the beginning of the run, so that joining, benchmarks, planning
+        /// and shipping are counted in.
+        counts_setup: bool,
+    },
+    /// For each cycle.
+    Cycle(Span),
+}
+
+/// When the plan is made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replan {
+    /// Never once training has begun, as in the seed: what a lost worker had is lost in every
+    /// cycle until it returns.
+    Static,
+    /// Between cycles, when a planned worker is gone or can no longer take its share; and beside
+    /// the next cycle when a cheaper plan may have become possible.
+    Adaptive,
+}
+
+/// What is paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Billing {
+    /// What was ordered, as in the seed.
+    Assigned,
+    /// What was trained and accepted.
+    Computed,
+}
+
+/// How long is waited, for what. Every wait of the scheduler has a bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// For workers to join, from the beginning of the run.
+    pub gather: Span,
+    /// For the allocator to answer.
+    pub solve: Span,
+    /// For data to be shipped, each time.
+    pub ship: Span,
+    /// For workers to return when too few are left, between two cycles in all.
+    pub pause: Span,
+    /// For results beyond a cycle's limit. Zero holds the limit; more lets a run break it, as the
+    /// seed's did.
+    pub grace: Span,
+    /// For the aggregation beyond a cycle's limit: the law leaves time for it before, and a whole
+    /// cycle's work is not thrown away because it took a little longer.
+    pub aggregation: Span,
+}
+
+impl Waits {
+    /// A minute for joining and for a plan, ten for data, one for returns, no grace, and a
+    /// second for a slow aggregation.
+    pub const DEFAULT: Self = Self {
+        gather: Span::from_secs(60),
+        solve: Span::from_secs(60),
+        ship: Span::from_secs(600),
+        pause: Span::from_secs(60),
+        grace: Span::ZERO,
+        aggregation: Span::from_secs(1),
+    };
+}
+
+impl Config {
+    /// A job with everything else at its default: the seed's policies, and one worker at least.
+    pub const fn new(batches: u64, cycles: u32, limit: Limit) -> Self {
+        Self {
+            batches,
+            s_min: 0,
+            beta: 0,
+            cycles,
+            first_cycle: 1,
+            limit,
+            law: Law::COMPUTE,
+            margins: Margins::NONE,
+            replan: Replan::Static,
+            billing: Billing::Assigned,
+            benchmark: BenchmarkRule::DEFAULT,
+            expect: 1,
+            max_workers: 100_000,
+            waits: Waits::DEFAULT,
+        }
+    }
+
+    /// Checks that every number lies within its bounds.
+    ///
+    /// # Errors
+    /// The first that does not.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let limit = match self.limit {
+            Limit::Job { max_time, .. } => max_time,
+            Limit::Cycle(span) => span,
+        };
+        let rounds = &self.benchmark;
+        let ranges = [
+            ("batches", self.batches, 1, MAX_N),
+            ("s_min", self.s_min, 0, MAX_BATCHES),
+            ("beta", self.beta, 0, MAX_BATCHES),
+            ("cycles", self.cycles.into(), 1, MAX_CYCLES.into()),
+            (
+                "first_cycle",
+                self.first_cycle.into(),
+                1,
+                self.cycles.into(),
+            ),
+            (
+                "time limit in ns",
+                limit.nanos(),
+                MIN_CYCLE.nanos(),
+                u64::MAX,
+            ),
+            ("passes", self.law.passes.into(), 1, MAX_PASSES.into()),
+            ("benchmark batches", rounds.batches, 1, MAX_BATCHES),
+            ("expect", self.expect.into(), 1, MAX_WORKERS as u64),
+            (
+                "benchmark rounds",
+                rounds.rounds.into(),
+                1,
+                rounds.max_rounds.into(),
+            ),
+            (
+                "most benchmark rounds",
+                rounds.max_rounds.into(),
+                1,
+                MAX_ROUNDS.into(),
+            ),
+            (
+                "max_workers",
+                self.max_workers.into(),
+                1,
+                MAX_WORKERS as u64,
+            ),
+            (
+                "aggregation wait in ns",
+                self.waits.aggregation.nanos(),
+                1,
+                u64::MAX,
+            ),
+        ];
+        for (name, value, least, most) in ranges {
+            if value < least || value > most {
+                return Err(ConfigError {
+                    name,
+                    value,
+                    least,
+                    most,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// No cycle is begun with less time than this.
+pub(crate) const MIN_CYCLE: Span = Span::from_nanos(1_000);
+
+/// A number out of its bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name} is {value}, expected {least} to {most}")]
+pub struct ConfigError {
+    /// Which number.
+    pub name: &'static str,
+    /// What it was.
+    pub value: u64,
+    /// The least that is accepted.
+    pub least: u64,
+    /// The most that is accepted.
+    pub most: u64,
+}

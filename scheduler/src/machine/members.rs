@@ -1,0 +1,173 @@
+//! Who is here, and what is known of each.
+
+use crate::estimate::{Estimate, Rounds};
+use crate::machine::event::Profile;
+use crate::machine::ids::{Epoch, WorkerId};
+use crate::machine::record::Ignored;
+
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) profile: Profile,
+    pub(crate) epoch: Epoch,
+    pub(crate) standing: Standing,
+    /// Batches that it holds of the share that it shall hold.
+    pub(crate) held: u64,
+    pub(crate) share: u64,
+    /// Where its order of the running cycle stands.
+    pub(crate) lot: Option<usize>,
+    /// What it could take when the allocator was last asked.
+    pub(crate) asked_capacity: u64,
+    /// An idle worker that seems slow is measuring again.
+    pub(crate) probing: bool,
+    /// Results refused, over all its stays.
+    pub(crate) refusals: u8,
+    /// Late results in a row.
+    pub(crate) lates: u8,
+}
+
+#[derive(Debug)]
+pub(crate) enum Standing {
+    /// Gone; may return.
+    Away,
+    /// Gone; may not.
+    Quarantined,
+    /// Being measured.
+    Benchmarking(Rounds),
+    /// Can be planned with.
+    Ready(Estimate),
+}
+
+impl Member {
+    pub(crate) const fn estimate(&self) -> Option<&Estimate> {
+        match &self.standing {
+            Standing::Ready(estimate) => Some(estimate),
+            Standing::Away | Standing::Quarantined | Standing::Benchmarking(_) => None,
+        }
+    }
+
+    pub(crate) const fn is_ready(&self) -> bool {
+        self.estimate().is_some()
+    }
+
+    const fn is_here(&self) -> bool {
+        match self.standing {
+            Standing::Ready(_) | Standing::Benchmarking(_) => true,
+            Standing::Away | Standing::Quarantined => false,
+        }
+    }
+}
+
+/// All workers that were ever admitted, and how many stand where.
+#[derive(Debug, Default)]
+pub(crate) struct Members {
+    slots: Vec<Option<Member>>,
+    pub(crate) ready: u64,
+    pub(crate) benchmarking: u64,
+    pub(crate) away: u64,
+    last_epoch: u32,
+}
+
+impl Members {
+    /// One more than the largest number ever admitted.
+    pub(crate) fn len(&self) -> u32 {
+        self.slots.len() as u32 // at most MAX_WORKERS
+    }
+
+    pub(crate) fn get(&self, worker: WorkerId) -> Option<&Member> {
+        self.slots.get(worker.index())?.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, worker: WorkerId) -> Option<&mut Member> {
+        self.slots.get_mut(worker.index())?.as_mut()
+    }
+
+    /// The member, if it is here and in this very stay.
+    pub(crate) fn in_stay(
+        &mut self,
+        worker: WorkerId,
+        epoch: Epoch,
+    ) -> Result<&mut Member, Ignored> {
+        match self.get_mut(worker) {
+            Some(member) if member.epoch != epoch => Err(Ignored::StaleEpoch),
+            Some(member) if member.is_here() => Ok(member),
+            Some(_) | None => Err(Ignored::NotAMember),
+        }
+    }
+
+    pub(crate) fn is_here(&self, worker: WorkerId) -> bool {
+        self.get(worker).is_some_and(Member::is_here)
+    }
+
+    pub(crate) fn is_ready(&self, worker: WorkerId) -> bool {
+        self.get(worker).is_some_and(Member::is_ready)
+    }
+
+    /// Those that can be planned with, by number.
+    pub(crate) fn ready(&self) -> impl Iterator<Item = (WorkerId, &Member, &Estimate)> {
+        (0..).zip(&self.slots).filter_map(|(id, slot)| {
+            let member = slot.as_ref()?;
+            Some((WorkerId::new(id), member, member.estimate()?))
+        })
+    }
+
+    /// Begins a new stay of a worker that is not here; says its epoch, and whether it returns.
+    pub(crate) fn admit(&mut self, worker: WorkerId, profile: Profile) -> (Epoch, bool) {
+        if worker.index() >= self.slots.len() {
+            self.slots.resize_with(worker.index() + 1, || None);
+        }
+        self.last_epoch = self.last_epoch.wrapping_add(1);
+        let epoch = Epoch::new(self.last_epoch);
+        self.benchmarking += 1;
+        let slot = &mut self.slots[worker.index()];
+        let returned = slot.is_some();
+        if returned {
+            self.away -= 1;
+        }
+        *slot = Some(Member {
+            profile,
+            epoch,
+            standing: Standing::Benchmarking(Rounds::default()),
+            held: 0,
+            share: 0,
+            lot: None,
+            asked_capacity: 0,
+            probing: false,
+            refusals: slot.as_ref().map_or(0, |member| member.refusals),
+            lates: 0,
+        });
+        (epoch, returned)
+    }
+
+    /// A member's benchmark is done.
+    pub(crate) fn settle(&mut self, worker: WorkerId, estimate: Estimate) {
+        let slot = self.slots.get_mut(worker.index());
+        let Some(member) = slot.and_then(Option::as_mut) else {
+            return;
+        };
+        if let Standing::Benchmarking(_) = member.standing {
+            self.benchmarking -= 1;
+            self.ready += 1;
+        }
+        member.standing = Standing::Ready(estimate);
+    }
+
+    /// Ends the stay of a worker that is here.
+    pub(crate) fn depart(&mut self, worker: WorkerId, for_good: bool) {
+        let slot = self.slots.get_mut(worker.index());
+        let Some(member) = slot.and_then(Option::as_mut) else {
+            return;
+        };
+        match member.standing {
+            Standing::Benchmarking(_) => self.benchmarking -= 1,
+            Standing::Ready(_) => self.ready -= 1,
+            Standing::Away | Standing::Quarantined => return,
+        }
+        (member.held, member.share, member.probing) = (0, 0, false);
+        member.standing = if for_good {
+            Standing::Quarantined
+        } else {
+            self.away += 1;
+            Standing::Away
+        };
+    }
+}

@@ -1,0 +1,203 @@
+//! Joining, benchmarks, departures.
+
+use super::{
+    Action, Departure, Epoch, Ignored, Phase, Profile, Record, Replan, Scheduler, WorkerId,
+};
+use crate::estimate::{Estimate, Verdict};
+use crate::law::Speed;
+use crate::machine::members::Standing;
+use crate::time::{Instant, Span};
+
+/// After so many refused results a worker is not admitted again.
+const MAX_REFUSALS: u8 = 3;
+
+/// A driver that wakes the scheduler later than this was not running: the machine was suspended,
+/// or starved.
+const STALL: Span = Span::from_millis(250);
+
+impl Scheduler {
+    pub(super) fn joined(&mut self, worker: WorkerId, profile: Profile, out: &mut Vec<Action>) {
+        if self.is_ended() {
+            return;
+        }
+        if self.members.is_here(worker) {
+            self.depart(worker, Departure::Replaced, out);
+        }
+        let standing = self.members.get(worker).map(|member| &member.standing);
+        let turned_away = if worker.get() >= self.config.max_workers {
+            Some(Departure::Full)
+        } else if let Some(Standing::Quarantined) = standing {
+            Some(Departure::Quarantined)
+        } else if profile.fee < profile.least_fee {
+            Some(Departure::FeeTooLow)
+        } else {
+            None
+        };
+        if let Some(why) = turned_away {
+            let epoch = None;
+            out.push(Action::Exclude { worker, why });
+            out.push(Action::Record(Record::Departed { worker, epoch, why }));
+            return;
+        }
+        let (epoch, returned) = self.members.admit(worker, profile);
+        let limit = self.now + self.config.benchmark.limit;
+        self.alarms.set(worker, limit);
+        out.push(Action::Admit { worker, epoch });
+        out.push(Action::Record(Record::Joined {
+            worker,
+            epoch,
+            fee: profile.fee,
+            returned,
+        }));
+        self.order_benchmark(worker, epoch, out);
+    }
+
+    pub(super) fn benchmarked(
+        &mut self,
+        worker: WorkerId,
+        epoch: Epoch,
+        batches: u64,
+        took: Span,
+        out: &mut Vec<Action>,
+    ) {
+        if self.is_ended() {
+            return;
+        }
+        let rule = self.config.benchmark;
+        let member = match self.members.in_stay(worker, epoch) {
+            Ok(member) => member,
+            Err(why) => return ignore(worker, epoch, why, out),
+        };
+        // Anything but what was ordered leaves the benchmark unanswered: its alarm rings.
+        let measured = Speed::measured(batches, took).filter(|_| batches == rule.batches);
+        let (speed, rounds, noisy) = match (&mut member.standing, measured) {
+            (Standing::Benchmarking(rounds), Some(speed)) => match rounds.add(&rule, speed) {
+                Verdict::Again => return self.order_benchmark(worker, epoch, out),
+                Verdict::Settled { speed, noisy } => (speed, rounds.count() as u32, noisy),
+            },
+            (Standing::Ready(_), Some(speed)) if member.probing => (speed, 1, false),
+            (
+                Standing::Benchmarking(_)
+                | Standing::Ready(_)
+                | Standing::Away
+                | Standing::Quarantined,
+                _,
+            ) => return ignore(worker, epoch, Ignored::NotAsked, out),
+        };
+        if !member.probing {
+            self.alarms.clear(worker);
+        }
+        member.probing = false;
+        out.push(Action::Record(Record::Benchmarked {
+            worker,
+            epoch,
+            speed,
+            rounds,
+            noisy,
+        }));
+        self.members.settle(worker, Estimate::from_benchmark(speed));
+        self.arrived = true;
+        if let Phase::Paused { .. } = self.phase {
+            self.proceed(out);
+        }
+    }
+
+    pub(super) fn lost(
+        &mut self,
+        worker: WorkerId,
+        epoch: Epoch,
+        why: Departure,
+        out: &mut Vec<Action>,
+    ) {
+        // A loss that is known already, or of an earlier stay, is no news.
+        if !self.is_ended() && self.members.in_stay(worker, epoch).is_ok() {
+            self.depart(worker, why, out);
+        }
+    }
+
+    /// A worker did not answer in time.
+    pub(super) fn alarm(&mut self, worker: WorkerId, due: Instant, out: &mut Vec<Action>) {
+        if self.now.since(due) > STALL {
+            // It was the driver that did not listen: what came meanwhile is still to be heard.
+            return self.alarms.set(worker, self.now + STALL * 2);
+        }
+        let standing = self.members.get(worker).map(|member| &member.standing);
+        let why = match standing {
+            Some(Standing::Benchmarking(_)) => Departure::BenchmarkLate,
+            Some(Standing::Ready(_) | Standing::Away | Standing::Quarantined) | None => {
+                Departure::MissedBeats
+            }
+        };
+        self.exclude(worker, why, out);
+    }
+
+    /// Counts a refused result, and quarantines at the third.
+    pub(super) fn count_refusal(&mut self, worker: WorkerId, out: &mut Vec<Action>) {
+        let Some(member) = self.members.get_mut(worker) else {
+            return;
+        };
+        member.refusals = member.refusals.saturating_add(1);
+        if member.refusals >= MAX_REFUSALS {
+            self.exclude(worker, Departure::Quarantined, out);
+        }
+    }
+
+    pub(super) fn exclude(&mut self, worker: WorkerId, why: Departure, out: &mut Vec<Action>) {
+        out.push(Action::Exclude { worker, why });
+        self.depart(worker, why, out);
+    }
+
+    /// Idle workers that seem slow measure again: nothing else would tell that they recovered.
+    pub(super) fn probe_idle(&mut self, out: &mut Vec<Action>) {
+        if self.config.replan == Replan::Static {
+            return;
+        }
+        let batches = self.config.benchmark.batches;
+        for worker in 0..self.members.len() {
+            let worker = WorkerId::new(worker);
+            let Some(member) = self.members.get_mut(worker) else {
+                continue;
+            };
+            let degraded = member.estimate().is_some_and(Estimate::is_degraded);
+            if degraded && member.share == 0 && !member.probing {
+                member.probing = true;
+                let epoch = member.epoch;
+                out.push(Action::Benchmark {
+                    worker,
+                    epoch,
+                    batches,
+                });
+            }
+        }
+    }
+
+    fn depart(&mut self, worker: WorkerId, why: Departure, out: &mut Vec<Action>) {
+        let Some(member) = self.members.get_mut(worker) else {
+            return;
+        };
+        let epoch = Some(member.epoch);
+        if let Phase::Shipping { waiting, .. } = &mut self.phase
+            && member.held < member.share
+        {
+            *waiting -= 1;
+        }
+        if let Some(lot) = member.lot {
+            self.cycle.lose(lot, self.now);
+        }
+        self.members.depart(worker, why == Departure::Quarantined);
+        self.alarms.clear(worker);
+        out.push(Action::Record(Record::Departed { worker, epoch, why }));
+    }
+
+    fn order_benchmark(&self, worker: WorkerId, epoch: Epoch, out: &mut Vec<Action>) {
+        out.push(Action::Benchmark {
+            worker,
+            epoch,
+            batches: self.config.benchmark.batches,
+        });
+    }
+}
+
+pub(super) fn ignore(worker: WorkerId, epoch: Epoch, why: Ignored, out: &mut Vec<Action>) {
+    out.push(Action::Record(Record::Ignored { worker, epoch, why }));
+}

@@ -1,0 +1,435 @@
+//! When a plan is asked for, what becomes of the answer, and pauses.
+
+use std::sync::Arc;
+
+use super::config::{Limit, Replan};
+use super::{
+    Action, Between, CycleId, Ending, Phase, PlanId, PlanRow, Record, Scheduler, Trigger, WorkerId,
+};
+use crate::estimate::Estimate;
+use crate::family::{Candidate, Choice, Family};
+use crate::machine::members::Member;
+use crate::margin::Margin;
+use crate::outcome::Outcome;
+use crate::time::{Instant, Span};
+
+/// So many plans are taken between two cycles at most: then the cycle runs with the last.
+const MAX_PLANS_BETWEEN_CYCLES: u32 = 8;
+
+/// A question that the allocator works on.
+#[derive(Debug)]
+pub(super) struct Solving {
+    id: PlanId,
+    trigger: Trigger,
+    family: Arc<Family>,
+    since: Instant,
+    pub(super) until: Instant,
+    /// The run waits for it; otherwise it goes on meanwhile, and a cheaper plan is welcome.
+    required: bool,
+}
+
+/// A plan that was verified.
+#[derive(Debug)]
+pub(super) struct Adopted {
+    pub(super) row: PlanRow,
+    pub(super) shares: Vec<Share>,
+}
+
+/// What one employed worker gets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    pub(super) worker: WorkerId,
+    pub(super) batches: u64,
+}
+
+/// Whether another plan is needed.
+#[derive(Clone, Copy, Debug)]
+enum Need {
+    None,
+    /// A cheaper one may have become possible.
+    Better(Trigger),
+    /// The present one does not hold.
+    Must(Trigger),
+}
+
+impl Scheduler {
+    /// Between two cycles, or before the first: decides what comes next.
+    pub(super) fn proceed(&mut self, out: &mut Vec<Action>) {
+        let remaining = self.cycles_left();
+        if remaining == 0 {
+            return self.finish(Ending::Completed, out);
+        }
+        if self.is_out_of_time() {
+            return self.finish(Ending::OutOfTime { remaining }, out);
+        }
+        let (ready, needed) = (self.members.ready, self.needed());
+        if ready < needed {
+            if self.plan.is_none() && self.questions == 0 {
+                return self.finish(Ending::TooFewWorkers { ready, needed }, out);
+            }
+            return self.pause(Ending::BelowBeta { ready, needed }, out);
+        }
+        let mut need = self.need();
+        if let Some(proposal) = self.proposal.take()
+            && self.is_wanted(&proposal, need)
+        {
+            self.adopt(proposal, out);
+            need = self.need();
+        }
+        match need {
+            Need::Must(trigger)
+                if self.plan.is_none() || self.between.plans_taken < MAX_PLANS_BETWEEN_CYCLES =>
+            {
+                self.ask(trigger, true, out);
+                self.phase = Phase::Planning;
+            }
+            Need::Better(trigger) => {
+                // Beside the last cycle there is nothing left to plan for.
+                if self.solving.is_none() && remaining > 1 {
+                    self.ask(trigger, false, out);
+                }
+                self.prepare(out);
+            }
+            Need::None | Need::Must(_) => self.prepare(out),
+        }
+    }
+
+    pub(super) fn solved(&mut self, plan: PlanId, choice: &Choice, out: &mut Vec<Action>) {
+        // An answer to a question that was replaced, given up or never asked is no answer.
+        let Some(solving) = self.solving.take_if(|solving| solving.id == plan) else {
+            return;
+        };
+        self.last_solve = self.now.since(solving.since);
+        match (self.examine(&solving, choice), solving.required) {
+            (Ok(adopted), false) => self.proposal = Some(adopted),
+            (Ok(adopted), true) => {
+                self.adopt(adopted, out);
+                self.proceed(out);
+            }
+            (Err(why), _) => self.not_planned(&solving, why, out),
+        }
+    }
+
+    pub(super) fn solver_late(&mut self, out: &mut Vec<Action>) {
+        if let Some(solving) = self.solving.take() {
+            self.not_planned(&solving, Ending::SolverLate, out);
+        }
+    }
+
+    /// Waits for a worker to return, if one may; otherwise the run ends.
+    pub(super) fn pause(&mut self, why: Ending, out: &mut Vec<Action>) {
+        self.probe_idle(out);
+        let missing = self.members.ready < u64::from(self.config.expect);
+        if !missing && self.members.away + self.members.benchmarking == 0 && !self.is_probing() {
+            return self.finish(why, out);
+        }
+        let until = match self.between.pause_until {
+            Some(until) => until,
+            None => {
+                let until = self.within_job(self.now + self.config.waits.pause);
+                self.between.pause_until = Some(until);
+                out.push(Action::Record(Record::Paused { why, until }));
+                until
+            }
+        };
+        // A plan may have been tried for longer than the pause was to last.
+        let until = until.max(self.now);
+        self.phase = Phase::Paused { until, why };
+    }
+
+    /// The time that the next cycle has; `spent` is gone before it begins.
+    pub(super) fn cycle_limit(&self, spent: Span) -> Span {
+        match self.config.limit {
+            Limit::Cycle(limit) => limit,
+            Limit::Job { max_time, .. } => {
+                if self.config.waits.grace > Span::ZERO {
+                    // Cycles may overrun: those before do not take from those after.
+                    let cycles = self.config.cycles - self.config.first_cycle + 1;
+                    return max_time / u64::from(cycles);
+                }
+                let left = match self.job_end() {
+                    Some(end) => end.since(self.now) - spent,
+                    None => max_time,
+                };
+                left / u64::from(self.cycles_left().max(1))
+            }
+        }
+    }
+
+    /// No later than the end of the job's time, where it has begun to run.
+    pub(super) fn within_job(&self, at: Instant) -> Instant {
+        self.job_end().map_or(at, |end| at.min(end))
+    }
+
+    pub(super) fn is_out_of_time(&self) -> bool {
+        self.job_end().is_some_and(|end| end <= self.now)
+    }
+
+    pub(super) fn cycles_left(&self) -> u32 {
+        (self.config.cycles + 1).saturating_sub(self.cycle.id.get())
+    }
+
+    /// The next cycle may be preceded by as many plans and as long a pause as this one.
+    pub(super) fn cycle_begins(&mut self) {
+        self.between = Between::default();
+    }
+
+    fn job_end(&self) -> Option<Instant> {
+        match self.config.limit {
+            Limit::Cycle(_) => None,
+            Limit::Job { .. } if self.config.waits.grace > Span::ZERO => None,
+            Limit::Job {
+                max_time,
+                counts_setup: true,
+            } => Some(Instant::START + max_time),
+            Limit::Job { max_time, .. } => self.totals.first_cycle_at.map(|at| at + max_time),
+        }
+    }
+
+    fn need(&self) -> Need {
+        let Some(plan) = &self.plan else {
+            return Need::Must(Trigger::First);
+        };
+        let adaptive = match self.config.replan {
+            Replan::Adaptive => true,
+            Replan::Static => false,
+        };
+        if !adaptive && self.totals.first_cycle_at.is_some() {
+            return Need::None;
+        }
+        if plan.shares.iter().any(|s| !self.members.is_ready(s.worker)) {
+            return Need::Must(Trigger::Lost);
+        }
+        if !adaptive {
+            return Need::None;
+        }
+        if !self.holds(plan) {
+            return Need::Must(Trigger::Slower);
+        }
+        if self.arrived {
+            return Need::Better(Trigger::Arrived);
+        }
+        let limit = self.cycle_limit(self.setup_time());
+        let employed = plan.row.capacities_for;
+        let faster = |(_, member, estimate): (WorkerId, &Member, &Estimate)| {
+            let margin = estimate.margin(&self.config.margins);
+            let capacity = self.capacity(member, estimate, margin, employed, limit);
+            capacity
+                > member
+                    .asked_capacity
+                    .saturating_add(member.asked_capacity / 8)
+        };
+        if self.members.ready().any(faster) {
+            return Need::Better(Trigger::Faster);
+        }
+        Need::None
+    }
+
+    /// Whether every share is in the hands of a worker that can take it in the time there is.
+    fn holds(&self, plan: &Adopted) -> bool {
+        let limit = self.cycle_limit(Span::ZERO);
+        let employed = plan.row.capacities_for;
+        plan.shares.iter().all(|share| {
+            let member = self.members.get(share.worker);
+            let known = member.and_then(|member| Some((member, member.estimate()?)));
+            known.is_some_and(|(member, estimate)| {
+                let keep = estimate.keep(&self.config.margins);
+                self.capacity(member, estimate, keep, employed, limit) >= share.batches
+            })
+        })
+    }
+
+    fn is_wanted(&self, proposal: &Adopted, need: Need) -> bool {
+        let cheaper = || {
+            let present = self.plan.as_ref();
+            present.is_none_or(|plan| proposal.row.cost < plan.row.cost)
+        };
+        let wanted = match need {
+            Need::Must(_) => true,
+            Need::None | Need::Better(_) => cheaper(),
+        };
+        wanted && self.holds(proposal)
+    }
+
+    fn ask(&mut self, trigger: Trigger, required: bool, out: &mut Vec<Action>) {
+        self.questions = self.questions.wrapping_add(1);
+        let id = PlanId::new(self.questions);
+        let limit = self.cycle_limit(self.setup_time());
+        let employed = match &self.plan {
+            Some(plan) => plan.row.capacities_for,
+            None => self.needed(),
+        };
+        let mut candidates = Vec::with_capacity(self.members.ready as usize);
+        let mut capacities = Vec::with_capacity(self.members.ready as usize);
+        for (worker, member, estimate) in self.members.ready() {
+            let margin = estimate.margin(&self.config.margins);
+            capacities.push(self.capacity(member, estimate, margin, employed, limit));
+            candidates.push(Candidate {
+                worker,
+                fee: member.profile.fee,
+                speed: estimate.speed(),
+                margin,
+                link: member.profile.link,
+                most: member.profile.most,
+            });
+        }
+        for (candidate, capacity) in candidates.iter().zip(capacities) {
+            if let Some(member) = self.members.get_mut(candidate.worker) {
+                member.asked_capacity = capacity;
+            }
+        }
+        let demand = (self.config.batches, self.config.s_min, self.config.beta);
+        let family = Family::new(demand, limit, self.config.law, candidates)
+            .expect("the configuration was checked, and bounds the number of workers");
+        let family = Arc::new(family);
+        self.arrived = false;
+        self.solving = Some(Solving {
+            id,
+            trigger,
+            family: Arc::clone(&family),
+            since: self.now,
+            until: self.within_job(self.now + self.config.waits.solve),
+            required,
+        });
+        out.push(Action::Solve { plan: id, family });
+    }
+
+    /// Time of the job that will be gone before a plan that is asked for now is in force: that
+    /// of the last question, and the shipping of what nobody holds.
+    fn setup_time(&self) -> Span {
+        if self.config.law.ships_each_cycle {
+            return self.last_solve;
+        }
+        let shares = self.plan.iter().flat_map(|plan| &plan.shares);
+        let members = shares.filter_map(|share| self.members.get(share.worker));
+        let held: u64 = members.map(|member| member.held).sum();
+        let lacking = self.config.batches.saturating_sub(held);
+        self.last_solve + self.config.law.shared_ship * lacking
+    }
+
+    fn capacity(
+        &self,
+        member: &Member,
+        estimate: &Estimate,
+        margin: Margin,
+        employed: u64,
+        limit: Span,
+    ) -> u64 {
+        let Member { profile, .. } = member;
+        let law = &self.config.law;
+        law.fitting(estimate.speed(), margin, &profile.link, employed, limit)
+            .min(profile.most)
+    }
+
+    /// Takes nothing on trust: the plan is verified against the question that was asked.
+    fn examine(&self, solving: &Solving, choice: &Choice) -> Result<Adopted, Ending> {
+        let planned = match &choice.outcome {
+            Outcome::Planned(planned) => planned,
+            Outcome::Infeasible(why) => return Err(Ending::Infeasible(*why)),
+            Outcome::Failed(failure) => return Err(Ending::SolverFailed(failure.reason)),
+        };
+        let family = &solving.family;
+        family
+            .verify(choice.employed, planned)
+            .map_err(Ending::PlanRejected)?;
+        let shares = family.candidates().iter().zip(&planned.plan.batches);
+        let shares = shares.filter(|&(_, &batches)| batches > 0);
+        let shares: Vec<_> = shares
+            .map(|(candidate, &batches)| Share {
+                worker: candidate.worker,
+                batches,
+            })
+            .collect();
+        Ok(Adopted {
+            row: PlanRow {
+                plan: solving.id,
+                trigger: solving.trigger,
+                cycle: CycleId::new(0), // known when it is taken
+                solve: self.last_solve,
+                limit: family.limit(),
+                candidates: family.candidates().len() as u64,
+                workers_employed: shares.len() as u64,
+                capacities_for: choice.employed,
+                cost: planned.plan.cost,
+                status: planned.status,
+                lower_bound: planned.lower_bound,
+                certificate: planned.certificate,
+                moved: 0,
+            },
+            shares,
+        })
+    }
+
+    fn not_planned(&mut self, solving: &Solving, why: Ending, out: &mut Vec<Action>) {
+        out.push(Action::Record(Record::NotPlanned {
+            plan: solving.id,
+            trigger: solving.trigger,
+            why,
+            solve: self.now.since(solving.since),
+        }));
+        if !solving.required {
+            return;
+        }
+        let remaining = self.cycles_left();
+        match (why, solving.trigger) {
+            (Ending::PlanRejected(_), _) => self.finish(why, out), // our bug, said loudly
+            _ if self.is_out_of_time() => self.finish(Ending::OutOfTime { remaining }, out),
+            _ if self.arrived => self.proceed(out), // ask again, with those that came meanwhile
+            (_, Trigger::Slower) if self.planned_here() == self.planned() => {
+                // A slowdown is an estimate, and everybody is here: the old plan runs on, and
+                // what is late is lost. If the estimate was right, so be it.
+                self.prepare(out);
+            }
+            _ => self.pause(why, out),
+        }
+    }
+
+    /// Puts a plan in force. Every worker keeps the first of the batches that it holds; the rest
+    /// changes hands.
+    fn adopt(&mut self, mut plan: Adopted, out: &mut Vec<Action>) {
+        let old = self.plan.take();
+        for share in old.iter().flat_map(|plan| &plan.shares) {
+            if let Some(member) = self.members.get_mut(share.worker) {
+                member.share = 0;
+            }
+        }
+        let mut lacking = 0;
+        for share in &plan.shares {
+            if let Some(member) = self.members.get_mut(share.worker)
+                && member.is_ready()
+            {
+                member.share = share.batches;
+                member.held = member.held.min(share.batches);
+                lacking += share.batches - member.held;
+            }
+        }
+        for share in old.iter().flat_map(|plan| &plan.shares) {
+            if let Some(member) = self.members.get_mut(share.worker) {
+                member.held = member.held.min(member.share);
+            }
+        }
+        plan.row.cycle = self.cycle.id;
+        plan.row.moved = if old.is_some() { lacking } else { 0 };
+        self.totals.moved += plan.row.moved;
+        self.totals.plans = self.totals.plans.saturating_add(1);
+        self.between.plans_taken += 1;
+        out.push(Action::Record(Record::Planned(plan.row)));
+        self.plan = Some(plan);
+    }
+
+    fn is_probing(&self) -> bool {
+        self.members.ready().any(|(_, member, _)| member.probing)
+    }
+
+    pub(super) fn planned(&self) -> u64 {
+        self.plan
+            .as_ref()
+            .map_or(0, |plan| plan.shares.len() as u64)
+    }
+
+    /// Planned workers that are here.
+    pub(super) fn planned_here(&self) -> u64 {
+        let shares = self.plan.iter().flat_map(|plan| &plan.shares);
+        shares.filter(|s| self.members.is_ready(s.worker)).count() as u64
+    }
+}

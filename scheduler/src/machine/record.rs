@@ -1,0 +1,308 @@
+//! Rows for the tables: everything that a report needs, and nothing that a decision does.
+
+use crate::law::Speed;
+use crate::machine::action::{Departure, Ending};
+use crate::machine::ids::{CycleId, Epoch, PlanId, WorkerId};
+use crate::money::{Cost, Fee};
+use crate::outcome::{Certificate, PlanStatus};
+use crate::time::{Instant, Span};
+
+/// One row. Where no time is given, it is that of the step that gave the row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// A worker was admitted.
+    Joined {
+        /// Who.
+        worker: WorkerId,
+        /// Its stay.
+        epoch: Epoch,
+        /// What it is paid for a batch.
+        fee: Fee,
+        /// Whether it was here before.
+        returned: bool,
+    },
+    /// A worker's speed is measured.
+    Benchmarked {
+        /// Who.
+        worker: WorkerId,
+        /// Its stay.
+        epoch: Epoch,
+        /// The measured speed.
+        speed: Speed,
+        /// Rounds that it took.
+        rounds: u32,
+        /// The rounds did not agree.
+        noisy: bool,
+    },
+    /// A worker is gone, or was not admitted.
+    Departed {
+        /// Who.
+        worker: WorkerId,
+        /// Its stay, if it was admitted.
+        epoch: Option<Epoch>,
+        /// Why.
+        why: Departure,
+    },
+    /// A plan was made.
+    Planned(PlanRow),
+    /// No plan was made.
+    NotPlanned {
+        /// The question.
+        plan: PlanId,
+        /// Why it was asked.
+        trigger: Trigger,
+        /// Why there is no plan.
+        why: Ending,
+        /// How long the question took.
+        solve: Span,
+    },
+    /// Data was shipped.
+    Shipped {
+        /// For which plan.
+        plan: PlanId,
+        /// When it began.
+        since: Instant,
+        /// Batches that were to be shipped.
+        batches: u64,
+    },
+    /// The run waits for workers.
+    Paused {
+        /// For what it would end.
+        why: Ending,
+        /// Until when.
+        until: Instant,
+    },
+    /// One worker's share in one cycle.
+    Lot(LotRow),
+    /// One cycle.
+    Cycle(CycleRow),
+    /// A worker said something that does not count.
+    Ignored {
+        /// Who.
+        worker: WorkerId,
+        /// The epoch that it came with.
+        epoch: Epoch,
+        /// Why it does not count.
+        why: Ignored,
+    },
+}
+
+/// Why a plan was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Trigger {
+    /// There was none.
+    First,
+    /// A planned worker is gone.
+    Lost,
+    /// A planned worker can no longer take its share in time.
+    Slower,
+    /// A worker that is not in the plan has come.
+    Arrived,
+    /// A worker can take an eighth more than when the plan was made.
+    Faster,
+}
+
+impl Trigger {
+    /// The name in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Lost => "lost",
+            Self::Slower => "slower",
+            Self::Arrived => "arrived",
+            Self::Faster => "faster",
+        }
+    }
+}
+
+/// One plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlanRow {
+    /// Its number.
+    pub plan: PlanId,
+    /// Why it was asked for.
+    pub trigger: Trigger,
+    /// The first cycle that it is for.
+    pub cycle: CycleId,
+    /// How long the question took.
+    pub solve: Span,
+    /// The time that a cycle has.
+    pub limit: Span,
+    /// Workers that could have been employed.
+    pub candidates: u64,
+    /// Workers that are.
+    pub workers_employed: u64,
+    /// Workers that the capacities were taken for.
+    pub capacities_for: u64,
+    /// What a cycle costs when all of it is done.
+    pub cost: Cost,
+    /// What is proved.
+    pub status: PlanStatus,
+    /// No plan costs less, where known.
+    pub lower_bound: Option<Cost>,
+    /// What the bound rests on.
+    pub certificate: Option<Certificate>,
+    /// Batches that change hands, if it replaces a plan.
+    pub moved: u64,
+}
+
+/// One worker's share in one cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LotRow {
+    /// The cycle.
+    pub cycle: CycleId,
+    /// The plan.
+    pub plan: PlanId,
+    /// Who.
+    pub worker: WorkerId,
+    /// Its stay; that of the last one when it is absent.
+    pub epoch: Epoch,
+    /// What became of it.
+    pub fate: Fate,
+    /// Its share.
+    pub assigned: u64,
+    /// Batches that it said it did.
+    pub claimed: u64,
+    /// Batches that count. The rest of the share is lost.
+    pub accepted: u64,
+    /// What it is paid for a batch.
+    pub fee: Fee,
+    /// What it is paid.
+    pub cost: Cost,
+    /// How long the law expected the share to take, without margin.
+    pub expected: Span,
+    /// From the order to the result.
+    pub elapsed: Span,
+    /// How long it says it computed.
+    pub computed: Span,
+}
+
+/// What became of a share in a cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fate {
+    /// All of it was trained by the limit.
+    Complete,
+    /// The worker returned what it had.
+    Truncated,
+    /// The result did not arrive in time.
+    Late,
+    /// The worker was lost within the cycle.
+    Lost,
+    /// The result was refused.
+    Refused,
+    /// The worker was not there: nothing was ordered.
+    Absent,
+}
+
+impl Fate {
+    /// The name in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Truncated => "truncated",
+            Self::Late => "late",
+            Self::Lost => "lost",
+            Self::Refused => "refused",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+/// One cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CycleRow {
+    /// Its number.
+    pub cycle: CycleId,
+    /// The plan.
+    pub plan: PlanId,
+    /// What came of it.
+    pub result: CycleResult,
+    /// When it began.
+    pub started: Instant,
+    /// The time that it had.
+    pub limit: Span,
+    /// When the last result was in.
+    pub results_at: Instant,
+    /// When it ended.
+    pub ended: Instant,
+    /// Workers that were given orders.
+    pub workers: u64,
+    /// Batches that count.
+    pub accepted: u64,
+    /// Batches that were not trained, or do not count.
+    pub lost: u64,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+/// What came of a cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CycleResult {
+    /// Every batch was trained in time.
+    Complete,
+    /// Some were.
+    Truncated,
+    /// None was, or they could not be averaged: the model stayed as it was.
+    Failed,
+}
+
+impl CycleResult {
+    /// The name in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Truncated => "truncated",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Why something that a worker said does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ignored {
+    /// It is not a member.
+    NotAMember,
+    /// It answers an order of an earlier stay.
+    StaleEpoch,
+    /// It is of another cycle or plan, or came after its end.
+    OutOfTime,
+    /// Nothing of the kind was asked, or it was answered before.
+    NotAsked,
+}
+
+impl Ignored {
+    /// The name in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotAMember => "not_a_member",
+            Self::StaleEpoch => "stale_epoch",
+            Self::OutOfTime => "out_of_time",
+            Self::NotAsked => "not_asked",
+        }
+    }
+}
+
+/// What came of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Cycles in which every batch was trained in time.
+    pub complete: u32,
+    /// Cycles in which some were.
+    pub truncated: u32,
+    /// Cycles that left the model as it was.
+    pub failed: u32,
+    /// Batches that count.
+    pub accepted: u64,
+    /// Batches that do not.
+    pub lost: u64,
+    /// Batches that changed hands.
+    pub moved: u64,
+    /// Plans that were taken.
+    pub plans: u32,
+    /// What it cost.
+    pub cost: Cost,
+    /// When the first cycle began.
+    pub first_cycle_at: Option<Instant>,
+    /// When the last cycle ended.
+    pub last_cycle_ended: Option<Instant>,
+}

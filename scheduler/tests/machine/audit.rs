@@ -1,0 +1,285 @@
+//! Watches everything a scheduler is told and says, and checks what must hold in every run.
+
+use std::collections::BTreeMap;
+
+use scheduler::machine::{
+    Action, Billing, Config, CycleId, CycleRow, Ending, Epoch, Event, Fate, LotRow, PlanId, Record,
+    Scheduler, Totals, WorkerId,
+};
+use scheduler::{Cost, Instant};
+
+/// A scheduler with an auditor at its side.
+pub(crate) struct Audited {
+    pub(crate) scheduler: Scheduler,
+    config: Config,
+    pub(crate) log: Vec<(Instant, Event)>,
+    pub(crate) said: Vec<(Instant, Action)>,
+    pub(crate) wake: Option<Instant>,
+    // As a driver would know it.
+    pub(crate) epochs: BTreeMap<WorkerId, Epoch>,
+    pub(crate) shipped: BTreeMap<WorkerId, u64>,
+    pub(crate) asked: Option<(PlanId, std::sync::Arc<scheduler::Family>)>,
+    pub(crate) shipping: Option<PlanId>,
+    ships: std::collections::BTreeSet<(WorkerId, Epoch, PlanId)>,
+    /// What the plans that were answered give to whom.
+    answered: BTreeMap<PlanId, BTreeMap<WorkerId, u64>>,
+    pub(crate) orders: BTreeMap<WorkerId, u64>,
+    pub(crate) cycle: CycleId,
+    accepted: BTreeMap<WorkerId, u64>,
+    lots: Vec<LotRow>,
+    pub(crate) cycles: Vec<CycleRow>,
+    pub(crate) end: Option<(Ending, Totals)>,
+    /// Whether wakes come when they were asked for.
+    pub(crate) punctual: bool,
+}
+
+impl Audited {
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            scheduler: Scheduler::new(config.clone()),
+            config,
+            log: Vec::new(),
+            said: Vec::new(),
+            wake: None,
+            epochs: BTreeMap::new(),
+            shipped: BTreeMap::new(),
+            asked: None,
+            shipping: None,
+            ships: std::collections::BTreeSet::new(),
+            answered: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            cycle: CycleId::new(0),
+            accepted: BTreeMap::new(),
+            lots: Vec::new(),
+            cycles: Vec::new(),
+            end: None,
+            punctual: true,
+        }
+    }
+
+    /// One step, checked; the actions it gave.
+    pub(crate) fn step(&mut self, now: Instant, event: Event) -> Vec<Action> {
+        if let Event::Shipped {
+            worker,
+            epoch,
+            plan,
+            batches,
+        } = event
+            && self.epochs.get(&worker) == Some(&epoch)
+            && self.shipping == Some(plan)
+        {
+            let held = self.shipped.entry(worker).or_default();
+            *held = batches.max(*held);
+        }
+        if let Event::Solved { plan, choice } = &event
+            && let Some((asked, family)) = &self.asked
+            && asked == plan
+            && let Some(planned) = choice.outcome.planned()
+        {
+            let workers = family.candidates().iter().map(|candidate| candidate.worker);
+            let shares = workers.zip(planned.plan.batches.iter().copied());
+            // The first answer counts.
+            self.answered
+                .entry(*plan)
+                .or_insert_with(|| shares.collect());
+        }
+        self.log.push((now, event.clone()));
+        let mut actions = Vec::new();
+        self.wake = self.scheduler.step(now, event, &mut actions);
+        for action in &actions {
+            assert!(self.end.is_none(), "{action:?} follows the end");
+            self.check(now, action);
+            self.said.push((now, action.clone()));
+        }
+        assert_eq!(self.wake.is_none(), self.end.is_some(), "who waits wakes");
+        assert!(self.wake.is_none_or(|wake| wake >= now), "wakes lie ahead");
+        assert_eq!(self.scheduler.is_ended(), self.end.is_some());
+        actions
+    }
+
+    fn check(&mut self, now: Instant, action: &Action) {
+        match action {
+            Action::Admit { worker, epoch } => {
+                assert!(
+                    self.epochs.values().all(|e| e != epoch),
+                    "epochs are unique"
+                );
+                assert_eq!(
+                    self.epochs.insert(*worker, *epoch),
+                    None,
+                    "one stay at a time"
+                );
+                self.shipped.remove(worker);
+            }
+            Action::Benchmark { worker, epoch, .. } => self.check_member(*worker, *epoch),
+            Action::Solve { plan, family } => {
+                self.asked = Some((*plan, std::sync::Arc::clone(family)));
+                let here = |c: &scheduler::Candidate| self.epochs.contains_key(&c.worker);
+                assert!(
+                    family.candidates().iter().all(here),
+                    "the lost are not planned with"
+                );
+            }
+            Action::Ship {
+                worker,
+                epoch,
+                plan,
+                batches,
+                new,
+            } => {
+                self.check_member(*worker, *epoch);
+                assert!(0 < *new && new <= batches);
+                let first = self.ships.insert((*worker, *epoch, *plan));
+                assert!(first, "nothing is shipped twice");
+                let held = self.shipped.entry(*worker).or_default();
+                assert!(batches - new <= *held, "it keeps no more than it has");
+                *held = batches - new;
+                self.shipping = Some(*plan);
+            }
+            Action::Train {
+                worker,
+                epoch,
+                cycle,
+                batches,
+                beat_batches,
+                stop_by,
+                results_by,
+                ..
+            } => {
+                self.check_member(*worker, *epoch);
+                assert!(now <= *stop_by && stop_by <= results_by);
+                assert!(*beat_batches > 0);
+                if self.cycle != *cycle {
+                    assert!(self.cycle < *cycle, "cycles are in order");
+                    assert!(self.orders.is_empty(), "one cycle at a time");
+                    self.cycle = *cycle;
+                }
+                let again = self.orders.insert(*worker, *batches);
+                assert_eq!(again, None, "one order a worker and cycle");
+                let held = self.shipped.get(worker).copied().unwrap_or(0);
+                let travels = self.config.law.ships_each_cycle;
+                assert!(
+                    travels || held >= *batches,
+                    "worker {worker} lacks its data"
+                );
+            }
+            Action::Accept {
+                worker,
+                cycle,
+                batches,
+            } => {
+                assert_eq!(*cycle, self.cycle);
+                assert!(0 < *batches && *batches <= self.orders[worker]);
+                let again = self.accepted.insert(*worker, *batches);
+                assert_eq!(again, None, "one result a worker and cycle");
+            }
+            Action::Abort { cycle, .. } | Action::Discard { cycle } => {
+                assert_eq!(*cycle, self.cycle);
+            }
+            Action::Aggregate { cycle, batches, .. } => {
+                assert_eq!(*cycle, self.cycle);
+                assert!(*batches <= self.accepted.values().sum());
+            }
+            Action::Exclude { .. } => {}
+            Action::Record(record) => self.check_record(now, record),
+            Action::Finish { ending, totals } => {
+                assert!(self.orders.is_empty(), "every order is accounted");
+                let cost = self.cycles.iter().map(|c| c.cost).sum::<Cost>();
+                assert_eq!(totals.cost, cost, "the run costs what its cycles cost");
+                assert_eq!(
+                    totals.accepted,
+                    self.cycles.iter().map(|c| c.accepted).sum()
+                );
+                assert_eq!(totals.lost, self.cycles.iter().map(|c| c.lost).sum());
+                let counted = totals.complete + totals.truncated + totals.failed;
+                assert_eq!(counted as usize, self.cycles.len());
+                self.end = Some((*ending, *totals));
+            }
+        }
+    }
+
+    fn check_member(&self, worker: WorkerId, epoch: Epoch) {
+        let present = self.epochs.get(&worker);
+        assert_eq!(
+            present,
+            Some(&epoch),
+            "an order to worker {worker}, which is not here"
+        );
+    }
+
+    fn check_record(&mut self, now: Instant, record: &Record) {
+        match record {
+            Record::Departed { worker, epoch, .. } => {
+                assert_eq!(self.epochs.remove(worker), *epoch);
+            }
+            Record::Planned(row) => {
+                assert!(row.lower_bound.is_none_or(|bound| bound <= row.cost));
+                assert_eq!(
+                    self.asked.as_ref().map(|(id, _)| *id >= row.plan),
+                    Some(true)
+                );
+                // Everybody keeps the first of what it holds; the rest changes hands.
+                let shares = &self.answered[&row.plan];
+                for (worker, held) in &mut self.shipped {
+                    *held = (*held).min(shares.get(worker).copied().unwrap_or(0));
+                }
+            }
+            Record::Lot(row) => {
+                let ordered = self.orders.remove(&row.worker);
+                assert_eq!(ordered.is_none(), row.fate == Fate::Absent);
+                assert!(ordered.is_none_or(|ordered| ordered == row.assigned));
+                assert!(row.accepted <= row.assigned && row.accepted <= row.claimed);
+                let accepted = self.accepted.remove(&row.worker).unwrap_or(0);
+                assert_eq!(
+                    row.accepted,
+                    if row.fate == Fate::Refused {
+                        0
+                    } else {
+                        accepted
+                    }
+                );
+                let billed = match (self.config.billing, row.fate) {
+                    (_, Fate::Absent) => 0,
+                    (Billing::Assigned, _) => row.assigned,
+                    (Billing::Computed, _) => row.accepted,
+                };
+                assert_eq!(row.cost, row.fee.times(billed));
+                self.lots.push(*row);
+            }
+            Record::Cycle(row) => {
+                assert!(self.orders.is_empty(), "every order has a row");
+                let lots = std::mem::take(&mut self.lots);
+                let n = self.config.batches;
+                assert_eq!(lots.iter().map(|l| l.assigned).sum::<u64>(), n);
+                assert_eq!(lots.iter().map(|l| l.accepted).sum::<u64>(), row.accepted);
+                assert_eq!(row.accepted + row.lost, n, "every batch is accounted");
+                assert_eq!(lots.iter().map(|l| l.cost).sum::<Cost>(), row.cost);
+                assert_eq!(row.ended, now);
+                let waits = self.config.waits;
+                let end = row.started + row.limit + waits.grace + waits.aggregation;
+                assert!(
+                    !self.punctual || row.ended <= end,
+                    "cycles end by their limit"
+                );
+                self.cycles.push(*row);
+            }
+            Record::Joined { .. }
+            | Record::Benchmarked { .. }
+            | Record::NotPlanned { .. }
+            | Record::Shipped { .. }
+            | Record::Paused { .. }
+            | Record::Ignored { .. } => {}
+        }
+    }
+
+    /// Whether a fresh scheduler, told the same, says the same.
+    pub(crate) fn replays(&self) -> bool {
+        let mut scheduler = Scheduler::new(self.config.clone());
+        let (mut actions, mut said) = (Vec::new(), Vec::new());
+        for (now, event) in &self.log {
+            let _ = scheduler.step(*now, event.clone(), &mut actions);
+            said.extend(actions.drain(..).map(|action| (*now, action)));
+        }
+        said == self.said
+    }
+}

@@ -1,0 +1,158 @@
+//! How fast it steps: whole runs with many workers, every event a step.
+//!
+//! `cargo test -p scheduler --release --test machine pace -- --ignored --nocapture`
+
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_macros,
+    reason = "it measures the core from outside, and prints what it finds"
+)]
+
+use std::time::Instant as Clock;
+
+use crate::toy::{greedy, profile};
+use scheduler::machine::{
+    Action, Config, CycleId, Departure, Ending, Epoch, Event, Limit, Replan, Scheduler, WorkerId,
+};
+use scheduler::{Instant, Span};
+
+/// Everybody beats twice and answers at once, in order; in every cycle one worker in a thousand
+/// leaves, and in every second those who left return.
+fn run(workers: u32, cycles: u32, replan: Replan) -> (u64, f64) {
+    let batches = u64::from(workers) * 300; // of the 400 that fit
+    let mut config = Config::new(batches, cycles, Limit::Cycle(Span::from_secs(4)));
+    (config.expect, config.replan) = (workers, replan);
+    config.benchmark.rounds = 1;
+    let mut scheduler = Scheduler::new(config);
+    let (mut steps, mut now) = (0, Instant::START);
+    let mut actions = Vec::new();
+    let mut orders: Vec<(WorkerId, Epoch, CycleId, u64)> = Vec::new();
+    let mut gone = Vec::new();
+    let mut inbox: std::collections::VecDeque<Event> = (0..workers)
+        .map(|id| Event::Joined {
+            worker: WorkerId::new(id),
+            profile: profile(u64::from(id % 17)),
+        })
+        .collect();
+    let clock = Clock::now();
+    let mut wake = None;
+    while !scheduler.is_ended() {
+        let event = match inbox.pop_front() {
+            Some(Event::Stopped) => {
+                now = now + Span::from_millis(1_300);
+                continue;
+            }
+            Some(event) => event,
+            None if !orders.is_empty() => {
+                let cycle = orders[0].2;
+                for beat in 1..=2 {
+                    inbox.push_back(Event::Stopped); // stands for 1.3 s
+                    for &(worker, epoch, cycle, batches) in &orders {
+                        inbox.push_back(Event::Beat {
+                            worker,
+                            epoch,
+                            cycle,
+                            done: batches / 2 * beat,
+                        });
+                    }
+                }
+                inbox.push_back(Event::Stopped);
+                for (at, (worker, epoch, cycle, done)) in orders.drain(..).enumerate() {
+                    if at % 1_000 == cycle.get() as usize % 1_000 {
+                        let why = Departure::Disconnected;
+                        inbox.push_back(Event::Lost { worker, epoch, why });
+                        gone.push(worker);
+                        continue;
+                    }
+                    let took = Span::from_millis(10 * done);
+                    inbox.push_back(Event::Trained {
+                        worker,
+                        epoch,
+                        cycle,
+                        done,
+                        took,
+                    });
+                }
+                if cycle.get().is_multiple_of(2) {
+                    let back = gone.drain(..).map(|worker| Event::Joined {
+                        worker,
+                        profile: profile(u64::from(worker.get() % 17)),
+                    });
+                    inbox.extend(back);
+                }
+                continue;
+            }
+            None => {
+                now = wake.unwrap_or(now);
+                Event::Wake
+            }
+        };
+        steps += 1;
+        wake = scheduler.step(now, event, &mut actions);
+        for action in actions.drain(..) {
+            match action {
+                Action::Benchmark {
+                    worker,
+                    epoch,
+                    batches,
+                } => inbox.push_back(Event::Benchmarked {
+                    worker,
+                    epoch,
+                    batches,
+                    took: Span::from_millis(10 * batches),
+                }),
+                Action::Solve { plan, family } => inbox.push_back(Event::Solved {
+                    plan,
+                    choice: Box::new(family.cheapest(greedy)),
+                }),
+                Action::Ship {
+                    worker,
+                    epoch,
+                    plan,
+                    batches,
+                    ..
+                } => inbox.push_back(Event::Shipped {
+                    worker,
+                    epoch,
+                    plan,
+                    batches,
+                }),
+                Action::Train {
+                    worker,
+                    epoch,
+                    cycle,
+                    batches,
+                    ..
+                } => orders.push((worker, epoch, cycle, batches)),
+                Action::Aggregate { cycle, .. } => inbox.push_back(Event::Aggregated { cycle }),
+                Action::Finish { ending, .. } => assert_eq!(ending, Ending::Completed),
+                Action::Admit { .. }
+                | Action::Accept { .. }
+                | Action::Abort { .. }
+                | Action::Discard { .. }
+                | Action::Exclude { .. }
+                | Action::Record(_) => {}
+            }
+        }
+    }
+    (steps, clock.elapsed().as_secs_f64())
+}
+
+#[test]
+#[ignore = "a measurement, worth something in release only"]
+fn steps_a_second() {
+    for replan in [Replan::Static, Replan::Adaptive] {
+        for workers in [10, 100, 1_000, 10_000] {
+            let cycles = 1_000_000 / workers;
+            let (steps, seconds) = run(workers, cycles, replan);
+            let rate = steps as f64 / seconds / 1e6;
+            println!("{replan:?}, {workers} workers: {steps} steps, {rate:.2} million a second");
+        }
+    }
+}
+
+#[test]
+fn it_ends() {
+    let (steps, _) = run(50, 20, Replan::Adaptive);
+    assert!(steps > 1_000);
+}

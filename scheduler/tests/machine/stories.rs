@@ -1,0 +1,514 @@
+//! Runs with known answers.
+
+use crate::audit::Audited;
+use crate::toy::{Allocator, Fate, Toy, World, at, job, profile};
+use scheduler::machine::{
+    Action, Billing, Config, CycleId, CycleResult, Epoch, Event, Limit, Profile, Record, Replan,
+    Trigger, WorkerId,
+};
+use scheduler::{Law, Link, Span};
+
+fn toy(millis: u64, fee: u64, fates: &[Fate]) -> Toy {
+    Toy {
+        millis,
+        fee,
+        fates: fates.to_vec(),
+    }
+}
+
+/// One letter a cycle: complete, truncated, failed; then why it ended and the cost in micro-units.
+fn told(audited: &Audited) -> String {
+    let letter = |result| match result {
+        CycleResult::Complete => 'c',
+        CycleResult::Truncated => 't',
+        CycleResult::Failed => 'f',
+    };
+    let cycles: String = audited.cycles.iter().map(|c| letter(c.result)).collect();
+    let (ending, totals) = audited.end.as_ref().expect("a run ends");
+    let cost = totals.cost.micros();
+    format!(
+        "{cycles} {} lost={} cost={cost}",
+        ending.reason(),
+        totals.lost
+    )
+}
+
+fn check(config: Config, toys: &[Toy], expected: &str) -> Audited {
+    let audited = World::new(config, toys, Allocator::Greedy).run();
+    assert_eq!(told(&audited), expected);
+    audited
+}
+
+fn adaptive(mut config: Config) -> Config {
+    config.replan = Replan::Adaptive;
+    config
+}
+
+fn records(audited: &Audited) -> impl Iterator<Item = &Record> {
+    audited.said.iter().filter_map(|(_, action)| match action {
+        Action::Record(record) => Some(record),
+        Action::Admit { .. }
+        | Action::Benchmark { .. }
+        | Action::Solve { .. }
+        | Action::Ship { .. }
+        | Action::Train { .. }
+        | Action::Accept { .. }
+        | Action::Abort { .. }
+        | Action::Aggregate { .. }
+        | Action::Discard { .. }
+        | Action::Exclude { .. }
+        | Action::Finish { .. } => None,
+    })
+}
+
+fn departures(audited: &Audited) -> Vec<(u32, &'static str)> {
+    let departed = records(audited).filter_map(|record| match record {
+        Record::Departed { worker, why, .. } => Some((worker.get(), why.name())),
+        _ => None,
+    });
+    departed.collect()
+}
+
+fn plans(audited: &Audited) -> Vec<(u32, Trigger, u64)> {
+    let planned = records(audited).filter_map(|record| match record {
+        Record::Planned(row) => Some((row.cycle.get(), row.trigger, row.workers_employed)),
+        _ => None,
+    });
+    planned.collect()
+}
+
+/// 10 ms a batch: 100 fit a second.
+const TWO: [(u64, u64); 2] = [(10, 1), (10, 3)];
+
+fn two(fates: [&[Fate]; 2]) -> Vec<Toy> {
+    let both = TWO.iter().zip(fates);
+    both.map(|(&(millis, fee), fates)| toy(millis, fee, fates))
+        .collect()
+}
+
+#[test]
+fn the_happy_path() {
+    let run = check(
+        job(150, 3, 2),
+        &two([&[], &[]]),
+        "ccc completed lost=0 cost=750",
+    );
+    assert_eq!(plans(&run), [(1, Trigger::First, 2)]);
+    // 100 ms benchmark, 1 ms solving, 100 ms shipping, then three seconds.
+    let (_, totals) = run.end.expect("ended");
+    assert_eq!(totals.first_cycle_at, Some(at(201)));
+    assert_eq!(totals.last_cycle_ended, Some(at(3_201)));
+}
+
+#[test]
+fn a_straggler_returns_what_it_has() {
+    let slows = two([&[], &[Fate::Takes(150, 40)]]);
+    // 50 batches at 40 ms: 25 are done in a second. The order is billed.
+    let assigned = job(150, 3, 2);
+    check(assigned.clone(), &slows, "ttt completed lost=75 cost=750");
+    let computed = Config {
+        billing: Billing::Computed,
+        ..assigned.clone()
+    };
+    check(computed, &slows, "ttt completed lost=75 cost=525");
+    // 25 at most is believed at once, and a third helps out.
+    let mut three = slows.clone();
+    three.push(toy(20, 5, &[]));
+    let config = Config {
+        expect: 3,
+        ..adaptive(assigned)
+    };
+    let run = check(config, &three, "tcc completed lost=25 cost=850");
+    assert_eq!(
+        plans(&run),
+        [(1, Trigger::First, 2), (2, Trigger::Slower, 3)]
+    );
+}
+
+#[test]
+fn everybody_is_here_so_an_estimate_ends_nothing() {
+    let slows = two([&[], &[Fate::Takes(150, 40), Fate::Takes(2_500, 10)]]);
+    // No plan for the slowdown: the old one runs on; as it passes, all is well again.
+    let run = check(
+        adaptive(job(150, 5, 2)),
+        &slows,
+        "tttcc completed lost=75 cost=1250",
+    );
+    assert_eq!(plans(&run), [(1, Trigger::First, 2)]);
+}
+
+#[test]
+fn a_straggler_that_recovers_gets_its_share_back() {
+    let mut three = two([&[], &[Fate::Takes(150, 40), Fate::Takes(2_500, 10)]]);
+    three.push(toy(10, 5, &[]));
+    let config = Config {
+        expect: 3,
+        ..adaptive(job(150, 8, 3))
+    };
+    let run = check(config, &three, "tccccccc completed lost=25 cost=2250");
+    let expected = [
+        (1, Trigger::First, 2),
+        (2, Trigger::Slower, 3),
+        (7, Trigger::Faster, 2), // two good cycles are believed, and one goes by meanwhile
+    ];
+    assert_eq!(plans(&run), expected);
+    assert_eq!(run.end.expect("ended").1.moved, 25 + 25);
+}
+
+#[test]
+fn a_dropout_is_planned_around() {
+    let mut three = two([&[], &[Fate::Dies(700)]]);
+    three.push(toy(10, 5, &[]));
+    let config = Config {
+        expect: 3,
+        ..job(150, 3, 3)
+    };
+    let run = check(
+        adaptive(config.clone()),
+        &three,
+        "tcc completed lost=50 cost=950",
+    );
+    assert_eq!(departures(&run), [(1, "disconnected")]);
+    assert_eq!(plans(&run), [(1, Trigger::First, 2), (2, Trigger::Lost, 2)]);
+    assert_eq!(run.end.expect("ended").1.moved, 50);
+    // Under `static` its batches are lost in every cycle; absent it is not paid.
+    let run = check(config, &three, "ttt completed lost=150 cost=450");
+    assert_eq!(plans(&run), [(1, Trigger::First, 2)]);
+}
+
+#[test]
+fn a_frozen_worker_is_excluded_returns_and_its_old_result_is_refused() {
+    // Beats every 500 ms: silent for 1.5 s is gone.
+    let mut config = adaptive(job(600, 3, 2));
+    config.limit = Limit::Cycle(Span::from_secs(5));
+    let frozen = two([&[], &[Fate::Frozen(1_000, 8_000)]]);
+    let run = check(config, &frozen, "tcc completed lost=100 cost=2400");
+    assert_eq!(departures(&run), [(1, "missed_beats")]);
+    let stale = records(&run).filter(|record| match record {
+        Record::Ignored { why, .. } => why.name() == "not_a_member" || why.name() == "stale_epoch",
+        _ => false,
+    });
+    assert_eq!(stale.count(), 1);
+    let paused = records(&run).any(|record| matches!(record, Record::Paused { .. }));
+    assert!(paused, "one worker cannot hold the data");
+}
+
+#[test]
+fn a_short_freeze_changes_nothing_but_time() {
+    let mut config = adaptive(job(600, 1, 2));
+    config.limit = Limit::Cycle(Span::from_secs(5));
+    let frozen = two([&[], &[Fate::Frozen(1_000, 2_000)]]);
+    let run = check(config, &frozen, "c completed lost=0 cost=800");
+    assert_eq!(departures(&run), []);
+}
+
+#[test]
+fn below_beta_it_waits_and_then_ends() {
+    let mut config = adaptive(job(150, 3, 2));
+    config.beta = 2;
+    let gone = two([&[], &[Fate::Dies(700)]]);
+    let run = check(config.clone(), &gone, "t below_beta lost=50 cost=250");
+    let (when, _) = run.said.last().expect("said something");
+    assert_eq!(*when, at(1_201 + 60_000));
+    let back = two([&[], &[Fate::Joins(0), Fate::Dies(700), Fate::Joins(9_000)]]);
+    check(config, &back, "tcc completed lost=50 cost=750");
+}
+
+#[test]
+fn without_a_plan_it_ends() {
+    let run = check(
+        job(201, 3, 2),
+        &two([&[], &[]]),
+        " insufficient_capacity lost=0 cost=0",
+    );
+    let (when, _) = run.said.last().expect("said something");
+    assert_eq!(*when, at(101), "nobody is waited for in vain");
+    // With somebody still to come, it waits, and plans again.
+    let late = [
+        toy(10, 1, &[]),
+        toy(10, 1, &[]),
+        toy(10, 1, &[Fate::Joins(70_000)]),
+    ];
+    let config = Config {
+        expect: 3,
+        ..job(201, 1, 3)
+    };
+    check(config, &late, "c completed lost=0 cost=201");
+}
+
+#[test]
+fn allocators_fail() {
+    for (allocator, expected) in [
+        (Allocator::Fails, " solver_error lost=0 cost=0"),
+        (Allocator::Wrong, " plan_rejected lost=0 cost=0"),
+        (Allocator::Silent, " solver_late lost=0 cost=0"),
+    ] {
+        let run = World::new(job(150, 3, 2), &two([&[], &[]]), allocator).run();
+        assert_eq!(told(&run), expected);
+    }
+}
+
+#[test]
+fn a_benchmark_that_nobody_answers() {
+    let frozen: &[Fate] = &[Fate::Frozen(0, 1_000_000)];
+    let run = check(
+        job(50, 1, 2),
+        &two([&[], frozen]),
+        "c completed lost=0 cost=50",
+    );
+    assert_eq!(departures(&run), [(1, "benchmark_late")]);
+    check(
+        job(50, 1, 2),
+        &two([frozen, frozen]),
+        " too_few_workers lost=0 cost=0",
+    );
+}
+
+#[test]
+fn a_late_joiner_makes_it_cheaper() {
+    let late = [toy(10, 5, &[]), toy(10, 1, &[Fate::Joins(500)])];
+    let config = job(100, 4, 1);
+    // It is planned beside the second cycle and employed from the third.
+    let run = check(
+        adaptive(config.clone()),
+        &late,
+        "cccc completed lost=0 cost=1200",
+    );
+    assert_eq!(
+        plans(&run),
+        [(1, Trigger::First, 1), (3, Trigger::Arrived, 1)]
+    );
+    check(config, &late, "cccc completed lost=0 cost=2000");
+}
+
+#[test]
+fn a_plan_made_beside_a_cycle_replaces_one_that_broke() {
+    let late = [
+        toy(10, 5, &[Fate::Dies(1_500)]),
+        toy(10, 1, &[Fate::Joins(500)]),
+    ];
+    let run = check(
+        adaptive(job(100, 4, 1)),
+        &late,
+        "cfcc completed lost=100 cost=1200",
+    );
+    let expected = [(1, Trigger::First, 1), (3, Trigger::Arrived, 1)];
+    assert_eq!(plans(&run), expected);
+}
+
+#[test]
+fn who_is_employed_again_gets_its_data_again() {
+    let late = [
+        toy(10, 5, &[]),
+        toy(10, 1, &[Fate::Joins(500), Fate::Dies(2_700)]),
+    ];
+    let run = check(
+        adaptive(job(100, 5, 1)),
+        &late,
+        "ccfcc completed lost=100 cost=2100",
+    );
+    assert_eq!(run.end.expect("ended").1.moved, 200);
+}
+
+#[test]
+fn spoilt_results_cost_a_worker_its_place() {
+    let config = adaptive(job(50, 5, 2));
+    let run = check(
+        config,
+        &two([&[Fate::Spoils(0)], &[]]),
+        "fffcc completed lost=150 cost=450",
+    );
+    assert_eq!(departures(&run), [(0, "quarantined")]);
+}
+
+#[test]
+fn results_that_never_come_do_too() {
+    let config = Config {
+        beta: 2,
+        ..job(100, 5, 2)
+    };
+    let run = check(
+        config,
+        &two([&[], &[Fate::Swallows(0)]]),
+        "ttt below_beta lost=3 cost=306",
+    );
+    assert_eq!(departures(&run), [(1, "always_late")]);
+}
+
+#[test]
+fn the_limit_of_a_job_holds() {
+    let limit = Limit::Job {
+        max_time: Span::from_secs(3),
+        counts_setup: false,
+    };
+    let config = Config {
+        limit,
+        ..job(150, 3, 2)
+    };
+    let slows = two([&[], &[Fate::Takes(150, 40)]]);
+    let run = check(config.clone(), &slows, "ttt completed lost=75 cost=750");
+    let (_, totals) = run.end.expect("ended");
+    assert_eq!(totals.last_cycle_ended, Some(at(3_201)));
+    // Setting up takes 201 of 210 ms: nothing fits what is left.
+    let limit = Limit::Job {
+        max_time: Span::from_millis(210),
+        counts_setup: true,
+    };
+    check(
+        Config { limit, ..config },
+        &slows,
+        " insufficient_capacity lost=0 cost=0",
+    );
+}
+
+#[test]
+fn late_results_of_the_compute_only_law() {
+    // The seed's law forgets that parameters travel for 200 ms each way.
+    let law = Law {
+        capacity: scheduler::CapacityLaw::ComputeOnly,
+        shared: Span::from_millis(200),
+        ..Law::COMPUTE
+    };
+    let config = Config {
+        law,
+        ..job(150, 2, 2)
+    };
+    check(
+        config.clone(),
+        &two([&[], &[]]),
+        "tt completed lost=40 cost=500",
+    );
+    let law = Law {
+        capacity: scheduler::CapacityLaw::Full,
+        ..law
+    };
+    check(
+        Config { law, ..config },
+        &two([&[], &[]]),
+        " insufficient_capacity lost=0 cost=0",
+    );
+}
+
+#[test]
+fn a_fee_below_the_least_is_turned_away() {
+    let mut audited = Audited::new(job(10, 1, 1));
+    let profile = Profile {
+        least_fee: scheduler::Fee::MAX,
+        link: Link::default(),
+        ..profile(1)
+    };
+    let worker = WorkerId::new(0);
+    let _ = audited.step(at(0), Event::Joined { worker, profile });
+    assert_eq!(departures(&audited), [(0, "fee_too_low")]);
+}
+
+/// Steps a job of one worker into its only cycle, of a minute; it takes 10 ms a batch.
+fn in_a_long_cycle() -> (Audited, WorkerId, Epoch) {
+    let mut config = job(600, 1, 1);
+    config.limit = Limit::Cycle(Span::from_secs(60));
+    let mut audited = Audited::new(config);
+    let (worker, epoch) = (WorkerId::new(0), Epoch::new(1));
+    let profile = profile(1);
+    let _ = audited.step(at(0), Event::Joined { worker, profile });
+    let took = Span::from_millis(100);
+    let batches = 10;
+    let _ = audited.step(
+        at(100),
+        Event::Benchmarked {
+            worker,
+            epoch,
+            batches,
+            took,
+        },
+    );
+    let (plan, family) = audited.asked.clone().expect("asked");
+    let choice = Box::new(family.cheapest(crate::toy::greedy));
+    let _ = audited.step(at(100), Event::Solved { plan, choice });
+    let batches = 600;
+    let _ = audited.step(
+        at(1_000),
+        Event::Shipped {
+            worker,
+            epoch,
+            plan,
+            batches,
+        },
+    );
+    (audited, worker, epoch)
+}
+
+#[test]
+fn silence_excludes_but_a_deaf_driver_does_not() {
+    // Three beats of half a second.
+    let (mut audited, ..) = in_a_long_cycle();
+    assert_eq!(audited.wake, Some(at(2_500)));
+    let _ = audited.step(at(2_501), Event::Wake);
+    assert_eq!(departures(&audited), [(0, "missed_beats")]);
+
+    let (mut audited, worker, epoch) = in_a_long_cycle();
+    let cycle = CycleId::new(1);
+    let _ = audited.step(at(9_000), Event::Wake);
+    assert_eq!(
+        (departures(&audited).len(), audited.wake),
+        (0, Some(at(9_500)))
+    );
+    let done = 300;
+    let _ = audited.step(
+        at(9_001),
+        Event::Beat {
+            worker,
+            epoch,
+            cycle,
+            done,
+        },
+    );
+    assert_eq!(audited.wake, Some(at(10_501)));
+}
+
+#[test]
+fn claims_are_worth_their_beats() {
+    let claims = |beats: &[u64], done: u64| {
+        let (mut audited, worker, epoch) = in_a_long_cycle();
+        let cycle = CycleId::new(1);
+        for &done in beats {
+            let beat = Event::Beat {
+                worker,
+                epoch,
+                cycle,
+                done,
+            };
+            let _ = audited.step(at(1_100), beat);
+        }
+        let took = Span::from_millis(100);
+        let trained = Event::Trained {
+            worker,
+            epoch,
+            cycle,
+            done,
+            took,
+        };
+        let actions = audited.step(at(1_200), trained.clone());
+        assert!(
+            audited.step(at(1_200), trained).len() <= 1,
+            "once is enough"
+        );
+        actions.iter().find_map(|action| match action {
+            Action::Accept { batches, .. } => Some(*batches),
+            _ => None,
+        })
+    };
+    // A beat is worth 100 batches: twice what half a second is thought to hold.
+    assert_eq!(claims(&[], 0), None);
+    assert_eq!(claims(&[], 60), Some(60));
+    assert_eq!(claims(&[], 1_000_000_000), Some(100));
+    assert_eq!(claims(&[400, 300], 600), Some(500));
+    assert_eq!(claims(&[u64::MAX], u64::MAX), Some(600));
+}
+
+#[test]
+#[should_panic(expected = "time must not run backwards")]
+fn time_only_moves_forward() {
+    let mut audited = Audited::new(job(10, 1, 1));
+    let _ = audited.step(at(2), Event::Wake);
+    let _ = audited.step(at(1), Event::Wake);
+}
