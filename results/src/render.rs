@@ -59,13 +59,18 @@ fn print(report: &Report, style: Style, text: &mut String) -> std::fmt::Result {
     }
     // The last family is the total if there are several.
     let last = rows().filter(|(row, _)| Some(&row.family) == family);
-    let notes: Vec<_> = last.flat_map(|(row, _)| notes(row)).collect();
-    if !notes.is_empty() {
-        writeln!(text)?;
-    }
-    for note in notes {
+    let last: Vec<&SummaryRow> = last.map(|(row, _)| row).collect();
+    writeln!(text)?;
+    for note in last.iter().filter_map(|row| suboptimal(row)) {
         writeln!(text, "{note}")?;
     }
+    for (allocators, what) in unplanned(&last) {
+        writeln!(text, "{}: {what}", allocators.join(", "))?;
+    }
+    writeln!(
+        text,
+        "± and [ ] are 95 % confidence intervals; times are wall time a solve, verification included"
+    )?;
     mismatches(report, style, text)?;
     worst(report, style, text)
 }
@@ -113,40 +118,51 @@ fn line(cells: &[String; 10]) -> String {
     line
 }
 
-/// What the table has no room for.
-fn notes(row: &SummaryRow) -> Vec<String> {
-    let (allocator, counts) = (&row.allocator, &row.counts);
-    let mut notes = Vec::new();
-    if let Some(share) = row.suboptimal_percent.filter(|_| counts.suboptimal > 0) {
-        let mut note = format!(
-            "{allocator}: {:.3} % of the plans compared are suboptimal",
-            share.value
-        );
-        if let (Some(low), Some(high)) = (share.low, share.high) {
-            note += &format!(" [{low:.3}, {high:.3}]");
-        }
-        if let Some(mean) = row.mean_excess_suboptimal_percent {
-            note += &format!("; by {} % on average", plus_minus(mean));
-        }
-        notes.push(note);
+/// How often and by how much an allocator's plans are not the cheapest.
+fn suboptimal(row: &SummaryRow) -> Option<String> {
+    let share = row
+        .suboptimal_percent
+        .filter(|_| row.counts.suboptimal > 0)?;
+    let mut note = format!(
+        "{}: {:.3} % of the plans compared are suboptimal",
+        row.allocator, share.value
+    );
+    if let (Some(low), Some(high)) = (share.low, share.high) {
+        note += &format!(" [{low:.3}, {high:.3}]");
     }
-    let mut other = Vec::new();
-    for (count, what) in [
-        (counts.infeasible, "infeasible"),
-        (counts.failed, "failed"),
-        (counts.unverified, "of those did not verify"),
-        (counts.bounded, "bounded"),
-        (counts.unproven, "with no proven optimum to compare with"),
-        (counts.excess_undefined, "dearer than a free optimum"),
-    ] {
-        if count > 0 {
-            other.push(format!("{count} {what}"));
+    if let Some(mean) = row.mean_excess_suboptimal_percent {
+        note += &format!("; by {} % on average", plus_minus(mean));
+    }
+    Some(note)
+}
+
+/// What became of the tests without a proven plan; allocators of which the same is true together.
+fn unplanned<'a>(rows: &[&'a SummaryRow]) -> Vec<(Vec<&'a str>, String)> {
+    let mut groups: Vec<(Vec<&str>, String)> = Vec::new();
+    for row in rows {
+        let counts = &row.counts;
+        let told: Vec<String> = [
+            (counts.infeasible, "infeasible"),
+            (counts.failed, "failed"),
+            (counts.unverified, "of those did not verify"),
+            (counts.bounded, "bounded"),
+            (counts.unproven, "with no proven optimum to compare with"),
+            (counts.excess_undefined, "dearer than a free optimum"),
+        ]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+        if told.is_empty() {
+            continue;
+        }
+        let told = told.join(", ");
+        match groups.iter_mut().find(|(_, text)| *text == told) {
+            Some((allocators, _)) => allocators.push(&row.allocator),
+            None => groups.push((vec![&row.allocator], told)),
         }
     }
-    if !other.is_empty() {
-        notes.push(format!("{allocator}: {}", other.join(", ")));
-    }
-    notes
+    groups
 }
 
 fn mismatches(report: &Report, style: Style, text: &mut String) -> std::fmt::Result {

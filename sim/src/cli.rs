@@ -86,7 +86,7 @@ pub(crate) struct GenerateArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ValidateArgs {
     /// Tests of each family; with --instances at most so many of the file
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) n_tests: Option<u64>,
     /// The seed of all tests
     #[arg(long, default_value_t = 1, value_name = "S")]

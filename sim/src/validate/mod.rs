@@ -131,13 +131,16 @@ pub(crate) fn command(args: &ValidateArgs) -> Result<Exit, Stop> {
     let bold = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut text = results::render(&report, Style { bold });
     text += &format!(
-        "\n{finished} tests in {:.1} s on {} threads; {:.1} s of CPU, {:.1} % of it inside solver \
-         libraries\n",
+        "\n{finished} tests in {:.1} s on {} threads; {:.1} s of CPU",
         wall.as_secs_f64(),
         job.threads,
         cpu.as_secs_f64(),
-        percent(library_cpu, cpu),
     );
+    if !library_cpu.is_zero() {
+        let share = percent(library_cpu, cpu);
+        text += &format!(", {share:.1} % of it inside solver libraries");
+    }
+    text.push('\n');
     if let Some(dir) = &args.out {
         text += &format!("tables: {}\n", dir.display());
     }
@@ -216,7 +219,7 @@ fn job(args: &ValidateArgs) -> Result<(Job, bool), Stop> {
 fn introduce(job: &Job) {
     let families: Vec<&str> = job.plan.families.iter().map(|f| f.name.as_str()).collect();
     eprintln!(
-        "seed {}, {} tests of {}, {} on {} threads",
+        "seed {}; {} tests of {}; allocators {}; {} threads",
         job.plan.seed,
         job.plan.total_tests(),
         families.join(", "),
