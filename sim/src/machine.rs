@@ -13,8 +13,25 @@ use serde_json::{Map, Value, json};
 /// How often memory is looked at: adding up the pages of a process takes the kernel a while.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
-/// CPU time of this process and of the children that have ended.
-pub(crate) fn cpu_time() -> Duration {
+/// CPU time from a moment on.
+///
+/// What the process has on its account when it starts is not ours: a script that compiles us and
+/// then becomes us leaves its children's time behind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CpuWatch(Duration);
+
+impl CpuWatch {
+    pub(crate) fn start() -> Self {
+        Self(cpu_time())
+    }
+
+    /// Since the start, of this process and of the children that have ended.
+    pub(crate) fn elapsed(self) -> Duration {
+        cpu_time().saturating_sub(self.0)
+    }
+}
+
+fn cpu_time() -> Duration {
     let of = |who| {
         getrusage(who).map_or(0, |usage| {
             (usage.user_time() + usage.system_time()).num_microseconds()

@@ -334,3 +334,23 @@ fn ctrl_c_keeps_what_is_finished() {
     let merged = dir.path().join("merged");
     assert_eq!(sim(&["merge", text(&out), "--out", text(&merged)]).code, 3);
 }
+
+/// A script that does work and then becomes the program leaves its children's time behind.
+#[test]
+fn cpu_time_is_that_of_the_run_alone() {
+    let dir = folder();
+    let out = dir.path().join("out");
+    let script = format!(
+        "sim validate --n-tests 300000 --allocators exact --threads 1 >&2; \
+         exec sim validate --n-tests 1 --allocators exact --out {}",
+        text(&out)
+    );
+    shell(&script).assert_done();
+    let run = json(&out.join("run.json"));
+    let (cpu, wall) = (run["cpu_s"].as_f64(), run["wall_s"].as_f64());
+    assert!(
+        cpu.zip(wall)
+            .is_some_and(|(cpu, wall)| cpu <= 0.1 + 3.0 * wall),
+        "{run}"
+    );
+}

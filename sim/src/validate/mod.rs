@@ -20,7 +20,7 @@ use solvers::{AllocatorName, Host};
 
 use crate::cli::{Families, Log, ValidateArgs};
 use crate::exit::{Exit, Stop};
-use crate::machine::{self, MemoryWatch};
+use crate::machine::{self, CpuWatch, MemoryWatch};
 use source::Source;
 pub use source::Tests;
 
@@ -98,7 +98,11 @@ impl Job {
 
 /// The sub-command.
 pub(crate) fn command(args: &ValidateArgs) -> Result<Exit, Stop> {
-    let started = (Instant::now(), SystemTime::now());
+    let started = Started {
+        clock: Instant::now(),
+        date: SystemTime::now(),
+        cpu: CpuWatch::start(),
+    };
     let (job, bad_lines) = job(args)?;
     let plan = job.plan.clone();
     let source = job.source()?;
@@ -124,9 +128,9 @@ pub(crate) fn command(args: &ValidateArgs) -> Result<Exit, Stop> {
 
     let finished = validation.finished();
     let report = validation
-        .finish(|_| details(&job, started, library_cpu, &memory))
+        .finish(|_| details(&job, &started, library_cpu, &memory))
         .map_err(unfinished)?;
-    let (cpu, wall) = (machine::cpu_time(), started.0.elapsed());
+    let (cpu, wall) = (started.cpu.elapsed(), started.clock.elapsed());
 
     let bold = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut text = results::render(&report, Style { bold });
@@ -247,22 +251,29 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>, Stop> {
     Ok(stop)
 }
 
+/// When the run began, on every clock.
+struct Started {
+    clock: Instant,
+    date: SystemTime,
+    cpu: CpuWatch,
+}
+
 fn details(
     job: &Job,
-    (start, started): (Instant, SystemTime),
+    started: &Started,
     library_cpu: Duration,
     memory: &MemoryWatch,
 ) -> Map<String, Value> {
-    let cpu = machine::cpu_time();
+    let cpu = started.cpu.elapsed();
     let seconds = |duration: Duration| (duration.as_secs_f64() * 1e3).round() / 1e3;
-    let started = started.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let date = started.date.duration_since(UNIX_EPOCH).unwrap_or_default();
     let details = json!({
         "command_line": std::env::args().collect::<Vec<_>>(),
         "version": env!("CARGO_PKG_VERSION"),
         "machine": machine::describe(),
         "threads": job.threads,
-        "started_unix_s": started.as_secs(),
-        "wall_s": seconds(start.elapsed()),
+        "started_unix_s": date.as_secs(),
+        "wall_s": seconds(started.clock.elapsed()),
         "cpu_s": seconds(cpu),
         "cpu_in_solver_libraries_s": seconds(library_cpu),
         "cpu_in_solver_libraries_percent": (percent(library_cpu, cpu) * 100.0).round() / 100.0,
