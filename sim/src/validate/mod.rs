@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use results::{FamilyPlan, Report, ResultsError, RunPlan, Style, Validation};
 use serde_json::{Map, Value, json};
 use solvers::{AllocatorName, Host};
@@ -115,8 +115,13 @@ pub(crate) fn command(args: &ValidateArgs) -> Result<Exit, Stop> {
     introduce(&job);
 
     let progress = ProgressBar::new(plan.total_tests());
-    let style = "{bar:32} {human_pos}/{human_len} tests  {per_sec}  {eta} left";
-    progress.set_style(ProgressStyle::with_template(style).expect("the template is valid"));
+    let style = "{bar:32} {human_pos}/{human_len} tests  {rate}  {eta} left";
+    let style = ProgressStyle::with_template(style).expect("the template is valid");
+    let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+        // A text that cannot be written is a bar that is not shown.
+        let _ = write!(text, "{:.0}/s", state.per_sec());
+    };
+    progress.set_style(style.with_key("rate", rate));
     progress.enable_steady_tick(Duration::from_millis(500));
     let watch = crew::Watch {
         stop: &stop,
@@ -152,7 +157,10 @@ pub(crate) fn command(args: &ValidateArgs) -> Result<Exit, Stop> {
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .map_err(Stop::output)?;
-    Ok(conclude(&report, finished, &plan, &stop, bad_lines))
+    let is_kept = args.out.is_some();
+    Ok(conclude(
+        &report, finished, &plan, &stop, is_kept, bad_lines,
+    ))
 }
 
 /// What the run was, in the order of urgency.
@@ -161,6 +169,7 @@ fn conclude(
     finished: u64,
     plan: &RunPlan,
     stop: &AtomicBool,
+    is_kept: bool,
     bad_lines: bool,
 ) -> Exit {
     let alarms = report.summary.alarms();
@@ -172,7 +181,8 @@ fn conclude(
     }
     if finished < plan.total_tests() && stop.load(Ordering::Relaxed) {
         let total = plan.total_tests();
-        eprintln!("interrupted: {finished} of {total} tests are finished and kept");
+        let kept = if is_kept { " and kept" } else { "" };
+        eprintln!("interrupted: {finished} of {total} tests are finished{kept}");
         return Exit::Interrupted;
     }
     if bad_lines {
