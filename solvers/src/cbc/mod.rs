@@ -2,7 +2,7 @@
 //!
 //! [`Cbc`] solves in this process. The stock libcbc is not thread-safe, so a global lock in its
 //! binding lets one solve run at a time; [`CbcProcess`] has a process of its own, in which
-//! [`serve`] answers, and so uses every core.
+//! [`serve()`] answers, and so uses every core.
 //!
 //! It is called through coin_cbc, the binding that good_lp stands on, and not through good_lp:
 //! that turns a run which stopped at its node limit into an error, losing the plan, calls every
