@@ -10,7 +10,8 @@ const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 
 /// The natural logarithm of a normal positive number; of anything else, of the least such number.
 pub(crate) fn ln(x: f64) -> f64 {
-    let bits = x.max(f64::MIN_POSITIVE).min(f64::MAX).to_bits();
+    let x = if x.is_nan() { 0.0 } else { x };
+    let bits = x.clamp(f64::MIN_POSITIVE, f64::MAX).to_bits();
     let mut exponent = (bits >> 52) as i32 - 1023;
     let mut mantissa = f64::from_bits((bits & ((1 << 52) - 1)) | (1023 << 52));
     if mantissa > std::f64::consts::SQRT_2 {

@@ -169,9 +169,7 @@ impl Scenario {
             shared_ship: self.link.down.time_for(model.batch),
             ships_each_cycle: job.ships_each_cycle,
         };
-        let expect = job
-            .expect
-            .map_or_else(|| self.from_the_beginning(), u64::from);
+        let expect = job.expect.map_or_else(|| self.here_at_once(), u64::from);
         Config {
             s_min: job.s_min,
             beta: job.beta,
@@ -187,7 +185,7 @@ impl Scenario {
         }
     }
 
-    fn from_the_beginning(&self) -> u64 {
+    fn here_at_once(&self) -> u64 {
         let here = self
             .groups
             .iter()
