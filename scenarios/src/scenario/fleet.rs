@@ -8,7 +8,7 @@ use crate::math::exp;
 use crate::scenario::Scenario;
 use crate::scenario::drawn::Drawn;
 use crate::scenario::job::Fees;
-use crate::scenario::unit::{BatchRate, Ratio};
+use crate::scenario::unit::{BatchRate, BitRate, Ratio};
 use crate::scenario::worker::{BenchmarkError, Group, Jitter};
 
 /// What a draw is for: each purpose of each worker has streams of its own.
@@ -86,6 +86,12 @@ pub struct WorkerSpec {
     pub name: String,
     /// Its true speed.
     pub rate: BatchRate,
+    /// Its own connection, from the orchestrator.
+    pub down: BitRate,
+    /// Its own connection, to the orchestrator.
+    pub up: BitRate,
+    /// One way.
+    pub latency: Span,
     /// What it tells the scheduler when it joins: its fees, its connection, its memory.
     pub profile: Profile,
     /// The factor on the time of each cycle.
@@ -187,6 +193,7 @@ impl Scenario {
             group.down.draw(&mut draws(Purpose::Down)),
             group.up.draw(&mut draws(Purpose::Up)),
         );
+        let latency = group.latency.draw(&mut draws(Purpose::Latency));
         let model = self.model();
         let ship = down.time_for(model.batch);
         let ship = group
@@ -196,14 +203,18 @@ impl Scenario {
             Some(memory) if model.batch.get() > 0 => memory.get() / model.batch.get(),
             Some(_) | None => MAX_BATCHES,
         };
+        let declared = group.fee.map(|fee| fee.draw(&mut draws(Purpose::Fee)));
         WorkerSpec {
+            down,
+            up,
+            latency,
             rate: group.speed.draw(&mut draws(Purpose::Speed)),
             profile: Profile {
-                fee: self.fee(group, place, luck),
+                fee: self.fees().of(place, declared, luck),
                 least_fee: group.least_fee,
                 link: Link {
                     transfer: down.time_for(model.parameters) + up.time_for(model.parameters),
-                    latency: group.latency.draw(&mut draws(Purpose::Latency)) * 2,
+                    latency: latency * 2,
                     ship,
                 },
                 most: most.min(MAX_BATCHES),
@@ -216,16 +227,19 @@ impl Scenario {
             luck,
         }
     }
+}
 
-    fn fee(&self, group: &Group, place: usize, luck: Luck) -> Fee {
-        let mut draws = luck.draws(Purpose::Fee, 0);
+impl Fees {
+    /// What the worker at a place, from 0, is paid for a batch; `declared` is what it asks for
+    /// itself, which counts only when fees are declared.
+    pub fn of(&self, place: usize, declared: Option<Fee>, luck: Luck) -> Fee {
         let units = |units: u64| Fee::from_micros(units * 1_000_000).unwrap_or(Fee::MAX);
-        match self.fees() {
-            Fees::Constant(fee) => *fee,
-            Fees::Linear => units(place as u64 + 1),
-            Fees::Random => units(draws.between(1, 20)),
-            Fees::Specific { fees, default } => fees.get(place).copied().unwrap_or(*default),
-            Fees::Declared { default } => group.fee.map_or(*default, |fee| fee.draw(&mut draws)),
+        match self {
+            Self::Constant(fee) => *fee,
+            Self::Linear => units(place as u64 + 1),
+            Self::Random => units(luck.draws(Purpose::Fee, 0).between(1, 20)),
+            Self::Specific { fees, default } => fees.get(place).copied().unwrap_or(*default),
+            Self::Declared { default } => declared.unwrap_or(*default),
         }
     }
 }

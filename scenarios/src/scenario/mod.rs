@@ -6,6 +6,114 @@
 //!
 //! Quantities are texts with a unit (`"30 s"`, `"7.3 MB/s"`), never bare numbers with the unit in
 //! the key; fees, ratios and counts are plain numbers. All are read as decimals into integers.
+//! A quantity of a worker may be a distribution instead: `{ dist = "lognormal", median = …, sigma
+//! = … }`, `gamma` (mean, shape), `exponential` (mean) or `uniform` (low, high).
+//!
+//! What `[[workers]]` leave open comes from their device, then from `[fleet]`, then from
+//! `[fleet]`'s device. `[fleet]` with a count makes workers of its own.
+//!
+//! This has every key with its default, or an example where there is none:
+//!
+//! ```
+//! # let text = r#"
+//! [job]
+//! batches = 1875              # in each cycle; no default
+//! max_time = "60 s"           # for all cycles, or cycle_time for each; no default
+//! counts_setup = false        # whether max_time counts joining, benchmarks, planning, shipping
+//! batch_size = 32
+//! cycles = 10
+//! beta = 1                    # the least number of employed workers
+//! s_min = 10                  # the least batches of an employed worker
+//! tau = 1                     # local passes in a cycle
+//! allocator = "exact"         # looked up by whoever knows the allocators
+//! capacity = "full"           # or compute-only, as the seed
+//! risk = 0.05                 # chance that a worker at its capacity overruns
+//! replan = "adaptive"         # or static, as the seed
+//! partial = "accept"          # or discard: unfinished shares count for nothing
+//! billing = "assigned"        # as the seed, or computed
+//! ship = "once"               # or each-cycle
+//! expect = "all"              # workers to wait for
+//!
+//! [benchmark]
+//! batches = 100
+//! rounds = 3
+//! max_rounds = 5
+//! spread = 0.15               # rounds that differ by less agree
+//! limit = "1 min"
+//!
+//! [waits]
+//! gather = "1 min"
+//! solve = "1 min"
+//! ship = "10 min"
+//! pause = "1 min"
+//! grace = "0 s"               # for late results; more lets a run break its limit
+//! aggregation = "1 s"
+//!
+//! [model]                     # the seed's 784-200-200-10 network and batches of 32
+//! parameters = "796840 B"
+//! batch = "100480 B"
+//! evaluation = "0 s"
+//! evaluation_waits = false    # whether the next cycle waits for it, as the seed's did
+//! aggregation = "0 s"
+//!
+//! [link]                      # the orchestrator's, shared by all
+//! down = "1 Gbit/s"           # to the workers; bandwidth says both
+//! up = "1 Gbit/s"
+//!
+//! [fees]                      # linear and random have no keys; specific: fees, default_fee;
+//! type = "constant"           # declared: default_fee, and each worker's fee
+//! fee = 1
+//!
+//! [run]
+//! seed = 1
+//! replicates = 1
+//!
+//! [fleet]                     # what holds for all workers, the keys of [[workers]]
+//! device = "desktop"          # no default
+//!
+//! [[workers]]
+//! name = "pc1"                # no default; of many: pc1-1, pc1-2, …
+//! count = 1
+//! speed = "500 batches/s"     # no default
+//! jitter = "none"             # or { dist = "lognormal", sigma = … }, or gamma with a shape
+//! drift = 0                   # sigma of each cycle's step of a random walk of the log of time
+//! benchmark_error = "none"    # or { bias = …, sigma = …, cold = …, cold_mean = … }
+//! memory = "unlimited"
+//! down = "1 Gbit/s"           # its own; bandwidth says both
+//! up = "1 Gbit/s"
+//! latency = "0 s"             # one way
+//! shipping = "unlimited"      # or the most batches a second that it takes in
+//! least_fee = 0               # it refuses to work for less
+//! joins = "0 s"
+//!
+//! [faults]                    # means of exponential times, for each worker by itself
+//! dropout_every = "never"
+//! return_after = "never"
+//! stall_every = "never"
+//! stall_for = "1 s"
+//! slowdown_every = "never"
+//! slowdown_for = "never"      # never ends
+//! slowdown_factor = 1
+//! trace = [                   # what happens at stated times as well
+//!     { at = "20 s", worker = "pc1", what = "slowdown", factor = 4, for = "5 s" },
+//!     { at = "30 s", worker = "pc1", what = "stall", for = "2 s" },
+//!     { at = "40 s", worker = "pc1", what = "dropout" },
+//!     { at = "50 s", worker = "pc1", what = "return" },
+//! ]
+//! # "#;
+//! # let read = |text: &str| {
+//! #     scenarios::Scenario::parse("doc.toml", text, &scenarios::Overrides::NONE)
+//! #         .unwrap_or_else(|errors| panic!("{errors}"))
+//! # };
+//! # let trace = text.find("trace = [").expect("it is there");
+//! # let all = read(&text[..trace].replace("device", "#"));
+//! # let least = read(
+//! #     "[job]\nbatches = 1875\nmax_time = '60 s'\n\
+//! #      [[workers]]\nname = 'pc1'\nspeed = '500 batches/s'",
+//! # );
+//! # assert_eq!(all, least, "the defaults are those");
+//! # read(text);
+//! ```
 
 mod device;
 mod drawn;

@@ -141,7 +141,7 @@ impl<'a> Item<'a> {
 }
 
 /// A number's exponent, if it has one, worked into its digits: `1.5e3` is 1500.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
         return text.to_owned();
     };

@@ -480,6 +480,57 @@ fn ten_thousand_workers_are_drawn() {
     assert!((mean - 500.0).abs() < 15.0, "{mean}");
 }
 
+#[test]
+fn every_form_reads_back() {
+    let text = GOOD.replace(
+        "100",
+        "100\nexpect = 1\nship = \"each-cycle\"\nallocator = 'a\"\\\\'",
+    ) + "jitter = { dist = \"gamma\", shape = 40 }\n\
+           memory = \"2 GiB\"\n\
+           shipping = \"22 batches/s\"\n\
+           benchmark_error = { bias = -0.5e-1 }\n\
+           down = { dist = \"uniform\", low = \"1 MB/s\", high = \"2 MB/s\" }\n\
+           up = { dist = \"exponential\", mean = \"1 MB/s\" }\n\
+           fee = { dist = \"lognormal\", median = 2.5, sigma = 0.25 }\n\
+           least_fee = 0.25\n\
+           [faults]\n\
+           dropout_every = \"never\"\n\
+           [[faults.trace]]\n\
+           at = \"3 s\"\nworker = \"pc1\"\nwhat = \"return\"\n\
+           [[faults.trace]]\n\
+           at = \"1 s\"\nworker = \"pc1\"\nwhat = \"dropout\"\n\
+           [[faults.trace]]\n\
+           at = \"4 s\"\nworker = \"pc1\"\nwhat = \"stall\"\nfor = \"2 s\"\n\
+           [[faults.trace]]\n\
+           at = \"5 s\"\nworker = \"pc1\"\nwhat = \"slowdown\"\nfactor = 2.5\nfor = \"2 s\"\n";
+    let scenario = good(&text);
+    assert_eq!(good(&scenario.to_string()), scenario);
+    let at: Vec<u64> = scenario
+        .faults()
+        .trace
+        .iter()
+        .map(|t| t.at.nanos())
+        .collect();
+    assert!(at.is_sorted(), "{at:?}");
+    assert_eq!(scenario.groups()[0].benchmark.bias_micros, -50_000);
+    let most = scenario.fleet(1, 0)[0].profile.most;
+    assert_eq!(most, (2 << 30) / (32 * 785 * 4));
+}
+
+#[test]
+fn what_is_too_deep_is_refused() {
+    for deep in [
+        format!("{}x = 1", "a.".repeat(500_000)),
+        format!("x = {}{}", "[".repeat(20_000), "]".repeat(20_000)),
+        format!("x = {}1{}", "{a=".repeat(20_000), "}".repeat(20_000)),
+        format!("[{}x]", "a.".repeat(60)),
+    ] {
+        assert!(parse(&deep).is_err());
+    }
+    assert!(Overrides::parse([format!("{}x=1", "a.".repeat(100_000))]).is_err());
+    assert!(with(GOOD, &[&format!("job.x={}", "[".repeat(20_000))]).is_err());
+}
+
 /// Text that looks like a scenario here and there.
 fn soup() -> impl Strategy<Value = String> {
     let words = [

@@ -6,7 +6,8 @@ use scheduler::{Fee, MAX_WORKERS, Span};
 
 use crate::scenario::device::{DEVICES, Device};
 use crate::scenario::drawn::{Drawn, SHAPE, SIGMA};
-use crate::scenario::read::{Item, Section};
+use crate::scenario::read::{Item, Section, plain};
+use crate::scenario::tree::Value;
 use crate::scenario::unit::{BatchRate, BitRate, Bytes, Quantity, Ratio, parse, scaled};
 
 /// Workers of one description.
@@ -115,7 +116,6 @@ impl BenchmarkError {
 
 /// The one number that may be negative.
 fn bias(item: &Item<'_>) -> Option<i64> {
-    use crate::scenario::tree::Value;
     let (Value::Whole(text) | Value::Decimal(text)) = &item.node.value else {
         return item.expected("a number from -2 to 2");
     };
@@ -123,7 +123,9 @@ fn bias(item: &Item<'_>) -> Option<i64> {
         Some(unsigned) => (-1, unsigned),
         None => (1, text.as_str()),
     };
-    match scaled::<Ratio>(unsigned, 1_000_000, || "a number from -2 to 2".to_owned()) {
+    match scaled::<Ratio>(&plain(unsigned), 1_000_000, || {
+        "a number from -2 to 2".to_owned()
+    }) {
         Ok(ratio) if ratio.micros() <= 2_000_000 => Some(sign * ratio.micros() as i64),
         Ok(_) => item.expected("a number from -2 to 2"),
         Err(what) => item.expected(&what),
@@ -349,6 +351,9 @@ pub(crate) fn read(root: &mut Section<'_>, declared: bool) -> Workers {
         let (named, count) = (name(&mut fleet), count(&mut fleet));
         common = Traits::read(&mut fleet, declared);
         any = fleet.has("count");
+        if fleet.has("name") && !any {
+            fleet.fault("fleet.name names nobody, expected fleet.count with it".to_owned());
+        }
         if let Some(count) = count {
             let name = named.unwrap_or_else(|| "worker".to_owned());
             all.add(common.clone().group(name, count), &fleet);
