@@ -1,28 +1,37 @@
 //! Random draws whose values never change.
 //!
 //! `rand`'s ranges may give other values in another version; a recorded seed must not. So the
-//! stream is ChaCha's, which is fixed, and ranges are drawn from it here.
+//! stream is ChaCha's, which is fixed, and ranges and distributions are drawn from it here, with
+//! arithmetic that is the same on every system.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use crate::math::{exp, ln};
+
 /// An independent stream of draws.
 #[derive(Debug)]
-pub(crate) struct Draws(ChaCha8Rng);
+pub struct Draws(ChaCha8Rng);
 
 impl Draws {
-    /// The stream of one test: the same whatever else is drawn.
-    pub(crate) fn of_test(seed: u64, family: u64, test: u64) -> Self {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        key[8..16].copy_from_slice(&family.to_le_bytes());
-        let mut rng = ChaCha8Rng::from_seed(key);
-        rng.set_stream(test);
+    /// The stream of one key; those of different keys have nothing to do with each other.
+    pub(crate) fn of_key(key: [u64; 4], stream: u64) -> Self {
+        let mut bytes = [0; 32];
+        for (bytes, part) in bytes.chunks_exact_mut(8).zip(key) {
+            bytes.copy_from_slice(&part.to_le_bytes());
+        }
+        let mut rng = ChaCha8Rng::from_seed(bytes);
+        rng.set_stream(stream);
         Self(rng)
     }
 
+    /// The stream of one test: the same whatever else is drawn.
+    pub(crate) fn of_test(seed: u64, family: u64, test: u64) -> Self {
+        Self::of_key([seed, family, 0, 0], test)
+    }
+
     /// Uniform over `low ..= high`; `low` when the range is empty.
-    pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
+    pub fn between(&mut self, low: u64, high: u64) -> u64 {
         match high.saturating_sub(low).checked_add(1) {
             Some(width) => low + self.below(width),
             None => self.0.next_u64(),
@@ -44,6 +53,57 @@ impl Draws {
     pub(crate) fn rounded(&mut self, scale: u64) -> u64 {
         let fraction = u128::from(self.0.next_u64() >> 11); // 53 bits, as a float would have
         ((fraction * u128::from(scale) + (1 << 52)) >> 53) as u64
+    }
+
+    /// Uniform over [0, 1): a multiple of 2⁻⁵³.
+    pub fn unit(&mut self) -> f64 {
+        (self.0.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Normal with mean 0 and variance 1, by the polar method.
+    ///
+    /// It makes two at a time; the second is thrown away, so that what is drawn next does not
+    /// depend on how many were drawn before.
+    pub fn normal(&mut self) -> f64 {
+        loop {
+            let (x, y) = (2.0 * self.unit() - 1.0, 2.0 * self.unit() - 1.0);
+            let square = x * x + y * y;
+            if square > 0.0 && square < 1.0 {
+                return x * (-2.0 * ln(square) / square).sqrt();
+            }
+        }
+    }
+
+    /// Lognormal with median 1: `sigma` is the standard deviation of the logarithm.
+    pub fn lognormal(&mut self, sigma: f64) -> f64 {
+        exp(sigma * self.normal())
+    }
+
+    /// Exponential with mean 1.
+    pub fn exponential(&mut self) -> f64 {
+        -ln(1.0 - self.unit())
+    }
+
+    /// Gamma with mean 1 and variance `1 / shape`, by Marsaglia and Tsang's method. `shape` is
+    /// positive.
+    pub fn gamma(&mut self, shape: f64) -> f64 {
+        // Below 1: one of shape + 1, times u^(1 / shape).
+        let (raised, boost) = if shape < 1.0 {
+            (shape + 1.0, exp(-self.exponential() / shape))
+        } else {
+            (shape, 1.0)
+        };
+        let d = raised - 1.0 / 3.0;
+        let c = 1.0 / (9.0 * d).sqrt();
+        loop {
+            let x = self.normal();
+            let root = 1.0 + c * x;
+            let cube = root * root * root;
+            let u = 1.0 - self.unit();
+            if cube > 0.0 && ln(u) < 0.5 * x * x + d * (1.0 - cube + ln(cube)) {
+                return d * cube * boost / shape;
+            }
+        }
     }
 }
 
@@ -79,6 +139,70 @@ mod tests {
             assert!(count.abs_diff(expected) < 500, "{counts:?}");
         }
     }
+
+    /// Mean and variance of many, against those of the distribution.
+    fn moments(what: &str, mean: f64, variance: f64, mut draw: impl FnMut(&mut Draws) -> f64) {
+        let (draws, count) = (&mut Draws::of_test(5, 6, 7), 200_000);
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for _ in 0..count {
+            let deviation = draw(draws) - mean;
+            sum += deviation;
+            squares += deviation * deviation;
+        }
+        let n = f64::from(count);
+        // Five standard errors of the mean; a twentieth of the variance.
+        let error = 5.0 * (variance / n).sqrt();
+        assert!((sum / n).abs() < error, "{what}: mean off by {}", sum / n);
+        let ratio = squares / n / variance;
+        assert!(
+            (ratio - 1.0).abs() < 0.05,
+            "{what}: {ratio} of the variance"
+        );
+    }
+
+    #[test]
+    fn samplers_have_the_moments_of_their_distributions() {
+        moments("unit", 0.5, 1.0 / 12.0, Draws::unit);
+        moments("normal", 0.0, 1.0, Draws::normal);
+        moments("exponential", 1.0, 1.0, Draws::exponential);
+        for shape in [0.3, 1.0, 4.0, 100.0] {
+            moments("gamma", 1.0, 1.0 / shape, |draws| draws.gamma(shape));
+        }
+        let square = 0.2_f64 * 0.2;
+        let (mean, variance) = ((square / 2.0).exp(), (square.exp() - 1.0) * square.exp());
+        moments("lognormal", mean, variance, |draws| draws.lognormal(0.2));
+    }
+
+    #[test]
+    fn the_normal_has_its_tails() {
+        let draws = &mut Draws::of_test(8, 8, 8);
+        let beyond = (0..100_000).filter(|_| draws.normal() > 1.644_854).count();
+        assert!(beyond.abs_diff(5_000) < 350, "{beyond} of 5,000");
+    }
+
+    /// A change of these numbers breaks every recorded seed.
+    #[test]
+    fn samples_never_change() {
+        let draws = &mut Draws::of_key([1, 2, 3, 4], 5);
+        let samples = [
+            draws.unit(),
+            draws.normal(),
+            draws.lognormal(0.3),
+            draws.exponential(),
+            draws.gamma(2.5),
+            draws.gamma(0.5),
+        ];
+        assert_eq!(samples.map(f64::to_bits), SAMPLES);
+    }
+
+    const SAMPLES: [u64; 6] = [
+        4_587_367_040_199_740_672,
+        4_603_018_350_149_341_391,
+        4_607_863_565_599_361_275,
+        4_604_778_042_951_767_950,
+        4_599_195_138_641_871_161,
+        4_607_899_815_541_586_989,
+    ];
 
     #[test]
     fn streams_differ_by_seed_family_and_test() {

@@ -1,13 +1,24 @@
-//! What can be allocated, simulated or run.
+//! What can be allocated, simulated or run: seeded families of allocation problems, instance
+//! files, and scenarios.
 //!
-//! For now: seeded families of allocation problems, and instance files.
+//! A [`Scenario`] is a job, the workers that may do it, and what goes wrong, read from a TOML file
+//! into valid types only; [`catalogue`] lists those that come with Allot. The simulator and the
+//! real runner read the same ones.
 //!
-//! **What it deliberately does not know:** how a problem is solved, what becomes of the answer,
-//! and any clock. Test `i` of a family depends on the seed, the family and `i` alone.
+//! **What it deliberately does not know:** how a problem is solved and which allocators there are
+//! (a scenario names one), what becomes of the answer, how a run goes, where a file lies, and any
+//! clock. Test `i` of a family depends on the seed, the family and `i` alone; a worker's draws on
+//! the seed, the replicate, its name and what they are for.
 
+mod catalogue;
 mod draw;
 mod family;
 mod instance;
+mod math;
+pub mod scenario;
 
+pub use catalogue::{Entry, catalogue, named};
+pub use draw::Draws;
 pub use family::{Family, UnknownFamily};
 pub use instance::{Instance, InstanceError, Instances, write_instance};
+pub use scenario::{Overrides, Scenario, ScenarioErrors};

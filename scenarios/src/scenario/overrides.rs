@@ -1,0 +1,229 @@
+//! `--set key=value` and `--vary key=a,b,c`.
+
+use crate::scenario::tree::{Entry, MAX_DEPTH, Node, Origin, Value, shown};
+
+/// Values that replace those of a file before it is read, so that a changed scenario is checked
+/// like a written one.
+///
+/// A key is a dotted path: `job.risk`, `workers.pc3.fee` (by name, or by place from 0),
+/// `faults.trace.0.at`. A value is TOML, or else a text without quotes: `30 s`, `exact`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides(Vec<(String, String)>);
+
+/// What is wrong with the text of an override.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{flag} {text}: expected {expected}")]
+pub struct OverrideError {
+    flag: &'static str,
+    text: String,
+    expected: &'static str,
+}
+
+impl Overrides {
+    /// A scenario as it stands.
+    pub const NONE: Self = Self(Vec::new());
+
+    /// From the texts `key=value`, the later before the earlier where they name the same key.
+    ///
+    /// # Errors
+    /// When one has no key or no equals sign.
+    pub fn parse<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Result<Self, OverrideError> {
+        let split = |text: T| {
+            let pair = split(text.as_ref());
+            pair.ok_or_else(|| OverrideError {
+                flag: "--set",
+                text: shown(text.as_ref()),
+                expected: "key=value, such as job.risk=0.01",
+            })
+        };
+        texts
+            .into_iter()
+            .map(split)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// One more, which goes before all others.
+    #[must_use]
+    pub fn and(mut self, key: &str, value: &str) -> Self {
+        self.0.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The keys and values, in the order given.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    pub(crate) fn apply(&self, document: &mut Node) -> Result<(), Vec<(Origin, String)>> {
+        let mut faults = Vec::new();
+        for (key, value) in &self.0 {
+            let at = Origin::Set(format!("{}={}", shown(key), shown(value)));
+            let path: Vec<&str> = key.split('.').collect();
+            if let Err(message) = set(document, &path, &Node::value(value, &at)) {
+                faults.push((at, message));
+            }
+        }
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(faults)
+        }
+    }
+}
+
+/// One key and the values that a sweep gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vary {
+    key: String,
+    values: Vec<String>,
+}
+
+impl Vary {
+    /// From the text `key=a,b,c`. Commas within quotes, brackets and braces do not separate.
+    ///
+    /// # Errors
+    /// When there is no key, no equals sign, or an empty value.
+    pub fn parse(text: &str) -> Result<Self, OverrideError> {
+        let error = || OverrideError {
+            flag: "--vary",
+            text: shown(text),
+            expected: "key=value,value, such as job.risk=0.01,0.05",
+        };
+        let (key, values) = split(text).ok_or_else(error)?;
+        let values = separated(&values);
+        if values.iter().any(String::is_empty) {
+            return Err(error());
+        }
+        Ok(Self { key, values })
+    }
+
+    /// The key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Its values, in the order given.
+    pub fn values(&self) -> &[String] {
+        &self.values
+    }
+
+    /// The cartesian product, on top of what is set for all: the last key varies fastest.
+    pub fn product(all: &[Self], base: &Overrides) -> Vec<Overrides> {
+        all.iter().fold(vec![base.clone()], |cells, vary| {
+            let with = |cell: &Overrides| {
+                let cell = cell.clone();
+                let values = vary.values.iter();
+                values
+                    .map(move |value| cell.clone().and(&vary.key, value))
+                    .collect::<Vec<_>>()
+            };
+            cells.iter().flat_map(with).collect()
+        })
+    }
+}
+
+fn split(text: &str) -> Option<(String, String)> {
+    let (key, value) = text.split_once('=')?;
+    let (key, value) = (key.trim(), value.trim());
+    let (empty, depth) = (key.split('.').any(str::is_empty), key.split('.').count());
+    (!empty && depth <= MAX_DEPTH).then(|| (key.to_owned(), value.to_owned()))
+}
+
+fn separated(text: &str) -> Vec<String> {
+    let (mut parts, mut depth, mut quote) = (vec![String::new()], 0_i32, None);
+    for c in text.chars() {
+        match (quote, c) {
+            (Some(open), _) if open == c => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '[' | '{') => depth += 1,
+            (None, ']' | '}') => depth -= 1,
+            (None, ',') if depth <= 0 => {
+                parts.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        if let Some(last) = parts.last_mut() {
+            last.push(c);
+        }
+    }
+    parts.iter().map(|part| part.trim().to_owned()).collect()
+}
+
+fn set(node: &mut Node, path: &[&str], value: &Node) -> Result<(), String> {
+    let [key, rest @ ..] = path else {
+        *node = value.clone();
+        return Ok(());
+    };
+    match &mut node.value {
+        Value::Table(entries) => {
+            if let Some(entry) = entries.iter_mut().find(|entry| entry.key == *key) {
+                entry.at = value.at.clone();
+                return set(&mut entry.node, rest, value);
+            }
+            let mut entry = Entry {
+                key: (*key).to_owned(),
+                at: value.at.clone(),
+                node: Node {
+                    at: value.at.clone(),
+                    value: Value::Table(Vec::new()),
+                },
+            };
+            set(&mut entry.node, rest, value)?;
+            entries.push(entry);
+            Ok(())
+        }
+        Value::List(nodes) => {
+            let count = nodes.len();
+            let named = nodes.iter().position(|node| name(node) == Some(*key));
+            let at = named.or_else(|| key.parse().ok().filter(|at| *at < count));
+            match at.and_then(|at| nodes.get_mut(at)) {
+                Some(node) => set(node, rest, value),
+                None => Err(format!(
+                    "nothing is called \"{key}\" there, expected a name or a place from 0 to {}",
+                    count.saturating_sub(1)
+                )),
+            }
+        }
+        Value::Text(_) | Value::Whole(_) | Value::Decimal(_) | Value::Bool(_) | Value::Other(_) => {
+            Err(format!("\"{key}\" would lie in {node}, expected a table"))
+        }
+    }
+}
+
+fn name(node: &Node) -> Option<&str> {
+    match &node.get("name")?.value {
+        Value::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_split_at_the_commas_that_separate() {
+        let vary = Vary::parse("a.b = 1, \"2,3\", [4, 5], {x = 6, y = 7}").expect("valid");
+        assert_eq!(vary.key(), "a.b");
+        assert_eq!(vary.values(), ["1", "\"2,3\"", "[4, 5]", "{x = 6, y = 7}"]);
+        for bad in ["a", "=1", "a.=1", "a=1,,2", "a="] {
+            let error = Vary::parse(bad).expect_err("bad").to_string();
+            assert!(error.starts_with(&format!("--vary {bad}: expected key=value")));
+        }
+    }
+
+    #[test]
+    fn a_product_has_every_combination() {
+        let all = ["a=1,2", "b=x,y,z"].map(|text| Vary::parse(text).expect("valid"));
+        let base = Overrides::parse(["c=0"]).expect("valid");
+        let cells = Vary::product(&all, &base);
+        assert_eq!(cells.len(), 6);
+        let last: Vec<_> = cells[5].pairs().collect();
+        assert_eq!(last, [("c", "0"), ("a", "2"), ("b", "z")]);
+        assert_eq!(Vary::product(&[], &base), [base]);
+    }
+}

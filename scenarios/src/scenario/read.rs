@@ -1,0 +1,304 @@
+//! Reading a tree into types: what is wrong is collected, so that all of it can be told at once.
+
+use std::cell::RefCell;
+
+use crate::scenario::tree::{Entry, Node, Origin, Value};
+use crate::scenario::unit::{Quantity, parse, range, scaled};
+
+/// What is wrong so far.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(RefCell<Vec<(Origin, String)>>);
+
+impl Faults {
+    pub(crate) fn add(&self, at: &Origin, message: String) {
+        self.0.borrow_mut().push((at.clone(), message));
+    }
+
+    pub(crate) fn into_inner(self) -> Vec<(Origin, String)> {
+        self.0.into_inner()
+    }
+}
+
+/// A value at its path.
+#[derive(Debug)]
+pub(crate) struct Item<'a> {
+    pub(crate) node: &'a Node,
+    pub(crate) path: String,
+    pub(crate) faults: &'a Faults,
+}
+
+impl<'a> Item<'a> {
+    /// Says that the value is not what was expected.
+    pub(crate) fn expected<T>(&self, what: &str) -> Option<T> {
+        let Self { node, path, .. } = self;
+        self.faults
+            .add(&node.at, format!("{path} is {node}, expected {what}"));
+        None
+    }
+
+    pub(crate) fn text(&self) -> Option<&'a str> {
+        match &self.node.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The table that it must be.
+    pub(crate) fn section(&self) -> Option<Section<'a>> {
+        match &self.node.value {
+            Value::Table(entries) => Some(Section {
+                path: self.path.clone(),
+                at: &self.node.at,
+                entries,
+                faults: self.faults,
+                asked: Vec::new(),
+            }),
+            _ => self.expected("a table"),
+        }
+    }
+
+    /// The items of the list that it must be.
+    pub(crate) fn list(&self) -> Option<Vec<Self>> {
+        let Value::List(nodes) = &self.node.value else {
+            return self.expected("a list");
+        };
+        let item = |(at, node)| Item {
+            node,
+            path: format!("{}.{at}", self.path),
+            faults: self.faults,
+        };
+        Some(nodes.iter().enumerate().map(item).collect())
+    }
+
+    pub(crate) fn bool(&self) -> Option<bool> {
+        match self.node.value {
+            Value::Bool(value) => Some(value),
+            _ => self.expected("true or false"),
+        }
+    }
+
+    /// A whole number within bounds.
+    pub(crate) fn whole(&self, least: u64, most: u64) -> Option<u64> {
+        let value = match &self.node.value {
+            Value::Whole(text) => text.parse().ok(),
+            _ => None,
+        };
+        let value = value.filter(|value| (least..=most).contains(value));
+        value.or_else(|| self.expected(&format!("a whole number from {least} to {most}")))
+    }
+
+    /// One of several names.
+    pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
+        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+        let text = self.text();
+        if let Some((_, value)) = choices.iter().find(|(name, _)| Some(*name) == text) {
+            return Some(*value);
+        }
+        let near = text.and_then(|text| nearest(text, names.iter().copied()));
+        let listed = format!("one of \"{}\"", names.join("\", \""));
+        match near {
+            Some(near) => self.expected(&format!("{listed}; did you mean \"{near}\"?")),
+            None => self.expected(&listed),
+        }
+    }
+
+    /// A quantity with its unit, or a plain number where it has none.
+    pub(crate) fn quantity<Q: Quantity>(&self) -> Option<Q> {
+        let expected = || format!("{} such as {}", Q::WHAT, Q::EXAMPLE);
+        let result = match &self.node.value {
+            Value::Text(text) if !Q::UNITS.is_empty() => parse::<Q>(text),
+            Value::Whole(text) | Value::Decimal(text) if Q::UNITS.is_empty() => {
+                scaled(&plain(text), 1_000_000, expected)
+            }
+            Value::Whole(_) | Value::Decimal(_) => {
+                Err(format!("{} with its unit such as {}", Q::WHAT, Q::EXAMPLE))
+            }
+            _ => Err(expected()),
+        };
+        result.map_or_else(|what| self.expected(&what), Some)
+    }
+
+    /// A quantity within bounds, counted in its smallest unit.
+    pub(crate) fn within<Q: Quantity>(&self, least: u64, most: u64) -> Option<Q> {
+        let quantity = self.quantity::<Q>()?;
+        if (least..=most).contains(&quantity.base()) {
+            return Some(quantity);
+        }
+        self.expected(&range::<Q>((least, most)))
+    }
+
+    /// A quantity, or a word that stands for there being none.
+    pub(crate) fn or_word<T>(
+        &self,
+        word: &str,
+        read: impl Fn(&Self) -> Option<T>,
+    ) -> Option<Option<T>> {
+        if self.text() == Some(word) {
+            return Some(None);
+        }
+        read(self).map(Some)
+    }
+}
+
+/// A number's exponent, if it has one, worked into its digits: `1.5e3` is 1500.
+pub(crate) fn plain(text: &str) -> String {
+    let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
+        return text.to_owned();
+    };
+    let Ok(exponent @ -30..=30) = exponent.parse::<i32>() else {
+        return text.to_owned(); // refused by who reads it
+    };
+    let (whole, places) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let (sign, whole) = match whole.strip_prefix('-') {
+        Some(whole) => ("-", whole),
+        None => ("", whole),
+    };
+    let zeros = "0".repeat(30);
+    let digits = format!("{zeros}{whole}{places}{zeros}");
+    let Ok(point) = usize::try_from(30 + whole.len() as i32 + exponent) else {
+        return text.to_owned();
+    };
+    match (digits.get(..point), digits.get(point..)) {
+        (Some(whole), Some(places)) => {
+            let whole = whole.trim_start_matches('0');
+            let whole = if whole.is_empty() { "0" } else { whole };
+            format!("{sign}{whole}.{places}")
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// A table whose keys are asked for one by one; those that nobody asked for are unknown.
+#[derive(Debug)]
+pub(crate) struct Section<'a> {
+    pub(crate) path: String,
+    pub(crate) at: &'a Origin,
+    entries: &'a [Entry],
+    pub(crate) faults: &'a Faults,
+    asked: Vec<&'static str>,
+}
+
+impl<'a> Section<'a> {
+    /// The path of a key in here.
+    pub(crate) fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
+    }
+
+    /// Whether a key is there, without asking for it.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key)
+    }
+
+    /// The value of a key, if it is there.
+    pub(crate) fn take(&mut self, key: &'static str) -> Option<Item<'a>> {
+        self.asked.push(key);
+        let entry = self.entries.iter().find(|entry| entry.key == key)?;
+        Some(Item {
+            node: &entry.node,
+            path: self.path_of(key),
+            faults: self.faults,
+        })
+    }
+
+    /// The value of a key that must be there.
+    pub(crate) fn require(&mut self, key: &'static str, expected: &str) -> Option<Item<'a>> {
+        let item = self.take(key);
+        if item.is_none() {
+            let path = self.path_of(key);
+            let message = format!("{path} is missing, expected {expected}");
+            self.faults.add(self.at, message);
+        }
+        item
+    }
+
+    /// Says what is wrong with the section as a whole.
+    pub(crate) fn fault(&self, message: String) {
+        self.faults.add(self.at, message);
+    }
+
+    /// Refuses the keys that nobody asked for.
+    pub(crate) fn finish(self) {
+        for entry in self.entries {
+            let key = entry.key.as_str();
+            if self.asked.contains(&key) {
+                continue;
+            }
+            let path = self.path_of(&super::tree::shown(key));
+            let message = match nearest(key, self.asked.iter().copied()) {
+                Some(near) => format!("{path} is unknown, did you mean {near}?"),
+                None => format!(
+                    "{path} is unknown, expected one of {}",
+                    self.asked.join(", ")
+                ),
+            };
+            self.faults.add(&entry.at, message);
+        }
+    }
+}
+
+/// The name that was probably meant: at most a third of its letters differ.
+pub(crate) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    if name.len() > 64 {
+        return None;
+    }
+    let near = names.map(|known| (distance(name, known), known));
+    let (distance, near) = near.min_by_key(|(distance, _)| *distance)?;
+    (distance <= (name.len().max(near.len()) / 3).max(1)).then_some(near)
+}
+
+/// How many letters must be put in, left out, changed or swapped with a neighbour.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for i in 0..a.len() {
+        let mut row = vec![i + 1];
+        for j in 0..b.len() {
+            let changed = above[j] + usize::from(a[i] != b[j]);
+            let mut least = changed.min(above[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                least = least.min(before[j - 1] + 1);
+            }
+            row.push(least);
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_found_if_it_is_near() {
+        let names = ["max_time", "cycle_time", "beta", "s_min"];
+        let near = |name| nearest(name, names.into_iter());
+        assert_eq!(near("max_tiem"), Some("max_time"));
+        assert_eq!(near("maxtime"), Some("max_time"));
+        assert_eq!(near("bete"), Some("beta"));
+        assert_eq!(near("allocator"), None);
+        assert_eq!(near(&"x".repeat(100)), None);
+        assert_eq!(distance("abcd", "acbd"), 1);
+        assert_eq!(distance("", "abc"), 3);
+    }
+
+    #[test]
+    fn exponents_become_digits() {
+        for (text, expected) in [
+            ("1.5e3", 1_500_000_000),
+            ("25e-2", 250_000),
+            ("1e0", 1_000_000),
+        ] {
+            let read = scaled::<scheduler::Fee>(&plain(text), 1_000_000, String::new);
+            assert_eq!(read.map(scheduler::Fee::micros), Ok(expected), "{text}");
+        }
+        for text in ["1e99", "1e", "-1e-2", "1e-9", "nan", "inf"] {
+            assert!(scaled::<scheduler::Fee>(&plain(text), 1_000_000, String::new).is_err());
+        }
+    }
+}

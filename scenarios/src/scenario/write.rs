@@ -1,0 +1,258 @@
+//! The canonical form of a scenario: every value, the defaults too, so that a result folder can
+//! say how it was made.
+
+use std::fmt::{self, Write};
+
+use scheduler::machine::{Billing, Limit, Replan};
+use scheduler::{CapacityLaw, Span};
+
+use crate::scenario::Scenario;
+use crate::scenario::faults::{Trouble, What};
+use crate::scenario::job::{Fees, Partial};
+use crate::scenario::unit::{Quantity, Ratio};
+use crate::scenario::worker::Group;
+
+/// As TOML that reads back as the same scenario.
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        job(self, f)?;
+        rest(self, f)?;
+        faults(self, f)?;
+        for group in self.groups() {
+            worker(group, f)?;
+        }
+        Ok(())
+    }
+}
+
+fn job(scenario: &Scenario, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let job = scenario.job();
+    writeln!(
+        f,
+        "[job]\nbatches = {}\nbatch_size = {}",
+        job.batches, job.batch_size
+    )?;
+    writeln!(f, "cycles = {}", job.cycles)?;
+    match job.limit {
+        Limit::Job {
+            max_time,
+            counts_setup,
+        } => writeln!(
+            f,
+            "max_time = {}\ncounts_setup = {counts_setup}",
+            max_time.written()
+        )?,
+        Limit::Cycle(limit) => writeln!(f, "cycle_time = {}", limit.written())?,
+    }
+    writeln!(
+        f,
+        "beta = {}\ns_min = {}\ntau = {}",
+        job.beta, job.s_min, job.tau
+    )?;
+    writeln!(f, "allocator = {}", text(&job.allocator))?;
+    let capacity = match job.capacity {
+        CapacityLaw::Full => "full",
+        CapacityLaw::ComputeOnly => "compute-only",
+    };
+    writeln!(
+        f,
+        "capacity = \"{capacity}\"\nrisk = {}",
+        job.risk.written()
+    )?;
+    let replan = match job.replan {
+        Replan::Static => "static",
+        Replan::Adaptive => "adaptive",
+    };
+    let partial = match job.partial {
+        Partial::Accept => "accept",
+        Partial::Discard => "discard",
+    };
+    let billing = match job.billing {
+        Billing::Assigned => "assigned",
+        Billing::Computed => "computed",
+    };
+    let ship = if job.ships_each_cycle {
+        "each-cycle"
+    } else {
+        "once"
+    };
+    writeln!(
+        f,
+        "replan = \"{replan}\"\npartial = \"{partial}\"\nbilling = \"{billing}\""
+    )?;
+    writeln!(f, "ship = \"{ship}\"")?;
+    match job.expect {
+        Some(expect) => writeln!(f, "expect = {expect}"),
+        None => writeln!(f, "expect = \"all\""),
+    }
+}
+
+fn rest(scenario: &Scenario, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let rule = scenario.benchmark();
+    writeln!(
+        f,
+        "\n[benchmark]\nbatches = {}\nrounds = {}",
+        rule.batches, rule.rounds
+    )?;
+    let spread = Ratio::from_base(rule.spread_ppm.into()).written();
+    writeln!(f, "max_rounds = {}\nspread = {spread}", rule.max_rounds)?;
+    writeln!(f, "limit = {}", rule.limit.written())?;
+    let waits = scenario.waits();
+    writeln!(f, "\n[waits]")?;
+    for (key, span) in [
+        ("gather", waits.gather),
+        ("solve", waits.solve),
+        ("ship", waits.ship),
+        ("pause", waits.pause),
+        ("grace", waits.grace),
+        ("aggregation", waits.aggregation),
+    ] {
+        writeln!(f, "{key} = {}", span.written())?;
+    }
+    let model = scenario.model();
+    writeln!(f, "\n[model]\nparameters = {}", model.parameters.written())?;
+    writeln!(
+        f,
+        "batch = {}\nevaluation = {}",
+        model.batch.written(),
+        model.evaluation.written()
+    )?;
+    writeln!(f, "evaluation_waits = {}", model.evaluation_waits)?;
+    writeln!(f, "aggregation = {}", model.aggregation.written())?;
+    let link = scenario.link();
+    writeln!(
+        f,
+        "\n[link]\ndown = {}\nup = {}",
+        link.down.written(),
+        link.up.written()
+    )?;
+    match scenario.fees() {
+        Fees::Constant(fee) => {
+            writeln!(f, "\n[fees]\ntype = \"constant\"\nfee = {}", fee.written())
+        }
+        Fees::Linear => writeln!(f, "\n[fees]\ntype = \"linear\""),
+        Fees::Random => writeln!(f, "\n[fees]\ntype = \"random\""),
+        Fees::Specific { fees, default } => {
+            let fees: Vec<_> = fees.iter().map(|fee| fee.written()).collect();
+            writeln!(
+                f,
+                "\n[fees]\ntype = \"specific\"\nfees = [{}]",
+                fees.join(", ")
+            )?;
+            writeln!(f, "default_fee = {}", default.written())
+        }
+        Fees::Declared { default } => {
+            writeln!(
+                f,
+                "\n[fees]\ntype = \"declared\"\ndefault_fee = {}",
+                default.written()
+            )
+        }
+    }?;
+    let run = scenario.run();
+    writeln!(
+        f,
+        "\n[run]\nseed = {}\nreplicates = {}",
+        run.seed, run.replicates
+    )
+}
+
+fn faults(scenario: &Scenario, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let faults = scenario.faults();
+    writeln!(f, "\n[faults]")?;
+    writeln!(f, "dropout_every = {}", or_never(faults.dropout_every))?;
+    writeln!(f, "return_after = {}", or_never(faults.return_after))?;
+    writeln!(f, "stall_every = {}", or_never(faults.stall_every))?;
+    writeln!(f, "stall_for = {}", faults.stall_for.written())?;
+    writeln!(f, "slowdown_every = {}", or_never(faults.slowdown_every))?;
+    writeln!(f, "slowdown_for = {}", or_never(faults.slowdown_for))?;
+    writeln!(f, "slowdown_factor = {}", faults.slowdown_factor.written())?;
+    if faults.trace.is_empty() {
+        return writeln!(f, "trace = []");
+    }
+    writeln!(f, "trace = [")?;
+    for Trouble { at, name, what, .. } in &faults.trace {
+        write!(
+            f,
+            "    {{ at = {}, worker = \"{name}\", what = ",
+            at.written()
+        )?;
+        match what {
+            What::Dropout => write!(f, "\"dropout\"")?,
+            What::Return => write!(f, "\"return\"")?,
+            What::Stall(lasts) => write!(f, "\"stall\", for = {}", lasts.written())?,
+            What::Slowdown { factor, lasts } => write!(
+                f,
+                "\"slowdown\", factor = {}, for = {}",
+                factor.written(),
+                or_never(*lasts)
+            )?,
+        }
+        writeln!(f, " }},")?;
+    }
+    writeln!(f, "]")
+}
+
+fn worker(group: &Group, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(
+        f,
+        "\n[[workers]]\nname = \"{}\"\ncount = {}",
+        group.name, group.count
+    )?;
+    writeln!(
+        f,
+        "speed = {}\njitter = {}",
+        group.speed.written(),
+        group.jitter.written()
+    )?;
+    writeln!(f, "drift = {}", group.drift.written())?;
+    writeln!(f, "benchmark_error = {}", group.benchmark.written())?;
+    let unlimited = || "\"unlimited\"".to_owned();
+    writeln!(
+        f,
+        "memory = {}",
+        group.memory.map_or_else(unlimited, Quantity::written)
+    )?;
+    writeln!(
+        f,
+        "down = {}\nup = {}",
+        group.down.written(),
+        group.up.written()
+    )?;
+    writeln!(f, "latency = {}", group.latency.written())?;
+    writeln!(
+        f,
+        "shipping = {}",
+        group.shipping.map_or_else(unlimited, Quantity::written)
+    )?;
+    if let Some(fee) = group.fee {
+        writeln!(f, "fee = {}", fee.written())?;
+    }
+    writeln!(
+        f,
+        "least_fee = {}\njoins = {}",
+        group.least_fee.written(),
+        group.joins.written()
+    )
+}
+
+fn or_never(span: Option<Span>) -> String {
+    span.map_or_else(|| "\"never\"".to_owned(), Quantity::written)
+}
+
+/// A text as TOML writes it.
+fn text(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => {
+                // Writing to a text cannot fail.
+                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
