@@ -1,0 +1,103 @@
+//! The event engine against a bare loop over the standard heap, as ratios of medians of
+//! interleaved runs. Against other engines: `benches/peers/run`.
+//!
+//! `cargo bench -p benches --bench engine`
+
+mod models;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use models::{Bare, Events, barriers, completions};
+use sim::engine::Queue;
+
+const EVENTS: u64 = 1_000_000;
+const RUNS: usize = 15;
+
+struct Ours(Queue<u32>);
+
+impl Events for Ours {
+    fn push(&mut self, at: u64, worker: u32) {
+        self.0.push(scheduler::Instant::from_nanos(at), worker);
+    }
+
+    fn pop(&mut self) -> Option<(u64, u32)> {
+        self.0.pop().map(|(at, worker)| (at.nanos(), worker))
+    }
+}
+
+fn main() {
+    // `cargo test` runs bench targets too, without `--bench`: then there is nothing to measure.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    println!(
+        "{:<44}{:>14}{:>14}{:>10}  {:>6}",
+        "events a second, in millions", "bare heap", "ours", "ratio", "bar"
+    );
+    for workers in [10, 10_000] {
+        compare("completions", workers, completions, completions);
+        compare("barriers", workers, barriers, barriers);
+    }
+    growth();
+}
+
+fn compare(
+    model: &str,
+    workers: u32,
+    bare: fn(&mut Bare, u32, u64) -> u64,
+    ours: fn(&mut Ours, u32, u64) -> u64,
+) {
+    let [mut bares, mut mine] = [const { Vec::new() }; 2];
+    for _ in 0..RUNS {
+        let (took, end) = time(|| bare(&mut Bare::default(), workers, EVENTS));
+        bares.push(took);
+        let (took, same) = time(|| ours(&mut Ours(Queue::with_capacity(0)), workers, EVENTS));
+        mine.push(took);
+        assert_eq!(end, same, "the models must end at the same time");
+    }
+    let (bare, mine) = (median(&mut bares), median(&mut mine));
+    let rate = |took: Duration| EVENTS as f64 / took.as_secs_f64() / 1e6;
+    println!(
+        "{:<44}{:>14.2}{:>14.2}{:>10.3}  {:>6}",
+        format!("{model}, {workers} workers"),
+        rate(bare),
+        rate(mine),
+        bare.as_secs_f64() / mine.as_secs_f64(),
+        "0.8"
+    );
+}
+
+/// What an event costs, by how many wait.
+fn growth() {
+    println!(
+        "\n{:<44}{:>14}{:>24}",
+        "completions", "ns an event", "ns by log2 of pending"
+    );
+    for exponent in [4_u32, 8, 12, 16, 20] {
+        let workers = 1 << exponent;
+        let mut times: Vec<_> = (0..5)
+            .map(|_| {
+                let mut queue = Ours(Queue::with_capacity(workers as usize));
+                time(|| completions(&mut queue, workers, 4 * EVENTS)).0
+            })
+            .collect();
+        let nanos = median(&mut times).as_secs_f64() * 1e9 / (4 * EVENTS) as f64;
+        let pending = format!("{workers} pending");
+        println!(
+            "{pending:<44}{nanos:>14.1}{:>24.2}",
+            nanos / f64::from(exponent)
+        );
+    }
+}
+
+fn time<T>(work: impl FnOnce() -> T) -> (Duration, T) {
+    let start = Instant::now();
+    let result = black_box(work());
+    (start.elapsed(), result)
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}

@@ -1,0 +1,332 @@
+//! The loop: the scheduler steps, its orders are carried out, the queue says what happens next.
+
+use scheduler::machine::{Action, CycleId, Departure, Ending, Epoch, Event, Record, Scheduler};
+use scheduler::machine::{PlanId, Totals, WorkerId};
+use scheduler::{Choice, Family, Instant, Span};
+
+use super::draws::Draws;
+use super::faults::Chance;
+use super::model::World;
+use super::pipe::Pipe;
+use super::totals::RunTotals;
+use super::worker::{Away, Luck, Order, Transfer, Worker};
+use crate::engine::{Queue, Stamp};
+
+/// Runs one replicate of a world to its end.
+///
+/// `allocate` answers the scheduler's questions; the world charges the modelled time for it,
+/// however long it takes. `sink` gets the scheduler's rows, each with the time of the step that
+/// gave it.
+///
+/// # Panics
+/// When the world's configuration does not pass [`scheduler::machine::Config::check`].
+pub fn run(
+    world: &World,
+    seed: u64,
+    replicate: u64,
+    allocate: &mut dyn FnMut(&Family) -> Choice,
+    sink: &mut dyn FnMut(Instant, &Record),
+) -> RunTotals {
+    let mut driver = Driver::new(world, seed, replicate, allocate, sink);
+    driver.set_out();
+    driver.run()
+}
+
+/// Runs one replicate for its totals alone.
+///
+/// # Panics
+/// As [`run`] does.
+pub fn run_quietly(
+    world: &World,
+    seed: u64,
+    replicate: u64,
+    allocate: &mut dyn FnMut(&Family) -> Choice,
+) -> RunTotals {
+    run(world, seed, replicate, allocate, &mut |_, _| {})
+}
+
+/// Something that happens in the world.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Happening {
+    /// A worker connects.
+    Joins(u32),
+    /// It is there for the first time.
+    Comes(u32),
+    /// Something is through the pipe towards the workers.
+    Down,
+    /// Something is through the pipe from them.
+    Up,
+    /// A worker has what it needs to begin its task.
+    Begins(u32, Stamp),
+    /// A worker is done, to stop, or to send a beat.
+    Looks(u32, Stamp),
+    /// A worker holds its data.
+    Holds(u32, Stamp),
+    /// The orchestrator hears so.
+    Shipped(u32, Stamp),
+    /// The orchestrator has the answer to a worker's task.
+    Reports(u32, Stamp),
+    /// The orchestrator hears a beat.
+    Beats(u32, Epoch, CycleId, u32),
+    /// The orchestrator notices a broken connection.
+    Noticed(u32, Epoch),
+    /// The fault with this number in the worker's list.
+    Told(u32, u32),
+    /// A fault by chance begins, or ends.
+    Chance(u32, Chance, bool),
+    /// A worker may move again.
+    Moves(u32),
+    /// The allocator answers.
+    Solved(PlanId),
+    /// The average is the model.
+    Aggregated(CycleId),
+}
+
+/// One run under way.
+pub(super) struct Driver<'a> {
+    pub(super) world: &'a World,
+    allocate: &'a mut dyn FnMut(&Family) -> Choice,
+    sink: &'a mut dyn FnMut(Instant, &Record),
+    scheduler: Scheduler,
+    pub(super) queue: Queue<Happening>,
+    pub(super) now: Instant,
+    pub(super) workers: Vec<Worker>,
+    pub(super) luck: Vec<Luck>,
+    /// The streams of faults by chance, three a worker that has any.
+    pub(super) chances: Vec<Option<Box<[Option<Draws>; 3]>>>,
+    pub(super) down: Way,
+    pub(super) up: Way,
+    /// Transfers towards workers that begin now, in the order of the orders.
+    pub(super) departing: Vec<(Transfer, Span)>,
+    /// Something was broken off that may still be in a pipe.
+    pub(super) has_waste: bool,
+    answer: Option<(PlanId, Choice)>,
+    /// The steps' orders, kept for their memory.
+    actions: Vec<Action>,
+    wake: Option<Instant>,
+    ending: Option<(Ending, Totals)>,
+    pub(super) orders: u64,
+    pub(super) overruns: u64,
+    steps: u64,
+    happenings: u64,
+}
+
+/// A pipe and when it is next looked at.
+pub(super) struct Way {
+    pub(super) pipe: Pipe<Transfer>,
+    pub(super) looked_at: Option<Instant>,
+}
+
+impl Way {
+    const fn new(pipe: Pipe<Transfer>) -> Self {
+        Self {
+            pipe,
+            looked_at: None,
+        }
+    }
+}
+
+impl<'a> Driver<'a> {
+    fn new(
+        world: &'a World,
+        seed: u64,
+        replicate: u64,
+        allocate: &'a mut dyn FnMut(&Family) -> Choice,
+        sink: &'a mut dyn FnMut(Instant, &Record),
+    ) -> Self {
+        let models = || (0..).zip(&world.workers);
+        Self {
+            world,
+            allocate,
+            sink,
+            scheduler: Scheduler::new(world.config.clone()),
+            queue: Queue::with_capacity(2 * world.workers.len() + 8),
+            now: Instant::START,
+            workers: models().map(|_| Worker::new()).collect(),
+            luck: models()
+                .map(|(worker, model)| Luck::new(model, seed, replicate, worker))
+                .collect(),
+            chances: models()
+                .map(|(worker, model)| Chance::draws(model, seed, replicate, worker))
+                .collect(),
+            down: Way::new(Pipe::new(world.down.service)),
+            up: Way::new(Pipe::new(world.up.service)),
+            departing: Vec::new(),
+            has_waste: false,
+            answer: None,
+            actions: Vec::new(),
+            wake: None,
+            ending: None,
+            orders: 0,
+            overruns: 0,
+            steps: 0,
+            happenings: 0,
+        }
+    }
+
+    /// Puts in what happens by itself.
+    fn set_out(&mut self) {
+        for (worker, model) in (0..).zip(&self.world.workers) {
+            self.queue.push(model.joins_at, Happening::Comes(worker));
+            for (fault, (at, _)) in (0..).zip(&model.faults) {
+                self.queue.push(*at, Happening::Told(worker, fault));
+            }
+            self.expect_chances(worker);
+        }
+    }
+
+    fn run(mut self) -> RunTotals {
+        self.step(Event::Wake);
+        loop {
+            if let Some((ending, scheduled)) = self.ending {
+                return self.totals(ending, scheduled);
+            }
+            let wake = self.wake.expect("a run that is not over has a deadline");
+            // What happens at the moment of a deadline is in time.
+            if self.queue.next_at().is_some_and(|at| at <= wake)
+                && let Some((at, happening)) = self.queue.pop()
+            {
+                self.now = at;
+                self.happenings += 1;
+                self.happens(happening);
+            } else {
+                self.now = self.now.max(wake);
+                self.step(Event::Wake);
+            }
+        }
+    }
+
+    fn totals(&self, ending: Ending, scheduled: Totals) -> RunTotals {
+        let begun = scheduled.first_cycle_at.unwrap_or(self.now);
+        let ended = scheduled.last_cycle_ended.unwrap_or(begun);
+        RunTotals {
+            ending,
+            scheduled,
+            wall: ended.since(begun),
+            limit: RunTotals::limit_of(&self.world.config),
+            setup: begun.since(Instant::START),
+            ended: self.now,
+            orders: self.orders,
+            overruns: self.overruns,
+            steps: self.steps,
+            happenings: self.happenings,
+        }
+    }
+
+    fn happens(&mut self, happening: Happening) {
+        match happening {
+            Happening::Comes(worker) => self.set_away(worker, Away::NotYet, false),
+            Happening::Joins(worker) => self.joins(worker),
+            Happening::Down => self.look_down(),
+            Happening::Up => self.look_up(),
+            Happening::Begins(worker, stamp) => self.begins(worker, stamp),
+            Happening::Looks(worker, stamp) => self.looks(worker, stamp),
+            Happening::Holds(worker, stamp) => self.holds(worker, stamp),
+            Happening::Shipped(worker, stamp) => self.shipped(worker, stamp),
+            Happening::Reports(worker, stamp) => self.reports(worker, stamp),
+            Happening::Beats(worker, epoch, cycle, done) => self.step(Event::Beat {
+                worker: WorkerId::new(worker),
+                epoch,
+                cycle,
+                done: done.into(),
+            }),
+            Happening::Noticed(worker, epoch) => self.step(Event::Lost {
+                worker: WorkerId::new(worker),
+                epoch,
+                why: Departure::Disconnected,
+            }),
+            Happening::Told(worker, fault) => self.told(worker, fault),
+            Happening::Chance(worker, chance, begins) => self.by_chance(worker, chance, begins),
+            Happening::Moves(worker) => self.moves(worker),
+            Happening::Solved(plan) => {
+                if let Some((_, choice)) = self.answer.take_if(|(asked, _)| *asked == plan) {
+                    let choice = Box::new(choice);
+                    self.step(Event::Solved { plan, choice });
+                }
+            }
+            Happening::Aggregated(cycle) => self.step(Event::Aggregated { cycle }),
+        }
+    }
+
+    /// Tells the scheduler, and carries out what it orders.
+    pub(super) fn step(&mut self, event: Event) {
+        if self.ending.is_some() {
+            return;
+        }
+        self.steps += 1;
+        let mut actions = std::mem::take(&mut self.actions);
+        self.wake = self.scheduler.step(self.now, event, &mut actions);
+        for action in actions.drain(..) {
+            self.carry_out(action);
+        }
+        self.actions = actions;
+        self.clear_waste();
+        self.depart();
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Record(record) => (self.sink)(self.now, &record),
+            Action::Train {
+                worker,
+                epoch,
+                cycle,
+                batches,
+                beat,
+                beat_batches,
+                stop_by,
+                results_by: _,
+            } => {
+                self.orders += 1;
+                let order = Order::Train {
+                    cycle,
+                    batches,
+                    beat,
+                    beat_batches,
+                    stop_by,
+                };
+                self.train(worker.get(), epoch, order, batches);
+            }
+            Action::Accept { .. } => {}
+            Action::Benchmark {
+                worker,
+                epoch,
+                batches,
+            } => self.benchmark(worker.get(), epoch, batches),
+            Action::Ship {
+                worker,
+                epoch,
+                plan,
+                batches,
+                new,
+            } => self.ship(worker.get(), epoch, plan, batches, new),
+            Action::Abort {
+                worker,
+                epoch,
+                cycle,
+            } => self.abort(worker.get(), epoch, cycle),
+            Action::Admit { worker, epoch } => {
+                let worker = &mut self.workers[worker.get() as usize];
+                worker.forget();
+                (worker.epoch, worker.warm) = (Some(epoch), false);
+            }
+            Action::Exclude { worker, why } => self.excluded(worker.get(), why),
+            Action::Solve { plan, family } => {
+                let choice = (self.allocate)(&family);
+                let candidates = family.candidates().len() as u64;
+                let model = &self.world.solving;
+                let each = model.per_candidate * candidates;
+                let took = model.fixed + each * choice.solves;
+                self.answer = Some((plan, choice));
+                self.queue.push(self.now + took, Happening::Solved(plan));
+            }
+            Action::Aggregate { cycle, results, .. } => {
+                let took = self.world.aggregation + self.world.aggregation_per_result * results;
+                let happening = Happening::Aggregated(cycle);
+                self.queue.push(self.now + took, happening);
+            }
+            Action::Discard { .. } => {}
+            Action::Finish { ending, totals } => self.ending = Some((ending, totals)),
+        }
+    }
+}

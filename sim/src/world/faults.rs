@@ -1,0 +1,205 @@
+//! Workers come and go, stand still and slow down.
+
+use scheduler::machine::{Departure, Event, WorkerId};
+use scheduler::{Instant, Span};
+
+use super::draws::{Draws, Purpose};
+use super::driver::{Driver, Happening};
+use super::model::{Fault, Renewal, WorkerModel};
+use super::worker::{Away, Stage};
+
+/// A fault by chance.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Chance {
+    Dropout,
+    Stall,
+    Slowdown,
+}
+
+impl Chance {
+    const ALL: [Self; 3] = [Self::Dropout, Self::Stall, Self::Slowdown];
+
+    /// A worker's streams, if it has any faults by chance.
+    pub(super) fn draws(
+        model: &WorkerModel,
+        seed: u64,
+        replicate: u64,
+        worker: u64,
+    ) -> Option<Box<[Option<Draws>; 3]>> {
+        let draws = Self::ALL.map(|chance| {
+            let purpose = match chance {
+                Self::Dropout => Purpose::Dropout,
+                Self::Stall => Purpose::Stall,
+                Self::Slowdown => Purpose::Slowdown,
+            };
+            chance
+                .of(model)
+                .map(|_| Draws::new(seed, replicate, worker, purpose))
+        });
+        draws.iter().any(Option::is_some).then(|| Box::new(draws))
+    }
+
+    fn of(self, model: &WorkerModel) -> Option<Renewal> {
+        match self {
+            Self::Dropout => model.dropouts,
+            Self::Stall => model.stalls,
+            Self::Slowdown => model.slowdowns.map(|(renewal, _)| renewal),
+        }
+    }
+}
+
+impl Driver<'_> {
+    /// The first fault of each kind that a worker has by chance.
+    pub(super) fn expect_chances(&mut self, worker: u32) {
+        for chance in Chance::ALL {
+            self.expect_chance(worker, chance, true);
+        }
+    }
+
+    /// Draws when a fault begins next, or how long it lasts.
+    fn expect_chance(&mut self, worker: u32, chance: Chance, begins: bool) -> Span {
+        let Some(renewal) = chance.of(&self.world.workers[worker as usize]) else {
+            return Span::ZERO;
+        };
+        let draws = self.chances[worker as usize].as_deref_mut();
+        let Some(draws) = draws.and_then(|draws| draws[chance as usize].as_mut()) else {
+            return Span::ZERO;
+        };
+        let mean = if begins { renewal.every } else { renewal.lasts };
+        let span = draws.exponential(mean);
+        let happening = Happening::Chance(worker, chance, begins);
+        self.queue.push(self.now + span, happening);
+        span
+    }
+
+    pub(super) fn by_chance(&mut self, worker: u32, chance: Chance, begins: bool) {
+        let lasts = self.expect_chance(worker, chance, !begins);
+        match chance {
+            Chance::Dropout => self.set_away(worker, Away::Chance, begins),
+            Chance::Stall if begins => self.stand_still(worker, lasts),
+            Chance::Stall => {}
+            Chance::Slowdown => {
+                let slowdowns = self.world.workers[worker as usize].slowdowns;
+                let factor = slowdowns.map_or(1.0, |(_, factor)| factor);
+                let state = &mut self.workers[worker as usize];
+                state.slow_by_chance = if begins { factor } else { 1.0 };
+                self.change_pace(worker);
+            }
+        }
+    }
+
+    pub(super) fn told(&mut self, worker: u32, fault: u32) {
+        let faults = &self.world.workers[worker as usize].faults;
+        match faults[fault as usize].1 {
+            Fault::Leave => self.set_away(worker, Away::Told, true),
+            Fault::Return => self.set_away(worker, Away::Told, false),
+            Fault::Stall(span) => self.stand_still(worker, span),
+            Fault::Slow(factor) => {
+                self.workers[worker as usize].slow = factor;
+                self.change_pace(worker);
+            }
+        }
+    }
+
+    pub(super) fn set_away(&mut self, worker: u32, reason: Away, away: bool) {
+        let model = &self.world.workers[worker as usize];
+        let state = &mut self.workers[worker as usize];
+        let was_here = state.is_here();
+        state.set_away(reason, away);
+        match (was_here, state.is_here()) {
+            (false, true) => {
+                state.still_until = Instant::START; // it was started anew
+                self.queue.push(self.now, Happening::Joins(worker));
+            }
+            (true, false) => {
+                if let (Some(epoch), Some(after)) = (state.epoch.take(), model.noticed_after) {
+                    let happening = Happening::Noticed(worker, epoch);
+                    self.queue.push(self.now + after, happening);
+                }
+                self.break_off(worker);
+            }
+            (false, false) | (true, true) => {}
+        }
+    }
+
+    /// A worker connects, unless it is gone again, in already, or does not move.
+    pub(super) fn joins(&mut self, worker: u32) {
+        let state = &self.workers[worker as usize];
+        if !state.is_here() || state.epoch.is_some() {
+            return;
+        }
+        if state.is_still(self.now) {
+            let until = state.still_until;
+            return self.queue.push(until, Happening::Joins(worker));
+        }
+        let profile = self.world.workers[worker as usize].profile;
+        let worker = WorkerId::new(worker);
+        self.step(Event::Joined { worker, profile });
+    }
+
+    /// The scheduler turned a worker out, or away.
+    pub(super) fn excluded(&mut self, worker: u32, why: Departure) {
+        let model = &self.world.workers[worker as usize];
+        self.workers[worker as usize].epoch = None;
+        self.forget(worker);
+        let for_good = match why {
+            Departure::Quarantined | Departure::FeeTooLow | Departure::Full => true,
+            Departure::Disconnected
+            | Departure::Left
+            | Departure::Misbehaved
+            | Departure::Replaced
+            | Departure::BenchmarkLate
+            | Departure::ShipLate
+            | Departure::MissedBeats
+            | Departure::AlwaysLate => false,
+        };
+        if let Some(after) = model.rejoins_after.filter(|_| !for_good) {
+            // In no time at all it would join, and be turned out, for ever.
+            let after = after.max(Span::from_millis(1));
+            self.queue.push(self.now + after, Happening::Joins(worker));
+        }
+    }
+
+    /// A worker may move again, unless another stall began meanwhile.
+    pub(super) fn moves(&mut self, worker: u32) {
+        self.change_pace(worker);
+    }
+
+    fn stand_still(&mut self, worker: u32, span: Span) {
+        let until = self.now + span;
+        let state = &mut self.workers[worker as usize];
+        if state.is_here() && until > state.still_until {
+            state.still_until = until;
+            self.queue.push(until, Happening::Moves(worker));
+            self.change_pace(worker);
+        }
+    }
+
+    /// What a worker computes goes on at the pace that it has now.
+    fn change_pace(&mut self, worker: u32) {
+        let now = self.now;
+        let state = &mut self.workers[worker as usize];
+        let Some(factor) = state.task.map(|task| task.factor) else {
+            return;
+        };
+        let pace = state.pace(now, factor, self.luck[worker as usize].wandered);
+        if let Some(task) = &mut state.task
+            && let Stage::Computing(progress) = &mut task.stage
+        {
+            progress.change(now, pace);
+            self.look_again(worker);
+        }
+    }
+
+    /// A worker is gone, with all that it was doing.
+    fn break_off(&mut self, worker: u32) {
+        self.forget(worker);
+        self.clear_waste();
+    }
+
+    fn forget(&mut self, worker: u32) {
+        let state = &mut self.workers[worker as usize];
+        self.has_waste |= state.uses_a_pipe();
+        state.forget();
+    }
+}

@@ -1,0 +1,31 @@
+//! The virtual world: whole training runs in simulated time.
+//!
+//! [`run`] drives the scheduling core (`scheduler::machine::Scheduler`, unchanged) through a
+//! [`World`]: workers that compute, beat, stand still, leave and return; the orchestrator's link
+//! that they share; an allocator whose answers take a modelled time. What the scheduler says of
+//! the run goes to the caller row by row, and [`RunTotals`] adds up.
+//!
+//! The same world, seed and replicate give the same rows, whatever else is run at the same time:
+//! a run reads no clock and no global state, and draws from streams of its own, one for each
+//! (replicate, worker, purpose).
+//!
+//! **What it deliberately does not know:** how a plan is found, what a scenario file looks like,
+//! and where rows are written.
+
+mod draws;
+mod driver;
+mod faults;
+mod model;
+mod orders;
+mod overrun;
+mod pipe;
+mod progress;
+mod totals;
+mod worker;
+
+pub use driver::{run, run_quietly};
+pub use model::{
+    BenchmarkModel, Fault, PipeModel, Renewal, Service, SolveModel, Way, WorkerModel, World,
+};
+pub use overrun::{OverrunStudy, Overruns, Share};
+pub use totals::RunTotals;

@@ -1,0 +1,443 @@
+//! What becomes of the scheduler's orders: transfers, computing, reports.
+
+use scheduler::machine::{CycleId, Epoch, Event, PlanId, WorkerId};
+use scheduler::{Instant, Span};
+
+use super::driver::{Driver, Happening};
+use super::progress::Progress;
+use super::worker::{Order, Shipment, Stage, Task, Transfer};
+use crate::engine::Stamp;
+
+impl Driver<'_> {
+    /// Parameters are sent, and the data if it travels in every cycle.
+    pub(super) fn train(&mut self, worker: u32, epoch: Epoch, order: Order, batches: u64) {
+        if !self.hears(worker, epoch) {
+            return;
+        }
+        let way = &self.world.workers[worker as usize].way;
+        let (mut work, mut own) = (self.world.down.parameters, way.down);
+        if self.world.config.law.ships_each_cycle {
+            work = work + self.world.down.batch * batches;
+            own = own + way.batch * batches;
+        }
+        let state = &mut self.workers[worker as usize];
+        // A share that it was to get for another plan is not needed any more.
+        self.has_waste |= state.uses_a_pipe();
+        state.forget();
+        state.task = Some(Task {
+            epoch,
+            order,
+            stage: Stage::Before {
+                in_pipe: work > Span::ZERO,
+            },
+            own_link: self.now + own,
+            last_beat: self.now,
+            last_beat_done: 0,
+            factor: 1.0,
+        });
+        let transfer = Transfer {
+            worker,
+            stamp: state.tasks.stamp(),
+            is_data: false,
+        };
+        if work > Span::ZERO {
+            self.departing.push((transfer, work));
+        } else {
+            self.parameters_through(worker);
+        }
+    }
+
+    pub(super) fn benchmark(&mut self, worker: u32, epoch: Epoch, batches: u64) {
+        if !self.hears(worker, epoch) {
+            return;
+        }
+        let model = &self.world.workers[worker as usize];
+        let state = &mut self.workers[worker as usize];
+        let warm_up = if state.warm {
+            Span::ZERO
+        } else {
+            model.benchmark.warm_up
+        };
+        state.warm = true;
+        self.has_waste |= state.uses_a_pipe();
+        let stamp = state.tasks.renew();
+        state.task = Some(Task {
+            epoch,
+            order: Order::Benchmark { batches },
+            stage: Stage::Before { in_pipe: false },
+            own_link: self.now,
+            last_beat: self.now,
+            last_beat_done: 0,
+            factor: 1.0,
+        });
+        let at = self.now + model.way.latency + warm_up;
+        self.queue.push(at, Happening::Begins(worker, stamp));
+    }
+
+    pub(super) fn ship(&mut self, worker: u32, epoch: Epoch, plan: PlanId, batches: u64, new: u64) {
+        if !self.hears(worker, epoch) {
+            return;
+        }
+        let own = self.world.workers[worker as usize].way.batch * new;
+        let work = self.world.down.batch * new;
+        let state = &mut self.workers[worker as usize];
+        self.has_waste |= state.uses_a_pipe();
+        let transfer = Transfer {
+            worker,
+            stamp: state.shipments.renew(),
+            is_data: true,
+        };
+        state.shipment = Some(Shipment {
+            epoch,
+            plan,
+            batches,
+            in_pipe: work > Span::ZERO,
+            own_link: self.now + own,
+        });
+        if work > Span::ZERO {
+            self.departing.push((transfer, work));
+        } else {
+            self.data_through(worker);
+        }
+    }
+
+    /// Aborts travel at no cost: what the orchestrator no longer waits for leaves its link.
+    pub(super) fn abort(&mut self, worker: u32, epoch: Epoch, cycle: CycleId) {
+        let state = &mut self.workers[worker as usize];
+        let Some(task) = state.task else {
+            return;
+        };
+        let Order::Train { cycle: trains, .. } = task.order else {
+            return;
+        };
+        if task.epoch != epoch || trains != cycle {
+            return;
+        }
+        // Of a result that is on its way it is known already whether it was computed in time.
+        if !matches!(task.stage, Stage::After { .. }) {
+            self.overruns += 1;
+        }
+        self.has_waste |= state.uses_a_pipe();
+        state.task = None;
+        state.tasks.renew();
+    }
+
+    /// A worker begins to compute.
+    pub(super) fn begins(&mut self, worker: u32, stamp: Stamp) {
+        let (now, at) = (self.now, worker as usize);
+        let (model, state, luck) = (
+            &self.world.workers[at],
+            &mut self.workers[at],
+            &mut self.luck[at],
+        );
+        let Some(task) = state
+            .task
+            .as_mut()
+            .filter(|_| state.tasks.is_current(stamp))
+        else {
+            return;
+        };
+        let (batches, passes) = match task.order {
+            Order::Benchmark { batches } => {
+                task.factor = luck.round(model.benchmark.round);
+                (batches, 1)
+            }
+            Order::Train { cycle, batches, .. } => {
+                luck.wander(model.drift, cycle);
+                task.factor = luck.jitter(model.jitter, cycle);
+                (batches, self.world.config.law.passes.into())
+            }
+        };
+        task.last_beat = now;
+        let factor = task.factor;
+        let pace = state.pace(now, factor, luck.wandered);
+        let progress = Progress::new(now, model.speed, passes, batches, pace);
+        if let Some(task) = &mut state.task {
+            task.stage = Stage::Computing(progress);
+        }
+        self.look_again(worker);
+    }
+
+    /// A worker is done, is to stop, or to send a beat.
+    pub(super) fn looks(&mut self, worker: u32, stamp: Stamp) {
+        let now = self.now;
+        let state = &mut self.workers[worker as usize];
+        if !state.tasks.is_current(stamp) {
+            return;
+        }
+        let Some(task) = &mut state.task else {
+            return;
+        };
+        let Stage::Computing(progress) = &mut task.stage else {
+            return;
+        };
+        let done = progress.advance(now);
+        let latency = self.world.workers[worker as usize].way.latency;
+        match task.order {
+            Order::Benchmark { .. } => {
+                if progress.is_done() {
+                    let took = now.since(progress.began());
+                    let in_pipe = false;
+                    task.stage = Stage::After {
+                        in_pipe,
+                        done,
+                        took,
+                    };
+                    let happening = Happening::Reports(worker, state.tasks.renew());
+                    self.queue.push(now + latency, happening);
+                    return;
+                }
+            }
+            Order::Train { cycle, stop_by, .. } => {
+                if progress.is_done() || now >= stop_by {
+                    let late = now > stop_by - self.world.config.waits.grace;
+                    self.overruns += u64::from(late || !progress.is_done());
+                    let took = now.since(progress.began());
+                    return self.send_result(worker, done, took);
+                }
+                (task.last_beat, task.last_beat_done) = (now, done);
+                let done = u32::try_from(done).unwrap_or(u32::MAX);
+                let beat = Happening::Beats(worker, task.epoch, cycle, done);
+                self.queue.push(now + latency, beat);
+            }
+        }
+        self.look_again(worker);
+    }
+
+    /// When a computing worker is next done, to stop, or to send a beat.
+    pub(super) fn look_again(&mut self, worker: u32) {
+        let state = &mut self.workers[worker as usize];
+        let stamp = state.tasks.renew();
+        let Some(Task {
+            stage: Stage::Computing(progress),
+            order,
+            last_beat,
+            last_beat_done,
+            ..
+        }) = &state.task
+        else {
+            return;
+        };
+        let Some(ends) = progress.ends() else {
+            return; // it looks again when it moves again
+        };
+        let at = match *order {
+            Order::Benchmark { .. } => ends,
+            Order::Train {
+                beat,
+                beat_batches,
+                stop_by,
+                ..
+            } => {
+                let next = ends.min(stop_by).min(*last_beat + beat);
+                let batches = progress.reaches(*last_beat_done + beat_batches);
+                batches.map_or(next, |batches| next.min(batches))
+            }
+        };
+        let at = at.max(self.now);
+        self.queue.push(at, Happening::Looks(worker, stamp));
+    }
+
+    fn send_result(&mut self, worker: u32, done: u64, took: Span) {
+        let own = self.world.workers[worker as usize].way.up;
+        let work = self.world.up.parameters;
+        let state = &mut self.workers[worker as usize];
+        let transfer = Transfer {
+            worker,
+            stamp: state.tasks.renew(),
+            is_data: false,
+        };
+        if let Some(task) = &mut state.task {
+            let in_pipe = work > Span::ZERO;
+            task.stage = Stage::After {
+                in_pipe,
+                done,
+                took,
+            };
+            task.own_link = self.now + own;
+        }
+        if work > Span::ZERO {
+            self.up.pipe.begin(self.now, work, transfer);
+            self.watch_up();
+        } else {
+            self.result_through(worker);
+        }
+    }
+
+    fn result_through(&mut self, worker: u32) {
+        let latency = self.world.workers[worker as usize].way.latency;
+        let state = &mut self.workers[worker as usize];
+        let stamp = state.tasks.stamp();
+        if let Some(task) = &mut state.task
+            && let Stage::After { in_pipe, .. } = &mut task.stage
+        {
+            *in_pipe = false;
+            let at = task.own_link.max(self.now) + latency;
+            self.queue.push(at, Happening::Reports(worker, stamp));
+        }
+    }
+
+    pub(super) fn reports(&mut self, worker: u32, stamp: Stamp) {
+        let state = &mut self.workers[worker as usize];
+        if !state.tasks.is_current(stamp) {
+            return;
+        }
+        let Some(Task {
+            epoch,
+            order,
+            stage: Stage::After { done, took, .. },
+            ..
+        }) = state.task.take()
+        else {
+            return;
+        };
+        let worker = WorkerId::new(worker);
+        self.step(match order {
+            Order::Benchmark { batches } => Event::Benchmarked {
+                worker,
+                epoch,
+                batches,
+                took,
+            },
+            Order::Train { cycle, .. } => Event::Trained {
+                worker,
+                epoch,
+                cycle,
+                done,
+                took,
+            },
+        });
+    }
+
+    /// The data is there; a worker that stands still says so when it moves again.
+    pub(super) fn holds(&mut self, worker: u32, stamp: Stamp) {
+        let latency = self.world.workers[worker as usize].way.latency;
+        let state = &self.workers[worker as usize];
+        if state.shipments.is_current(stamp) {
+            let at = state.still_until.max(self.now) + latency;
+            self.queue.push(at, Happening::Shipped(worker, stamp));
+        }
+    }
+
+    pub(super) fn shipped(&mut self, worker: u32, stamp: Stamp) {
+        let state = &mut self.workers[worker as usize];
+        if !state.shipments.is_current(stamp) {
+            return;
+        }
+        if let Some(shipment) = state.shipment.take() {
+            self.step(Event::Shipped {
+                worker: WorkerId::new(worker),
+                epoch: shipment.epoch,
+                plan: shipment.plan,
+                batches: shipment.batches,
+            });
+        }
+    }
+
+    /// Sends off what was ordered in this step.
+    pub(super) fn depart(&mut self) {
+        if self.departing.is_empty() {
+            return;
+        }
+        let mut departing = std::mem::take(&mut self.departing);
+        if self.world.down.last_first {
+            departing.reverse();
+        }
+        for (transfer, work) in departing.drain(..) {
+            // The order may have been taken back within the same step.
+            if self.workers[transfer.worker as usize].awaits(transfer) {
+                self.down.pipe.begin(self.now, work, transfer);
+            }
+        }
+        self.departing = departing;
+        self.watch_down();
+    }
+
+    pub(super) fn look_down(&mut self) {
+        self.down.looked_at.take_if(|at| *at <= self.now);
+        while let Some(transfer) = self.down.pipe.through(self.now) {
+            if transfer.is_data {
+                self.data_through(transfer.worker);
+            } else {
+                self.parameters_through(transfer.worker);
+            }
+        }
+        self.watch_down();
+    }
+
+    pub(super) fn look_up(&mut self) {
+        self.up.looked_at.take_if(|at| *at <= self.now);
+        while let Some(transfer) = self.up.pipe.through(self.now) {
+            self.result_through(transfer.worker);
+        }
+        self.watch_up();
+    }
+
+    fn parameters_through(&mut self, worker: u32) {
+        let latency = self.world.workers[worker as usize].way.latency;
+        let state = &mut self.workers[worker as usize];
+        let stamp = state.tasks.stamp();
+        if let Some(task) = &mut state.task
+            && let Stage::Before { in_pipe } = &mut task.stage
+        {
+            *in_pipe = false;
+            let at = task.own_link.max(self.now) + latency;
+            self.queue.push(at, Happening::Begins(worker, stamp));
+        }
+    }
+
+    fn data_through(&mut self, worker: u32) {
+        let latency = self.world.workers[worker as usize].way.latency;
+        let state = &mut self.workers[worker as usize];
+        let stamp = state.shipments.stamp();
+        if let Some(shipment) = &mut state.shipment {
+            shipment.in_pipe = false;
+            let at = shipment.own_link.max(self.now) + latency;
+            self.queue.push(at, Happening::Holds(worker, stamp));
+        }
+    }
+
+    /// Cuts off what nobody waits for any more.
+    pub(super) fn clear_waste(&mut self) {
+        if self.has_waste {
+            self.has_waste = false;
+            let workers = &self.workers;
+            let awaited = |transfer: Transfer| workers[transfer.worker as usize].awaits(transfer);
+            self.down.pipe.keep(self.now, awaited);
+            self.up.pipe.keep(self.now, awaited);
+            self.watch_down();
+            self.watch_up();
+        }
+    }
+
+    fn watch_down(&mut self) {
+        if let Some(at) = self.down.is_to_be_looked_at() {
+            self.queue.push(at, Happening::Down);
+        }
+    }
+
+    fn watch_up(&mut self) {
+        if let Some(at) = self.up.is_to_be_looked_at() {
+            self.queue.push(at, Happening::Up);
+        }
+    }
+
+    /// Whether an order reaches the worker in the stay that it is for.
+    fn hears(&self, worker: u32, epoch: Epoch) -> bool {
+        let state = &self.workers[worker as usize];
+        state.is_here() && state.epoch == Some(epoch)
+    }
+}
+
+impl super::driver::Way {
+    /// When to look at the pipe, if that is before anybody does. A look that comes too early
+    /// finds nothing and asks again: transfers that begin later put the next end off.
+    fn is_to_be_looked_at(&mut self) -> Option<Instant> {
+        let due = self.pipe.due()?;
+        if self.looked_at.is_some_and(|at| at <= due) {
+            return None;
+        }
+        self.looked_at = Some(due);
+        Some(due)
+    }
+}

@@ -1,0 +1,270 @@
+//! How often workers overrun that were given exactly as much as fits: the risk as asked for and
+//! as it turns out.
+
+use scheduler::machine::{Config, Fate, Limit, Record};
+use scheduler::{CapacityLaw, Failure, FailureReason, Family, Fee, Law, Margin};
+use scheduler::{Outcome, Plan, PlanStatus, Planned, Problem, Span, Speed};
+
+use super::driver::run;
+use super::model::{BenchmarkModel, Way, WorkerModel, World};
+
+/// An experiment: so many workers at their `s_max`, in so many runs, through the whole machine.
+///
+/// Beside them there is one worker that is infinitely fast and takes what is left over, so that
+/// the others can be given exactly what fits; it is not counted.
+#[derive(Clone, Copy, Debug)]
+pub struct OverrunStudy {
+    /// Runs; each draws its own benchmark errors.
+    pub runs: u64,
+    /// Workers in each.
+    pub workers: u32,
+    /// Cycles in each.
+    pub cycles: u32,
+    /// Batches that a worker does in a cycle's second: `s_max` is about as many.
+    pub batches: u64,
+    /// Sigma of the benchmark's error.
+    pub error: f64,
+    /// Sigma of a cycle's jitter.
+    pub jitter: f64,
+    /// What a cycle takes beside the computing, of one second.
+    pub fixed: Span,
+    /// Which law the capacities follow.
+    pub capacity: CapacityLaw,
+    /// The margin that they leave.
+    pub margin: Margin,
+    /// The seed.
+    pub seed: u64,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overruns {
+    /// Workers that overran in the first cycle: independent of one another.
+    pub worker_runs: Share,
+    /// Workers that overran, of all cycles. Those of one run share their benchmark's error.
+    pub worker_cycles: Share,
+    /// Cycles in which any worker did.
+    pub cycles: Share,
+    /// Runs in which any did.
+    pub jobs: Share,
+}
+
+/// So many of so many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// So many,
+    pub count: u64,
+    /// of so many.
+    pub of: u64,
+}
+
+impl Share {
+    /// The share as a number; 0 of none.
+    pub fn value(self) -> f64 {
+        self.count as f64 / self.of.max(1) as f64
+    }
+
+    /// Wilson's 95 % interval for the chance behind it, when the cases are independent.
+    pub fn interval(self) -> (f64, f64) {
+        const Z: f64 = 1.959_963_984_540_054;
+        let (n, share) = (self.of.max(1) as f64, self.value());
+        let middle = share + Z * Z / (2.0 * n);
+        let reach = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+        let scale = 1.0 + Z * Z / n;
+        (
+            ((middle - reach) / scale).max(0.0),
+            ((middle + reach) / scale).min(1.0),
+        )
+    }
+
+    const fn add(&mut self, hit: bool) {
+        self.count += hit as u64;
+        self.of += 1;
+    }
+}
+
+impl OverrunStudy {
+    /// Does the runs.
+    ///
+    /// # Panics
+    /// When a number lies out of a job's bounds.
+    pub fn run(&self) -> Overruns {
+        let world = self.world();
+        let mut overruns = Overruns::default();
+        for replicate in 0..self.runs {
+            let (mut in_cycle, mut in_job) = (false, false);
+            let mut sink = |_, record: &Record| match record {
+                Record::Lot(lot) if lot.worker.get() < self.workers => {
+                    let overran = lot.fate != Fate::Complete;
+                    overruns.worker_cycles.add(overran);
+                    if lot.cycle.get() == 1 {
+                        overruns.worker_runs.add(overran);
+                    }
+                    in_cycle |= overran;
+                }
+                Record::Cycle(_) => {
+                    overruns.cycles.add(in_cycle);
+                    in_job |= in_cycle;
+                    in_cycle = false;
+                }
+                _ => {}
+            };
+            let mut allocate = |family: &Family| family.cheapest(fill_all_but_last);
+            run(&world, self.seed, replicate, &mut allocate, &mut sink);
+            overruns.jobs.add(in_job);
+        }
+        overruns
+    }
+
+    fn world(&self) -> World {
+        let total = self.batches * u64::from(self.workers) * 50;
+        let mut config = Config::new(total, self.cycles, Limit::Cycle(Span::from_secs(1)));
+        config.expect = self.workers + 1;
+        config.max_workers = self.workers + 1;
+        config.benchmark.rounds = 1;
+        config.law = Law {
+            capacity: self.capacity,
+            ..Law::COMPUTE
+        };
+        config.margins.benchmarked = self.margin;
+        let speed = Speed::measured(self.batches, Span::from_secs(1));
+        let way = Way {
+            down: self.fixed / 2,
+            up: self.fixed - self.fixed / 2,
+            ..Way::default()
+        };
+        let mut subject = WorkerModel::new(speed.expect("a batch at least"), Fee::ZERO);
+        subject = subject.with_way(way);
+        subject.jitter = self.jitter;
+        subject.benchmark = BenchmarkModel {
+            error: self.error,
+            ..subject.benchmark
+        };
+        let fastest = Speed::measured(scheduler::MAX_BATCHES, Span::from_nanos(1));
+        let filler = WorkerModel::new(fastest.expect("the most batches"), Fee::MAX);
+        let mut workers = vec![subject; self.workers as usize];
+        workers.push(filler);
+        World::new(config, workers)
+    }
+}
+
+/// Gives everybody as much as fits, and the last one what is left.
+fn fill_all_but_last(problem: &Problem) -> Outcome {
+    if let Some(infeasible) = problem.infeasibility() {
+        return Outcome::Infeasible(infeasible);
+    }
+    let mut batches: Vec<u64> = problem.workers().iter().map(|w| w.s_max).collect();
+    let last = batches.pop();
+    let given: u64 = batches.iter().sum();
+    match problem.n().checked_sub(given) {
+        Some(left) if last.is_some_and(|last| left <= last) => {
+            batches.push(left);
+            Outcome::Planned(Planned {
+                plan: Plan::costed(problem, batches),
+                status: PlanStatus::Feasible,
+                lower_bound: None,
+                certificate: None,
+            })
+        }
+        Some(_) | None => Outcome::Failed(Failure {
+            reason: FailureReason::NoPlanFound,
+            message: "a study has room for what fits its workers, and for the rest".to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn study(risk_ppm: u32) -> OverrunStudy {
+        OverrunStudy {
+            runs: 40,
+            workers: 200,
+            cycles: 1,
+            batches: 1_000,
+            error: 0.217,
+            jitter: 0.1,
+            fixed: Span::from_millis(100),
+            capacity: CapacityLaw::Full,
+            margin: Margin::lognormal(risk_ppm, 238_933), // the root of both squares' sum
+            seed: 1,
+        }
+    }
+
+    #[test]
+    fn risk_is_what_was_asked_for() {
+        for risk_ppm in [500_000, 200_000, 50_000, 10_000] {
+            let overruns = study(risk_ppm).run();
+            let (risk, found) = (f64::from(risk_ppm) / 1e6, overruns.worker_runs);
+            assert_eq!(found.of, 8_000);
+            assert!(
+                (found.value() / risk - 1.0).abs() < 1.0 / 3.0,
+                "{found:?} of risk {risk}"
+            );
+            let (low, high) = found.interval();
+            assert!(low < found.value() && found.value() < high);
+        }
+    }
+
+    #[test]
+    fn the_seed_s_law_overruns_nearly_always() {
+        let seeds = OverrunStudy {
+            capacity: CapacityLaw::ComputeOnly,
+            fixed: Span::from_millis(400),
+            runs: 5,
+            ..study(50_000)
+        };
+        assert!(seeds.run().worker_runs.value() > 0.9);
+    }
+
+    #[test]
+    fn a_cycle_misses_when_any_worker_does() {
+        let few = OverrunStudy {
+            workers: 10,
+            runs: 600,
+            cycles: 3,
+            ..study(50_000)
+        };
+        let overruns = few.run();
+        // 1 - 0.95^10 = 0.40, if each worker is at its s_max.
+        let cycles = overruns.cycles.value();
+        assert!((cycles - 0.40).abs() < 0.06, "{overruns:?}");
+        assert!(overruns.jobs.value() > cycles);
+        assert_eq!((overruns.cycles.of, overruns.jobs.of), (1_800, 600));
+    }
+
+    /// `cargo test -p sim --release overrun_shares -- --ignored --nocapture`
+    #[test]
+    #[ignore = "a measurement over 100,000 worker-runs"]
+    fn overrun_shares() {
+        for risk_ppm in [500_000, 200_000, 50_000, 10_000] {
+            let full = OverrunStudy {
+                runs: 500,
+                ..study(risk_ppm)
+            };
+            let few = OverrunStudy {
+                runs: 2_000,
+                workers: 10,
+                cycles: 5,
+                ..full
+            };
+            let seeds = OverrunStudy {
+                capacity: CapacityLaw::ComputeOnly,
+                ..full
+            };
+            let (found, few) = (full.run().worker_runs, few.run());
+            let (low, high) = found.interval();
+            println!(
+                "risk {}: {:.4} ({low:.4} to {high:.4}) of {}; 10 workers, 5 cycles: cycles \
+                 {:.3}, jobs {:.3}; the seed's law: {:.3}",
+                f64::from(risk_ppm) / 1e6,
+                found.value(),
+                found.of,
+                few.cycles.value(),
+                few.jobs.value(),
+                seeds.run().worker_runs.value(),
+            );
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Whole runs in the virtual world, from outside.
+
+mod exact;
+mod greedy;
+mod pace;
+mod properties;
+mod stories;
