@@ -279,6 +279,10 @@ fn what_is_no_file_of_runs_is_said() {
         3,
         "0 runs have training_s and pass the outlier rule, expected at least 3",
     );
+    let file = folder.path().join("runs.json");
+    std::fs::write(&file, runs().to_string()).expect("the folder is there");
+    let file = file.display().to_string();
+    sim(&["replay", &file, "--fit", &file]).assert_fails(2, "would write over the recorded runs");
     replay(&runs(), &["--calibration", "/nowhere.json"]).assert_fails(3, "/nowhere.json");
     replay(&runs(), &["--allocator", "gurobi"]).assert_fails(2, "expected one of heuristic");
 }

@@ -177,6 +177,15 @@ fn text(path: &Path) -> io::Result<Vec<u8>> {
 /// The calibration to predict with, and where it comes from.
 fn calibration(args: &ReplayArgs, runs: &[RecordedRun]) -> Result<(Calibration, String), Stop> {
     if let Some(out) = &args.fit {
+        if let (Ok(from), Ok(to)) = (args.path.canonicalize(), out.canonicalize())
+            && from == to
+        {
+            let message = format!(
+                "--fit {} would write over the recorded runs, name another file",
+                out.display()
+            );
+            return Err(Stop::new(Exit::Usage, message));
+        }
         let mut command = format!("sim replay {} --fit {}", args.path.display(), out.display());
         if let Some(bytes) = args.parameter_bytes {
             command += &format!(" --parameter-bytes {bytes}");
