@@ -327,7 +327,7 @@ fn names(workers: Vec<WireWorker<'_>>) -> Result<Option<Vec<Option<String>>>, Fa
 }
 
 /// Foreign text in a message: on one line, and not all of it.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let line: String = text.chars().take(40).filter(|c| !c.is_control()).collect();
     if text.chars().count() > 40 {
         line + "…"

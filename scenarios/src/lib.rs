@@ -1,5 +1,5 @@
 //! What can be allocated, simulated or run: seeded families of allocation problems, instance
-//! files, and scenarios.
+//! files, scenarios, recorded runs, and what the machines behind them were calibrated to.
 //!
 //! A [`Scenario`] is a job, the workers that may do it, and what goes wrong, read from a TOML file
 //! into valid types only; [`catalogue`] lists those that come with Allot. The simulator and the
@@ -10,11 +10,13 @@
 //! clock. Test `i` of a family depends on the seed, the family and `i` alone; a worker's draws on
 //! the seed, the replicate, its name and what they are for.
 
+pub mod calibration;
 mod catalogue;
 mod draw;
 mod family;
 mod instance;
 mod math;
+pub mod recorded;
 pub mod scenario;
 
 pub use catalogue::{Entry, catalogue, named};

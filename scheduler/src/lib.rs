@@ -2,8 +2,8 @@
 //!
 //! It holds the allocation problem, the plan that answers it, the reasons why there may be
 //! none, money in integer micro-units and time in integer nanoseconds; the time law and the
-//! capacities that follow from it; and [`machine`], the state machine that runs a training job.
-//! Both modes, simulated and real, drive it unchanged.
+//! capacities that follow from it; the time of a whole cycle; and [`machine`], the state machine
+//! that runs a training job. Both modes, simulated and real, drive it unchanged.
 //!
 //! **What it deliberately does not know:** how a plan is found (`solvers`), where problems come
 //! from (`scenarios`), how anything is stored or printed (`results`), and the world: there is no
@@ -11,6 +11,7 @@
 
 mod estimate;
 mod family;
+mod forecast;
 mod infeasible;
 mod law;
 pub mod machine;
@@ -23,6 +24,7 @@ mod time;
 
 pub use estimate::{BenchmarkRule, MAX_ROUNDS, Margins};
 pub use family::{Candidate, Choice, Family, Rejection};
+pub use forecast::Overheads;
 pub use infeasible::{Infeasible, Repair};
 pub use law::{CapacityLaw, Law, Link, MAX_PASSES, Speed};
 pub use margin::Margin;

@@ -37,6 +37,9 @@ pub(crate) enum Command {
     Validate(Box<ValidateArgs>),
     /// Put the shards of a validation together
     Merge(MergeArgs),
+    /// Predict recorded runs, under the same or another allocator, and compare
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(ReplayArgs),
     /// Solve for a parent process with CBC, which is not thread-safe
     #[command(hide = true)]
     CbcServer,
@@ -167,6 +170,43 @@ pub(crate) struct MergeArgs {
     #[arg(long)]
     pub(crate) overwrite: bool,
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// A JSON file of recorded runs (an array); `-` is standard input
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+    /// Allocate each problem again and predict that run instead
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allocator: Option<AllocatorName>,
+    /// One JSON line for each run instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Add each worker's cycle to the table; JSON lines always have it
+    #[arg(long)]
+    pub(crate) workers: bool,
+    /// Predict with this calibration instead of the one kept in the project
+    #[arg(long, value_name = "FILE", conflicts_with = "fit")]
+    pub(crate) calibration: Option<PathBuf>,
+    /// Fit a calibration on the runs that pass the outlier rule, write it, and predict with it
+    #[arg(long, value_name = "OUT")]
+    pub(crate) fit: Option<PathBuf>,
+    /// The size of the parameters in the runs to fit on; that of the kept calibration if not given
+    #[arg(long, value_name = "N", requires = "fit")]
+    pub(crate) parameter_bytes: Option<u64>,
+    /// Predict each run by a fit on all the others too
+    #[arg(long, conflicts_with = "allocator")]
+    pub(crate) loo: bool,
+}
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  sim replay runs.json --loo
+  sim replay runs.json --allocator exact
+  sim replay runs.json --json
+  sim replay runs.json --fit lab.json && sim replay others.json --calibration lab.json
+
+A prediction reads benchmarks, batches and cycles; never what was measured in the run.";
 
 const SOLVE_EXAMPLES: &str = "\
 Examples:

@@ -1,7 +1,7 @@
 //! Allocation in simulated time, and the `sim` command.
 //!
-//! For now: solve instances, generate them, compare the allocators over many seeded tests, and
-//! merge the shards of such a comparison.
+//! For now: solve instances, generate them, compare the allocators over many seeded tests, merge
+//! the shards of such a comparison, and predict recorded runs.
 //!
 //! **What it deliberately does not know:** how a problem is solved (`solvers`), where it comes
 //! from (`scenarios`), how tables are laid out (`results`), and anything of the real runner.
@@ -11,6 +11,7 @@ mod exit;
 mod generate;
 mod machine;
 mod merge;
+mod replay;
 mod solve;
 pub mod validate;
 
@@ -28,6 +29,7 @@ pub fn main() -> ExitCode {
         Command::Generate(args) => generate::run(&args),
         Command::Validate(args) => validate::command(&args),
         Command::Merge(args) => merge::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::CbcServer => solvers::cbc::serve_stdio()
             .map(|()| Exit::Done)
             .map_err(exit::Stop::output),

@@ -96,7 +96,7 @@ pub(crate) fn shown(path: &Path) -> String {
 }
 
 /// Our own allocators must never fail to verify; the libraries' answers may.
-fn is_our_bug(allocator: &str, outcome: &Outcome) -> bool {
+pub(crate) fn is_our_bug(allocator: &str, outcome: &Outcome) -> bool {
     let unverified = matches!(outcome, Outcome::Failed(f) if f.reason == FailureReason::Unverified);
     unverified && matches!(allocator, "exact" | "heuristic")
 }

@@ -1,0 +1,136 @@
+//! How long a whole cycle takes, with all the workers at the orchestrator's link.
+//!
+//! [`Law`](crate::Law) says what one worker needs, for a capacity: its transfers share the link
+//! fairly. This says when the *last* of them is through, for the time of a run. The orchestrator
+//! serves one worker at a time: it sends the parameters to the last of its list first, takes
+//! results in as they come, and evaluates the merged model before the next cycle. On recorded
+//! runs this comes nearer than fair sharing does, because the order matters: who is sent to last
+//! starts last, and two workers that finish together wait for each other.
+//!
+//! It is in `scheduler` because both modes tell a person how long a run will take before it
+//! starts, and must tell the same.
+//!
+//! What it does not know: drift, jitter and faults of workers (it takes benchmarks at their word),
+//! bandwidths other than those its [`Overheads`] were measured with, and the shipping of data.
+
+use crate::time::Span;
+
+/// What a cycle takes besides the workers' computing, as fitted on runs or measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overheads {
+    /// Between the last result and the next cycle: merging, and the evaluation of the model.
+    pub evaluation: Span,
+    /// The parameters to one worker.
+    pub down: Span,
+    /// The parameters from one worker.
+    pub up: Span,
+}
+
+impl Overheads {
+    /// The time of one cycle in which the employed workers, in the order of the orchestrator's
+    /// list, compute for so long.
+    ///
+    /// With `w` of them, worker `i` (from 1) has its parameters after `(w − i + 1) · down`, and
+    /// its result lies ready `compute_i` later. Results are taken in one at a time, the earliest
+    /// first, each for `up`.
+    pub fn cycle(&self, computes: &[Span]) -> Span {
+        let employed = computes.len() as u64;
+        let mut ready: Vec<Span> = (0..employed)
+            .zip(computes)
+            .map(|(before, &compute)| self.down * (employed - before) + compute)
+            .collect();
+        ready.sort_unstable();
+        let last = ready
+            .into_iter()
+            .fold(Span::ZERO, |through, ready| through.max(ready) + self.up);
+        self.evaluation + last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn millis(values: &[u64]) -> Vec<Span> {
+        values.iter().copied().map(Span::from_millis).collect()
+    }
+
+    fn overheads(evaluation: u64, down: u64, up: u64) -> Overheads {
+        let [evaluation, down, up] = [evaluation, down, up].map(Span::from_millis);
+        Overheads {
+            evaluation,
+            down,
+            up,
+        }
+    }
+
+    #[test]
+    fn known_cycles() {
+        let check = |computes: &[u64], expected| {
+            let cycle = overheads(500, 100, 200).cycle(&millis(computes));
+            assert_eq!(cycle, Span::from_millis(expected), "{computes:?}");
+        };
+        check(&[], 500);
+        check(&[1_000], 500 + 100 + 1_000 + 200);
+        // Ready at 1,200 and 600: the second is through at 800, the first at 1,400.
+        check(&[1_000, 500], 500 + 1_400);
+        // Ready at 700 and 1,100: who is sent to last has less to do.
+        check(&[500, 1_000], 500 + 1_300);
+        // Ready at 1,200 and 1,100: the first waits until 1,300.
+        check(&[1_000, 1_000], 500 + 1_500);
+        // Ready at 300, 200 and 100: a queue from the start, 100 + 3 · 200.
+        check(&[0, 0, 0], 500 + 700);
+        // Ready at 410, 300, 300 and 700: taken in by 500, 700, 900 and 1,100.
+        check(&[10, 0, 100, 600], 500 + 1_100);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_faster_with_more(
+            mut computes in prop::collection::vec(0..5_000_u64, 1..12), at: prop::sample::Index,
+            more in 0..5_000_u64, own in 0..999_u64, down in 0..999_u64, up in 0..999_u64,
+        ) {
+            let law = overheads(own, down, up);
+            let before = law.cycle(&millis(&computes));
+            for slower in [overheads(own + 1, down, up), overheads(own, down + 1, up), overheads(own, down, up + 1)] {
+                prop_assert!(slower.cycle(&millis(&computes)) > before);
+            }
+            let at = at.index(computes.len());
+            computes[at] += more;
+            let after = law.cycle(&millis(&computes));
+            prop_assert!(after >= before && after <= before + Span::from_millis(more));
+            computes.insert(at, more);
+            prop_assert!(law.cycle(&millis(&computes)) >= after);
+        }
+
+        #[test]
+        fn a_cycle_lies_between_no_waiting_and_waiting_for_all(
+            computes in prop::collection::vec(0..5_000_u64, 1..12),
+            own in 0..999_u64, down in 0..999_u64, up in 0..999_u64,
+        ) {
+            let cycle = overheads(own, down, up).cycle(&millis(&computes));
+            let (employed, slowest) = (computes.len() as u64, computes.iter().max().copied().unwrap_or(0));
+            prop_assert!(cycle >= Span::from_millis(own + down + slowest + up));
+            prop_assert!(cycle <= Span::from_millis(own + slowest + (down + up) * employed));
+        }
+
+        #[test]
+        fn without_a_way_down_the_list_has_no_order(
+            mut computes in prop::collection::vec(0..5_000_u64, 1..12), own in 0..999_u64, up in 0..999_u64,
+        ) {
+            let law = overheads(own, 0, up);
+            let cycle = law.cycle(&millis(&computes));
+            computes.reverse();
+            prop_assert_eq!(law.cycle(&millis(&computes)), cycle);
+        }
+
+        #[test]
+        fn nothing_overflows(computes: Vec<u64>, spans: [u64; 3]) {
+            let [evaluation, down, up] = spans.map(Span::from_nanos);
+            let computes: Vec<Span> = computes.into_iter().map(Span::from_nanos).collect();
+            let law = Overheads { evaluation, down, up };
+            prop_assert!(law.cycle(&computes) >= evaluation);
+        }
+    }
+}

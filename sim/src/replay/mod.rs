@@ -1,0 +1,228 @@
+//! `sim replay`: recorded runs against their prediction, under the same or another allocator.
+//!
+//! A prediction sees a run's [`Job`](scenarios::recorded::Job) and a calibration, and nothing
+//! that was measured in the run: with the calibration kept in the project it is the same whether
+//! the file holds measurements or not.
+
+mod line;
+mod table;
+
+use std::fs;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::Path;
+
+use scenarios::calibration::{Calibration, CalibrationError, error_percent, leave_one_out};
+use scenarios::recorded::{RecordedRun, read_runs};
+use scheduler::{Cost, Outcome, Overheads, Plan, Span};
+use solvers::{Allocator, Host};
+
+use crate::cli::ReplayArgs;
+use crate::exit::{Exit, Stop};
+use crate::solve::{is_our_bug, shown};
+
+pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
+    let (runs, mut exit) = read(args)?;
+    if runs.is_empty() {
+        return Ok(exit);
+    }
+    let (calibration, source) = calibration(args, &runs)?;
+    let left_out = if args.loo {
+        leave_one_out(&runs).map_err(|error| unfit(args, &error))?
+    } else {
+        vec![None; runs.len()]
+    };
+    let overheads = calibration.overheads();
+    let mut allocator = args.allocator.map(|name| name.create(&Host::default()));
+    let mut replays = Vec::with_capacity(runs.len());
+    for (run, left_out) in runs.iter().zip(left_out) {
+        let other = allocator
+            .as_deref_mut()
+            .map(|allocator| Other::allocate(run, allocator, &overheads));
+        if let Some(other) = &other
+            && is_our_bug(other.allocator, &other.outcome)
+        {
+            let outcome = &other.outcome;
+            eprintln!("error: a check of ours failed: run {}: {outcome:?}", run.id);
+            exit = Exit::CheckFailed;
+        }
+        replays.push(Replay {
+            predicted: run.job.predict(&run.job.batches, &overheads),
+            run,
+            left_out,
+            other,
+        });
+    }
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = if args.json {
+        replays
+            .iter()
+            .try_for_each(|replay| writeln!(out, "{}", line::of(replay)))
+    } else {
+        let text = table::render(&replays, &calibration, &source, args.workers);
+        out.write_all(text.as_bytes())
+    };
+    written.and_then(|()| out.flush()).map_err(Stop::output)?;
+    Ok(exit)
+}
+
+/// A recorded run and what is predicted of it.
+struct Replay<'a> {
+    run: &'a RecordedRun,
+    /// Its time as it was allocated.
+    predicted: Span,
+    /// The same, by overheads that were fitted without it.
+    left_out: Option<Span>,
+    /// The run as another allocator would have it.
+    other: Option<Other>,
+}
+
+/// A run under another allocation.
+struct Other {
+    allocator: &'static str,
+    outcome: Outcome,
+    /// Its time, if there is a plan.
+    predicted: Option<Span>,
+}
+
+impl Other {
+    fn allocate(run: &RecordedRun, allocator: &mut dyn Allocator, overheads: &Overheads) -> Self {
+        let outcome = allocator.measure(&run.job.problem).outcome;
+        let plan = outcome.planned().map(|planned| &planned.plan);
+        Self {
+            allocator: allocator.name(),
+            predicted: plan.map(|plan| run.job.predict(&plan.batches, overheads)),
+            outcome,
+        }
+    }
+
+    fn plan(&self) -> Option<&Plan> {
+        self.outcome.planned().map(|planned| &planned.plan)
+    }
+}
+
+impl Replay<'_> {
+    /// By how much the prediction of the recorded allocation is off, in percent.
+    fn error_percent(&self) -> Option<f64> {
+        let measured = self.run.measured.training?;
+        Some(error_percent(self.predicted, measured))
+    }
+
+    /// The recorded allocation, costed by the recorded fees.
+    fn recorded_plan(&self) -> Plan {
+        Plan::costed(&self.run.job.problem, self.run.job.batches.clone())
+    }
+
+    /// Computing times of a worker in a cycle: predicted for these batches, and the mean of those
+    /// recorded, if it was recorded with as many.
+    fn compute(&self, worker: usize, batches: u64) -> (Span, Option<Span>) {
+        let job = &self.run.job;
+        let predicted = job.speeds[worker].time_for(batches);
+        let recorded = &self.run.measured.computes[worker];
+        let is_same = job.batches[worker] == batches && !recorded.is_empty();
+        let total = || {
+            recorded
+                .iter()
+                .fold(Span::ZERO, |total, &span| total + span)
+        };
+        (predicted, is_same.then(|| total() / recorded.len() as u64))
+    }
+}
+
+/// The fee of all cycles.
+fn over_cycles(cost: Cost, cycles: u64) -> Cost {
+    Cost::from_micros(cost.micros().saturating_mul(cycles.into()))
+}
+
+/// Reads all runs; says which ones are bad, and goes on with the others unless they are to be
+/// fitted on.
+fn read(args: &ReplayArgs) -> Result<(Vec<RecordedRun>, Exit), Stop> {
+    let path = shown(&args.path);
+    let bad = |message: String| Stop::new(Exit::BadInput, message);
+    if args.path.is_dir() {
+        return Err(bad(format!(
+            "{path} is a folder: run folders cannot be replayed yet, name a JSON file of recorded runs"
+        )));
+    }
+    let text = text(&args.path).map_err(|error| {
+        bad(format!(
+            "cannot read {path}: {error}; name a JSON file of recorded runs, or - for standard input"
+        ))
+    })?;
+    let results = read_runs(&text).map_err(|error| bad(format!("{path}: {error}")))?;
+    let (mut runs, mut exit) = (Vec::with_capacity(results.len()), Exit::Done);
+    for result in results {
+        match result {
+            Ok(run) => runs.push(run),
+            Err(error) if args.loo || args.fit.is_some() => {
+                return Err(bad(format!("{path}: {error}; mend the run to fit on it")));
+            }
+            Err(error) => {
+                eprintln!("error: {path}: {error}");
+                exit = Exit::BadInput;
+            }
+        }
+    }
+    Ok((runs, exit))
+}
+
+fn text(path: &Path) -> io::Result<Vec<u8>> {
+    if path == Path::new("-") {
+        let mut text = Vec::new();
+        io::stdin().read_to_end(&mut text)?;
+        return Ok(text);
+    }
+    fs::read(path)
+}
+
+/// The calibration to predict with, and where it comes from.
+fn calibration(args: &ReplayArgs, runs: &[RecordedRun]) -> Result<(Calibration, String), Stop> {
+    if let Some(out) = &args.fit {
+        if let (Ok(from), Ok(to)) = (args.path.canonicalize(), out.canonicalize())
+            && from == to
+        {
+            let message = format!(
+                "--fit {} would write over the recorded runs, name another file",
+                out.display()
+            );
+            return Err(Stop::new(Exit::Usage, message));
+        }
+        let mut command = format!("sim replay {} --fit {}", args.path.display(), out.display());
+        if let Some(bytes) = args.parameter_bytes {
+            command += &format!(" --parameter-bytes {bytes}");
+        }
+        let kept = Calibration::lab_100mbit().parameter_bytes;
+        let bytes = args.parameter_bytes.unwrap_or(kept);
+        let fitted = Calibration::fit(runs, bytes, command).map_err(|error| unfit(args, &error))?;
+        write_whole(out, &fitted.to_json()).map_err(|error| {
+            let message = format!("cannot write {}: {error}", out.display());
+            Stop::new(Exit::Unfinished, message)
+        })?;
+        return Ok((
+            fitted,
+            format!("fitted on these runs, kept in {}", out.display()),
+        ));
+    }
+    if let Some(path) = &args.calibration {
+        let bad = |error: String| {
+            let message = format!("{}: {error}", path.display());
+            Stop::new(Exit::BadInput, message)
+        };
+        let text = fs::read(path).map_err(|error| bad(error.to_string()))?;
+        let read = Calibration::read(&text).map_err(|error| bad(error.to_string()))?;
+        return Ok((read, path.display().to_string()));
+    }
+    let source = "lab-100mbit, kept in the project".to_owned();
+    Ok((Calibration::lab_100mbit(), source))
+}
+
+fn unfit(args: &ReplayArgs, error: &CalibrationError) -> Stop {
+    Stop::new(Exit::BadInput, format!("{}: {error}", shown(&args.path)))
+}
+
+/// A file that is there is whole: it is renamed once it is.
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    fs::write(&partial, text)?;
+    fs::rename(&partial, path)
+}
