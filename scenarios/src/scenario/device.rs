@@ -1,8 +1,8 @@
 //! Device profiles by name.
 //!
-//! Speeds are batches of 32 of the 784-200-200-10 network. `desktop` is the median of the nine
-//! machines in the recorded runs, with the connection that they had. **The other figures are
-//! ours**: round numbers of the right order, not measured.
+//! Speeds are batches of 32 of the 784-200-200-10 network. The speed of `desktop` is, rounded, the
+//! median of the nine machines in the recorded runs (485), and its bandwidth and jitter are
+//! theirs. **All other figures are ours**: round numbers of the right order, not measured.
 
 /// What a kind of device brings, in the words of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

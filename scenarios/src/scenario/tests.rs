@@ -465,6 +465,29 @@ fn all_of_the_catalogue_but_one_has_a_plan() {
     }
 }
 
+/// What the simulator will draw overruns the margin as often as the risk says.
+#[test]
+fn margins_hold_for_the_fleet_that_is_drawn() {
+    let cold = "fleet.benchmark_error={ bias = 0.017, sigma = 0.06, cold = 0.1, cold_mean = 0.45 }";
+    for (set, risk) in [
+        ("job.risk=0.5", 0.5),
+        ("job.risk=0.05", 0.05),
+        ("job.risk=0.01", 0.01),
+    ] {
+        let scenario = of("ten-thousand", &[set, cold]);
+        let margin = scenario.config().margins.benchmarked.ppb() as f64 / 1e9;
+        let overruns = |worker: &WorkerSpec| {
+            worker.benchmark_factor(0) * worker.jitter_factor(1) * worker.drift_step(1) > margin
+        };
+        let fleets = (0..3).map(|replicate| scenario.fleet(1, replicate));
+        let count: usize = fleets
+            .map(|fleet| fleet.iter().filter(|w| overruns(w)).count())
+            .sum();
+        let ratio = count as f64 / 30_000.0 / risk;
+        assert!((ratio - 1.0).abs() < 0.2, "{set}: {ratio} of the risk");
+    }
+}
+
 #[test]
 fn ten_thousand_workers_are_drawn() {
     let scenario = of("ten-thousand", &[]);
