@@ -240,7 +240,7 @@ fn totals(text: &mut String, replays: &[Replay<'_>]) {
     let all = || replays.iter();
     let rows = [
         (
-            "training, runs that pass",
+            "predicted, runs that pass",
             Errors::of(all().filter(passing).filter_map(run)),
         ),
         ("predicted, all runs", Errors::of(all().filter_map(run))),
