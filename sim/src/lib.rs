@@ -1,18 +1,22 @@
 //! Allocation in simulated time, and the `sim` command.
 //!
 //! For now: solve instances, generate them, compare the allocators over many seeded tests, and
-//! merge the shards of such a comparison.
+//! merge the shards of such a comparison. Beside the command, the simulator of whole training
+//! runs: [`engine`], the order of events, and [`world`], which drives the scheduling core with
+//! them.
 //!
 //! **What it deliberately does not know:** how a problem is solved (`solvers`), where it comes
 //! from (`scenarios`), how tables are laid out (`results`), and anything of the real runner.
 
 mod cli;
+pub mod engine;
 mod exit;
 mod generate;
 mod machine;
 mod merge;
 mod solve;
 pub mod validate;
+pub mod world;
 
 use std::process::ExitCode;
 
