@@ -68,25 +68,27 @@ fn compare(
     );
 }
 
-/// What an event costs, by how many wait.
+/// What an event costs, by how many wait: the heap's levels, and the caches it does not fit.
 fn growth() {
     println!(
-        "\n{:<44}{:>14}{:>24}",
-        "completions", "ns an event", "ns by log2 of pending"
+        "\n{:<44}{:>14}{:>14}{:>20}",
+        "completions: ns an event", "bare heap", "ours", "ours by log2"
     );
     for exponent in [4_u32, 8, 12, 16, 20] {
         let workers = 1 << exponent;
-        let mut times: Vec<_> = (0..5)
-            .map(|_| {
-                let mut queue = Ours(Queue::with_capacity(workers as usize));
-                time(|| completions(&mut queue, workers, 4 * EVENTS)).0
-            })
-            .collect();
-        let nanos = median(&mut times).as_secs_f64() * 1e9 / (4 * EVENTS) as f64;
-        let pending = format!("{workers} pending");
+        let [mut bares, mut mine] = [const { Vec::new() }; 2];
+        for _ in 0..5 {
+            let mut bare = Bare::default();
+            let mut ours = Ours(Queue::with_capacity(workers as usize));
+            bares.push(time(|| completions(&mut bare, workers, 4 * EVENTS)).0);
+            mine.push(time(|| completions(&mut ours, workers, 4 * EVENTS)).0);
+        }
+        let nanos = |times: &mut [Duration]| median(times).as_secs_f64() * 1e9;
+        let [bare, mine] = [nanos(&mut bares), nanos(&mut mine)].map(|n| n / (4 * EVENTS) as f64);
         println!(
-            "{pending:<44}{nanos:>14.1}{:>24.2}",
-            nanos / f64::from(exponent)
+            "{:<44}{bare:>14.1}{mine:>14.1}{:>20.2}",
+            format!("{workers} pending"),
+            mine / f64::from(exponent)
         );
     }
 }

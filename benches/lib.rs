@@ -1,4 +1,4 @@
 //! Benches of the allocators and of `validate`: `cargo bench` runs them all.
 //!
-//! `allocators` and `validate` are criterion's. `bars` measures ratios, which criterion cannot:
+//! `engine` measures the event queue, and `peers/run` other engines beside it. `allocators` and `validate` are criterion's. `bars` measures ratios, which criterion cannot:
 //! the two sides take turns within one run, so that a machine whose speed drifts slows both.

@@ -207,7 +207,8 @@ impl Law {
         self.capacity == CapacityLaw::Full && self.shared > Span::ZERO
     }
 
-    fn ship(&self, link: &Link) -> Span {
+    /// What a cycle spends on the way of each batch: nothing where the worker holds its data.
+    pub(crate) fn ship(&self, link: &Link) -> Span {
         if self.ships_each_cycle {
             link.ship
         } else {

@@ -40,6 +40,11 @@ pub(crate) enum Command {
     /// Predict recorded runs, under the same or another allocator, and compare
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArgs),
+    /// Simulate whole training runs of a scenario
+    #[command(after_help = RUN_EXAMPLES, allow_negative_numbers = true)]
+    Run(RunArgs),
+    /// List the scenarios that come with Allot, or print one
+    Scenarios(ScenariosArgs),
     /// Solve for a parent process with CBC, which is not thread-safe
     #[command(hide = true)]
     CbcServer,
@@ -198,6 +203,45 @@ pub(crate) struct ReplayArgs {
     #[arg(long, conflicts_with = "allocator")]
     pub(crate) loo: bool,
 }
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunArgs {
+    /// A scenario file, or the name of one that comes with Allot
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenario: String,
+    /// Replace a value of the scenario; may be given many times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// How many times to run it, each with other draws; the scenario's number if not given
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) replicates: Option<u32>,
+    /// The seed of all draws; the scenario's if not given
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// The allocators to compare, separated by commas; the scenario's if not given
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub(crate) allocators: Vec<AllocatorName>,
+    /// Runs that are simulated at once; as many as there are processors if not given
+    #[arg(long, value_name = "T")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+    /// One JSON line for each run instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScenariosArgs {
+    /// The one to print
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  sim scenarios
+  sim run lab-8 --allocators heuristic,exact
+  sim run churn --replicates 200 --set job.replan=static
+  sim run mine.toml --json";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:

@@ -1,19 +1,23 @@
 //! Allocation in simulated time, and the `sim` command.
 //!
-//! For now: solve instances, generate them, compare the allocators over many seeded tests, merge
-//! the shards of such a comparison, and predict recorded runs.
+//! Solve instances, generate them, compare the allocators over many seeded tests, merge the shards
+//! of such a comparison, predict recorded runs, and simulate whole training runs: [`engine`] is
+//! the order of events, and [`world`] drives the scheduling core with them.
 //!
 //! **What it deliberately does not know:** how a problem is solved (`solvers`), where it comes
 //! from (`scenarios`), how tables are laid out (`results`), and anything of the real runner.
 
 mod cli;
+pub mod engine;
 mod exit;
 mod generate;
 mod machine;
 mod merge;
 mod replay;
+mod run;
 mod solve;
 pub mod validate;
+pub mod world;
 
 use std::process::ExitCode;
 
@@ -30,6 +34,8 @@ pub fn main() -> ExitCode {
         Command::Validate(args) => validate::command(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Run(args) => run::command(&args),
+        Command::Scenarios(args) => run::scenarios(&args),
         Command::CbcServer => solvers::cbc::serve_stdio()
             .map(|()| Exit::Done)
             .map_err(exit::Stop::output),

@@ -98,6 +98,40 @@ fn every_crate_takes_the_workspace_lints_and_says_what_it_does_not_know() {
     }
 }
 
+/// `validate` reads clocks, so that a clippy.toml cannot ban them in all of the crate.
+#[test]
+fn the_engine_and_the_world_read_no_clock_and_no_global_luck() {
+    let banned = [
+        "Instant::now",
+        "SystemTime",
+        "std::time",
+        "HashMap",
+        "HashSet",
+        "thread_rng",
+        "from_os_rng",
+        "getrandom",
+        "std::thread",
+        "std::env",
+        "std::fs",
+    ];
+    let mut files = 0;
+    for folder in ["sim/src/engine", "sim/src/world"] {
+        for entry in fs::read_dir(root().join(folder)).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let source = fs::read_to_string(&path).expect("source");
+            for word in banned {
+                assert!(
+                    !source.contains(word),
+                    "{} has {word}: time and luck are arguments there",
+                    path.display()
+                );
+            }
+            files += 1;
+        }
+    }
+    assert!(files > 10, "the engine and the world lie in sim/src");
+}
+
 #[test]
 fn files_can_be_held_in_the_head() {
     let mut folders: Vec<PathBuf> = FLOORS.iter().map(|(name, _)| root().join(name)).collect();

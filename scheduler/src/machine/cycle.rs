@@ -142,7 +142,9 @@ impl Scheduler {
             lot.expected = law.time(speed, link, employed, share.batches);
             lot.beat_batches = beat_batches;
             lot.silence = beat * MISSED_BEATS + one_way; // no beats while parameters travel
-            let first_alarm = self.now + lot.silence + one_way;
+            // Nor while data does, where it travels in every cycle.
+            let data = law.ship(link) * share.batches;
+            let first_alarm = self.now + lot.silence + one_way + data;
             if first_alarm < results_by {
                 self.alarms.set(share.worker, first_alarm);
             }

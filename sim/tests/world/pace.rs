@@ -2,10 +2,10 @@
 //!
 //! `cargo test -p sim --release --test world pace -- --ignored --nocapture --test-threads 1`
 
-use std::time::Instant as Clock;
+use std::time::{Duration, Instant as Clock};
 
 use scheduler::machine::{Ending, Replan};
-use scheduler::{Margin, Span};
+use scheduler::{Family, Margin, Span};
 use sim::world::{PipeModel, RunTotals, Way, World, run_quietly};
 
 use crate::greedy::{greedy, job, worker};
@@ -40,10 +40,24 @@ fn world(workers: u32, cycles: u32, replan: Replan) -> World {
     }
 }
 
-fn timed(world: &World) -> (RunTotals, f64) {
+/// The totals, the seconds without those of the allocator, and these with the number of answers.
+fn timed(world: &World) -> (RunTotals, f64, (f64, u64)) {
+    let (mut allocating, mut answers) = (Duration::ZERO, 0);
     let clock = Clock::now();
-    let totals = run_quietly(world, 1, 0, &mut greedy);
-    (totals, clock.elapsed().as_secs_f64())
+    let mut allocate = |family: &Family| {
+        let clock = Clock::now();
+        let choice = greedy(family);
+        allocating += clock.elapsed();
+        answers += choice.solves;
+        choice
+    };
+    let totals = run_quietly(world, 1, 0, &mut allocate);
+    let others = clock.elapsed() - allocating;
+    (
+        totals,
+        others.as_secs_f64(),
+        (allocating.as_secs_f64(), answers),
+    )
 }
 
 #[test]
@@ -51,13 +65,15 @@ fn timed(world: &World) -> (RunTotals, f64) {
 fn steps_a_second() {
     for replan in [Replan::Static, Replan::Adaptive] {
         for (workers, cycles) in [(10, 50_000), (100, 5_000), (1_000, 500), (10_000, 100)] {
-            let (totals, seconds) = timed(&world(workers, cycles, replan));
+            let (totals, seconds, (allocating, solves)) = timed(&world(workers, cycles, replan));
             println!(
                 "{replan:?}, {workers} workers, {cycles} cycles: {seconds:.2} s, {} steps, {:.2} \
-                 million a second, {:.2} million happenings a second; {}, {} orders",
+                 million a second, {:.2} million happenings a second; {allocating:.2} s for \
+                 {solves} problems and {} plans; {}, {} orders",
                 totals.steps,
                 totals.steps as f64 / seconds / 1e6,
                 totals.happenings as f64 / seconds / 1e6,
+                totals.scheduled.plans,
                 totals.ending,
                 totals.orders,
             );
@@ -73,7 +89,7 @@ fn steps_a_second() {
 
 #[test]
 fn it_ends() {
-    let (totals, _) = timed(&world(50, 20, Replan::Adaptive));
+    let (totals, ..) = timed(&world(50, 20, Replan::Adaptive));
     assert_eq!(totals.ending, Ending::Completed);
     assert!(totals.steps > 50 * 20);
 }

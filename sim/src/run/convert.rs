@@ -1,0 +1,125 @@
+//! From a scenario to the world of one replicate.
+//!
+//! The scenario draws the fleet; the world draws what happens to it. The orchestrator's link
+//! serves one transfer after the other, downloads in reverse order: that is what fits the
+//! recorded runs (`sim replay`), better than sharing it fairly does.
+
+use scenarios::Scenario;
+use scenarios::scenario::{Jitter, Partial, What, WorkerSpec};
+use scheduler::machine::Config;
+use scheduler::{Instant, Span};
+
+use crate::world::{BenchmarkModel, Fault, PipeModel, Renewal, Service, Way, WorkerModel, World};
+
+/// A mean time so long that what it is of does not happen.
+const NEVER: Span = Span::from_secs(1_000_000_000);
+
+/// A scenario that can be simulated, with what all replicates share.
+pub(super) struct Conversion<'a> {
+    scenario: &'a Scenario,
+    config: Config,
+}
+
+impl<'a> Conversion<'a> {
+    /// Refuses what the world has no model for.
+    pub(super) fn new(scenario: &'a Scenario) -> Result<Self, String> {
+        if scenario.job().partial == Partial::Discard {
+            return Err("job.partial = \"discard\" is not simulated, expected \"accept\"".into());
+        }
+        let is_gamma = |jitter| matches!(jitter, Jitter::Gamma(_));
+        if let Some(group) = scenario
+            .groups()
+            .iter()
+            .find(|group| is_gamma(group.jitter))
+        {
+            return Err(format!(
+                "the jitter of {} is a gamma distribution, which is not simulated, expected lognormal",
+                group.name
+            ));
+        }
+        Ok(Self {
+            scenario,
+            config: scenario.config(),
+        })
+    }
+
+    /// The world of one replicate.
+    pub(super) fn world(&self, seed: u64, replicate: u64) -> World {
+        let (model, link) = (self.scenario.model(), self.scenario.link());
+        let fleet = self.scenario.fleet(seed, replicate);
+        let mut workers: Vec<WorkerModel> = fleet.iter().map(|spec| self.worker(spec)).collect();
+        for trouble in &self.scenario.faults().trace {
+            let at = Instant::START + trouble.at;
+            let faults = &mut workers[trouble.worker].faults;
+            match trouble.what {
+                What::Dropout => faults.push((at, Fault::Leave)),
+                What::Return => faults.push((at, Fault::Return)),
+                What::Stall(span) => faults.push((at, Fault::Stall(span))),
+                What::Slowdown { factor, lasts } => {
+                    faults.push((at, Fault::Slow(factor.as_f64())));
+                    if let Some(lasts) = lasts {
+                        faults.push((at + lasts, Fault::Slow(1.0)));
+                    }
+                }
+            }
+        }
+        for worker in &mut workers {
+            worker.faults.sort_by_key(|(at, _)| *at); // stable: the file's order at one moment
+        }
+        let mut world = World::new(self.config.clone(), workers);
+        world.down = PipeModel {
+            service: Service::Fifo,
+            last_first: true,
+            parameters: link.down.time_for(model.parameters),
+            batch: link.down.time_for(model.batch),
+        };
+        world.up = PipeModel {
+            service: Service::Fifo,
+            last_first: false,
+            parameters: link.up.time_for(model.parameters),
+            batch: link.up.time_for(model.batch),
+        };
+        world.aggregation = model.aggregation;
+        if model.evaluation_waits {
+            world.aggregation = world.aggregation + model.evaluation;
+        }
+        world
+    }
+
+    fn worker(&self, spec: &WorkerSpec) -> WorkerModel {
+        let (model, troubles) = (self.scenario.model(), self.scenario.faults());
+        let renewal = |every: Option<Span>, lasts: Option<Span>| {
+            every.map(|every| Renewal {
+                every,
+                lasts: lasts.unwrap_or(NEVER),
+            })
+        };
+        let way = Way {
+            down: spec.down.time_for(model.parameters),
+            up: spec.up.time_for(model.parameters),
+            batch: spec.profile.link.ship,
+            latency: spec.latency,
+        };
+        WorkerModel {
+            profile: spec.profile,
+            // One error a run, drawn by the scenario: a certain outlier of that factor.
+            benchmark: BenchmarkModel {
+                outlier_chance: 1.0,
+                outlier_factor: 1.0 / spec.benchmark_factor(0),
+                ..BenchmarkModel::default()
+            },
+            jitter: match spec.jitter {
+                Jitter::Lognormal(sigma) => sigma.as_f64(),
+                Jitter::None | Jitter::Gamma(_) => 0.0,
+            },
+            drift: spec.drift.as_f64(),
+            way,
+            joins_at: Instant::START + spec.joins,
+            dropouts: renewal(troubles.dropout_every, troubles.return_after),
+            stalls: renewal(troubles.stall_every, Some(troubles.stall_for)),
+            slowdowns: renewal(troubles.slowdown_every, troubles.slowdown_for)
+                .map(|renewal| (renewal, troubles.slowdown_factor.as_f64())),
+            ..WorkerModel::new(spec.speed(), spec.profile.fee)
+        }
+    }
+}
