@@ -6,9 +6,10 @@ use scheduler::{Choice, Family, Instant, Span};
 
 use super::draws::Draws;
 use super::faults::Chance;
+use super::judge::Faults;
 use super::model::World;
 use super::pipe::Pipe;
-use super::totals::RunTotals;
+use super::totals::{CycleTruth, RunTotals};
 use super::worker::{Away, Luck, Order, Transfer, Worker};
 use crate::engine::{Queue, Stamp};
 
@@ -28,6 +29,26 @@ pub fn run(
     sink: &mut dyn FnMut(Instant, &Record),
 ) -> RunTotals {
     let mut driver = Driver::new(world, seed, replicate, allocate, sink);
+    driver.set_out();
+    driver.run()
+}
+
+/// Runs one replicate, and tells after every cycle what was so in it.
+///
+/// That takes time in the number of workers, every cycle, which a run that nobody judges saves.
+///
+/// # Panics
+/// As [`run`] does.
+pub fn run_judged(
+    world: &World,
+    seed: u64,
+    replicate: u64,
+    allocate: &mut dyn FnMut(&Family) -> Choice,
+    sink: &mut dyn FnMut(Instant, &Record),
+    judge: &mut dyn FnMut(&CycleTruth),
+) -> RunTotals {
+    let mut driver = Driver::new(world, seed, replicate, allocate, sink);
+    driver.judge = Some(judge);
     driver.set_out();
     driver.run()
 }
@@ -87,6 +108,8 @@ pub(super) struct Driver<'a> {
     pub(super) world: &'a World,
     allocate: &'a mut dyn FnMut(&Family) -> Choice,
     sink: &'a mut dyn FnMut(Instant, &Record),
+    pub(super) judge: Option<&'a mut dyn FnMut(&CycleTruth)>,
+    pub(super) faults: Faults,
     scheduler: Scheduler,
     pub(super) queue: Queue<Happening>,
     pub(super) now: Instant,
@@ -139,6 +162,8 @@ impl<'a> Driver<'a> {
             world,
             allocate,
             sink,
+            judge: None,
+            faults: Faults::default(),
             scheduler: Scheduler::new(world.config.clone()),
             queue: Queue::with_capacity(2 * world.workers.len() + 8),
             now: Instant::START,
@@ -266,7 +291,12 @@ impl<'a> Driver<'a> {
 
     fn carry_out(&mut self, action: Action) {
         match action {
-            Action::Record(record) => (self.sink)(self.now, &record),
+            Action::Record(record) => {
+                (self.sink)(self.now, &record);
+                if let Record::Cycle(row) = record {
+                    self.judge(&row);
+                }
+            }
             Action::Train {
                 worker,
                 epoch,
@@ -278,6 +308,7 @@ impl<'a> Driver<'a> {
                 results_by: _,
             } => {
                 self.orders += 1;
+                self.faults.of_cycle(cycle);
                 let order = Order::Train {
                     cycle,
                     batches,

@@ -74,6 +74,7 @@ impl Driver<'_> {
 
     pub(super) fn by_chance(&mut self, worker: u32, chance: Chance, begins: bool) {
         let lasts = self.expect_chance(worker, chance, !begins);
+        self.count_fault(worker);
         match chance {
             Chance::Dropout => self.set_away(worker, Away::Chance, begins),
             Chance::Stall if begins => self.stand_still(worker, lasts),
@@ -89,6 +90,7 @@ impl Driver<'_> {
     }
 
     pub(super) fn told(&mut self, worker: u32, fault: u32) {
+        self.count_fault(worker);
         let faults = &self.world.workers[worker as usize].faults;
         match faults[fault as usize].1 {
             Fault::Leave => self.set_away(worker, Away::Told, true),
@@ -109,6 +111,7 @@ impl Driver<'_> {
         match (was_here, state.is_here()) {
             (false, true) => {
                 state.still_until = Instant::START; // it was started anew
+                state.here_since = self.now;
                 self.queue.push(self.now, Happening::Joins(worker));
             }
             (true, false) => {

@@ -15,6 +15,7 @@
 mod draws;
 mod driver;
 mod faults;
+mod judge;
 mod model;
 mod orders;
 mod overrun;
@@ -23,9 +24,9 @@ mod progress;
 mod totals;
 mod worker;
 
-pub use driver::{run, run_quietly};
+pub use driver::{run, run_judged, run_quietly};
 pub use model::{
     BenchmarkModel, Fault, PipeModel, Renewal, Service, SolveModel, Way, WorkerModel, World,
 };
 pub use overrun::{OverrunStudy, Overruns, Share};
-pub use totals::RunTotals;
+pub use totals::{CycleTruth, RunTotals};

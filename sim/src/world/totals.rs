@@ -1,7 +1,21 @@
 //! What came of a simulated run.
 
-use scheduler::machine::{Config, Ending, Limit, Totals};
-use scheduler::{Instant, Span};
+use scheduler::machine::{Config, CycleId, Ending, Limit, Totals};
+use scheduler::{Family, Instant, Span};
+
+/// What was so in a cycle, whatever the scheduler thought: for judging it.
+#[derive(Clone, Debug)]
+pub struct CycleTruth {
+    /// The cycle, which is over; its row was given just before.
+    pub cycle: CycleId,
+    /// The question with the true speeds of the workers that were there all through it, jitter
+    /// and margins left out. If the exact allocator has a plan, the cycle was *feasible*.
+    pub family: Family,
+    /// Faults that began or ended within the cycle, of workers that were there.
+    pub faults: u64,
+    /// Those among them that struck a worker at its share.
+    pub faults_at_work: u64,
+}
 
 /// What came of one run, in simulation.md's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,6 +22,8 @@ pub(super) enum Away {
 #[derive(Debug)]
 pub(super) struct Worker {
     away: u8,
+    /// Since when it is there, if it is.
+    pub(super) here_since: Instant,
     /// Its stay, if the scheduler knows of it and it knows that.
     pub(super) epoch: Option<Epoch>,
     pub(super) warm: bool,
@@ -91,6 +93,7 @@ impl Worker {
     pub(super) fn new() -> Self {
         Self {
             away: Away::NotYet as u8,
+            here_since: Instant::START,
             epoch: None,
             warm: false,
             task: None,

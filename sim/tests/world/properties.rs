@@ -2,11 +2,11 @@
 
 use std::thread;
 
-use scheduler::machine::{Billing, Fate, Limit, Record, Replan};
-use scheduler::{Margin, Span};
-use sim::world::{PipeModel, Renewal, RunTotals, Service, SolveModel, Way, World};
+use scheduler::machine::{Billing, CycleResult, Fate, Limit, Record, Replan};
+use scheduler::{Margin, Margins, Span};
+use sim::world::{PipeModel, Renewal, RunTotals, Service, SolveModel, Way, World, run_judged};
 
-use crate::greedy::{Row, job, lots, rows, worker};
+use crate::greedy::{Row, greedy, job, lots, rows, worker};
 
 /// A world in which everything happens.
 fn rough(service: Service, replan: Replan, billing: Billing) -> World {
@@ -173,4 +173,57 @@ fn every_batch_is_accepted_or_lost_and_limits_hold() {
         complete > 1_000 && rare > Some(0) && refused == 0,
         "{fates:?}"
     );
+}
+
+/// A cycle that could be done, and that no fault struck, is done by a scheduler that knows the
+/// speeds; judging changes nothing.
+#[test]
+fn truth_is_told_and_changes_nothing() {
+    let mut world = rough(Service::Fair, Replan::Adaptive, Billing::Computed);
+    world.config.margins = Margins::NONE;
+    for worker in &mut world.workers {
+        worker.benchmark.error = 0.0;
+        worker.benchmark.round = 0.0;
+        worker.benchmark.outlier_chance = 0.0;
+        (worker.jitter, worker.drift) = (0.0, 0.0);
+        worker.slowdowns = None;
+        for faults in [&mut worker.dropouts, &mut worker.stalls] {
+            *faults = faults.map(|Renewal { every, lasts }| Renewal {
+                every: every * 5,
+                lasts,
+            });
+        }
+    }
+    let (mut untouched, mut touched, mut done) = (0, 0, 0);
+    for replicate in 0..60 {
+        let (mut same, mut truths) = (Vec::new(), Vec::new());
+        let totals = run_judged(
+            &world,
+            5,
+            replicate,
+            &mut greedy,
+            &mut |at, record| same.push((at, *record)),
+            &mut |truth| {
+                let feasible = greedy(&truth.family).outcome.planned().is_some();
+                truths.push((truth.cycle, feasible, truth.faults));
+            },
+        );
+        assert_eq!((totals, same.clone()), rows(&world, 5, replicate));
+        let cycles = same.iter().filter_map(|(_, record)| match record {
+            Record::Cycle(row) => Some(row),
+            _ => None,
+        });
+        assert_eq!(cycles.clone().count(), truths.len(), "one for each cycle");
+        for (row, (cycle, feasible, faults)) in cycles.zip(truths) {
+            assert_eq!(row.cycle, cycle);
+            if faults > 0 {
+                touched += 1;
+            } else if feasible {
+                untouched += 1;
+                done += u32::from(row.result == CycleResult::Complete);
+            }
+        }
+    }
+    assert!(touched > 100 && untouched > 80, "{touched} and {untouched}");
+    assert!(done * 100 >= untouched * 95, "{done} of {untouched}");
 }

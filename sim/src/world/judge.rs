@@ -1,0 +1,88 @@
+//! What was so in a cycle, for those who judge how well it was planned.
+
+use scheduler::machine::{CycleId, CycleRow, WorkerId};
+use scheduler::{Candidate, CapacityLaw, Family, Law, Link, Margin};
+
+use super::driver::Driver;
+use super::totals::CycleTruth;
+use super::worker::{Order, Task};
+
+/// The faults since the running cycle began.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Faults {
+    cycle: CycleId,
+    all: u64,
+    at_work: u64,
+}
+
+impl Faults {
+    /// Counts anew when a cycle begins.
+    pub(super) fn of_cycle(&mut self, cycle: CycleId) {
+        if self.cycle != cycle {
+            *self = Self {
+                cycle,
+                ..Self::default()
+            };
+        }
+    }
+}
+
+impl Driver<'_> {
+    pub(super) fn count_fault(&mut self, worker: u32) {
+        let state = &self.workers[worker as usize];
+        if state.is_here() {
+            let trains = matches!(
+                state.task,
+                Some(Task {
+                    order: Order::Train { .. },
+                    ..
+                })
+            );
+            self.faults.all += 1;
+            self.faults.at_work += u64::from(trains);
+        }
+    }
+
+    pub(super) fn judge(&mut self, row: &CycleRow) {
+        let Some(judge) = &mut self.judge else {
+            return;
+        };
+        let config = &self.world.config;
+        let workers = self.workers.iter().zip(&self.world.workers).zip(&self.luck);
+        let candidates = (0..)
+            .zip(workers)
+            .filter_map(|(id, ((state, model), luck))| {
+                if !state.is_here() || state.here_since > row.started {
+                    return None;
+                }
+                // In parts per million of the time that a batch takes by its speed alone.
+                let slower = luck.wandered * state.slow * state.slow_by_chance * 1e6;
+                Some(Candidate {
+                    worker: WorkerId::new(id),
+                    fee: model.profile.fee,
+                    speed: model.speed.stretched(slower.round() as u32, 1_000_000),
+                    margin: Margin::NONE,
+                    link: Link {
+                        transfer: model.way.down + model.way.up,
+                        latency: model.way.latency * 2,
+                        ship: model.way.batch,
+                    },
+                    most: model.profile.most,
+                })
+            });
+        let law = Law {
+            capacity: CapacityLaw::Full,
+            ..config.law
+        };
+        let demand = (config.batches, config.s_min, config.beta);
+        let family = Family::new(demand, row.limit, law, candidates.collect())
+            .expect("the configuration was checked, and bounds the number of workers");
+        self.faults.of_cycle(row.cycle);
+        judge(&CycleTruth {
+            cycle: row.cycle,
+            family,
+            faults: self.faults.all,
+            faults_at_work: self.faults.at_work,
+        });
+    }
+}
