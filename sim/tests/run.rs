@@ -1,0 +1,137 @@
+//! `sim run` and `sim scenarios` through the command line.
+
+mod common;
+
+use common::sim;
+use serde_json::Value;
+
+fn lines(args: &[&str]) -> Vec<Value> {
+    let run = sim(args);
+    run.assert_done();
+    let parse = |line: &str| serde_json::from_str(line).expect("a line of JSON");
+    run.stdout.lines().map(parse).collect()
+}
+
+#[test]
+fn the_catalogue_is_listed_and_every_scenario_runs() {
+    let list = sim(&["scenarios"]);
+    list.assert_done();
+    let names: Vec<&str> = list
+        .stdout
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(names.contains(&"lab-8") && names.contains(&"churn"));
+    for name in names {
+        if name == "ten-thousand" {
+            continue; // seconds each, even with few replicates
+        }
+        let runs = lines(&["run", name, "--replicates", "3", "--json"]);
+        assert_eq!(runs.len(), 3, "{name}");
+        for run in runs {
+            assert!(
+                run["ending"].is_string() && run["wall_s"].is_number(),
+                "{run}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
+    let args = [
+        "run",
+        "churn",
+        "--replicates",
+        "12",
+        "--allocators",
+        "heuristic,exact",
+        "--json",
+    ];
+    let with = |more: &[&str]| {
+        let run = sim(&[&args[..], more].concat());
+        run.assert_done();
+        run.stdout
+    };
+    let one = with(&["--threads", "1"]);
+    assert_eq!(one, with(&["--threads", "2"]));
+    assert_eq!(one, with(&["--threads", "3"]));
+    assert_ne!(one, with(&["--seed", "2"]));
+    // More replicates leave the first ones as they are.
+    let more = sim(&[
+        "run",
+        "churn",
+        "--replicates",
+        "13",
+        "--allocators",
+        "heuristic",
+        "--json",
+    ]);
+    let first = |text: &str| text.lines().take(12).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(first(&one), first(&more.stdout));
+}
+
+/// 92 batches fit into 15 s: 92 parts of data and 6.16 of parameters each way at 9.25 a second,
+/// and 92 batches at 25.1 a second.
+#[test]
+fn dabs_worked_example_takes_what_it_says() {
+    for run in lines(&["run", "dab", "--replicates", "1", "--json"]) {
+        let expected = (92.0 + 2.0 * 6.16) / 9.25 + 92.0 / 25.1;
+        let wall = run["wall_s"].as_f64().expect("a number");
+        assert!(
+            (wall - expected).abs() < 0.01,
+            "{wall} s, expected {expected}"
+        );
+        assert_eq!(
+            (&run["cycles_complete"], &run["missed"]),
+            (&1.into(), &false.into())
+        );
+    }
+    let too_many = lines(&[
+        "run",
+        "dab",
+        "--replicates",
+        "1",
+        "--json",
+        "--set",
+        "job.batches=93",
+    ]);
+    assert_eq!(too_many[0]["ending"], "insufficient_capacity");
+}
+
+/// The recorded runs of the seven PCs took 2.1 s a cycle in the median; the scenario is made to
+/// their speeds and their link, and overruns its limit as they did.
+#[test]
+fn the_seeds_lab_overruns_as_it_did() {
+    for run in lines(&["run", "lab-7", "--replicates", "8", "--json"]) {
+        assert_eq!(run["missed"], true, "{run}");
+        let wall = run["wall_s"].as_f64().expect("a number");
+        assert!((120.0..320.0).contains(&wall), "{wall} s for 80 cycles");
+    }
+}
+
+#[test]
+fn an_infeasible_scenario_ends_with_its_reason() {
+    for run in lines(&["run", "infeasible", "--replicates", "2", "--json"]) {
+        assert_eq!(run["ending"], "insufficient_capacity");
+        assert_eq!(run["fee"], 0.0);
+    }
+    let table = sim(&["run", "infeasible", "--replicates", "2"]);
+    table.assert_done();
+    assert!(
+        table
+            .stdout
+            .contains("2 runs ended early: insufficient_capacity")
+    );
+}
+
+#[test]
+fn what_cannot_be_run_is_explained() {
+    sim(&["run", "nowhere"]).assert_fails(3, "there is no file nowhere and no scenario");
+    sim(&["run", "dab", "--set", "job.batchs=3"]).assert_fails(3, "did you mean batches?");
+    sim(&["run", "dab", "--set", "job.batches"]).assert_fails(2, "job.batches");
+    sim(&["run", "dab", "--set", "job.partial=discard"]).assert_fails(3, "not simulated");
+    sim(&["run", "dab", "--replicates", "0"]).assert_fails(2, "--replicates");
+    sim(&["run", "dab", "--set", "job.allocator=magic"]).assert_fails(3, "no allocator is called");
+    sim(&["scenarios", "nowhere"]).assert_fails(2, "expected a TOML file or one of lab-8");
+}
