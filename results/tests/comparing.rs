@@ -245,9 +245,9 @@ exact           99       99          0  0.0000 ± 0.0000   0.0000   2.0 us   2.0
 cbc             98       98          0  0.0000 ± 0.0000   0.0000   3.0 us   3.0 us   3.0 us 300.0 us
 
 heuristic: 1.010 % of the plans compared are suboptimal [0.179, 5.502]; by 1.9000 % on average
-heuristic: 1 infeasible
-exact: 1 infeasible
+heuristic, exact: 1 infeasible
 cbc: 1 infeasible, 1 failed, 1 bounded
+± and [ ] are 95 % confidence intervals; times are wall time a solve, verification included
 
 mismatches: 0 of feasibility, 0 of cost, 0 of lower bounds
 
