@@ -10,7 +10,7 @@ use serde::Serialize;
 use simcore::{Event, EventHandler, Simulation, SimulationContext, cast};
 
 #[path = "../../../sim/src/engine/mod.rs"]
-#[allow(dead_code, unused_imports)]
+#[allow(dead_code, unused_imports, reason = "only the queue is measured")]
 mod engine;
 #[path = "../../models.rs"]
 mod models;
