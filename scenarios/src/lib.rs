@@ -2,7 +2,7 @@
 //! files, scenarios, recorded runs, and what the machines behind them were calibrated to.
 //!
 //! A [`Scenario`] is a job, the workers that may do it, and what goes wrong, read from a TOML file
-//! into valid types only; [`catalogue`] lists those that come with Allot. The simulator and the
+//! into valid types only; [`catalogue()`] lists those that come with Allot. The simulator and the
 //! real runner read the same ones.
 //!
 //! **What it deliberately does not know:** how a problem is solved and which allocators there are
