@@ -43,6 +43,9 @@ pub(crate) enum Command {
     /// Simulate whole training runs of a scenario
     #[command(after_help = RUN_EXAMPLES, allow_negative_numbers = true)]
     Run(RunArgs),
+    /// Simulate a scenario under every combination of the values of some of its keys
+    #[command(after_help = SWEEP_EXAMPLES, allow_negative_numbers = true)]
+    Sweep(SweepArgs),
     /// List the scenarios that come with Allot, or print one
     Scenarios(ScenariosArgs),
     /// Solve for a parent process with CBC, which is not thread-safe
@@ -206,6 +209,34 @@ pub(crate) struct ReplayArgs {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) of: ReplicateArgs,
+    /// One JSON line for each run instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SweepArgs {
+    #[command(flatten)]
+    pub(crate) of: ReplicateArgs,
+    /// Give a key of the scenario each of these values; with several, every combination is run
+    #[arg(long, value_name = "KEY=VALUE,VALUE", required = true)]
+    pub(crate) vary: Vec<String>,
+    /// One JSON line for each row instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write the rows into this CSV file too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Write over the file if it is there already
+    #[arg(long, requires = "out")]
+    pub(crate) overwrite: bool,
+}
+
+/// Which scenario is simulated and how often.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReplicateArgs {
     /// A scenario file, or the name of one that comes with Allot
     #[arg(value_name = "SCENARIO")]
     pub(crate) scenario: String,
@@ -224,9 +255,16 @@ pub(crate) struct RunArgs {
     /// Runs that are simulated at once; as many as there are processors if not given
     #[arg(long, value_name = "T")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
-    /// One JSON line for each run instead of a table
-    #[arg(long)]
-    pub(crate) json: bool,
+}
+
+impl ReplicateArgs {
+    /// As many as there are processors, if the command line does not say.
+    pub(crate) fn threads(&self) -> usize {
+        match self.threads {
+            Some(threads) => threads.get(),
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -242,6 +280,15 @@ Examples:
   sim run lab-8 --allocators heuristic,exact
   sim run churn --replicates 200 --set job.replan=static
   sim run mine.toml --json";
+
+const SWEEP_EXAMPLES: &str = "\
+Examples:
+  sim sweep lab-8 --vary job.risk=0.01,0.05,0.2 --replicates 200
+  sim sweep churn --vary job.replan=static,adaptive --vary job.s_min=0,5 --out churn.csv
+  sim sweep mine.toml --vary workers.pc3.fee=1,2 --allocators heuristic,exact --json
+
+The last key varies fastest. All combinations have the same draws if their seed is the same. A
+combination that is wrong or cannot be simulated is a row with its error; the exit code is then 3.";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:

@@ -16,7 +16,9 @@ mod merge;
 mod replay;
 mod run;
 mod solve;
+mod sweep;
 pub mod validate;
+mod whole;
 pub mod world;
 
 use std::process::ExitCode;
@@ -35,6 +37,7 @@ pub fn main() -> ExitCode {
         Command::Merge(args) => merge::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Run(args) => run::command(&args),
+        Command::Sweep(args) => sweep::command(&args),
         Command::Scenarios(args) => run::scenarios(&args),
         Command::CbcServer => solvers::cbc::serve_stdio()
             .map(|()| Exit::Done)

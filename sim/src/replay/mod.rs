@@ -19,6 +19,7 @@ use solvers::{Allocator, Host};
 use crate::cli::ReplayArgs;
 use crate::exit::{Exit, Stop};
 use crate::solve::{is_our_bug, shown};
+use crate::whole::WholeFile;
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
     let (runs, mut exit) = read(args)?;
@@ -193,7 +194,8 @@ fn calibration(args: &ReplayArgs, runs: &[RecordedRun]) -> Result<(Calibration, 
         let kept = Calibration::lab_100mbit().parameter_bytes;
         let bytes = args.parameter_bytes.unwrap_or(kept);
         let fitted = Calibration::fit(runs, bytes, command).map_err(|error| unfit(args, &error))?;
-        write_whole(out, &fitted.to_json()).map_err(|error| {
+        let written = WholeFile::create(out).and_then(|file| file.publish(&fitted.to_json()));
+        written.map_err(|error| {
             let message = format!("cannot write {}: {error}", out.display());
             Stop::new(Exit::Unfinished, message)
         })?;
@@ -217,12 +219,4 @@ fn calibration(args: &ReplayArgs, runs: &[RecordedRun]) -> Result<(Calibration, 
 
 fn unfit(args: &ReplayArgs, error: &CalibrationError) -> Stop {
     Stop::new(Exit::BadInput, format!("{}: {error}", shown(&args.path)))
-}
-
-/// A file that is there is whole: it is renamed once it is.
-fn write_whole(path: &Path, text: &str) -> io::Result<()> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    fs::write(&partial, text)?;
-    fs::rename(&partial, path)
 }

@@ -15,14 +15,14 @@ use crate::world::{BenchmarkModel, Fault, PipeModel, Renewal, Service, Way, Work
 const NEVER: Span = Span::from_secs(1_000_000_000);
 
 /// A scenario that can be simulated, with what all replicates share.
-pub(super) struct Conversion<'a> {
-    scenario: &'a Scenario,
+pub(crate) struct Conversion {
+    scenario: Scenario,
     config: Config,
 }
 
-impl<'a> Conversion<'a> {
+impl Conversion {
     /// Refuses what the world has no model for.
-    pub(super) fn new(scenario: &'a Scenario) -> Result<Self, String> {
+    pub(super) fn new(scenario: Scenario) -> Result<Self, String> {
         if scenario.job().partial == Partial::Discard {
             return Err("job.partial = \"discard\" is not simulated, expected \"accept\"".into());
         }
@@ -38,9 +38,13 @@ impl<'a> Conversion<'a> {
             ));
         }
         Ok(Self {
-            scenario,
             config: scenario.config(),
+            scenario,
         })
+    }
+
+    pub(super) fn scenario(&self) -> &Scenario {
+        &self.scenario
     }
 
     /// The world of one replicate.

@@ -3,17 +3,18 @@
 use results::{Estimate, Moments, share};
 use serde_json::{Value, json};
 
-use super::Simulated;
+use super::Setting;
+use super::figures::{dash, fee, interval, lost_percent, mean, per_run, shown, wall};
 use crate::world::RunTotals;
 
 /// A line for each run, in order.
-pub(super) fn lines(simulated: &Simulated) -> String {
+pub(super) fn lines(setting: &Setting, runs: &[Vec<RunTotals>]) -> String {
     let mut text = String::new();
-    for (allocator, runs) in simulated.allocators.iter().zip(&simulated.runs) {
+    for (allocator, runs) in setting.allocators.iter().zip(runs) {
         for (replicate, run) in runs.iter().enumerate() {
             let line = json!({
                 "allocator": allocator.name(),
-                "seed": simulated.seed,
+                "seed": setting.seed,
                 "replicate": replicate,
                 "ending": run.ending.reason(),
                 "missed": run.is_missed(),
@@ -46,7 +47,7 @@ fn decimal(text: &str) -> Value {
 }
 
 /// A row for each allocator, then paired differences from the first.
-pub(super) fn table(simulated: &Simulated, bold: bool) -> String {
+pub(super) fn table(setting: &Setting, runs: &[Vec<RunTotals>], bold: bool) -> String {
     let heading = |text: String| {
         if bold {
             format!("\x1b[1m{text}\x1b[0m\n")
@@ -54,14 +55,14 @@ pub(super) fn table(simulated: &Simulated, bold: bool) -> String {
             text + "\n"
         }
     };
-    let job = simulated.scenario.job();
-    let replicates = simulated.runs.first().map_or(0, Vec::len);
+    let job = setting.scenario().job();
+    let replicates = runs.first().map_or(0, Vec::len);
     let mut text = heading(format!(
         "{} cycles of {} batches; {} workers; {replicates} replicates",
         job.cycles,
         job.batches,
-        simulated
-            .scenario
+        setting
+            .scenario()
             .groups()
             .iter()
             .map(|group| group.count)
@@ -71,7 +72,7 @@ pub(super) fn table(simulated: &Simulated, bold: bool) -> String {
         "{:<10}{:>22}{:>17}{:>9}{:>20}{:>9}{:>10}{:>7}",
         "allocator", "fee", "wall s", "limit s", "missed %", "complete", "truncated", "failed"
     ));
-    for (allocator, runs) in simulated.allocators.iter().zip(&simulated.runs) {
+    for (allocator, runs) in setting.allocators.iter().zip(runs) {
         let missed = runs.iter().filter(|run| run.is_missed()).count() as u64;
         let limit = mean(runs, |run| run.limit.seconds_f64());
         text += &format!(
@@ -87,7 +88,7 @@ pub(super) fn table(simulated: &Simulated, bold: bool) -> String {
         );
     }
     text.push('\n');
-    for (allocator, runs) in simulated.allocators.iter().zip(&simulated.runs) {
+    for (allocator, runs) in setting.allocators.iter().zip(runs) {
         text += &format!(
             "{}: of all batches ordered {} % lost; {} moved to other workers and {} plans a run\n",
             allocator.name(),
@@ -100,12 +101,9 @@ pub(super) fn table(simulated: &Simulated, bold: bool) -> String {
             text += &format!("{name}: {count} runs ended early: {reason}, such as: {example}\n");
         }
     }
-    if let Some((first, others)) = simulated.runs.split_first() {
-        let names = simulated
-            .allocators
-            .iter()
-            .map(|allocator| allocator.name());
-        let base = simulated.allocators[0].name();
+    if let Some((first, others)) = runs.split_first() {
+        let names = setting.allocators.iter().map(|allocator| allocator.name());
+        let base = setting.allocators[0].name();
         for (name, runs) in names.skip(1).zip(others) {
             text += &format!(
                 "{name} against {base}, paired: fee {}, wall {} s\n",
@@ -115,25 +113,6 @@ pub(super) fn table(simulated: &Simulated, bold: bool) -> String {
         }
     }
     text + "± and [ ] are 95 % confidence intervals; cycles are means a run\n"
-}
-
-fn fee(run: &RunTotals) -> f64 {
-    run.scheduled.cost.units_f64()
-}
-
-fn wall(run: &RunTotals) -> f64 {
-    run.wall.seconds_f64()
-}
-
-fn lost_percent(run: &RunTotals) -> f64 {
-    let (accepted, lost) = (run.scheduled.accepted as f64, run.scheduled.lost as f64);
-    100.0 * lost / (accepted + lost).max(1.0)
-}
-
-fn mean(runs: &[RunTotals], of: impl Fn(&RunTotals) -> f64) -> Option<Estimate> {
-    let mut moments = Moments::default();
-    runs.iter().for_each(|run| moments.add(of(run)));
-    moments.mean()
 }
 
 /// The mean of the differences, replicate by replicate.
@@ -147,40 +126,6 @@ fn difference(
         moments.add(of(run) - of(base));
     }
     moments.mean()
-}
-
-fn per_run(runs: &[RunTotals], of: impl Fn(&RunTotals) -> f64) -> String {
-    mean(runs, of).map_or_else(dash, |mean| format!("{:.2}", mean.value))
-}
-
-fn shown(estimate: Option<Estimate>, places: usize) -> String {
-    match estimate {
-        Some(Estimate {
-            value,
-            high: Some(high),
-            ..
-        }) => format!("{value:.places$} ± {:.places$}", high - value),
-        Some(Estimate { value, .. }) => format!("{value:.places$}"),
-        None => dash(),
-    }
-}
-
-/// A share in percent with its interval, which need not be symmetric.
-fn interval(estimate: Option<Estimate>) -> String {
-    match estimate {
-        Some(Estimate {
-            value,
-            low: Some(low),
-            high: Some(high),
-        }) => format!(
-            "{:.1} [{:.1}, {:.1}]",
-            100.0 * value,
-            100.0 * low,
-            100.0 * high
-        ),
-        Some(Estimate { value, .. }) => format!("{:.1}", 100.0 * value),
-        None => dash(),
-    }
 }
 
 /// Why runs did not reach their last cycle, in the words of the first of each kind; the most
@@ -199,8 +144,4 @@ fn endings(runs: &[RunTotals]) -> Vec<(&'static str, String, usize)> {
     }
     counts.sort_by_key(|(.., count)| std::cmp::Reverse(*count));
     counts
-}
-
-fn dash() -> String {
-    "-".to_owned()
 }

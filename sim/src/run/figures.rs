@@ -1,0 +1,62 @@
+//! What is said of many runs together: means and shares with their 95 % confidence intervals.
+
+use results::{Estimate, Moments};
+
+use crate::world::RunTotals;
+
+pub(crate) fn fee(run: &RunTotals) -> f64 {
+    run.scheduled.cost.units_f64()
+}
+
+pub(crate) fn wall(run: &RunTotals) -> f64 {
+    run.wall.seconds_f64()
+}
+
+pub(crate) fn lost_percent(run: &RunTotals) -> f64 {
+    let (accepted, lost) = (run.scheduled.accepted as f64, run.scheduled.lost as f64);
+    100.0 * lost / (accepted + lost).max(1.0)
+}
+
+pub(crate) fn mean(runs: &[RunTotals], of: impl Fn(&RunTotals) -> f64) -> Option<Estimate> {
+    let mut moments = Moments::default();
+    runs.iter().for_each(|run| moments.add(of(run)));
+    moments.mean()
+}
+
+pub(crate) fn per_run(runs: &[RunTotals], of: impl Fn(&RunTotals) -> f64) -> String {
+    mean(runs, of).map_or_else(dash, |mean| format!("{:.2}", mean.value))
+}
+
+pub(crate) fn shown(estimate: Option<Estimate>, places: usize) -> String {
+    match estimate {
+        Some(Estimate {
+            value,
+            high: Some(high),
+            ..
+        }) => format!("{value:.places$} ± {:.places$}", high - value),
+        Some(Estimate { value, .. }) => format!("{value:.places$}"),
+        None => dash(),
+    }
+}
+
+/// A share in percent with its interval, which need not be symmetric.
+pub(crate) fn interval(estimate: Option<Estimate>) -> String {
+    match estimate {
+        Some(Estimate {
+            value,
+            low: Some(low),
+            high: Some(high),
+        }) => format!(
+            "{:.1} [{:.1}, {:.1}]",
+            100.0 * value,
+            100.0 * low,
+            100.0 * high
+        ),
+        Some(Estimate { value, .. }) => format!("{:.1}", 100.0 * value),
+        None => dash(),
+    }
+}
+
+pub(crate) fn dash() -> String {
+    "-".to_owned()
+}

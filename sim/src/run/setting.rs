@@ -1,0 +1,95 @@
+//! What is to be simulated: a scenario with what the command line sets, and who allocates.
+
+use std::fs;
+use std::io;
+
+use scenarios::{Overrides, Scenario};
+use solvers::AllocatorName;
+
+use super::convert::Conversion;
+use crate::cli::ReplicateArgs;
+use crate::exit::{Exit, Stop};
+
+/// The text of a scenario, before anything is set in it.
+pub(crate) struct Source {
+    /// As the command line has it.
+    name: String,
+    /// As messages have it.
+    file: String,
+    text: String,
+}
+
+impl Source {
+    /// A file's, or else one of the catalogue.
+    pub(crate) fn open(name: &str) -> Result<Self, Stop> {
+        let (file, text) = match fs::read_to_string(name) {
+            Ok(text) => (name.to_owned(), text),
+            Err(error) => match scenarios::named(name) {
+                Some(entry) => (format!("{}.toml", entry.name), entry.text.to_owned()),
+                None if error.kind() == io::ErrorKind::NotFound => {
+                    return Err(Stop::new(Exit::BadInput, unknown(name)));
+                }
+                None => {
+                    let message = format!("cannot read {name}: {error}");
+                    return Err(Stop::new(Exit::BadInput, message));
+                }
+            },
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            file,
+            text,
+        })
+    }
+}
+
+/// A scenario that can be simulated, and how.
+pub(crate) struct Setting {
+    pub(crate) conversion: Conversion,
+    pub(crate) seed: u64,
+    pub(crate) replicates: usize,
+    pub(crate) allocators: Vec<AllocatorName>,
+}
+
+impl Setting {
+    /// What the command line does not say, the scenario does.
+    ///
+    /// # Errors
+    /// All that is wrong with the scenario, a line each.
+    pub(crate) fn new(
+        source: &Source,
+        overrides: &Overrides,
+        args: &ReplicateArgs,
+    ) -> Result<Self, Vec<String>> {
+        let scenario = Scenario::parse(&source.file, &source.text, overrides)
+            .map_err(|errors| errors.lines().to_vec())?;
+        let wrong = |message: String| vec![format!("{}: {message}", source.name)];
+        let mut allocators = args.allocators.clone();
+        if allocators.is_empty() {
+            let name = scenario.job().allocator.parse();
+            allocators.push(name.map_err(|error| wrong(format!("job.allocator: {error}")))?);
+        }
+        Ok(Self {
+            seed: args.seed.unwrap_or(scenario.run().seed),
+            replicates: args.replicates.unwrap_or(scenario.run().replicates) as usize,
+            allocators,
+            conversion: Conversion::new(scenario).map_err(wrong)?,
+        })
+    }
+
+    pub(crate) fn scenario(&self) -> &Scenario {
+        self.conversion.scenario()
+    }
+}
+
+/// What to say of a name that is neither a file's nor in the catalogue.
+pub(super) fn unknown(name: &str) -> String {
+    let names: Vec<&str> = scenarios::catalogue()
+        .iter()
+        .map(|entry| entry.name)
+        .collect();
+    format!(
+        "there is no file {name} and no scenario of that name, expected a TOML file or one of {}",
+        names.join(", ")
+    )
+}

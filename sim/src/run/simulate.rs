@@ -1,0 +1,142 @@
+//! Many replicates of many settings at once.
+//!
+//! No result depends on the threads: each run draws from streams of its own and is put in its own
+//! place.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use solvers::{Allocator, AllocatorName, Host};
+
+use super::setting::Setting;
+use crate::world::{self, RunTotals};
+
+/// The runs of a setting, by allocator, then by replicate.
+pub(crate) type Runs = Vec<Vec<RunTotals>>;
+
+/// Runs every replicate of every setting under all of its allocators, and makes of each setting's
+/// runs what is wanted of them as soon as they are complete: only what is under way is held.
+pub(crate) fn simulate<R: Send>(
+    settings: &[&Setting],
+    threads: usize,
+    finish: impl Fn(&Setting, Runs) -> R + Sync,
+) -> Vec<R> {
+    let runs_of = |setting: &&Setting| setting.replicates * setting.allocators.len();
+    let progress = ProgressBar::new(settings.iter().map(runs_of).sum::<usize>() as u64);
+    let style = "{bar:32} {human_pos}/{human_len} runs  {eta} left";
+    progress.set_style(ProgressStyle::with_template(style).expect("the template is valid"));
+
+    // The replicates of all settings in one row: where each setting's begin.
+    let mut total = 0;
+    let mut starts = Vec::with_capacity(settings.len());
+    for setting in settings {
+        starts.push(total);
+        total += setting.replicates;
+    }
+    let slots: Vec<Mutex<Slot<R>>> = settings.iter().map(|_| Mutex::default()).collect();
+    in_parallel(total, threads, Vec::new, |solvers, index| {
+        let at = starts.partition_point(|start| *start <= index) - 1;
+        let (setting, replicate) = (settings[at], index - starts[at]);
+        let runs = replicate_of(setting, replicate as u64, solvers, &progress);
+        let complete = {
+            let mut slot = slots[at].lock().unwrap_or_else(PoisonError::into_inner);
+            slot.runs.push((replicate, runs));
+            (slot.runs.len() == setting.replicates).then(|| std::mem::take(&mut slot.runs))
+        };
+        if let Some(runs) = complete {
+            let result = finish(setting, in_order(runs, setting.allocators.len()));
+            let mut slot = slots[at].lock().unwrap_or_else(PoisonError::into_inner);
+            slot.result = Some(result);
+        }
+    });
+    progress.finish_and_clear();
+    slots
+        .into_iter()
+        .map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner))
+        .map(|slot| slot.result.expect("a setting has at least one replicate"))
+        .collect()
+}
+
+/// Does so many pieces of work on so many threads, each with a state of its own; what comes of
+/// them is in the order of the pieces.
+pub(crate) fn in_parallel<S, T: Send>(
+    pieces: usize,
+    threads: usize,
+    state: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, usize) -> T + Sync,
+) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(pieces));
+    thread::scope(|scope| {
+        for _ in 0..threads.min(pieces) {
+            scope.spawn(|| {
+                let mut state = state();
+                loop {
+                    let piece = next.fetch_add(1, Ordering::Relaxed);
+                    if piece >= pieces {
+                        break;
+                    }
+                    let result = work(&mut state, piece);
+                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                    done.push((piece, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_unstable_by_key(|(piece, _)| *piece);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// What is known of a setting so far.
+struct Slot<R> {
+    /// By replicate, in the order in which they were done; each by allocator.
+    runs: Vec<(usize, Vec<RunTotals>)>,
+    result: Option<R>,
+}
+
+impl<R> Default for Slot<R> {
+    fn default() -> Self {
+        Self {
+            runs: Vec::new(),
+            result: None,
+        }
+    }
+}
+
+/// An allocator is made once a thread: some start processes.
+type Solvers = Vec<(AllocatorName, Box<dyn Allocator>)>;
+
+/// One replicate under every allocator.
+fn replicate_of(
+    setting: &Setting,
+    replicate: u64,
+    solvers: &mut Solvers,
+    progress: &ProgressBar,
+) -> Vec<RunTotals> {
+    let world = setting.conversion.world(setting.seed, replicate);
+    let run = |name: &AllocatorName| {
+        let known = solvers.iter().position(|(known, _)| known == name);
+        let at = known.unwrap_or_else(|| {
+            solvers.push((*name, name.create(&Host::default())));
+            solvers.len() - 1
+        });
+        let solver = &mut solvers[at].1;
+        let totals = world::run_quietly(&world, setting.seed, replicate, &mut |family| {
+            family.cheapest(|problem| solver.measure(problem).outcome)
+        });
+        progress.inc(1);
+        totals
+    };
+    setting.allocators.iter().map(run).collect()
+}
+
+/// From by replicate in any order to by allocator.
+fn in_order(mut runs: Vec<(usize, Vec<RunTotals>)>, allocators: usize) -> Runs {
+    runs.sort_unstable_by_key(|(replicate, _)| *replicate);
+    (0..allocators)
+        .map(|allocator| runs.iter().map(|(_, runs)| runs[allocator]).collect())
+        .collect()
+}

@@ -1,0 +1,167 @@
+//! `sim sweep`: a scenario under every combination of the values of some of its keys.
+//!
+//! Every combination has the same draws as `sim run` of it alone would have, so that differences
+//! between combinations of one seed are not differences of luck. A combination that is wrong is a
+//! row like the others, with its error: a long sweep is not lost to one bad value.
+
+mod row;
+mod write;
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use scenarios::Overrides;
+use scenarios::scenario::Vary;
+
+use crate::cli::{ReplicateArgs, SweepArgs};
+use crate::exit::{Exit, Stop};
+use crate::run::{self, Setting, Source, in_parallel, simulate};
+use crate::whole::WholeFile;
+use row::{Row, is_column};
+
+/// More than anyone means to ask for; each takes memory before the first is simulated.
+const MOST_COMBINATIONS: usize = 100_000;
+
+/// The sub-command.
+pub(crate) fn command(args: &SweepArgs) -> Result<Exit, Stop> {
+    let overrides = run::overrides(&args.of)?;
+    let varied = varied(&args.vary)?;
+    let source = Source::open(&args.of.scenario)?;
+    let file = match &args.out {
+        Some(path) => Some((path, create(path, args.overwrite)?)),
+        None => None,
+    };
+    let threads = args.of.threads();
+    let combinations = Vary::product(&varied, &overrides);
+    eprintln!(
+        "{} combinations of {}; {threads} threads",
+        combinations.len(),
+        args.of.scenario
+    );
+
+    let keys: Vec<&str> = varied.iter().map(Vary::key).collect();
+    let rows = rows(&source, &combinations, &args.of, keys.len(), threads);
+    let text = if args.json {
+        write::lines(&keys, &rows)
+    } else {
+        write::table(&keys, &rows, run::is_bold())
+    };
+    // The file first: whoever reads standard output may leave early.
+    let written = file.map_or(Ok(()), |(path, file)| {
+        file.publish(&write::csv(&keys, &rows)).map_err(|error| {
+            let message = format!("cannot write {}: {error}", path.display());
+            Stop::new(Exit::Unfinished, message)
+        })
+    });
+    let mut out = io::stdout().lock();
+    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written?;
+    printed.map_err(Stop::output)?;
+    match rows.iter().filter(|row| row.is_bad()).count() {
+        0 => Ok(Exit::Done),
+        bad => Err(Stop::new(
+            Exit::BadInput,
+            format!(
+                "{bad} of {} rows could not be simulated, see why in them",
+                rows.len()
+            ),
+        )),
+    }
+}
+
+/// The keys and their values; every key once, and named unlike what is found out.
+fn varied(texts: &[String]) -> Result<Vec<Vary>, Stop> {
+    let usage = |message: String| Stop::new(Exit::Usage, message);
+    let mut all: Vec<Vary> = Vec::with_capacity(texts.len());
+    let mut combinations = 1_usize;
+    for text in texts {
+        let vary = Vary::parse(text).map_err(|error| usage(error.to_string()))?;
+        let key = vary.key();
+        if all.iter().any(|other| other.key() == key) {
+            return Err(usage(format!(
+                "--vary {key} is given twice, expected each key once with all of its values"
+            )));
+        }
+        if is_column(key) {
+            return Err(usage(format!(
+                "--vary {key} is no key of a scenario, expected one such as job.risk"
+            )));
+        }
+        combinations = combinations.saturating_mul(vary.values().len());
+        all.push(vary);
+    }
+    if combinations > MOST_COMBINATIONS {
+        return Err(usage(format!(
+            "--vary asks for more combinations than can be run, expected at most {MOST_COMBINATIONS}"
+        )));
+    }
+    Ok(all)
+}
+
+/// The file, before hours are spent on what would go into it.
+fn create(path: &Path, overwrite: bool) -> Result<WholeFile, Stop> {
+    let usage = |message: String| Stop::new(Exit::Usage, message);
+    match path.symlink_metadata() {
+        // Renaming would replace a device or a link, which nobody means.
+        Ok(found) if !found.is_file() => {
+            return Err(usage(format!(
+                "--out {}: that is no plain file, expected the name of one",
+                path.display()
+            )));
+        }
+        Ok(_) if !overwrite => {
+            return Err(usage(format!(
+                "--out {} is there already, expected another name or --overwrite",
+                path.display()
+            )));
+        }
+        _ => {}
+    }
+    WholeFile::create(path)
+        .map_err(|error| usage(format!("cannot write {}: {error}", path.display())))
+}
+
+/// The rows of every combination in order, those of its allocators in order.
+fn rows(
+    source: &Source,
+    combinations: &[Overrides],
+    args: &ReplicateArgs,
+    keys: usize,
+    threads: usize,
+) -> Vec<Row> {
+    let settings: Vec<Result<Setting, Vec<String>>> = in_parallel(
+        combinations.len(),
+        threads,
+        || (),
+        |(), at| Setting::new(source, &combinations[at], args),
+    );
+    let good: Vec<&Setting> = settings.iter().flatten().collect();
+    let mut simulated = simulate(&good, threads, Row::figures).into_iter();
+    let mut rows = Vec::new();
+    for (combination, setting) in combinations.iter().zip(&settings) {
+        // What is varied goes before all that is set, and so comes last.
+        let pairs = combination.pairs().collect::<Vec<_>>();
+        let values: Vec<String> = pairs[pairs.len() - keys..]
+            .iter()
+            .map(|(_, value)| (*value).to_owned())
+            .collect();
+        match setting {
+            Ok(setting) => {
+                let figures = simulated.next().expect("every setting is simulated");
+                for (allocator, figures) in setting.allocators.iter().zip(figures) {
+                    rows.push(Row::new(&values, Some(*allocator), Ok(figures)));
+                }
+            }
+            // As many rows as it would have had, where that is known.
+            Err(lines) if args.allocators.is_empty() => {
+                rows.push(Row::new(&values, None, Err(lines.join("; "))));
+            }
+            Err(lines) => rows.extend(
+                args.allocators
+                    .iter()
+                    .map(|name| Row::new(&values, Some(*name), Err(lines.join("; ")))),
+            ),
+        }
+    }
+    rows
+}
