@@ -110,6 +110,29 @@ fn the_seeds_lab_overruns_as_it_did() {
     }
 }
 
+/// What re-planning is for: with it nearly every cycle that could be complete is, without it not.
+#[test]
+fn adaptive_completes_what_static_loses() {
+    let share = |replan: &str| {
+        let set = format!("job.replan={replan}");
+        let runs = lines(&[
+            "run",
+            "churn",
+            "--replicates",
+            "40",
+            "--json",
+            "--set",
+            &set,
+        ]);
+        let sum = |key: &str| runs.iter().filter_map(|run| run[key].as_u64()).sum::<u64>() as f64;
+        assert!(sum("cycles_untouched") <= sum("cycles_feasible"));
+        sum("cycles_untouched_complete") / sum("cycles_untouched")
+    };
+    let (adaptive, fixed) = (share("adaptive"), share("static"));
+    assert!(adaptive >= 0.99, "{adaptive}");
+    assert!(fixed < 0.95, "{fixed}");
+}
+
 #[test]
 fn an_infeasible_scenario_ends_with_its_reason() {
     for run in lines(&["run", "infeasible", "--replicates", "2", "--json"]) {

@@ -2,28 +2,31 @@
 
 use results::{Estimate, Moments};
 
-use crate::world::RunTotals;
+use super::simulate::Run;
 
-pub(crate) fn fee(run: &RunTotals) -> f64 {
-    run.scheduled.cost.units_f64()
+pub(crate) fn fee(run: &Run) -> f64 {
+    run.totals.scheduled.cost.units_f64()
 }
 
-pub(crate) fn wall(run: &RunTotals) -> f64 {
-    run.wall.seconds_f64()
+pub(crate) fn wall(run: &Run) -> f64 {
+    run.totals.wall.seconds_f64()
 }
 
-pub(crate) fn lost_percent(run: &RunTotals) -> f64 {
-    let (accepted, lost) = (run.scheduled.accepted as f64, run.scheduled.lost as f64);
+pub(crate) fn lost_percent(run: &Run) -> f64 {
+    let (accepted, lost) = (
+        run.totals.scheduled.accepted as f64,
+        run.totals.scheduled.lost as f64,
+    );
     100.0 * lost / (accepted + lost).max(1.0)
 }
 
-pub(crate) fn mean(runs: &[RunTotals], of: impl Fn(&RunTotals) -> f64) -> Option<Estimate> {
+pub(crate) fn mean(runs: &[Run], of: impl Fn(&Run) -> f64) -> Option<Estimate> {
     let mut moments = Moments::default();
     runs.iter().for_each(|run| moments.add(of(run)));
     moments.mean()
 }
 
-pub(crate) fn per_run(runs: &[RunTotals], of: impl Fn(&RunTotals) -> f64) -> String {
+pub(crate) fn per_run(runs: &[Run], of: impl Fn(&Run) -> f64) -> String {
     mean(runs, of).map_or_else(dash, |mean| format!("{:.2}", mean.value))
 }
 

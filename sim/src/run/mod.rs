@@ -16,7 +16,7 @@ use scenarios::Overrides;
 use crate::cli::{ReplicateArgs, RunArgs, ScenariosArgs};
 use crate::exit::{Exit, Stop};
 pub(crate) use setting::{Setting, Source};
-pub(crate) use simulate::{Runs, in_parallel, simulate};
+pub(crate) use simulate::{Run, Runs, in_parallel, simulate};
 
 /// The sub-command.
 pub(crate) fn command(args: &RunArgs) -> Result<Exit, Stop> {

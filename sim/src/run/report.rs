@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::Setting;
 use super::figures::{dash, fee, interval, lost_percent, mean, per_run, shown, wall};
-use crate::world::RunTotals;
+use super::simulate::Run;
 
 /// A line for each run, in order.
-pub(super) fn lines(setting: &Setting, runs: &[Vec<RunTotals>]) -> String {
+pub(super) fn lines(setting: &Setting, runs: &[Vec<Run>]) -> String {
     let mut text = String::new();
     for (allocator, runs) in setting.allocators.iter().zip(runs) {
         for (replicate, run) in runs.iter().enumerate() {
@@ -16,21 +16,25 @@ pub(super) fn lines(setting: &Setting, runs: &[Vec<RunTotals>]) -> String {
                 "allocator": allocator.name(),
                 "seed": setting.seed,
                 "replicate": replicate,
-                "ending": run.ending.reason(),
-                "missed": run.is_missed(),
-                "wall_s": run.wall.seconds_f64(),
-                "limit_s": run.limit.seconds_f64(),
-                "setup_s": run.setup.seconds_f64(),
-                "fee": decimal(&run.scheduled.cost.to_string()),
-                "cycles_complete": run.scheduled.complete,
-                "cycles_truncated": run.scheduled.truncated,
-                "cycles_failed": run.scheduled.failed,
-                "batches_accepted": run.scheduled.accepted,
-                "batches_lost": run.scheduled.lost,
-                "batches_moved": run.scheduled.moved,
-                "plans": run.scheduled.plans,
-                "orders": run.orders,
-                "overruns": run.overruns,
+                "ending": run.totals.ending.reason(),
+                "missed": run.totals.is_missed(),
+                "wall_s": run.totals.wall.seconds_f64(),
+                "limit_s": run.totals.limit.seconds_f64(),
+                "setup_s": run.totals.setup.seconds_f64(),
+                "fee": decimal(&run.totals.scheduled.cost.to_string()),
+                "cycles_complete": run.totals.scheduled.complete,
+                "cycles_truncated": run.totals.scheduled.truncated,
+                "cycles_failed": run.totals.scheduled.failed,
+                "batches_accepted": run.totals.scheduled.accepted,
+                "batches_lost": run.totals.scheduled.lost,
+                "batches_moved": run.totals.scheduled.moved,
+                "plans": run.totals.scheduled.plans,
+                "cycles_feasible": run.judged.feasible,
+                "cycles_feasible_complete": run.judged.feasible_complete,
+                "cycles_untouched": run.judged.untouched,
+                "cycles_untouched_complete": run.judged.untouched_complete,
+                "orders": run.totals.orders,
+                "overruns": run.totals.overruns,
             });
             text += &format!("{line}\n");
         }
@@ -47,7 +51,7 @@ fn decimal(text: &str) -> Value {
 }
 
 /// A row for each allocator, then paired differences from the first.
-pub(super) fn table(setting: &Setting, runs: &[Vec<RunTotals>], bold: bool) -> String {
+pub(super) fn table(setting: &Setting, runs: &[Vec<Run>], bold: bool) -> String {
     let heading = |text: String| {
         if bold {
             format!("\x1b[1m{text}\x1b[0m\n")
@@ -73,8 +77,8 @@ pub(super) fn table(setting: &Setting, runs: &[Vec<RunTotals>], bold: bool) -> S
         "allocator", "fee", "wall s", "limit s", "missed %", "complete", "truncated", "failed"
     ));
     for (allocator, runs) in setting.allocators.iter().zip(runs) {
-        let missed = runs.iter().filter(|run| run.is_missed()).count() as u64;
-        let limit = mean(runs, |run| run.limit.seconds_f64());
+        let missed = runs.iter().filter(|run| run.totals.is_missed()).count() as u64;
+        let limit = mean(runs, |run| run.totals.limit.seconds_f64());
         text += &format!(
             "{:<10}{:>22}{:>17}{:>9}{:>20}{:>9}{:>10}{:>7}\n",
             allocator.name(),
@@ -82,9 +86,9 @@ pub(super) fn table(setting: &Setting, runs: &[Vec<RunTotals>], bold: bool) -> S
             shown(mean(runs, wall), 2),
             limit.map_or_else(dash, |limit| format!("{:.1}", limit.value)),
             interval(share(missed, runs.len() as u64)),
-            per_run(runs, |run| f64::from(run.scheduled.complete)),
-            per_run(runs, |run| f64::from(run.scheduled.truncated)),
-            per_run(runs, |run| f64::from(run.scheduled.failed)),
+            per_run(runs, |run| f64::from(run.totals.scheduled.complete)),
+            per_run(runs, |run| f64::from(run.totals.scheduled.truncated)),
+            per_run(runs, |run| f64::from(run.totals.scheduled.failed)),
         );
     }
     text.push('\n');
@@ -93,8 +97,22 @@ pub(super) fn table(setting: &Setting, runs: &[Vec<RunTotals>], bold: bool) -> S
             "{}: of all batches ordered {} % lost; {} moved to other workers and {} plans a run\n",
             allocator.name(),
             shown(mean(runs, lost_percent), 3),
-            per_run(runs, |run| run.scheduled.moved as f64),
-            per_run(runs, |run| f64::from(run.scheduled.plans)),
+            per_run(runs, |run| run.totals.scheduled.moved as f64),
+            per_run(runs, |run| f64::from(run.totals.scheduled.plans)),
+        );
+        let sum = |of: fn(&Run) -> u64| runs.iter().map(of).sum::<u64>();
+        let complete = interval(share(
+            sum(|run| run.judged.feasible_complete),
+            sum(|run| run.judged.feasible),
+        ));
+        let untouched = interval(share(
+            sum(|run| run.judged.untouched_complete),
+            sum(|run| run.judged.untouched),
+        ));
+        text += &format!(
+            "{}: {complete} % of the feasible cycles complete; {untouched} % of those without a \
+             fault within\n",
+            allocator.name(),
         );
         for (reason, example, count) in endings(runs) {
             let name = allocator.name();
@@ -112,15 +130,12 @@ pub(super) fn table(setting: &Setting, runs: &[Vec<RunTotals>], bold: bool) -> S
             );
         }
     }
-    text + "± and [ ] are 95 % confidence intervals; cycles are means a run\n"
+    text + "± and [ ] are 95 % confidence intervals; cycles are means a run; a cycle is feasible if \
+            the\ntrue speeds of the workers that were there all through it allow for a plan\n"
 }
 
 /// The mean of the differences, replicate by replicate.
-fn difference(
-    runs: &[RunTotals],
-    base: &[RunTotals],
-    of: impl Fn(&RunTotals) -> f64,
-) -> Option<Estimate> {
+fn difference(runs: &[Run], base: &[Run], of: impl Fn(&Run) -> f64) -> Option<Estimate> {
     let mut moments = Moments::default();
     for (run, base) in runs.iter().zip(base) {
         moments.add(of(run) - of(base));
@@ -130,16 +145,16 @@ fn difference(
 
 /// Why runs did not reach their last cycle, in the words of the first of each kind; the most
 /// frequent first.
-fn endings(runs: &[RunTotals]) -> Vec<(&'static str, String, usize)> {
+fn endings(runs: &[Run]) -> Vec<(&'static str, String, usize)> {
     let mut counts: Vec<(&'static str, String, usize)> = Vec::new();
     for run in runs {
-        if run.ending.reason() == "completed" {
+        if run.totals.ending.reason() == "completed" {
             continue;
         }
-        let reason = run.ending.reason();
+        let reason = run.totals.ending.reason();
         match counts.iter_mut().find(|(known, ..)| *known == reason) {
             Some((.., count)) => *count += 1,
-            None => counts.push((reason, run.ending.to_string(), 1)),
+            None => counts.push((reason, run.totals.ending.to_string(), 1)),
         }
     }
     counts.sort_by_key(|(.., count)| std::cmp::Reverse(*count));

@@ -3,18 +3,59 @@
 //! No result depends on the threads: each run draws from streams of its own and is put in its own
 //! place.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use solvers::{Allocator, AllocatorName, Host};
+use scheduler::machine::{CycleResult, Record};
+use solvers::{Allocator, AllocatorName, Exact, Host};
 
 use super::setting::Setting;
-use crate::world::{self, RunTotals};
+use crate::world::{self, CycleTruth, RunTotals};
 
 /// The runs of a setting, by allocator, then by replicate.
-pub(crate) type Runs = Vec<Vec<RunTotals>>;
+pub(crate) type Runs = Vec<Vec<Run>>;
+
+/// What came of one run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    pub(crate) totals: RunTotals,
+    pub(crate) judged: Judged,
+}
+
+/// What the true speeds would have allowed. A cycle is *feasible* if the exact allocator has a plan
+/// with the true speeds of the workers that were there all through it, and *untouched* if no fault
+/// began or ended within it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Judged {
+    /// Cycles that were feasible.
+    pub(crate) feasible: u64,
+    /// Of these, how many were complete.
+    pub(crate) feasible_complete: u64,
+    /// Cycles that were feasible and untouched.
+    pub(crate) untouched: u64,
+    /// Of these, how many were complete.
+    pub(crate) untouched_complete: u64,
+}
+
+impl Judged {
+    fn add(&mut self, truth: &CycleTruth, is_complete: bool, exact: &mut Exact) {
+        let choice = truth
+            .family
+            .cheapest(|problem| exact.measure(problem).outcome);
+        if choice.outcome.planned().is_none() {
+            return;
+        }
+        self.feasible += 1;
+        self.feasible_complete += u64::from(is_complete);
+        if truth.faults == 0 {
+            self.untouched += 1;
+            self.untouched_complete += u64::from(is_complete);
+        }
+    }
+}
 
 /// Runs every replicate of every setting under all of its allocators, and makes of each setting's
 /// runs what is wanted of them as soon as they are complete: only what is under way is held.
@@ -93,7 +134,7 @@ pub(crate) fn in_parallel<S, T: Send>(
 /// What is known of a setting so far.
 struct Slot<R> {
     /// By replicate, in the order in which they were done; each by allocator.
-    runs: Vec<(usize, Vec<RunTotals>)>,
+    runs: Vec<(usize, Vec<Run>)>,
     result: Option<R>,
 }
 
@@ -115,7 +156,7 @@ fn replicate_of(
     replicate: u64,
     solvers: &mut Solvers,
     progress: &ProgressBar,
-) -> Vec<RunTotals> {
+) -> Vec<Run> {
     let world = setting.conversion.world(setting.seed, replicate);
     let run = |name: &AllocatorName| {
         let known = solvers.iter().position(|(known, _)| known == name);
@@ -124,17 +165,29 @@ fn replicate_of(
             solvers.len() - 1
         });
         let solver = &mut solvers[at].1;
-        let totals = world::run_quietly(&world, setting.seed, replicate, &mut |family| {
-            family.cheapest(|problem| solver.measure(problem).outcome)
-        });
+        let (mut judged, mut exact) = (Judged::default(), Exact::default());
+        // A cycle is judged just after its row was given.
+        let is_complete = Cell::new(false);
+        let totals = world::run_judged(
+            &world,
+            setting.seed,
+            replicate,
+            &mut |family| family.cheapest(|problem| solver.measure(problem).outcome),
+            &mut |_, record| {
+                if let Record::Cycle(row) = record {
+                    is_complete.set(row.result == CycleResult::Complete);
+                }
+            },
+            &mut |truth| judged.add(truth, is_complete.get(), &mut exact),
+        );
         progress.inc(1);
-        totals
+        Run { totals, judged }
     };
     setting.allocators.iter().map(run).collect()
 }
 
 /// From by replicate in any order to by allocator.
-fn in_order(mut runs: Vec<(usize, Vec<RunTotals>)>, allocators: usize) -> Runs {
+fn in_order(mut runs: Vec<(usize, Vec<Run>)>, allocators: usize) -> Runs {
     runs.sort_unstable_by_key(|(replicate, _)| *replicate);
     (0..allocators)
         .map(|allocator| runs.iter().map(|(_, runs)| runs[allocator]).collect())

@@ -4,9 +4,9 @@ use results::{Estimate, share};
 use serde_json::{Value, json};
 use solvers::AllocatorName;
 
+use crate::run::Run;
 use crate::run::figures::{fee, lost_percent, mean, wall};
 use crate::run::{Runs, Setting};
-use crate::world::RunTotals;
 
 /// The columns after those of the varied keys, in JSON and CSV.
 pub(super) const COLUMNS: [&str; 19] = [
@@ -126,20 +126,20 @@ impl Row {
     }
 }
 
-fn figures(setting: &Setting, runs: &[RunTotals]) -> Figures {
-    let of = |of: &dyn Fn(&RunTotals) -> f64| mean(runs, of).map(|mean| mean.value);
-    let missed = runs.iter().filter(|run| run.is_missed()).count();
+fn figures(setting: &Setting, runs: &[Run]) -> Figures {
+    let of = |of: &dyn Fn(&Run) -> f64| mean(runs, of).map(|mean| mean.value);
+    let missed = runs.iter().filter(|run| run.totals.is_missed()).count();
     Figures {
         seed: setting.seed,
         replicates: runs.len(),
         fee: mean(runs, fee),
         wall: mean(runs, wall),
-        limit: of(&|run| run.limit.seconds_f64()),
+        limit: of(&|run| run.totals.limit.seconds_f64()),
         missed: share(missed as u64, runs.len() as u64),
-        complete: of(&|run| f64::from(run.scheduled.complete)),
-        truncated: of(&|run| f64::from(run.scheduled.truncated)),
-        failed: of(&|run| f64::from(run.scheduled.failed)),
+        complete: of(&|run| f64::from(run.totals.scheduled.complete)),
+        truncated: of(&|run| f64::from(run.totals.scheduled.truncated)),
+        failed: of(&|run| f64::from(run.totals.scheduled.failed)),
         lost_percent: of(&lost_percent),
-        plans: of(&|run| f64::from(run.scheduled.plans)),
+        plans: of(&|run| f64::from(run.totals.scheduled.plans)),
     }
 }
