@@ -51,15 +51,16 @@ impl Plan {
         let lot = problem.lot();
         // Every solve ends here, so one pass without branches: who is employed is as good as
         // random. Sums of nonsense may wrap; they are used only if every worker is within its
-        // bounds, and then they fit: 10^6 workers of 10^9 batches at 10^12 micro-units.
-        let (mut total, mut employed, mut cost) = (0_u64, 0_u64, 0_u128);
+        // bounds, and then the batches fit: 10^6 workers of 10^9.
+        let (mut total, mut employed, mut cost, mut fees) = (0_u64, 0_u64, 0_u64, 0_u64);
         let mut within = true;
         for (&x, w) in self.batches.iter().zip(workers) {
             let is_employed = x != 0;
             within &= !is_employed | ((x >= lot) & (x <= w.s_max));
             total = total.wrapping_add(x);
             employed += u64::from(is_employed);
-            cost = cost.wrapping_add(w.fee.times(x).micros());
+            cost = cost.wrapping_add(w.fee.micros().wrapping_mul(x));
+            fees |= w.fee.micros(); // no fee is above this
         }
         if !within {
             return Err(self.first_outside(problem));
@@ -72,11 +73,16 @@ impl Plan {
             let beta = problem.beta();
             return Err(Violation::TooFewWorkers { employed, beta });
         }
-        if cost != self.cost.micros() {
-            return Err(Violation::Cost {
-                stated: self.cost,
-                actual: Cost::from_micros(cost),
-            });
+        let fits = u128::from(fees) * u128::from(total) <= u128::from(u64::MAX);
+        let actual = if fits {
+            Cost::from_micros(cost.into())
+        } else {
+            let pairs = workers.iter().zip(&self.batches);
+            pairs.map(|(w, &x)| w.fee.times(x)).sum()
+        };
+        if actual != self.cost {
+            let stated = self.cost;
+            return Err(Violation::Cost { stated, actual });
         }
         Ok(())
     }
@@ -210,5 +216,24 @@ mod tests {
             dear.verify(&problem()).unwrap_err().to_string(),
             "the plan states a cost of 14.000001, its batches cost 14"
         );
+    }
+
+    /// A cost beyond 64 bits takes the longer way, to the same answer.
+    #[test]
+    fn large_costs_are_checked_exactly() {
+        let worker = Worker {
+            s_max: 1_000_000_000,
+            fee: Fee::MAX,
+        };
+        let problem = Problem::new(2_000_000_000, 0, 0, vec![worker; 2]).expect("valid");
+        let plan = Plan::costed(&problem, vec![1_000_000_000; 2]);
+        assert_eq!(plan.cost.micros(), 2_000_000_000 * 1_000_000_000_000);
+        assert_eq!(plan.verify(&problem), Ok(()));
+        // What the cost is after wrapping around 64 bits does not pass.
+        let wrapped = Plan {
+            cost: Cost::from_micros(plan.cost.micros() % (1 << 64)),
+            ..plan
+        };
+        assert!(wrapped.verify(&problem).is_err());
     }
 }
