@@ -17,6 +17,7 @@ mod replay;
 mod run;
 mod solve;
 mod sweep;
+mod terminal;
 pub mod validate;
 mod whole;
 pub mod world;

@@ -1,13 +1,12 @@
 //! `sim merge`: the shards of a validation as one.
 
-use std::io::{self, IsTerminal, Write};
-
 use results::{ResultsError, Style};
 use serde_json::json;
 
 use crate::cli::MergeArgs;
 use crate::exit::{Exit, Stop};
 use crate::machine;
+use crate::terminal;
 
 pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Stop> {
     let report = results::merge::merge(&args.shards, &args.out, args.overwrite, |_, shards| {
@@ -38,11 +37,9 @@ pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Stop> {
         };
         Stop::new(exit, error)
     })?;
-    let bold = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let text = results::render(&report, Style { bold });
-    let mut out = io::stdout().lock();
-    write!(out, "{text}\ntables: {}\n", args.out.display())
-        .and_then(|()| out.flush())
-        .map_err(Stop::output)?;
+    let bold = terminal::is_bold();
+    let mut text = results::render(&report, Style { bold });
+    text += &format!("\ntables: {}\n", args.out.display());
+    terminal::print(&text)?;
     Ok(Exit::Done)
 }

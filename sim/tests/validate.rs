@@ -187,6 +187,21 @@ fn instances_can_come_from_a_file() {
 }
 
 #[test]
+fn a_reader_that_leaves_does_not_hide_bad_input() {
+    let dir = folder();
+    let file = dir.path().join("mine.jsonl");
+    let good = sim(&["generate", "--family", "ties"]).stdout;
+    fs::write(&file, format!("{good}nonsense\n")).expect("a writable folder");
+    // Nobody reads: the pipe is closed before the table comes.
+    let script = format!(
+        "{{ sleep 0.2; sim validate --instances {} --allocators exact; echo code $? >&2; }} | true",
+        text(&file)
+    );
+    let result = shell(&script);
+    assert!(result.stderr.contains("code 3"), "{}", result.stderr);
+}
+
+#[test]
 fn plans_can_be_logged_before_the_table() {
     let args = [
         "validate",

@@ -9,12 +9,11 @@ mod report;
 mod setting;
 mod simulate;
 
-use std::io::{self, IsTerminal, Write};
-
 use scenarios::Overrides;
 
 use crate::cli::{ReplicateArgs, RunArgs, ScenariosArgs};
 use crate::exit::{Exit, Stop};
+use crate::terminal;
 pub(crate) use setting::{Setting, Source};
 pub(crate) use simulate::{Run, Runs, in_parallel, simulate};
 
@@ -36,13 +35,10 @@ pub(crate) fn command(args: &RunArgs) -> Result<Exit, Stop> {
         if args.json {
             report::lines(setting, &runs)
         } else {
-            report::table(setting, &runs, is_bold())
+            report::table(setting, &runs, terminal::is_bold())
         }
     });
-    let mut out = io::stdout().lock();
-    out.write_all(text.concat().as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(Stop::output)?;
+    terminal::print(&text.concat())?;
     Ok(Exit::Done)
 }
 
@@ -58,19 +54,11 @@ pub(crate) fn scenarios(args: &ScenariosArgs) -> Result<Exit, Stop> {
             None => return Err(Stop::new(Exit::Usage, setting::unknown(name))),
         },
     };
-    io::stdout()
-        .lock()
-        .write_all(text.as_bytes())
-        .map_err(Stop::output)?;
+    terminal::print(&text)?;
     Ok(Exit::Done)
 }
 
 /// What the command line sets.
 pub(crate) fn overrides(args: &ReplicateArgs) -> Result<Overrides, Stop> {
     Overrides::parse(&args.set).map_err(|error| Stop::new(Exit::Usage, error))
-}
-
-/// Whether headings are in bold: on a terminal whose user has nothing against it.
-pub(crate) fn is_bold() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }

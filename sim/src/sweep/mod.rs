@@ -7,7 +7,6 @@
 mod row;
 mod write;
 
-use std::io::{self, Write};
 use std::path::Path;
 
 use scenarios::Overrides;
@@ -16,6 +15,7 @@ use scenarios::scenario::Vary;
 use crate::cli::{ReplicateArgs, SweepArgs};
 use crate::exit::{Exit, Stop};
 use crate::run::{self, Setting, Source, in_parallel, simulate};
+use crate::terminal;
 use crate::whole::WholeFile;
 use row::{Row, is_column};
 
@@ -44,19 +44,18 @@ pub(crate) fn command(args: &SweepArgs) -> Result<Exit, Stop> {
     let text = if args.json {
         write::lines(&keys, &rows)
     } else {
-        write::table(&keys, &rows, run::is_bold())
+        write::table(&keys, &rows, terminal::is_bold())
     };
-    // The file first: whoever reads standard output may leave early.
+    // The file first, so that a standard output that is full does not take it away.
     let written = file.map_or(Ok(()), |(path, file)| {
         file.publish(&write::csv(&keys, &rows)).map_err(|error| {
             let message = format!("cannot write {}: {error}", path.display());
             Stop::new(Exit::Unfinished, message)
         })
     });
-    let mut out = io::stdout().lock();
-    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let printed = terminal::print(&text);
     written?;
-    printed.map_err(Stop::output)?;
+    printed?;
     match rows.iter().filter(|row| row.is_bad()).count() {
         0 => Ok(Exit::Done),
         bad => Err(Stop::new(

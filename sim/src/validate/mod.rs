@@ -8,7 +8,6 @@ mod crew;
 mod log;
 mod source;
 
-use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -21,6 +20,7 @@ use solvers::{AllocatorName, Host};
 use crate::cli::{Families, Log, ValidateArgs};
 use crate::exit::{Exit, Stop};
 use crate::machine::{self, CpuWatch, MemoryWatch};
+use crate::terminal;
 use source::Source;
 pub use source::Tests;
 
@@ -137,7 +137,7 @@ pub(crate) fn command(args: &ValidateArgs) -> Result<Exit, Stop> {
         .map_err(unfinished)?;
     let (cpu, wall) = (started.cpu.elapsed(), started.clock.elapsed());
 
-    let bold = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let bold = terminal::is_bold();
     let mut text = results::render(&report, Style { bold });
     text += &format!(
         "\n{finished} tests in {:.1} s on {} threads; {:.1} s of CPU",
@@ -153,10 +153,7 @@ pub(crate) fn command(args: &ValidateArgs) -> Result<Exit, Stop> {
     if let Some(dir) = &args.out {
         text += &format!("tables: {}\n", dir.display());
     }
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(Stop::output)?;
+    terminal::print(&text)?;
     let is_kept = args.out.is_some();
     Ok(conclude(
         &report, finished, &plan, &stop, is_kept, bad_lines,
