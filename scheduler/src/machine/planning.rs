@@ -432,7 +432,10 @@ impl Scheduler {
         self.between.plans_taken += 1;
         out.push(Action::Record(Record::Planned(plan.row)));
         let rows = std::mem::take(&mut plan.rows);
-        out.extend(rows.into_iter().map(|row| Action::Record(Record::Share(row))));
+        out.extend(
+            rows.into_iter()
+                .map(|row| Action::Record(Record::Share(row))),
+        );
         self.plan = Some(plan);
     }
 
