@@ -15,9 +15,11 @@
 mod assess;
 mod chunk;
 mod error;
+pub mod event_log;
 mod frames;
 mod interval;
 pub mod merge;
+mod named;
 pub mod plan_line;
 pub mod read;
 mod render;
@@ -27,6 +29,7 @@ pub mod statistics;
 mod table;
 mod tally;
 mod validation;
+mod whole;
 
 pub use assess::{Assessed, Excess, Kind, Truth, Verdict};
 pub use chunk::{Chunk, Detail};
@@ -37,3 +40,4 @@ pub use row::{OutcomeRow, Status, Took};
 pub use run_plan::{FamilyPlan, RunPlan, Shard, ShardError};
 pub use tally::{ALL_FAMILIES, Counts, Discrepancy, Report, Summary, SummaryRow, TimingRow, WORST};
 pub use validation::{FILES, RUN_FILE, Validation};
+pub use whole::WholeFile;

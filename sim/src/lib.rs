@@ -19,7 +19,6 @@ mod solve;
 mod sweep;
 mod terminal;
 pub mod validate;
-mod whole;
 pub mod world;
 
 use std::process::ExitCode;

@@ -11,6 +11,7 @@ use std::fs;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
+use results::WholeFile;
 use scenarios::calibration::{Calibration, CalibrationError, error_percent, leave_one_out};
 use scenarios::recorded::{RecordedRun, read_runs};
 use scheduler::{Cost, Outcome, Overheads, Plan, Span};
@@ -19,7 +20,6 @@ use solvers::{Allocator, Host};
 use crate::cli::ReplayArgs;
 use crate::exit::{Exit, Stop};
 use crate::solve::{is_our_bug, shown};
-use crate::whole::WholeFile;
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
     let (runs, mut exit) = read(args)?;
