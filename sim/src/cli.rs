@@ -211,6 +211,9 @@ pub(crate) struct ReplayArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) of: ReplicateArgs,
+    /// Run it with these values too, and compare run by run; may be given many times
+    #[arg(long, value_name = "KEY=VALUE,KEY=VALUE")]
+    pub(crate) against: Vec<String>,
     /// One JSON line for each run instead of a table
     #[arg(long)]
     pub(crate) json: bool,
@@ -278,8 +281,12 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   sim scenarios
   sim run lab-8 --allocators heuristic,exact
-  sim run churn --replicates 200 --set job.replan=static
-  sim run mine.toml --json";
+  sim run churn --replicates 200 --against job.replan=static
+  sim run mine.toml --against job.risk=0.01 --against job.risk=0.2,job.billing=computed --json
+
+Allocators and --against are arms of one comparison, all with the same draws. Each is compared with
+the first: the paired difference of every figure, its confidence interval and its effect size. With
+--json these are lines with a \"figure\", after the lines of the runs.";
 
 const SWEEP_EXAMPLES: &str = "\
 Examples:

@@ -191,7 +191,7 @@ impl Scenario {
         let told = |faults: Vec<(Origin, String)>| {
             let line = |(at, message): (Origin, String)| match at {
                 Origin::Line(line) => format!("{file}:{line}: {message}"),
-                Origin::Set(set) => format!("--set {set}: {message}"),
+                Origin::Set(set) => format!("{set}: {message}"),
             };
             ScenarioErrors(faults.into_iter().map(line).collect())
         };

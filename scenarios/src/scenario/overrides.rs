@@ -8,7 +8,15 @@ use crate::scenario::tree::{Entry, MAX_DEPTH, Node, Origin, Value, shown};
 /// A key is a dotted path: `job.risk`, `workers.pc3.fee` (by name, or by place from 0),
 /// `faults.trace.0.at`. A value is TOML, or else a text without quotes: `30 s`, `exact`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Overrides(Vec<(String, String)>);
+pub struct Overrides(Vec<Override>);
+
+/// One of them, with the flag that gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Override {
+    flag: &'static str,
+    key: String,
+    value: String,
+}
 
 /// What is wrong with the text of an override.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,25 +36,40 @@ impl Overrides {
     /// # Errors
     /// When one has no key or no equals sign.
     pub fn parse<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Result<Self, OverrideError> {
-        let split = |text: T| {
-            let pair = split(text.as_ref());
-            pair.ok_or_else(|| OverrideError {
-                flag: "--set",
-                text: shown(text.as_ref()),
-                expected: "key=value, such as job.risk=0.01",
-            })
-        };
-        texts
-            .into_iter()
-            .map(split)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let mut overrides = Self::NONE;
+        for text in texts {
+            let (key, value) = pair("--set", text.as_ref())?;
+            overrides = overrides.and("--set", &key, &value);
+        }
+        Ok(overrides)
     }
 
-    /// One more, which goes before all others.
+    /// From the text `key=value,key=value` of a flag. Commas within quotes, brackets and braces do
+    /// not separate.
+    ///
+    /// # Errors
+    /// When one has no key or no equals sign.
+    pub fn listed(flag: &'static str, text: &str) -> Result<Self, OverrideError> {
+        let mut overrides = Self::NONE;
+        for text in separated(text) {
+            let (key, value) = pair(flag, &text)?;
+            overrides = overrides.and(flag, &key, &value);
+        }
+        Ok(overrides)
+    }
+
+    /// One more, which goes before all others. The flag is only for messages.
     #[must_use]
-    pub fn and(mut self, key: &str, value: &str) -> Self {
-        self.0.push((key.to_owned(), value.to_owned()));
+    pub fn and(mut self, flag: &'static str, key: &str, value: &str) -> Self {
+        let (key, value) = (key.to_owned(), value.to_owned());
+        self.0.push(Override { flag, key, value });
+        self
+    }
+
+    /// All of some more, which go before all others.
+    #[must_use]
+    pub fn and_all(mut self, others: &Self) -> Self {
+        self.0.extend_from_slice(&others.0);
         self
     }
 
@@ -54,13 +77,13 @@ impl Overrides {
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
             .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .map(|set| (set.key.as_str(), set.value.as_str()))
     }
 
     pub(crate) fn apply(&self, document: &mut Node) -> Result<(), Vec<(Origin, String)>> {
         let mut faults = Vec::new();
-        for (key, value) in &self.0 {
-            let at = Origin::Set(format!("{}={}", shown(key), shown(value)));
+        for Override { flag, key, value } in &self.0 {
+            let at = Origin::Set(format!("{flag} {}={}", shown(key), shown(value)));
             let path: Vec<&str> = key.split('.').collect();
             if let Err(message) = set(document, &path, &Node::value(value, &at)) {
                 faults.push((at, message));
@@ -117,12 +140,20 @@ impl Vary {
                 let cell = cell.clone();
                 let values = vary.values.iter();
                 values
-                    .map(move |value| cell.clone().and(&vary.key, value))
+                    .map(move |value| cell.clone().and("--vary", &vary.key, value))
                     .collect::<Vec<_>>()
             };
             cells.iter().flat_map(with).collect()
         })
     }
+}
+
+fn pair(flag: &'static str, text: &str) -> Result<(String, String), OverrideError> {
+    split(text).ok_or_else(|| OverrideError {
+        flag,
+        text: shown(text),
+        expected: "key=value, such as job.risk=0.01",
+    })
 }
 
 fn split(text: &str) -> Option<(String, String)> {
@@ -213,6 +244,17 @@ mod tests {
         for bad in ["a", "=1", "a.=1", "a=1,,2", "a="] {
             let error = Vary::parse(bad).expect_err("bad").to_string();
             assert!(error.starts_with(&format!("--vary {bad}: expected key=value")));
+        }
+    }
+
+    #[test]
+    fn a_list_of_overrides_is_split_like_values() {
+        let list = Overrides::listed("--against", "a=1, fees.fees=[2,3]").expect("valid");
+        let pairs: Vec<_> = list.pairs().collect();
+        assert_eq!(pairs, [("a", "1"), ("fees.fees", "[2,3]")]);
+        for bad in ["", "a", "a=1,,b=2", "a=1,b"] {
+            let error = Overrides::listed("--against", bad).expect_err("bad");
+            assert!(error.to_string().starts_with("--against "), "{error}");
         }
     }
 

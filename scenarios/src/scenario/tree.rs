@@ -14,7 +14,7 @@ pub(crate) const MAX_DEPTH: usize = 12;
 pub(crate) enum Origin {
     /// A line of the file, from 1.
     Line(usize),
-    /// An override, as it was given.
+    /// An override, as it was given, with its flag.
     Set(String),
 }
 

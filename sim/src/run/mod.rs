@@ -1,8 +1,9 @@
 //! `sim run`: whole training runs of a scenario, in simulated time.
 //!
-//! Every allocator gets the same replicates: the same workers, links, benchmark errors and faults
-//! (common random numbers), so that differences between allocators are paired.
+//! What is compared are [`arm`]s: allocators, and the scenario with other values.
 
+mod arm;
+mod compare;
 mod convert;
 pub(crate) mod figures;
 mod report;
@@ -21,24 +22,22 @@ pub(crate) use simulate::{Run, Runs, in_parallel, simulate};
 pub(crate) fn command(args: &RunArgs) -> Result<Exit, Stop> {
     let overrides = overrides(&args.of)?;
     let source = Source::open(&args.of.scenario)?;
-    let setting = Setting::new(&source, &overrides, &args.of).map_err(|lines| {
-        // All that is wrong, each on a line of its own.
-        Stop::new(Exit::BadInput, lines.join("\nerror: "))
-    })?;
+    let settings = arm::settings(&source, &overrides, args)?;
     let threads = args.of.threads();
     eprintln!(
         "seed {}; {} replicates of {}; {threads} threads",
-        setting.seed, setting.replicates, args.of.scenario
+        settings[0].seed, settings[0].replicates, args.of.scenario
     );
 
-    let text = simulate(&[&setting], threads, |setting, runs| {
-        if args.json {
-            report::lines(setting, &runs)
-        } else {
-            report::table(setting, &runs, terminal::is_bold())
-        }
-    });
-    terminal::print(&text.concat())?;
+    let all: Vec<&Setting> = settings.iter().collect();
+    let simulated = simulate(&all, threads, |_, runs| runs);
+    let arms = arm::arms(&settings, simulated, &args.against);
+    let text = if args.json {
+        report::lines(&arms) + &compare::lines(&arms)
+    } else {
+        report::table(&arms, terminal::is_bold())
+    };
+    terminal::print(&text)?;
     Ok(Exit::Done)
 }
 
