@@ -246,6 +246,8 @@ pub(crate) struct ReplicateArgs {
     /// Replace a value of the scenario; may be given many times
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
     /// How many times to run it, each with other draws; the scenario's number if not given
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) replicates: Option<u32>,
@@ -258,6 +260,40 @@ pub(crate) struct ReplicateArgs {
     /// Runs that are simulated at once; as many as there are processors if not given
     #[arg(long, value_name = "T")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
+}
+
+/// Values of a scenario that have flags and variables of their own. A value comes from the first
+/// of: flag, scenario file, environment variable, `.env`, default.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Values of the scenario, in place of --set")]
+pub(crate) struct SettingArgs {
+    /// job.max_time, the time for all cycles together; variable MAX_TIME
+    #[arg(long, value_name = "TIME")]
+    pub(crate) max_time: Option<String>,
+    /// job.cycles; variable NUM_GLOBAL_CYCLES
+    #[arg(long, value_name = "N")]
+    pub(crate) cycles: Option<String>,
+    /// job.beta, the least number of employed workers; variable BETA
+    #[arg(long, value_name = "N")]
+    pub(crate) beta: Option<String>,
+    /// job.s_min, the least batches of an employed worker; variable S_MIN
+    #[arg(long, value_name = "N")]
+    pub(crate) s_min: Option<String>,
+    /// fees.type: constant, linear, random, specific or declared; variable FEE_TYPE
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) fee_type: Option<String>,
+    /// fees.fees, separated by commas, when they are specific; variable FEES
+    #[arg(long, value_name = "FEES")]
+    pub(crate) fees: Option<String>,
+    /// fees.default_fee; variable DEFAULT_FEE
+    #[arg(long, value_name = "FEE")]
+    pub(crate) default_fee: Option<String>,
+    /// job.batch_size, samples in a batch; variable BATCH_SIZE
+    #[arg(long, value_name = "N")]
+    pub(crate) batch_size: Option<String>,
+    /// benchmark.batches; variable NUM_BENCHMARK
+    #[arg(long, value_name = "N")]
+    pub(crate) benchmark_batches: Option<String>,
 }
 
 impl ReplicateArgs {

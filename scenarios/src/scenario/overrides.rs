@@ -8,14 +8,32 @@ use crate::scenario::tree::{Entry, MAX_DEPTH, Node, Origin, Value, shown};
 /// A key is a dotted path: `job.risk`, `workers.pc3.fee` (by name, or by place from 0),
 /// `faults.trace.0.at`. A value is TOML, or else a text without quotes: `30 s`, `exact`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Overrides(Vec<Override>);
+pub struct Overrides {
+    /// Before the file's, the later before the earlier.
+    set: Vec<Override>,
+    /// After the file's.
+    otherwise: Vec<Override>,
+}
 
-/// One of them, with the flag that gave it.
+/// One of them, with the words that gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Override {
-    flag: &'static str,
+    given: String,
     key: String,
     value: String,
+    /// Takes out of the file what cannot stand beside it.
+    displaces: bool,
+}
+
+impl Override {
+    fn new(given: String, key: &str, value: &str) -> Self {
+        Self {
+            given,
+            key: key.to_owned(),
+            value: value.to_owned(),
+            displaces: false,
+        }
+    }
 }
 
 /// What is wrong with the text of an override.
@@ -29,7 +47,10 @@ pub struct OverrideError {
 
 impl Overrides {
     /// A scenario as it stands.
-    pub const NONE: Self = Self(Vec::new());
+    pub const NONE: Self = Self {
+        set: Vec::new(),
+        otherwise: Vec::new(),
+    };
 
     /// From the texts `key=value`, the later before the earlier where they name the same key.
     ///
@@ -61,39 +82,134 @@ impl Overrides {
     /// One more, which goes before all others. The flag is only for messages.
     #[must_use]
     pub fn and(mut self, flag: &'static str, key: &str, value: &str) -> Self {
-        let (key, value) = (key.to_owned(), value.to_owned());
-        self.0.push(Override { flag, key, value });
+        let given = format!("{flag} {}={}", shown(key), shown(value));
+        self.set.push(Override::new(given, key, value));
         self
     }
 
     /// All of some more, which go before all others.
     #[must_use]
     pub fn and_all(mut self, others: &Self) -> Self {
-        self.0.extend_from_slice(&others.0);
+        self.set.extend_from_slice(&others.set);
+        self.otherwise.extend_from_slice(&others.otherwise);
         self
     }
 
-    /// The keys and values, in the order given.
+    /// One more, which goes before all others and takes the place of what cannot stand beside it:
+    /// a flag of its own, with the words that messages name it by.
+    #[must_use]
+    pub(crate) fn flag(mut self, given: String, key: &str, value: &str) -> Self {
+        self.set.push(Override {
+            displaces: true,
+            ..Override::new(given, key, value)
+        });
+        self
+    }
+
+    /// One more for what a file and all others leave open.
+    #[must_use]
+    pub(crate) fn otherwise(mut self, given: String, key: &str, value: &str) -> Self {
+        self.otherwise.push(Override::new(given, key, value));
+        self
+    }
+
+    /// The keys and values that go before a file's, in the order given.
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
+        self.set
             .iter()
             .map(|set| (set.key.as_str(), set.value.as_str()))
     }
 
-    pub(crate) fn apply(&self, document: &mut Node) -> Result<(), Vec<(Origin, String)>> {
-        let mut faults = Vec::new();
-        for Override { flag, key, value } in &self.0 {
-            let at = Origin::Set(format!("{flag} {}={}", shown(key), shown(value)));
-            let path: Vec<&str> = key.split('.').collect();
-            if let Err(message) = set(document, &path, &Node::value(value, &at)) {
+    /// Puts all of them in; gives those that a scenario has no use for, with the reason.
+    pub(crate) fn apply(&self, document: &mut Node) -> Result<Vec<String>, Vec<(Origin, String)>> {
+        let (mut faults, mut unused) = (Vec::new(), Vec::new());
+        for one in &self.set {
+            let at = Origin::Set(one.given.clone());
+            let path: Vec<&str> = one.key.split('.').collect();
+            let value = Node::value(&one.value, &at);
+            if one.displaces {
+                displace(document, &one.key, &value);
+            }
+            if let Err(message) = set(document, &path, &value) {
                 faults.push((at, message));
             }
         }
+        for Override {
+            given, key, value, ..
+        } in &self.otherwise
+        {
+            match need(document, key) {
+                Need::Open => {
+                    let at = Origin::Set(given.clone());
+                    let path: Vec<&str> = key.split('.').collect();
+                    if let Err(message) = set(document, &path, &Node::value(value, &at)) {
+                        faults.push((at, message));
+                    }
+                }
+                Need::Said => {}
+                Need::None(why) => unused.push(format!("{given} is not used, since {why}")),
+            }
+        }
         if faults.is_empty() {
-            Ok(())
+            Ok(unused)
         } else {
             Err(faults)
         }
+    }
+
+    /// The keys that go before a file's.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.set.iter().map(|set| set.key.as_str())
+    }
+}
+
+/// Whether a document wants a value for a key that it may leave open.
+enum Need {
+    Open,
+    Said,
+    None(&'static str),
+}
+
+fn need(document: &Node, key: &str) -> Need {
+    let has = |key: &str| document.at_path(key).is_some();
+    let kind = match document.at_path("fees.type").map(|node| &node.value) {
+        Some(Value::Text(kind)) => Some(kind.as_str()),
+        _ => None,
+    };
+    let said = match key {
+        "job.max_time" => has("job.max_time") || has("job.cycle_time"),
+        // Workers that ask for fees have said that fees are declared.
+        "fees.type" => has("fees") || super::any_fee(document),
+        "fees.fees" if kind != Some("specific") => {
+            return Need::None("fees.type is not specific");
+        }
+        "fees.default_fee" if !matches!(kind, Some("specific" | "declared")) => {
+            return Need::None("fees.type is neither specific nor declared");
+        }
+        _ => has(key),
+    };
+    // Without a job there is no scenario, and that is what is to be told.
+    if said || (key.starts_with("job.") && !has("job")) {
+        Need::Said
+    } else {
+        Need::Open
+    }
+}
+
+/// Takes out what the file says that cannot stand beside a value of this key.
+fn displace(document: &mut Node, key: &str, value: &Node) {
+    let is_other = |at: &str| {
+        document
+            .at_path(at)
+            .is_some_and(|found| found.to_string() != value.to_string())
+    };
+    let (table, goes): (&str, fn(&str) -> bool) = match key {
+        "job.max_time" => ("job", |key| key == "cycle_time"),
+        "fees.type" if is_other(key) => ("fees", |key| key != "type"),
+        _ => return,
+    };
+    if let Some(entries) = document.entries_mut(table) {
+        entries.retain(|entry| !matches!(entry.at, Origin::Line(_)) || !goes(&entry.key));
     }
 }
 
@@ -209,9 +325,7 @@ fn set(node: &mut Node, path: &[&str], value: &Node) -> Result<(), String> {
         }
         Value::List(nodes) => {
             let count = nodes.len();
-            let named = nodes.iter().position(|node| name(node) == Some(*key));
-            let at = named.or_else(|| key.parse().ok().filter(|at| *at < count));
-            match at.and_then(|at| nodes.get_mut(at)) {
+            match Node::place(nodes, key).and_then(|at| nodes.get_mut(at)) {
                 Some(node) => set(node, rest, value),
                 None => Err(format!(
                     "nothing is called \"{key}\" there, expected a name or a place from 0 to {}",
@@ -222,13 +336,6 @@ fn set(node: &mut Node, path: &[&str], value: &Node) -> Result<(), String> {
         Value::Text(_) | Value::Whole(_) | Value::Decimal(_) | Value::Bool(_) | Value::Other(_) => {
             Err(format!("\"{key}\" would lie in {node}, expected a table"))
         }
-    }
-}
-
-fn name(node: &Node) -> Option<&str> {
-    match &node.get("name")?.value {
-        Value::Text(text) => Some(text),
-        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@ use results::paired::{Part, Scale, estimate};
 use results::share;
 use serde_json::{Value, json};
 
+use super::Setting;
 use super::arm::Arm;
 use super::compare;
 use super::figures::{dash, fee, interval, lost_percent, mean, per_run, share_of, shown, wall};
@@ -74,6 +75,8 @@ pub(super) fn table(arms: &[Arm<'_>], bold: bool) -> String {
         groups.iter().map(|group| group.count).sum::<u64>(),
         first.runs.len(),
     ));
+    text += &given(first.setting, |_| true);
+    text.push('\n');
     let longest = arms.iter().map(|arm| arm.name.chars().count()).max();
     let width = longest.unwrap_or(0).max("allocator".len()) + 1;
     text += &heading(format!(
@@ -119,6 +122,15 @@ pub(super) fn table(arms: &[Arm<'_>], bold: bool) -> String {
     text += &compare::tables(arms, heading);
     text + "± and [ ] are 95 % confidence intervals; cycles are means a run; a cycle is feasible if \
             the\ntrue speeds of the workers that were there all through it allow for a plan\n"
+}
+
+/// Each value that is not left to its default, and where it came from.
+pub(crate) fn given(setting: &Setting, is_wanted: impl Fn(&str) -> bool) -> String {
+    let given = setting.provenance.given.iter();
+    given
+        .filter(|given| is_wanted(&given.key))
+        .map(|given| format!("  {:<20}{:<12} {}\n", given.key, given.value, given.from))
+        .collect()
 }
 
 /// Why runs did not reach their last cycle, in the words of the first of each kind; the most
