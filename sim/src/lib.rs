@@ -9,8 +9,10 @@
 
 mod cli;
 pub mod engine;
+mod environment;
 mod exit;
 mod generate;
+mod interrupt;
 mod machine;
 mod merge;
 mod replay;

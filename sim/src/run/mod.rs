@@ -1,44 +1,50 @@
 //! `sim run`: whole training runs of a scenario, in simulated time.
 //!
-//! Every allocator gets the same replicates: the same workers, links, benchmark errors and faults
-//! (common random numbers), so that differences between allocators are paired.
+//! What is compared are [`arm`]s: allocators, and the scenario with other values.
 
+mod arm;
+mod compare;
 mod convert;
 pub(crate) mod figures;
 mod report;
 mod setting;
 mod simulate;
 
-use scenarios::Overrides;
+use std::sync::atomic::AtomicBool;
 
-use crate::cli::{ReplicateArgs, RunArgs, ScenariosArgs};
+use crate::cli::{RunArgs, ScenariosArgs};
+use crate::environment;
 use crate::exit::{Exit, Stop};
 use crate::terminal;
+pub(crate) use report::given;
 pub(crate) use setting::{Setting, Source};
 pub(crate) use simulate::{Run, Runs, in_parallel, simulate};
 
 /// The sub-command.
 pub(crate) fn command(args: &RunArgs) -> Result<Exit, Stop> {
-    let overrides = overrides(&args.of)?;
+    let overrides = environment::overrides(&args.of)?;
     let source = Source::open(&args.of.scenario)?;
-    let setting = Setting::new(&source, &overrides, &args.of).map_err(|lines| {
-        // All that is wrong, each on a line of its own.
-        Stop::new(Exit::BadInput, lines.join("\nerror: "))
-    })?;
+    let settings = arm::settings(&source, &overrides, args)?;
     let threads = args.of.threads();
+    for unused in &settings[0].provenance.unused {
+        eprintln!("{unused}");
+    }
     eprintln!(
         "seed {}; {} replicates of {}; {threads} threads",
-        setting.seed, setting.replicates, args.of.scenario
+        settings[0].seed, settings[0].replicates, args.of.scenario
     );
 
-    let text = simulate(&[&setting], threads, |setting, runs| {
-        if args.json {
-            report::lines(setting, &runs)
-        } else {
-            report::table(setting, &runs, terminal::is_bold())
-        }
-    });
-    terminal::print(&text.concat())?;
+    let all: Vec<&Setting> = settings.iter().collect();
+    let simulated = simulate(&all, threads, &AtomicBool::new(false), |_, runs| runs);
+    let simulated = simulated.into_iter().flatten().collect();
+    let arms = arm::arms(&settings, simulated, &args.against);
+    let text = if args.json {
+        eprint!("{}", given(&settings[0], |_| true));
+        report::lines(&arms) + &compare::lines(&arms)
+    } else {
+        report::table(&arms, terminal::is_bold())
+    };
+    terminal::print(&text)?;
     Ok(Exit::Done)
 }
 
@@ -56,9 +62,4 @@ pub(crate) fn scenarios(args: &ScenariosArgs) -> Result<Exit, Stop> {
     };
     terminal::print(&text)?;
     Ok(Exit::Done)
-}
-
-/// What the command line sets.
-pub(crate) fn overrides(args: &ReplicateArgs) -> Result<Overrides, Stop> {
-    Overrides::parse(&args.set).map_err(|error| Stop::new(Exit::Usage, error))
 }

@@ -8,7 +8,6 @@ mod crew;
 mod log;
 mod source;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -19,6 +18,7 @@ use solvers::{AllocatorName, Host};
 
 use crate::cli::{Families, Log, ValidateArgs};
 use crate::exit::{Exit, Stop};
+use crate::interrupt::stop_on_ctrl_c;
 use crate::machine::{self, CpuWatch, MemoryWatch};
 use crate::terminal;
 use source::Source;
@@ -110,7 +110,7 @@ pub(crate) fn command(args: &ValidateArgs) -> Result<Exit, Stop> {
         Some(dir) => Validation::with_tables(plan.clone(), dir, args.overwrite).map_err(refused)?,
         None => Validation::new(plan.clone()),
     };
-    let stop = stop_on_ctrl_c()?;
+    let stop = stop_on_ctrl_c("tests")?;
     let memory = MemoryWatch::start();
     introduce(&job);
 
@@ -237,25 +237,6 @@ fn introduce(job: &Job) {
         job.plan.allocators.join(", "),
         job.threads,
     );
-}
-
-/// A flag that Ctrl-C sets; the second Ctrl-C ends the process at once.
-fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>, Stop> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(Exit::Interrupted as i32);
-        }
-        eprintln!("stopping after the tests in hand; Ctrl-C again to stop at once");
-    })
-    .map_err(|error| {
-        Stop::new(
-            Exit::Unfinished,
-            format!("cannot listen for Ctrl-C: {error}"),
-        )
-    })?;
-    Ok(stop)
 }
 
 /// When the run began, on every clock.
