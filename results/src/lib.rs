@@ -20,11 +20,8 @@ pub mod event_log;
 mod frames;
 mod interval;
 pub mod merge;
-<<<<<<< HEAD
 mod named;
-=======
 pub mod paired;
->>>>>>> paired
 pub mod plan_line;
 pub mod read;
 mod render;

@@ -84,10 +84,6 @@ pub(crate) struct Ended {
     /// Words that say more than the ending does, such as whom a plan misses.
     pub(crate) because: Option<String>,
     pub(crate) model: Arc<Vec<f32>>,
-    /// When it was over.
-    pub(crate) at: Instant,
-    /// Names by number.
-    pub(crate) names: Vec<String>,
 }
 
 /// One job under way.
@@ -240,18 +236,14 @@ impl<'a> Orchestrator<'a> {
                 None => self.step(Event::Wake),
             }
         }
-        let at = self.clock.now();
         self.say_over();
         self.await_judgement().await;
-        let names = self.roster.names().map(str::to_owned).collect();
         let (ending, totals) = self.ended.expect("it has ended");
         Ended {
             ending,
             totals,
             because: self.because,
             model: self.model,
-            at,
-            names,
         }
     }
 

@@ -79,6 +79,11 @@ impl GivenPlan {
         Self { shares }
     }
 
+    /// Who gets how much.
+    pub(crate) fn shares(&self) -> &[(String, u64)] {
+        &self.shares
+    }
+
     /// The names, in the plan's order.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.shares.iter().map(|(name, _)| name.as_str())

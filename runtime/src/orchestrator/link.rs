@@ -226,16 +226,10 @@ async fn take_blobs(
                 let (inputs, probes) = (inputs.clone(), probes.clone());
                 let expected = expected.borrow().clone();
                 tasks.spawn(async move {
-                    let read = take_blob(blob, probes, expected);
-                    match timeout(RESULT_WITHIN, read).await {
-                        Ok(Ok(Some(said))) => {
-                            let _ = inputs.send(Input::Link(serial, said)).await;
-                            Ok(())
-                        }
-                        Ok(Ok(None)) => Ok(()),
-                        Ok(Err(broken)) => Err(broken),
-                        Err(_) => Err(Broken::Rules("a transfer of its took too long".to_owned())),
+                    if let Some(said) = take_blob(blob, probes, expected).await? {
+                        let _ = inputs.send(Input::Link(serial, said)).await;
                     }
+                    Ok(())
                 });
             }
             Some(done) = tasks.join_next() => {
@@ -269,7 +263,7 @@ async fn take_blob(
     let mut bytes = Vec::new();
     match (header, expected) {
         (Up::Probe { number }, Some(Expectation::Probe(length))) => {
-            match blob.read_exact_into(length, &mut bytes).await {
+            match blob.read_exact_into(&mut bytes, length, PROBE_WITHIN).await {
                 Ok(()) => {}
                 Err(error) => return Err(broken(&error)),
             }
@@ -292,7 +286,7 @@ async fn take_blob(
                 took: protocol::span(took_ns),
                 update,
             };
-            match blob.read_exact_into(expected.job.wire_len, &mut bytes).await {
+            match blob.read_exact_into(&mut bytes, expected.job.wire_len, RESULT_WITHIN).await {
                 Ok(()) => {}
                 Err(error) if fault(&error) == Fault::GivenUp => return Ok(None),
                 Err(error) if fault(&error) == Fault::Rules => {

@@ -23,10 +23,10 @@ mod orders;
 mod roster;
 mod solve;
 
-pub(crate) use checkpoint::{Checkpoint, CheckpointError};
+pub(crate) use checkpoint::Checkpoint;
 pub(crate) use crew::{Crew, Member};
 pub(crate) use driver::{Ended, Job, Orchestrator, Watch};
-pub(crate) use given::{GivenPlan, GivenPlanError};
+pub(crate) use given::GivenPlan;
 
 use scheduler::Choice;
 use scheduler::machine::{CycleId, PlanId};

@@ -44,6 +44,8 @@ const RETURN_AFTER: Duration = Duration::from_millis(200);
 const RETURN_AFTER_MOST: Duration = Duration::from_secs(10);
 /// A transfer may overtake the order that announces it, by so much.
 const ANNOUNCED_WITHIN: Duration = Duration::from_secs(5);
+/// A transfer comes whole within so long, or the connection is of no use.
+const TRANSFER_WITHIN: Duration = Duration::from_secs(600);
 /// Streams of batches that may have overtaken their order.
 const EARLY: usize = 64;
 
@@ -468,11 +470,12 @@ async fn read_blob(
         (Down::Data { .. } | Down::Parameters { .. }, Some(_)) => true,
         (_, None) => false,
     };
-    let brief = tokio::time::timeout(ANNOUNCED_WITHIN, briefs.wait_for(announced)).await;
-    let model = match brief {
-        Ok(Ok(brief)) => brief.as_ref().map(|brief| brief.model),
-        Ok(Err(_)) | Err(_) => None,
+    let waited = async {
+        let brief = briefs.wait_for(announced).await;
+        brief.ok().and_then(|brief| brief.as_ref().map(|brief| brief.model))
     };
+    let model = tokio::time::timeout(ANNOUNCED_WITHIN, waited).await;
+    let model = model.ok().flatten();
     let Some(model) = model else {
         return Err("something was sent of a job that there is not".to_owned());
     };
@@ -484,7 +487,7 @@ async fn read_blob(
         Down::Data { .. } => return Err("too many batches in one stream".to_owned()),
         Down::Probe { .. } | Down::Parameters { .. } => model.layout().wire_len(),
     };
-    match blob.read_exact_into(expected, &mut bytes).await {
+    match blob.read_exact_into(&mut bytes, expected, TRANSFER_WITHIN).await {
         Ok(()) => {}
         Err(error) if fault(&error) == Fault::GivenUp => return Ok(None),
         Err(error) => return Err(error.to_string()),
