@@ -29,14 +29,15 @@ const JITTER_SIGMA_PPM: u32 = 50_000;
 /// The words by which limits of no origin are named.
 const USUAL: &str = "the usual";
 
-/// The workers of a run without a scenario.
+/// The workers of a run without a scenario, and the link within a machine.
 fn usual(local: Option<u32>) -> String {
-    let (name, count) = match local {
-        Some(count) => ("local", count),
-        None => ("worker", 1),
+    let (name, count, link) = match local {
+        Some(count) => ("local", count, "[link]\nbandwidth = \"10 Gbit/s\"\n"),
+        None => ("worker", 1, ""),
     };
     format!(
-        "[job]\n[[workers]]\nname = \"{name}\"\ncount = {count}\nspeed = \"1 batches/s\" # measured\n"
+        "[job]\n{link}[[workers]]\nname = \"{name}\"\ncount = {count}\n\
+         speed = \"1 batches/s\" # it is measured\n"
     )
 }
 
@@ -132,15 +133,9 @@ impl Setting {
         let bad = |errors| Stop::new(Exit::BadInput, lines(&errors));
         // Read once for the size of a batch, on which the sizes of everything else depend.
         let with = |batches: u64| {
-            let said = said
-                .clone()
+            said.clone()
                 .otherwise(format!("--data {}", args.data), "job.batches", &batches.to_string())
-                .otherwise(USUAL.to_owned(), "job.max_time", "\"30 s\"");
-            if args.local.is_some() {
-                said.otherwise(USUAL.to_owned(), "link.bandwidth", "\"10 Gbit/s\"")
-            } else {
-                said
-            }
+                .otherwise(USUAL.to_owned(), "job.max_time", "\"30 s\"")
         };
         let (first, _) = Scenario::read(&source.file, &source.text, &with(1)).map_err(bad)?;
         let batch_size = u32::try_from(first.job().batch_size).unwrap_or(u32::MAX);

@@ -59,11 +59,12 @@ impl Pace {
 pub(crate) struct Throttle {
     /// Idle time for each second of work.
     idle: f64,
-    owed: Duration,
+    /// Seconds of idle time that are due; negative after a sleep that was too long.
+    owed: f64,
 }
 
 /// Shorter naps are saved up: the system would stretch them.
-const NAP: Duration = Duration::from_millis(2);
+const NAP: f64 = 0.002;
 
 impl Throttle {
     /// Runs at such a fraction of its speed, within a thousandth and one.
@@ -71,22 +72,22 @@ impl Throttle {
         let fraction = fraction.clamp(0.001, 1.0);
         Self {
             idle: 1.0 / fraction - 1.0,
-            owed: Duration::ZERO,
+            owed: 0.0,
         }
     }
 
     /// After some work: how long to sleep, now.
     pub(crate) fn worked(&mut self, took: Duration) -> Duration {
-        self.owed += took.mul_f64(self.idle);
+        self.owed += took.as_secs_f64() * self.idle;
         if self.owed < NAP {
             return Duration::ZERO;
         }
-        self.owed
+        Duration::from_secs_f64(self.owed)
     }
 
     /// After a sleep: what it really took is paid off.
     pub(crate) fn slept(&mut self, took: Duration) {
-        self.owed = self.owed.saturating_sub(took);
+        self.owed -= took.as_secs_f64();
     }
 }
 
