@@ -4,3 +4,9 @@
 mod common;
 #[path = "net/honest.rs"]
 mod honest;
+#[path = "net/hostile.rs"]
+mod hostile;
+#[path = "net/members.rs"]
+mod members;
+#[path = "net/strangers.rs"]
+mod strangers;

@@ -24,6 +24,7 @@ pub(super) fn listening(
     let mut transport = transport(limits, offload);
     transport.max_concurrent_bidi_streams(1_u32.into());
     transport.max_concurrent_uni_streams(0_u32.into());
+    transport.receive_window(limits::STRANGER_WINDOW.into());
     config.transport_config(Arc::new(transport));
     config.migration(false);
     config.max_incoming(limits::INCOMING);
@@ -56,8 +57,9 @@ pub(super) fn client_transport(limits: &Limits, offload: bool) -> Arc<TransportC
     Arc::new(transport)
 }
 
-/// Gives an admitted worker its streams.
+/// Gives an admitted worker its streams and its window.
 pub(super) fn open_up(connection: &quinn::Connection) {
+    connection.set_receive_window(limits::CONNECTION_WINDOW.into());
     connection.set_max_concurrent_bi_streams(limits::BIDI_STREAMS.into());
     connection.set_max_concurrent_uni_streams(limits::UNI_STREAMS.into());
 }
@@ -105,7 +107,13 @@ fn socket(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
-fn warn_if_capped(setting: &str, got: usize) {
+fn warn_if_capped(setting: &str, reported: usize) {
+    // Linux reports twice what it gives, for its own bookkeeping.
+    let got = if cfg!(target_os = "linux") {
+        reported / 2
+    } else {
+        reported
+    };
     if got < limits::SOCKET_BUFFER_ENOUGH {
         tracing::warn!(
             "the system caps a socket buffer at {} KiB, which slows transfers on fast links: \

@@ -13,6 +13,8 @@ pub(super) const HELLO: usize = 1024;
 pub(super) const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
 /// Bytes in flight on one connection; quinn's own default is unbounded.
 pub(super) const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+/// Bytes in flight on the connection of a stranger, who has no more than a proof to send.
+pub(super) const STRANGER_WINDOW: u32 = 4 * 1024;
 /// Bidirectional streams that an admitted peer may hold open.
 pub(super) const BIDI_STREAMS: u32 = 2;
 /// Unidirectional streams that an admitted peer may hold open.
