@@ -1,5 +1,10 @@
 //! The wire, whole: gates, dialers, honest and hostile peers over loopback.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of a test fail by panicking too"
+)]
+
 #[path = "net/common.rs"]
 mod common;
 #[path = "net/honest.rs"]
@@ -10,3 +15,5 @@ mod hostile;
 mod members;
 #[path = "net/strangers.rs"]
 mod strangers;
+#[path = "net/trust.rs"]
+mod trust;
