@@ -1,6 +1,6 @@
 //! The worker's side: finding the orchestrator and being let in.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -25,10 +25,11 @@ use super::token::Token;
 
 /// In which name the worker calls; nobody looks at it, since keys are pinned and not names.
 const SERVER_NAME: &str = "allot";
+const MDNS: &str = "mDNS";
 /// How long the last words to an orchestrator may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Addresses that are tried at most: those given, those remembered, and those found.
-const TRIED: usize = 2 * limits::ADDRESSES;
+const TRIED: usize = 4 * limits::ADDRESSES;
 
 /// How a worker finds its orchestrator.
 #[derive(Clone, Debug)]
@@ -243,14 +244,16 @@ impl Dialer {
         let mut searches = JoinSet::new();
         let mut candidates = self.search(&mut searches);
         let mut running = JoinSet::new();
-        let mut seen = BTreeSet::new();
+        // Each address is tried once; those that have not answered yet stay here.
+        let mut seen = BTreeMap::new();
         let mut attempts = Vec::new();
         let mut searching = true;
         loop {
             tokio::select! {
                 candidate = candidates.recv(), if searching => match candidate {
                     Some(Ok(candidate)) => {
-                        if seen.len() < TRIED && seen.insert(candidate.address) {
+                        if seen.len() < TRIED && !seen.contains_key(&candidate.address) {
+                            seen.insert(candidate.address, Some(candidate));
                             running.spawn(connect(
                                 self.endpoint.clone(),
                                 self.config.clone(),
@@ -264,6 +267,7 @@ impl Dialer {
                 },
                 Some(outcome) = running.join_next() => match outcome {
                     Ok((candidate, Ok(connection))) => {
+                        seen.insert(candidate.address, None);
                         match self.enter(&connection, candidate).await {
                             Ok(peer) => return Ok(peer),
                             Err(CloseReason::Refused(refusal)) => {
@@ -273,7 +277,10 @@ impl Dialer {
                             Err(reason) => attempts.push(candidate.failed(reason.to_string())),
                         }
                     }
-                    Ok((candidate, Err(why))) => attempts.push(candidate.failed(why)),
+                    Ok((candidate, Err(why))) => {
+                        seen.insert(candidate.address, None);
+                        attempts.push(candidate.failed(why));
+                    }
                     Err(error) => attempts.push(Attempt {
                         place: "an address".to_owned(),
                         source: "unknown",
@@ -284,20 +291,18 @@ impl Dialer {
                 else => break,
             }
         }
-        // What is still under way was not fast enough.
-        running.abort_all();
-        if attempts.is_empty() || self.options.discover {
-            attempts.push(Attempt {
-                place: "local network".to_owned(),
-                source: "mDNS",
-                why: match self.options.discover {
-                    true => format!(
-                        "no answer from this orchestrator within {:?}",
-                        self.options.patience
-                    ),
-                    false => "not searched, and no address is known".to_owned(),
-                },
-            });
+        let patience = self.options.patience;
+        let unanswered = seen.into_values().flatten();
+        attempts
+            .extend(unanswered.map(|late| late.failed(format!("no answer within {patience:?}"))));
+        let source = MDNS;
+        let place = "local network".to_owned();
+        if self.options.discover && !attempts.iter().any(|attempt| attempt.source == source) {
+            let why = format!("no answer from this orchestrator within {patience:?}");
+            attempts.push(Attempt { place, source, why });
+        } else if attempts.is_empty() {
+            let why = "not searched, and no address is known".to_owned();
+            attempts.push(Attempt { place, source, why });
         }
         Err(DialError::Unreachable {
             orchestrator: self.options.target.orchestrator(),
@@ -463,16 +468,23 @@ async fn resolve(place: String, found: mpsc::Sender<Result<Candidate, Attempt>>)
 async fn discover(orchestrator: PeerId, found: mpsc::Sender<Result<Candidate, Attempt>>) {
     let (sender, mut addresses) = mpsc::channel(limits::ADDRESSES);
     let forward = async {
-        while let Some(address) = addresses.recv().await {
-            let source = "mDNS";
+        // Anybody can answer in the orchestrator's name, as often as they like.
+        for _ in 0..limits::ADDRESSES {
+            let Some(address) = addresses.recv().await else {
+                return;
+            };
+            let source = MDNS;
             let _ = found.send(Ok(Candidate { address, source })).await;
         }
     };
-    let (looked, ()) = tokio::join!(discovery::look_for(orchestrator, sender), forward);
+    let looked = tokio::select! {
+        looked = discovery::look_for(orchestrator, sender) => looked,
+        () = forward => return,
+    };
     if let Err(error) = looked {
         let attempt = Attempt {
             place: "local network".to_owned(),
-            source: "mDNS",
+            source: MDNS,
             why: error.to_string(),
         };
         let _ = found.send(Err(attempt)).await;

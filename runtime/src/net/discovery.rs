@@ -2,6 +2,7 @@
 //!
 //! Everything here is a hint. Anybody in the network can say anything; the pinned key decides.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 
 use mdns_sd::{ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
@@ -110,8 +111,10 @@ pub(super) async fn look_for(id: PeerId, found: mpsc::Sender<SocketAddr>) -> mdn
         if service.get_property_val_str(ID) != Some(id.full().as_str()) {
             continue;
         }
-        for address in service.get_addresses() {
-            let address = socket_address(address, service.get_port());
+        let port = service.get_port();
+        let addresses = service.get_addresses().iter();
+        let addresses: BTreeSet<_> = addresses.map(|ip| socket_address(ip, port)).collect();
+        for address in addresses {
             if found.send(address).await.is_err() {
                 return Ok(());
             }

@@ -5,7 +5,9 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use quinn::congestion::CubicConfig;
-use quinn::{EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use quinn::{
+    EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt,
+};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::error::NetError;
@@ -24,6 +26,7 @@ pub(super) fn listening(
     let mut transport = transport(limits, offload);
     transport.max_concurrent_bidi_streams(1_u32.into());
     transport.max_concurrent_uni_streams(0_u32.into());
+    transport.receive_window(limits::STRANGER_WINDOW.into());
     config.transport_config(Arc::new(transport));
     config.migration(false);
     config.max_incoming(limits::INCOMING);
@@ -56,8 +59,9 @@ pub(super) fn client_transport(limits: &Limits, offload: bool) -> Arc<TransportC
     Arc::new(transport)
 }
 
-/// Gives an admitted worker its streams.
+/// Gives an admitted worker its streams and its window.
 pub(super) fn open_up(connection: &quinn::Connection) {
+    connection.set_receive_window(limits::CONNECTION_WINDOW.into());
     connection.set_max_concurrent_bi_streams(limits::BIDI_STREAMS.into());
     connection.set_max_concurrent_uni_streams(limits::UNI_STREAMS.into());
 }
@@ -73,17 +77,21 @@ fn transport(limits: &Limits, offload: bool) -> TransportConfig {
     transport.datagram_receive_buffer_size(None);
     transport.congestion_controller_factory(Arc::new(CubicConfig::default()));
     transport.enable_segmentation_offload(offload);
+    let mut discovery = MtuDiscoveryConfig::default();
+    discovery.upper_bound(limits::DATAGRAM);
+    // Bursts of loss are mistaken for a network that carries less; so it is soon asked again.
+    discovery.black_hole_cooldown(limits::DATAGRAM_RETRY);
+    transport.mtu_discovery_config(Some(discovery));
     transport
 }
 
 fn endpoint(socket: UdpSocket, server: Option<ServerConfig>) -> Result<quinn::Endpoint, NetError> {
     let runtime = Arc::new(quinn::TokioRuntime);
-    quinn::Endpoint::new(EndpointConfig::default(), server, socket, runtime).map_err(|error| {
-        NetError::Setup {
-            what: "QUIC",
-            why: error.to_string(),
-        }
-    })
+    let setup = |why: String| NetError::Setup { what: "QUIC", why };
+    let mut config = EndpointConfig::default();
+    let limited = config.max_udp_payload_size(limits::DATAGRAM);
+    limited.map_err(|error| setup(error.to_string()))?;
+    quinn::Endpoint::new(config, server, socket, runtime).map_err(|error| setup(error.to_string()))
 }
 
 /// A UDP socket with large buffers; an unspecified IPv6 address serves IPv4 too.
@@ -105,7 +113,13 @@ fn socket(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
-fn warn_if_capped(setting: &str, got: usize) {
+fn warn_if_capped(setting: &str, reported: usize) {
+    // Linux reports twice what it gives, for its own bookkeeping.
+    let got = if cfg!(target_os = "linux") {
+        reported / 2
+    } else {
+        reported
+    };
     if got < limits::SOCKET_BUFFER_ENOUGH {
         tracing::warn!(
             "the system caps a socket buffer at {} KiB, which slows transfers on fast links: \

@@ -390,7 +390,14 @@ impl Live {
     fn stay(self) {
         tokio::spawn(async move {
             let reason = self.connection.closed().await;
-            tracing::debug!("{} left: {reason}", self.id);
+            let path = self.connection.stats().path;
+            tracing::debug!(
+                "{} left: {reason} (packets of {} bytes, {} of {} lost)",
+                self.id,
+                path.current_mtu,
+                path.lost_packets,
+                path.sent_packets
+            );
             drop(self);
         });
     }

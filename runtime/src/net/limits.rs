@@ -13,6 +13,8 @@ pub(super) const HELLO: usize = 1024;
 pub(super) const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
 /// Bytes in flight on one connection; quinn's own default is unbounded.
 pub(super) const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+/// Bytes in flight on the connection of a stranger, who has no more than a proof to send.
+pub(super) const STRANGER_WINDOW: u32 = 4 * 1024;
 /// Bidirectional streams that an admitted peer may hold open.
 pub(super) const BIDI_STREAMS: u32 = 2;
 /// Unidirectional streams that an admitted peer may hold open.
@@ -21,6 +23,10 @@ pub(super) const UNI_STREAMS: u32 = 4;
 pub(super) const INCOMING: usize = 256;
 /// From so many strangers on, a new one must first show that its address is its own.
 pub(super) const INCOMING_RETRY: usize = 64;
+/// Bytes of a packet at most, where the network carries as much: jumbo frames, or loopback.
+pub(super) const DATAGRAM: u16 = 8952;
+/// After how long larger packets are tried again.
+pub(super) const DATAGRAM_RETRY: Duration = Duration::from_secs(5);
 /// What is asked of the system for a socket's buffers, each way.
 pub(super) const SOCKET_BUFFER: usize = 8 * 1024 * 1024;
 /// With less than this a fast link cannot be filled, so it is worth a warning.

@@ -8,6 +8,8 @@
 //!
 //! It does not know what the frames mean, what is trained, who is employed, or when to try again.
 
+pub mod cli;
+
 mod admission;
 mod blob;
 mod control;

@@ -52,7 +52,14 @@ pub(crate) struct Pair {
     pub(crate) there: Peer,
     pub(crate) here: Peer,
     pub(crate) worker: Identity,
-    _folders: [TempDir; 2],
+    folders: [TempDir; 2],
+}
+
+impl Pair {
+    /// The gate's state folder.
+    pub(crate) fn state(&self) -> std::path::PathBuf {
+        self.folders[0].path().to_owned()
+    }
 }
 
 pub(crate) async fn pair() -> Pair {
@@ -67,6 +74,6 @@ pub(crate) async fn pair() -> Pair {
         here: here.unwrap(),
         there: there.unwrap(),
         worker: identity,
-        _folders: [gate_folder, worker_folder],
+        folders: [gate_folder, worker_folder],
     }
 }
