@@ -36,23 +36,33 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let linear_start = spec(ModelKind::Linear).initial(1);
 
     println!("{source}: batches of 32 a second, {BATCHES} from a fresh start in each round");
-    let mut ratios = Vec::new();
+    let (mut ratios, mut end) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
         let features = i64::from(set.features());
         let mut plain = Plain::new(&start, features, i64::from(set.classes()), false);
-        let plain = rate(&batches, |batch| {
+        let plain_rate = rate(&batches, |batch| {
             plain.step(batch);
             Ok(())
         })?;
         mlp.begin(&start)?;
         let ours = rate(&batches, |batch| Ok(mlp.step(batch)?))?;
+        // Only the same training is worth comparing.
+        mlp.finish(&mut end)?;
+        let apart = end
+            .iter()
+            .zip(plain.parameters())
+            .map(|(a, b)| (a - b).abs());
+        assert!(
+            apart.fold(0.0, f32::max) < 1e-3,
+            "both end at the same parameters"
+        );
         linear.begin(&linear_start)?;
         let linear = rate(&batches, |batch| Ok(linear.step(batch)?))?;
         println!(
-            "round {round}: mlp {ours:.0}, with tch's nn::Adam {plain:.0}, ratio {:.2}; linear {linear:.0}",
-            ours / plain
+            "round {round}: mlp {ours:.0}, with tch's nn::Adam {plain_rate:.0}, ratio {:.2}; linear {linear:.0}",
+            ours / plain_rate
         );
-        ratios.push(ours / plain);
+        ratios.push(ours / plain_rate);
     }
     ratios.sort_by(f64::total_cmp);
     println!("median ratio {:.2}", ratios[ROUNDS / 2]);
