@@ -184,9 +184,17 @@ fn parse(
         values.reserve_exact(bytes as usize);
     }
     let mut limited = reader.take(bytes as u64 + 1);
-    limited.read_to_end(&mut values).map_err(unreadable)?;
-    if values.len() as u128 != bytes {
-        return Err(size(expected, header_length + values.len() as u64));
+    let end = limited.read_to_end(&mut values);
+    let short = (values.len() as u128) < bytes;
+    match end {
+        // Of a compressed file that was cut off, what could be unpacked is counted.
+        Err(error) if !short || error.kind() != io::ErrorKind::UnexpectedEof => {
+            return Err(unreadable(error));
+        }
+        _ if values.len() as u128 != bytes => {
+            return Err(size(expected, header_length + values.len() as u64));
+        }
+        _ => {}
     }
     Ok((samples, width, values))
 }

@@ -71,11 +71,15 @@ pub enum DataError {
         found: u32,
     },
     /// A file is shorter or longer than its header says.
-    #[error("{}: it has {found} bytes{}, expected {expected}", path.display(), if *unpacked { " once unpacked" } else { "" })]
+    #[error("{}: it has {found} bytes{}, expected {expected}", path.display(), match unpacked {
+        false => "",
+        true if found > expected => " or more once unpacked",
+        true => " once unpacked",
+    })]
     Size {
         /// Which.
         path: PathBuf,
-        /// Whether the bytes were counted after decompression, which stops one byte too late.
+        /// Whether the bytes were counted while unpacking, which stops at the first too many.
         unpacked: bool,
         /// Bytes that the header promises, itself included.
         expected: u64,
@@ -93,7 +97,7 @@ pub enum DataError {
         features: u64,
     },
     /// Two files that belong together do not fit.
-    #[error("{}: {found} {what}, expected {expected} as in {}", path.display(), other.display())]
+    #[error("{}: {found} {what}, expected {expected} as in {}", path.display(), other.file_name().unwrap_or_default().display())]
     Mismatch {
         /// The file that does not fit.
         path: PathBuf,
