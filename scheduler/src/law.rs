@@ -76,20 +76,28 @@ impl Speed {
         }
     }
 
-    /// The speed at which a batch takes `numerator / denominator` times as long.
+    /// The speed at which a batch takes `numerator / denominator` times as long; at most 2⁵⁰ ns
+    /// for one batch.
     #[must_use]
     pub const fn stretched(self, numerator: u32, denominator: u32) -> Self {
-        let nanos = self.nanos as u128 * numerator as u128 / denominator as u128;
-        let nanos = if nanos > MAX_NANOS as u128 {
-            MAX_NANOS
-        } else if nanos == 0 {
-            1
-        } else {
-            nanos as u64 // at most 2^50
-        };
+        let mut batches = self.batches;
+        let mut nanos = self.nanos as u128 * numerator as u128 / denominator as u128; // < 2^82
+        if nanos > MAX_NANOS as u128 {
+            // As a measurement of fewer batches it is short enough.
+            let fewer = batches as u128 * MAX_NANOS as u128 / nanos;
+            let fewer = if fewer == 0 { 1 } else { fewer };
+            nanos = nanos * fewer / batches as u128;
+            batches = fewer as u64; // no more than before
+        }
         Self {
-            batches: self.batches,
-            nanos,
+            batches,
+            nanos: if nanos > MAX_NANOS as u128 {
+                MAX_NANOS
+            } else if nanos == 0 {
+                1
+            } else {
+                nanos as u64 // at most 2^50
+            },
         }
     }
 
@@ -285,7 +293,32 @@ mod tests {
         check(shared(0), speed(1, 1), Margin::NONE, u64::MAX, MAX_BATCHES);
     }
 
+    /// A speed that a scenario states is a measurement of 1,000,000 s, close to the longest that
+    /// is taken: one four times slower must not become one that is 1.126 times slower.
+    #[test]
+    fn a_long_measurement_stretches_like_a_short_one() {
+        let long = speed(928_000_000, 1_000_000 * 1_000_000_000);
+        assert_eq!(long.stretched(4, 1).time_for(232), Span::from_secs(1));
+        let longest = speed(1, MAX_NANOS);
+        assert_eq!(longest.stretched(4, 1), longest);
+        assert_eq!(speed(3, MAX_NANOS).stretched(100, 1), longest);
+    }
+
     proptest! {
+        #[test]
+        fn stretching_is_what_it_says(
+            batches in 1..=MAX_BATCHES, nanos in 1..=MAX_NANOS, by in 1..10_000_000_u32,
+        ) {
+            let speed = speed(batches, nanos);
+            let stretched = speed.stretched(by, 1_000);
+            let wanted = nanos as f64 / batches as f64 * f64::from(by) / 1e3;
+            let found = stretched.took().nanos() as f64 / stretched.batches() as f64;
+            // A nanosecond of the measurement is lost, and no batch takes longer than the most.
+            let wanted = wanted.min(MAX_NANOS as f64);
+            let off = 2.0 / stretched.batches() as f64 + wanted * 1e-9;
+            prop_assert!((found - wanted).abs() <= off, "{found}, expected {wanted}");
+        }
+
         #[test]
         fn a_capacity_is_the_most_that_fits(
             batches in 1..=MAX_BATCHES, nanos in 1..=MAX_NANOS, passes in 1..=MAX_PASSES,
