@@ -53,7 +53,7 @@ pub use record::{CycleResult, CycleRow, Fate, Ignored, LotRow, PlanRow, Record, 
 
 use crate::time::{Instant, Span};
 use alarms::Alarms;
-use cycle::Cycle;
+use cycle::{Cycle, Work};
 use members::Members;
 use planning::{Adopted, Solving};
 
@@ -203,7 +203,8 @@ impl Scheduler {
                 cycle,
                 done,
                 took,
-            } => self.trained(worker, epoch, cycle, done, took, actions),
+                tail,
+            } => self.trained(worker, epoch, cycle, Work { done, took, tail }, actions),
             Event::Refused {
                 worker,
                 epoch,

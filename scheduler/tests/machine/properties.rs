@@ -265,6 +265,7 @@ impl Chaos {
                 cycle,
                 done: batches,
                 took: Span::from_millis(millis * batches),
+                tail: Span::from_millis(millis * batches.min(5)),
             },
             Action::Train {
                 worker,
@@ -322,6 +323,7 @@ impl Chaos {
             cycle,
             done,
             took,
+            tail: took / 3,
         });
     }
 

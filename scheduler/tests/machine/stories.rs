@@ -486,6 +486,7 @@ fn claims_are_worth_their_beats() {
             cycle,
             done,
             took,
+            tail: took,
         };
         let actions = audited.step(at(1_200), trained.clone());
         assert!(

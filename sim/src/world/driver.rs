@@ -304,6 +304,7 @@ impl<'a> Driver<'a> {
                 batches,
                 beat,
                 beat_batches,
+                tail_batches,
                 stop_by,
                 results_by: _,
             } => {
@@ -314,6 +315,7 @@ impl<'a> Driver<'a> {
                     batches,
                     beat,
                     beat_batches,
+                    tail_batches,
                     stop_by,
                 };
                 self.train(worker.get(), epoch, order, batches);

@@ -38,7 +38,7 @@ pub(super) struct Worker {
     pub(super) slow_by_chance: f64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Task {
     pub(super) epoch: Epoch,
     pub(super) order: Order,
@@ -61,11 +61,12 @@ pub(super) enum Order {
         batches: u64,
         beat: Span,
         beat_batches: u64,
+        tail_batches: u64,
         stop_by: Instant,
     },
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) enum Stage {
     /// Parameters are on their way, or it warms up; whether they are in the pipe.
     Before {
@@ -77,6 +78,7 @@ pub(super) enum Stage {
         in_pipe: bool,
         done: u64,
         took: Span,
+        tail: Span,
     },
 }
 
@@ -123,7 +125,7 @@ impl Worker {
     }
 
     /// Forgets all that it was to do; what is still in a pipe is to be cut off.
-    pub(super) const fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.task = None;
         self.tasks.renew();
         self.shipment = None;
