@@ -109,6 +109,9 @@ const MOST_SLOWER: u32 = 16;
 /// The end of a cycle counts when it is by more than an eighth slower than all of it: less than
 /// that is the noise of a few batches.
 const MUCH_SLOWER: (u32, u32) = (9, 8);
+/// A round between cycles counts when it is by more than a quarter slower than the benchmark: one
+/// round is noisier than a cycle.
+const CHECK_FEARS_PPM: u32 = 1_250_000;
 /// A cycle counts as at most so many times faster than was thought: whoever exaggerates gains
 /// little before a deadline finds out.
 const MOST_FASTER: u32 = 2;
@@ -130,6 +133,8 @@ pub(crate) struct Between {
 pub(crate) struct Estimate {
     benchmarked: Speed,
     current: Speed,
+    /// What was usual at its best: what it trained at when it was as fast as in its benchmark.
+    best: Speed,
     recent: [Speed; 3],
     seen: u32,
 }
@@ -139,6 +144,7 @@ impl Estimate {
         Self {
             benchmarked: speed,
             current: speed,
+            best: speed,
             recent: [speed; 3],
             seen: 0,
         }
@@ -172,10 +178,11 @@ impl Estimate {
         let bounded = speed.faster(slowest).slower(fastest);
         if self.seen == 0 {
             // The benchmark's error is ten times a cycle's jitter: one cycle outweighs it.
-            self.recent = [bounded; 3];
+            (self.recent, self.best) = ([bounded; 3], bounded);
         }
         self.recent[self.seen as usize % 3] = bounded;
         self.seen = self.seen.saturating_add(1);
+        self.best = self.best.faster(median(self.recent));
         self.current = bounded.slower(median(self.recent));
         let (numerator, denominator) = MUCH_SLOWER;
         if let Some(last) = last
@@ -184,6 +191,16 @@ impl Estimate {
                 .is_slower_than(bounded.stretched(numerator, denominator))
         {
             self.current = self.current.slower(last.slowest.faster(slowest));
+        }
+    }
+
+    /// Takes in a round that was measured between cycles. It is held against the benchmark, which
+    /// errs in the same way, and only feared.
+    pub(crate) fn check(&mut self, speed: Speed) {
+        let slower = speed.slowness_ppm(self.benchmarked);
+        if slower > CHECK_FEARS_PPM {
+            let slower = slower.min(MOST_SLOWER * 1_000_000);
+            self.current = self.current.slower(self.best.stretched(slower, 1_000_000));
         }
     }
 

@@ -56,6 +56,13 @@ impl Speed {
         self.nanos as u128 * other.batches as u128 > other.nanos as u128 * self.batches as u128
     }
 
+    /// How many times as long as at the other speed a batch takes, in parts per million.
+    pub(crate) fn slowness_ppm(self, other: Self) -> u32 {
+        let slower = u128::from(self.nanos) * u128::from(other.batches); // < 2^80
+        let faster = u128::from(other.nanos) * u128::from(self.batches);
+        u32::try_from(slower * 1_000_000 / faster).unwrap_or(u32::MAX)
+    }
+
     /// The slower of the two.
     #[must_use]
     pub const fn slower(self, other: Self) -> Self {

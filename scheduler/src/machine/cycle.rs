@@ -183,7 +183,7 @@ impl Scheduler {
                 self.alarms.set(share.worker, first_alarm);
             }
             member.lot = Some(at);
-            member.probing = false;
+            (member.probing, member.checked_since) = (false, None);
             out.push(Action::Train {
                 worker: share.worker,
                 epoch: member.epoch,
