@@ -113,13 +113,13 @@ fn the_seeds_lab_overruns_as_it_did() {
 /// What re-planning is for: with it nearly every cycle that could be complete is, without it not.
 #[test]
 fn adaptive_completes_what_static_loses() {
-    let share = |replan: &str| {
+    let share = |scenario: &str, replan: &str| {
         let set = format!("job.replan={replan}");
         let runs = lines(&[
             "run",
-            "churn",
+            scenario,
             "--replicates",
-            "40",
+            "300",
             "--json",
             "--set",
             &set,
@@ -128,9 +128,11 @@ fn adaptive_completes_what_static_loses() {
         assert!(sum("cycles_untouched") <= sum("cycles_feasible"));
         sum("cycles_untouched_complete") / sum("cycles_untouched")
     };
-    let (adaptive, fixed) = (share("adaptive"), share("static"));
-    assert!(adaptive >= 0.99, "{adaptive}");
-    assert!(fixed < 0.95, "{fixed}");
+    for scenario in ["churn", "stragglers"] {
+        let (adaptive, fixed) = (share(scenario, "adaptive"), share(scenario, "static"));
+        assert!(adaptive >= 0.99, "{scenario}: {adaptive}");
+        assert!(fixed < 0.95, "{scenario}: {fixed}");
+    }
 }
 
 #[test]

@@ -126,6 +126,20 @@ fn a_straggler_returns_what_it_has() {
 }
 
 #[test]
+fn a_slowdown_while_data_travels_is_known_before_the_cycle() {
+    let mut three = two([&[], &[Fate::Takes(30, 40)]]);
+    three.push(toy(10, 5, &[]));
+    let mut config = Config {
+        expect: 3,
+        ..adaptive(job(150, 3, 2))
+    };
+    config.benchmark.batches = 2; // 20 ms, then 100 ms of shipping
+    let run = check(config, &three, "ccc completed lost=0 cost=900");
+    let expected = [(1, Trigger::First, 2), (1, Trigger::Slower, 3)];
+    assert_eq!(plans(&run)[..2], expected);
+}
+
+#[test]
 fn everybody_is_here_so_an_estimate_ends_nothing() {
     let slows = two([&[], &[Fate::Takes(150, 40), Fate::Takes(2_500, 10)]]);
     // No plan for the slowdown: the old one runs on; as it passes, all is well again.
