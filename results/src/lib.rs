@@ -14,6 +14,7 @@
 
 mod assess;
 mod chunk;
+mod cycles;
 mod error;
 mod frames;
 mod interval;
@@ -30,10 +31,11 @@ mod validation;
 
 pub use assess::{Assessed, Excess, Kind, Truth, Verdict};
 pub use chunk::{Chunk, Detail};
+pub use cycles::{AgainstExact, Cycles};
 pub use error::{Action, ResultsError};
 pub use interval::{Estimate, Moments, share};
 pub use render::{Style, render};
-pub use row::{OutcomeRow, Status, Took};
+pub use row::{OutcomeRow, Simulated, Status, Took};
 pub use run_plan::{FamilyPlan, RunPlan, Shard, ShardError};
 pub use tally::{ALL_FAMILIES, Counts, Discrepancy, Report, Summary, SummaryRow, TimingRow, WORST};
 pub use validation::{FILES, RUN_FILE, Validation};

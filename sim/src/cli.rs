@@ -133,6 +133,9 @@ pub(crate) struct ValidateArgs {
     /// Write over results that are in the folder already
     #[arg(long, requires = "out")]
     pub(crate) overwrite: bool,
+    /// Drive every plan through a simulated cycle of 1 s, at true speeds that scatter around s_max
+    #[arg(long)]
+    pub(crate) simulate: bool,
     /// Which plans to print as JSON lines before the table
     #[arg(long, value_enum, default_value_t = Log::Summary)]
     pub(crate) log: Log,
@@ -324,4 +327,10 @@ Examples:
   sim validate --n-tests 100000 --seed 1
   sim validate --family all --n-tests 1000 --out results/all
   sim validate --n-tests 100000 --shard 2/4 --out results/shard2
-  sim validate --instances mine.jsonl --allocators exact,cbc";
+  sim validate --instances mine.jsonl --allocators exact,cbc
+  sim validate --n-tests 100000 --allocators heuristic,exact --simulate
+
+With --simulate, each worker truly trains s_max batches a second times a lognormal factor of sigma
+0.1: the same for every allocator, and for every number of tests, threads and shards. The makespan
+is the time until the last employed worker has finished all of its batches, not cut off at 1 s;
+such a worker is late, and the cycle missed, when it takes more than 1 s.";

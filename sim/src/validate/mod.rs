@@ -62,6 +62,7 @@ impl Job {
                 })
                 .collect(),
             allocators: allocators.iter().map(|a| a.name().to_owned()).collect(),
+            simulate: false,
             shard: results::Shard::WHOLE,
             replay: RunPlan::REPLAY_GENERATED.to_owned(),
         };
@@ -206,6 +207,7 @@ fn job(args: &ValidateArgs) -> Result<(Job, bool), Stop> {
     let n_tests = args.n_tests.unwrap_or(DEFAULT_TESTS);
     let mut job = Job::seeded(families, n_tests, args.seed, allocators, threads);
     job.plan.shard = args.shard;
+    job.plan.simulate = args.simulate;
     let server = std::env::current_exe().map(|program| (program, vec!["cbc-server".into()]));
     job.host.cbc_server = server.ok();
     let mut bad_lines = false;
@@ -229,8 +231,13 @@ fn job(args: &ValidateArgs) -> Result<(Job, bool), Stop> {
 /// One line on standard error: enough to run the same again.
 fn introduce(job: &Job) {
     let families: Vec<&str> = job.plan.families.iter().map(|f| f.name.as_str()).collect();
+    let simulated = if job.plan.simulate {
+        "; every plan simulated"
+    } else {
+        ""
+    };
     eprintln!(
-        "seed {}; {} tests of {}; allocators {}; {} threads",
+        "seed {}; {} tests of {}; allocators {}; {} threads{simulated}",
         job.plan.seed,
         job.plan.total_tests(),
         families.join(", "),

@@ -47,6 +47,17 @@ impl Draws {
         Self(rng)
     }
 
+    /// The stream of one test of a comparison.
+    pub(crate) fn of_test(seed: u64, family: u64, test: u64) -> Self {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        key[8..16].copy_from_slice(&family.to_le_bytes());
+        key[24..].copy_from_slice(b"allotval"); // as above
+        let mut rng = ChaCha8Rng::from_seed(key);
+        rng.set_stream(test);
+        Self(rng)
+    }
+
     /// Goes to the draw with this number, counted from 0.
     pub(crate) fn seek(&mut self, draw: u64) {
         self.0.set_word_pos(u128::from(draw) * 2);

@@ -17,6 +17,7 @@ mod driver;
 mod faults;
 mod judge;
 mod model;
+mod one_cycle;
 mod orders;
 mod overrun;
 mod pipe;
@@ -28,5 +29,6 @@ pub use driver::{run, run_judged, run_quietly};
 pub use model::{
     BenchmarkModel, Fault, PipeModel, Renewal, Service, SolveModel, Way, WorkerModel, World,
 };
+pub use one_cycle::{CycleEnd, OneCycle};
 pub use overrun::{OverrunStudy, Overruns, Share};
 pub use totals::{CycleTruth, RunTotals};

@@ -198,8 +198,14 @@ impl Luck {
         let benchmark = &model.benchmark;
         let draws =
             |purpose, spreads: bool| spreads.then(|| Draws::new(seed, replicate, worker, purpose));
-        let uncertain = benchmark.error > 0.0 || benchmark.outlier_chance > 0.0;
-        let mut error = 1.0;
+        let certain = benchmark.error == 0.0 && benchmark.outlier_chance >= 1.0;
+        let uncertain = !certain && (benchmark.error > 0.0 || benchmark.outlier_chance > 0.0);
+        // What is certain takes no draw.
+        let mut error = if certain {
+            benchmark.outlier_factor
+        } else {
+            1.0
+        };
         if let Some(mut draws) = draws(Purpose::BenchmarkError, uncertain) {
             error = draws.lognormal(benchmark.error);
             if draws.uniform() < benchmark.outlier_chance {
