@@ -25,6 +25,7 @@ pub mod read;
 mod render;
 mod row;
 mod run_plan;
+pub mod runs;
 pub mod statistics;
 mod table;
 mod tally;

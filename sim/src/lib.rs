@@ -11,6 +11,7 @@ mod cli;
 pub mod engine;
 mod exit;
 mod generate;
+mod interrupt;
 mod machine;
 mod merge;
 mod replay;
