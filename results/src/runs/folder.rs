@@ -213,7 +213,7 @@ impl RunFolder {
         }
         let record = RunRecord {
             format: FORMAT.to_owned(),
-            version: VERSION,
+            format_version: VERSION,
             complete: finished == self.plan.replicates,
             finished_replicates: finished,
             plan: self.plan,
@@ -230,7 +230,7 @@ impl RunFolder {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct RunRecord {
     pub(super) format: String,
-    pub(super) version: u64,
+    pub(super) format_version: u64,
     pub(super) complete: bool,
     pub(super) finished_replicates: u64,
     pub(super) plan: RunsPlan,

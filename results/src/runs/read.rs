@@ -96,12 +96,12 @@ impl RecordedFolder {
                 "expected the folder of a run, \"format\": \"{FORMAT}\""
             )));
         }
-        if value.get("version") != Some(&VERSION.into()) {
+        if value.get("format_version") != Some(&VERSION.into()) {
             let stated = value
                 .get("version")
                 .map_or("none".to_owned(), ToString::to_string);
             return Err(damaged(&format!(
-                "its version is {stated}, expected {VERSION}: read it with the sim that wrote it"
+                "its format_version is {stated}, expected {VERSION}: read it with the sim that wrote it"
             )));
         }
         let record: RunRecord = serde_json::from_value(value).map_err(|error| damaged(&error))?;
