@@ -316,15 +316,18 @@ fn keys_with_allocators(group: Group<'_>, allocators: &[String], rows: usize) ->
     columns
 }
 
-fn numbers(name: &'static str, values: Vec<u64>) -> Column {
+pub(crate) fn numbers(name: &'static str, values: Vec<u64>) -> Column {
     UInt64Chunked::from_vec(name.into(), values).into_column()
 }
 
-fn optional_numbers(name: &'static str, values: impl Iterator<Item = Option<u64>>) -> Column {
+pub(crate) fn optional_numbers(
+    name: &'static str,
+    values: impl Iterator<Item = Option<u64>>,
+) -> Column {
     UInt64Chunked::from_iter_options(name.into(), values).into_column()
 }
 
-fn floats(name: &'static str, values: impl Iterator<Item = Option<f64>>) -> Column {
+pub(crate) fn floats(name: &'static str, values: impl Iterator<Item = Option<f64>>) -> Column {
     Float64Chunked::from_iter_options(name.into(), values).into_column()
 }
 
@@ -332,11 +335,18 @@ fn booleans(name: &'static str, values: impl Iterator<Item = Option<bool>>) -> C
     BooleanChunked::from_iter_options(name.into(), values).into_column()
 }
 
-fn texts<'a>(name: &'static str, values: impl Iterator<Item = Option<&'a str>>) -> Column {
+pub(crate) fn texts<'a>(
+    name: &'static str,
+    values: impl Iterator<Item = Option<&'a str>>,
+) -> Column {
     StringChunked::from_iter_options(name.into(), values).into_column()
 }
 
-fn decimals(name: &'static str, micros: impl Iterator<Item = Option<u128>>) -> Column {
+pub(crate) fn flags(name: &'static str, values: impl Iterator<Item = Option<bool>>) -> Column {
+    BooleanChunked::from_iter_options(name.into(), values).into_column()
+}
+
+pub(crate) fn decimals(name: &'static str, micros: impl Iterator<Item = Option<u128>>) -> Column {
     let signed = |value: u128| i128::try_from(value).expect("a cost is at most 10^27 micro-units");
     let values = micros.map(|micros| micros.map(signed));
     Int128Chunked::from_iter_options(name.into(), values)
@@ -344,6 +354,6 @@ fn decimals(name: &'static str, micros: impl Iterator<Item = Option<u128>>) -> C
         .into_column()
 }
 
-fn frame(columns: Vec<Column>) -> DataFrame {
+pub(crate) fn frame(columns: Vec<Column>) -> DataFrame {
     DataFrame::new_infer_height(columns).expect("columns have distinct names and equal lengths")
 }

@@ -183,13 +183,22 @@ impl Table<'_> {
         Ok((name.to_owned(), first, test.len() / per_test))
     }
 
-    fn numbers(&self, name: &str) -> Result<Vec<u64>, ResultsError> {
+    pub(crate) fn numbers(&self, name: &str) -> Result<Vec<u64>, ResultsError> {
         let column = self.chunked(name, Series::u64)?;
         let values: Option<Vec<u64>> = column.iter().collect();
         self.required(values, name)
     }
 
-    fn optional_numbers(&self, name: &str) -> Result<UInt64Chunked, ResultsError> {
+    /// Numbers of things, which have 32 bits.
+    pub(crate) fn ids(&self, name: &str) -> Result<Vec<u32>, ResultsError> {
+        let id = |number: u64| {
+            let wrong = |_| self.damaged(format!("column {name} holds {number}"));
+            u32::try_from(number).map_err(wrong)
+        };
+        self.numbers(name)?.into_iter().map(id).collect()
+    }
+
+    pub(crate) fn optional_numbers(&self, name: &str) -> Result<UInt64Chunked, ResultsError> {
         self.chunked(name, Series::u64)
     }
 
@@ -197,7 +206,7 @@ impl Table<'_> {
         self.chunked(name, Series::f64)
     }
 
-    fn texts(&self, name: &str) -> Result<StringChunked, ResultsError> {
+    pub(crate) fn texts(&self, name: &str) -> Result<StringChunked, ResultsError> {
         self.chunked(name, Series::str)
     }
 
@@ -221,11 +230,11 @@ impl Table<'_> {
         typed.map_err(|error| self.damaged(error))
     }
 
-    fn required<T>(&self, value: Option<T>, name: &str) -> Result<T, ResultsError> {
+    pub(crate) fn required<T>(&self, value: Option<T>, name: &str) -> Result<T, ResultsError> {
         value.ok_or_else(|| self.damaged(format!("column {name} has missing values")))
     }
 
-    fn damaged(&self, message: impl std::fmt::Display) -> ResultsError {
+    pub(crate) fn damaged(&self, message: impl std::fmt::Display) -> ResultsError {
         ResultsError::damaged(self.path, message)
     }
 }

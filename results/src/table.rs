@@ -1,6 +1,6 @@
 //! Files that are written under a provisional name and only get their own when they are whole.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,57 +13,48 @@ use polars_io::parquet::write::{
 };
 
 use crate::error::{Action, ResultsError};
+use crate::whole::WholeFile;
 
-/// A file on its way: `NAME.partial` until [`Output::publish`]; removed if that never comes.
+/// A file that polars writes, on its way.
 pub(crate) struct Output {
-    partial: PathBuf,
+    whole: WholeFile,
     path: PathBuf,
-    file: Arc<File>,
     /// The first thing that went wrong while writing. Polars keeps only its words.
     failure: Arc<Mutex<Option<io::Error>>>,
-    published: bool,
 }
 
 impl Output {
     pub(crate) fn create(dir: &Path, name: &str) -> Result<Self, ResultsError> {
-        let partial = dir.join(format!("{name}.partial"));
-        let file = File::create(&partial)
-            .map_err(|cause| ResultsError::io(Action::Create, &partial, cause))?;
+        let path = dir.join(name);
+        let whole = WholeFile::create(&path)
+            .map_err(|cause| ResultsError::io(Action::Create, &WholeFile::partial(&path), cause))?;
         Ok(Self {
-            partial,
-            path: dir.join(name),
-            file: Arc::new(file),
+            whole,
+            path,
             failure: Arc::default(),
-            published: false,
         })
     }
 
     /// Writes the whole content of a small file.
     pub(crate) fn write_all(&mut self, content: &[u8]) -> Result<(), ResultsError> {
-        let written = self.file.as_ref().write_all(content);
+        let written = self.whole.write_all(content);
         written.map_err(|cause| ResultsError::io(Action::Write, &self.path, cause))
     }
 
     /// Gives the file its name, once everything is safely on disk.
-    pub(crate) fn publish(mut self) -> Result<(), ResultsError> {
-        self.sync()?;
-        fs::rename(&self.partial, &self.path)
-            .map_err(|cause| ResultsError::io(Action::Rename, &self.path, cause))?;
-        self.published = true;
-        Ok(())
+    pub(crate) fn publish(self) -> Result<(), ResultsError> {
+        let synced = self.whole.sync();
+        synced.map_err(|cause| ResultsError::io(Action::Write, &self.path, cause))?;
+        let named = self.whole.finish();
+        named.map_err(|cause| ResultsError::io(Action::Rename, &self.path, cause))
     }
 
-    /// Some file systems only notice here that the disk is full.
-    fn sync(&self) -> Result<(), ResultsError> {
-        let synced = self.file.sync_all();
-        synced.map_err(|cause| ResultsError::io(Action::Write, &self.path, cause))
-    }
-
-    fn sink(&self) -> Sink {
-        Sink {
-            file: Arc::clone(&self.file),
+    fn sink(&self) -> Result<Sink, ResultsError> {
+        let file = self.whole.share();
+        Ok(Sink {
+            file: file.map_err(|cause| ResultsError::io(Action::Write, &self.path, cause))?,
             failure: Arc::clone(&self.failure),
-        }
+        })
     }
 
     fn error(&self, error: &PolarsError) -> ResultsError {
@@ -77,18 +68,9 @@ impl Output {
     }
 }
 
-impl Drop for Output {
-    fn drop(&mut self) {
-        if !self.published {
-            // Nothing can be done about a failure here, and the name says that it is partial.
-            let _ = fs::remove_file(&self.partial);
-        }
-    }
-}
-
 /// The file, remembering what went wrong.
 struct Sink {
-    file: Arc<File>,
+    file: File,
     failure: Arc<Mutex<Option<io::Error>>>,
 }
 
@@ -109,12 +91,12 @@ impl Sink {
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.as_ref().write(bytes);
+        let written = self.file.write(bytes);
         self.remember(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let flushed = self.file.as_ref().flush();
+        let flushed = self.file.flush();
         self.remember(flushed)
     }
 }
@@ -129,7 +111,7 @@ impl ParquetTable {
     /// Opens a table with the columns of `like`.
     pub(crate) fn create(dir: &Path, name: &str, like: &DataFrame) -> Result<Self, ResultsError> {
         let output = Output::create(dir, name)?;
-        let buffered = BufWriter::with_capacity(1 << 18, output.sink());
+        let buffered = BufWriter::with_capacity(1 << 18, output.sink()?);
         let writer = ParquetWriter::new(buffered)
             .with_compression(COMPRESSION)
             .with_statistics(StatisticsOptions::default())
@@ -163,7 +145,7 @@ impl CsvTable {
     /// Opens a table with the columns of `like`.
     pub(crate) fn create(dir: &Path, name: &str, like: &DataFrame) -> Result<Self, ResultsError> {
         let output = Output::create(dir, name)?;
-        let writer = CsvWriter::new(output.sink())
+        let writer = CsvWriter::new(output.sink()?)
             .n_threads(1)
             .batched(like.schema());
         let writer = writer.map_err(|error| output.error(&error))?;

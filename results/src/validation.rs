@@ -417,7 +417,7 @@ fn prepare(dir: &Path, overwrite: bool) -> Result<(), ResultsError> {
     Ok(())
 }
 
-fn pretty(value: &impl Serialize) -> Vec<u8> {
+pub(crate) fn pretty(value: &impl Serialize) -> Vec<u8> {
     let mut text = serde_json::to_vec_pretty(value).expect("keys are text and floats are finite");
     text.push(b'\n');
     text

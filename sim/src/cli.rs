@@ -184,7 +184,7 @@ pub(crate) struct MergeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// A JSON file of recorded runs (an array); `-` is standard input
+    /// A folder that a run wrote, or a JSON file of recorded runs (an array); `-` is standard input
     #[arg(value_name = "PATH")]
     pub(crate) path: PathBuf,
     /// Allocate each problem again and predict that run instead
@@ -196,7 +196,8 @@ pub(crate) struct ReplayArgs {
     /// Add each worker's cycle to the table; JSON lines always have it
     #[arg(long)]
     pub(crate) workers: bool,
-    /// Predict with this calibration instead of the one kept in the project
+    /// Predict with this calibration instead of the one kept in the project, or of the folder's
+    /// own link and model
     #[arg(long, value_name = "FILE", conflicts_with = "fit")]
     pub(crate) calibration: Option<PathBuf>,
     /// Fit a calibration on the runs that pass the outlier rule, write it, and predict with it
@@ -217,6 +218,15 @@ pub(crate) struct RunArgs {
     /// One JSON line for each run instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+    /// Write the tables of all runs into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Write over results that are in the folder already
+    #[arg(long, requires = "out")]
+    pub(crate) overwrite: bool,
+    /// Write everything that the scheduler was told into the folder too; it is large
+    #[arg(long, requires = "out")]
+    pub(crate) events: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -282,7 +292,8 @@ Examples:
   sim scenarios
   sim run lab-8 --allocators heuristic,exact
   sim run churn --replicates 200 --set job.replan=static
-  sim run mine.toml --json";
+  sim run mine.toml --json
+  sim run lab-8 --replicates 20 --out results/lab && sim replay results/lab";
 
 const SWEEP_EXAMPLES: &str = "\
 Examples:
@@ -299,7 +310,9 @@ Examples:
   sim replay runs.json --allocator exact
   sim replay runs.json --json
   sim replay runs.json --fit lab.json && sim replay others.json --calibration lab.json
+  sim run lab-8 --out results/lab && sim replay results/lab --workers
 
+Of a folder, each plan of each run is predicted: its cycles in which nobody was missing.
 A prediction reads benchmarks, batches and cycles; never what was measured in the run.";
 
 const SOLVE_EXAMPLES: &str = "\

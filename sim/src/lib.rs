@@ -11,6 +11,7 @@ mod cli;
 pub mod engine;
 mod exit;
 mod generate;
+mod interrupt;
 mod machine;
 mod merge;
 mod replay;
@@ -19,7 +20,6 @@ mod solve;
 mod sweep;
 mod terminal;
 pub mod validate;
-mod whole;
 pub mod world;
 
 use std::process::ExitCode;

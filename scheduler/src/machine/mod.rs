@@ -49,7 +49,9 @@ pub use action::{Action, Departure, Ending};
 pub use config::{Billing, Config, ConfigError, Limit, MAX_CYCLES, Replan, Waits};
 pub use event::{Event, Profile};
 pub use ids::{CycleId, Epoch, PlanId, WorkerId};
-pub use record::{CycleResult, CycleRow, Fate, Ignored, LotRow, PlanRow, Record, Totals, Trigger};
+pub use record::{
+    CycleResult, CycleRow, Fate, Ignored, LotRow, PlanRow, Record, ShareRow, Totals, Trigger,
+};
 
 use crate::time::{Instant, Span};
 use alarms::Alarms;

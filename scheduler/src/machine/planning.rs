@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::config::{Limit, Replan};
 use super::{
-    Action, Between, CycleId, Ending, Phase, PlanId, PlanRow, Record, Scheduler, Trigger, WorkerId,
+    Action, Between, CycleId, Ending, Phase, PlanId, PlanRow, Record, Scheduler, ShareRow, Trigger,
+    WorkerId,
 };
 use crate::estimate::Estimate;
 use crate::family::{Candidate, Choice, Family};
@@ -33,6 +34,8 @@ pub(super) struct Solving {
 pub(super) struct Adopted {
     pub(super) row: PlanRow,
     pub(super) shares: Vec<Share>,
+    /// A row for each candidate, until the plan is taken.
+    rows: Vec<ShareRow>,
 }
 
 /// What one employed worker gets.
@@ -332,12 +335,25 @@ impl Scheduler {
         family
             .verify(choice.employed, planned)
             .map_err(Ending::PlanRejected)?;
-        let shares = family.candidates().iter().zip(&planned.plan.batches);
-        let shares = shares.filter(|&(_, &batches)| batches > 0);
-        let shares: Vec<_> = shares
-            .map(|(candidate, &batches)| Share {
+        let problem = family.problem(choice.employed);
+        let capacities = problem.workers().iter().map(|worker| worker.s_max);
+        let given = family.candidates().iter().zip(&planned.plan.batches);
+        let rows: Vec<_> = given
+            .zip(capacities)
+            .map(|((candidate, &batches), s_max)| ShareRow {
+                plan: solving.id,
                 worker: candidate.worker,
+                fee: candidate.fee,
+                speed: candidate.speed,
+                s_max,
                 batches,
+            })
+            .collect();
+        let employed = rows.iter().filter(|row| row.batches > 0);
+        let shares: Vec<_> = employed
+            .map(|row| Share {
+                worker: row.worker,
+                batches: row.batches,
             })
             .collect();
         Ok(Adopted {
@@ -357,6 +373,7 @@ impl Scheduler {
                 moved: 0,
             },
             shares,
+            rows,
         })
     }
 
@@ -414,6 +431,11 @@ impl Scheduler {
         self.totals.plans = self.totals.plans.saturating_add(1);
         self.between.plans_taken += 1;
         out.push(Action::Record(Record::Planned(plan.row)));
+        let rows = std::mem::take(&mut plan.rows);
+        out.extend(
+            rows.into_iter()
+                .map(|row| Action::Record(Record::Share(row))),
+        );
         self.plan = Some(plan);
     }
 

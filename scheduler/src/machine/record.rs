@@ -43,8 +43,10 @@ pub enum Record {
         /// Why.
         why: Departure,
     },
-    /// A plan was made.
+    /// A plan is taken. A row for each candidate follows.
     Planned(PlanRow),
+    /// What one candidate gets in the plan that was just taken.
+    Share(ShareRow),
     /// No plan was made.
     NotPlanned {
         /// The question.
@@ -144,6 +146,23 @@ pub struct PlanRow {
     pub certificate: Option<Certificate>,
     /// Batches that change hands, if it replaces a plan.
     pub moved: u64,
+}
+
+/// One candidate of a plan: what was known of it, and what it gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShareRow {
+    /// The plan.
+    pub plan: PlanId,
+    /// Who.
+    pub worker: WorkerId,
+    /// What it is paid for a batch.
+    pub fee: Fee,
+    /// How fast it was thought to be.
+    pub speed: Speed,
+    /// The most that it could be given.
+    pub s_max: u64,
+    /// What it is given; 0 if it is not employed.
+    pub batches: u64,
 }
 
 /// One worker's share in one cycle.

@@ -26,6 +26,8 @@ pub(crate) struct Audited {
     pub(crate) orders: BTreeMap<WorkerId, u64>,
     pub(crate) cycle: CycleId,
     accepted: BTreeMap<WorkerId, u64>,
+    /// What the rows of the plan in force give in all.
+    given: u64,
     lots: Vec<LotRow>,
     pub(crate) cycles: Vec<CycleRow>,
     pub(crate) end: Option<(Ending, Totals)>,
@@ -50,6 +52,7 @@ impl Audited {
             orders: BTreeMap::new(),
             cycle: CycleId::new(0),
             accepted: BTreeMap::new(),
+            given: 0,
             lots: Vec::new(),
             cycles: Vec::new(),
             end: None,
@@ -219,12 +222,20 @@ impl Audited {
                     Some(true)
                 );
                 // Everybody keeps the first of what it holds; the rest changes hands.
+                self.given = 0;
                 let shares = &self.answered[&row.plan];
                 for (worker, held) in &mut self.shipped {
                     *held = (*held).min(shares.get(worker).copied().unwrap_or(0));
                 }
             }
+            Record::Share(row) => {
+                let answered = self.answered[&row.plan].get(&row.worker);
+                assert_eq!(row.batches, answered.copied().unwrap_or(0));
+                assert!(row.batches <= row.s_max);
+                self.given += row.batches;
+            }
             Record::Lot(row) => {
+                assert_eq!(self.given, self.config.batches, "plans are told whole");
                 let ordered = self.orders.remove(&row.worker);
                 assert_eq!(ordered.is_none(), row.fate == Fate::Absent);
                 assert!(ordered.is_none_or(|ordered| ordered == row.assigned));

@@ -495,6 +495,7 @@ fn chaos_reaches_everything() {
                 Record::Paused { .. } => count("paused", ""),
                 Record::Joined { .. }
                 | Record::Benchmarked { .. }
+                | Record::Share(_)
                 | Record::NotPlanned { .. }
                 | Record::Shipped { .. }
                 | Record::Cycle(_) => {}

@@ -47,6 +47,11 @@ impl Conversion {
         &self.scenario
     }
 
+    /// What the scheduler is told of the job.
+    pub(super) const fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// The world of one replicate.
     pub(super) fn world(&self, seed: u64, replicate: u64) -> World {
         let (model, link) = (self.scenario.model(), self.scenario.link());

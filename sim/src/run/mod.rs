@@ -5,20 +5,25 @@
 
 mod convert;
 pub(crate) mod figures;
+mod ordered;
 mod report;
 mod setting;
 mod simulate;
+mod tables;
 
 use scenarios::Overrides;
 
 use crate::cli::{ReplicateArgs, RunArgs, ScenariosArgs};
 use crate::exit::{Exit, Stop};
+use crate::interrupt::stop_on_ctrl_c;
+use crate::machine::{MemoryWatch, Started};
 use crate::terminal;
 pub(crate) use setting::{Setting, Source};
 pub(crate) use simulate::{Run, Runs, in_parallel, simulate};
 
 /// The sub-command.
 pub(crate) fn command(args: &RunArgs) -> Result<Exit, Stop> {
+    let started = Started::now();
     let overrides = overrides(&args.of)?;
     let source = Source::open(&args.of.scenario)?;
     let setting = Setting::new(&source, &overrides, &args.of).map_err(|lines| {
@@ -31,14 +36,34 @@ pub(crate) fn command(args: &RunArgs) -> Result<Exit, Stop> {
         setting.seed, setting.replicates, args.of.scenario
     );
 
-    let text = simulate(&[&setting], threads, |setting, runs| {
-        if args.json {
-            report::lines(setting, &runs)
-        } else {
-            report::table(setting, &runs, terminal::is_bold())
+    let out = tables::open(args, &setting)?;
+    let stop = stop_on_ctrl_c("replicates")?;
+    let memory = MemoryWatch::start();
+    let simulated = tables::simulate(&setting, threads, out, &stop).map_err(tables::unfinished)?;
+    let (finished, runs) = (simulated.finished(), &simulated.runs);
+    let mut text = if args.json {
+        report::lines(&setting, runs)
+    } else {
+        report::table(&setting, runs, terminal::is_bold())
+    };
+    if let Some((folder, dir)) = simulated.folder.zip(args.out.as_ref()) {
+        let details = || {
+            let mut details = started.record(threads, &memory);
+            details.insert("set".to_owned(), args.of.set.clone().into());
+            details
+        };
+        folder.finish(details).map_err(tables::unfinished)?;
+        if !args.json {
+            text += &format!("\ntables: {}\n", dir.display());
         }
-    });
-    terminal::print(&text.concat())?;
+    }
+    terminal::print(&text)?;
+    if finished < setting.replicates {
+        let (total, kept) = (setting.replicates, args.out.is_some());
+        let kept = if kept { " and kept" } else { "" };
+        eprintln!("interrupted: {finished} of {total} replicates are finished{kept}");
+        return Ok(Exit::Interrupted);
+    }
     Ok(Exit::Done)
 }
 

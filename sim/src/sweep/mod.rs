@@ -9,6 +9,7 @@ mod write;
 
 use std::path::Path;
 
+use results::WholeFile;
 use scenarios::Overrides;
 use scenarios::scenario::Vary;
 
@@ -16,7 +17,6 @@ use crate::cli::{ReplicateArgs, SweepArgs};
 use crate::exit::{Exit, Stop};
 use crate::run::{self, Setting, Source, in_parallel, simulate};
 use crate::terminal;
-use crate::whole::WholeFile;
 use row::{Row, is_column};
 
 /// More than anyone means to ask for; each takes memory before the first is simulated.

@@ -8,9 +8,8 @@ mod crew;
 mod log;
 mod source;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use results::{FamilyPlan, Report, ResultsError, RunPlan, Style, Validation};
@@ -19,7 +18,8 @@ use solvers::{AllocatorName, Host};
 
 use crate::cli::{Families, Log, ValidateArgs};
 use crate::exit::{Exit, Stop};
-use crate::machine::{self, CpuWatch, MemoryWatch};
+use crate::interrupt::stop_on_ctrl_c;
+use crate::machine::{MemoryWatch, Started};
 use crate::terminal;
 use source::Source;
 pub use source::Tests;
@@ -99,11 +99,7 @@ impl Job {
 
 /// The sub-command.
 pub(crate) fn command(args: &ValidateArgs) -> Result<Exit, Stop> {
-    let started = Started {
-        clock: Instant::now(),
-        date: SystemTime::now(),
-        cpu: CpuWatch::start(),
-    };
+    let started = Started::now();
     let (job, bad_lines) = job(args)?;
     let plan = job.plan.clone();
     let source = job.source()?;
@@ -111,7 +107,7 @@ pub(crate) fn command(args: &ValidateArgs) -> Result<Exit, Stop> {
         Some(dir) => Validation::with_tables(plan.clone(), dir, args.overwrite).map_err(refused)?,
         None => Validation::new(plan.clone()),
     };
-    let stop = stop_on_ctrl_c()?;
+    let stop = stop_on_ctrl_c("tests")?;
     let memory = MemoryWatch::start();
     introduce(&job);
 
@@ -136,7 +132,7 @@ pub(crate) fn command(args: &ValidateArgs) -> Result<Exit, Stop> {
     let report = validation
         .finish(|_| details(&job, &started, library_cpu, &memory))
         .map_err(unfinished)?;
-    let (cpu, wall) = (started.cpu.elapsed(), started.clock.elapsed());
+    let (cpu, wall) = (started.cpu(), started.wall());
 
     let bold = terminal::is_bold();
     let mut text = results::render(&report, Style { bold });
@@ -246,57 +242,24 @@ fn introduce(job: &Job) {
     );
 }
 
-/// A flag that Ctrl-C sets; the second Ctrl-C ends the process at once.
-fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>, Stop> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(Exit::Interrupted as i32);
-        }
-        eprintln!("stopping after the tests in hand; Ctrl-C again to stop at once");
-    })
-    .map_err(|error| {
-        Stop::new(
-            Exit::Unfinished,
-            format!("cannot listen for Ctrl-C: {error}"),
-        )
-    })?;
-    Ok(stop)
-}
-
-/// When the run began, on every clock.
-struct Started {
-    clock: Instant,
-    date: SystemTime,
-    cpu: CpuWatch,
-}
-
 fn details(
     job: &Job,
     started: &Started,
     library_cpu: Duration,
     memory: &MemoryWatch,
 ) -> Map<String, Value> {
-    let cpu = started.cpu.elapsed();
-    let seconds = |duration: Duration| (duration.as_secs_f64() * 1e3).round() / 1e3;
-    let date = started.date.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let details = json!({
-        "command_line": std::env::args().collect::<Vec<_>>(),
-        "version": env!("CARGO_PKG_VERSION"),
-        "machine": machine::describe(),
-        "threads": job.threads,
-        "started_unix_s": date.as_secs(),
-        "wall_s": seconds(started.clock.elapsed()),
-        "cpu_s": seconds(cpu),
-        "cpu_in_solver_libraries_s": seconds(library_cpu),
-        "cpu_in_solver_libraries_percent": (percent(library_cpu, cpu) * 100.0).round() / 100.0,
-        "peak_memory_bytes": memory.peak(),
-    });
-    match details {
-        Value::Object(map) => map,
-        _ => unreachable!("it was written as an object"),
-    }
+    let mut details = started.record(job.threads, memory);
+    let (cpu, seconds) = (started.cpu(), library_cpu.as_secs_f64());
+    let mut add = |key: &str, value: Value| details.insert(key.to_owned(), value);
+    add(
+        "cpu_in_solver_libraries_s",
+        json!((seconds * 1e3).round() / 1e3),
+    );
+    add(
+        "cpu_in_solver_libraries_percent",
+        json!((percent(library_cpu, cpu) * 100.0).round() / 100.0),
+    );
+    details
 }
 
 fn percent(part: Duration, whole: Duration) -> f64 {

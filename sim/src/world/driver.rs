@@ -53,6 +53,27 @@ pub fn run_judged(
     driver.run()
 }
 
+/// Runs one replicate as [`run_judged`] does, and says everything that the scheduler is told: fed
+/// to a fresh one, it gives the same orders.
+///
+/// # Panics
+/// As [`run`] does.
+pub fn run_logged(
+    world: &World,
+    seed: u64,
+    replicate: u64,
+    allocate: &mut dyn FnMut(&Family) -> Choice,
+    sink: &mut dyn FnMut(Instant, &Record),
+    judge: &mut dyn FnMut(&CycleTruth),
+    log: &mut dyn FnMut(Instant, &Event),
+) -> RunTotals {
+    let mut driver = Driver::new(world, seed, replicate, allocate, sink);
+    driver.judge = Some(judge);
+    driver.log = Some(log);
+    driver.set_out();
+    driver.run()
+}
+
 /// Runs one replicate for its totals alone.
 ///
 /// # Panics
@@ -109,6 +130,7 @@ pub(super) struct Driver<'a> {
     allocate: &'a mut dyn FnMut(&Family) -> Choice,
     sink: &'a mut dyn FnMut(Instant, &Record),
     pub(super) judge: Option<&'a mut dyn FnMut(&CycleTruth)>,
+    log: Option<&'a mut dyn FnMut(Instant, &Event)>,
     pub(super) faults: Faults,
     scheduler: Scheduler,
     pub(super) queue: Queue<Happening>,
@@ -163,6 +185,7 @@ impl<'a> Driver<'a> {
             allocate,
             sink,
             judge: None,
+            log: None,
             faults: Faults::default(),
             scheduler: Scheduler::new(world.config.clone()),
             queue: Queue::with_capacity(2 * world.workers.len() + 8),
@@ -279,6 +302,9 @@ impl<'a> Driver<'a> {
             return;
         }
         self.steps += 1;
+        if let Some(log) = &mut self.log {
+            log(self.now, &event);
+        }
         let mut actions = std::mem::take(&mut self.actions);
         self.wake = self.scheduler.step(self.now, event, &mut actions);
         for action in actions.drain(..) {

@@ -25,7 +25,7 @@ mod progress;
 mod totals;
 mod worker;
 
-pub use driver::{run, run_judged, run_quietly};
+pub use driver::{run, run_judged, run_logged, run_quietly};
 pub use model::{
     BenchmarkModel, Fault, PipeModel, Renewal, Service, SolveModel, Way, WorkerModel, World,
 };

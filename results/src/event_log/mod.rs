@@ -1,0 +1,271 @@
+//! The log of what a scheduler was told: one JSON line for each `(now, event)`, after a header
+//! with the job's configuration.
+//!
+//! Nothing else enters a [`Scheduler`](scheduler::machine::Scheduler), so the log replays the run:
+//! a fresh one, made with [`EventReader::config`] and told the same, orders the same.
+//!
+//! ```text
+//! {"format":"allot-events","version":1,"config":{"batches":1875,…}}
+//! {"now_ns":0,"event":"wake"}
+//! {"now_ns":0,"event":{"joined":{"worker":0,"fee_micro":1000000,…}}}
+//! ```
+//!
+//! A line is whole once its end is written. Whoever dies while writing leaves a last line without
+//! one: the reader drops it and says so ([`EventReader::torn`]); it bends for nothing else.
+
+mod config;
+mod wire;
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use scheduler::Instant;
+use scheduler::machine::{Config, Event};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Action, ResultsError};
+use crate::whole::WholeFile;
+pub(crate) use config::ConfigWire;
+use wire::EventWire;
+
+const FORMAT: &str = "allot-events";
+const VERSION: u32 = 1;
+
+/// The first line.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    format: String,
+    version: u32,
+    config: ConfigWire,
+}
+
+/// Every other line.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    now_ns: u64,
+    event: EventWire,
+}
+
+/// Writes the log of a job to anything.
+#[derive(Debug)]
+pub struct EventWriter<W: Write> {
+    out: W,
+    line: Vec<u8>,
+}
+
+impl<W: Write> EventWriter<W> {
+    /// Begins the log of a job.
+    ///
+    /// # Errors
+    /// When the header cannot be written.
+    pub fn new(out: W, config: &Config) -> io::Result<Self> {
+        let mut writer = Self {
+            out,
+            line: Vec::new(),
+        };
+        writer.write(&Header {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            config: ConfigWire::from(config),
+        })?;
+        Ok(writer)
+    }
+
+    /// Adds what the scheduler is told next, as one write.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn append(&mut self, now: Instant, event: &Event) -> io::Result<()> {
+        self.write(&Line {
+            now_ns: now.nanos(),
+            event: EventWire::from(event),
+        })
+    }
+
+    /// What it writes to, to flush or to sync it.
+    pub const fn get_mut(&mut self) -> &mut W {
+        &mut self.out
+    }
+
+    fn write(&mut self, line: &impl Serialize) -> io::Result<()> {
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, line)?;
+        self.line.push(b'\n');
+        self.out.write_all(&self.line)
+    }
+}
+
+/// The log of a run that cannot be resumed: it gets its name when it is whole.
+#[derive(Debug)]
+pub struct EventFile {
+    writer: EventWriter<BufWriter<WholeFile>>,
+    path: PathBuf,
+}
+
+impl EventFile {
+    /// Begins the log of a job as `PATH.partial`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn create(path: &Path, config: &Config) -> Result<Self, ResultsError> {
+        let file = WholeFile::create(path);
+        let file = file.map_err(|cause| ResultsError::io(Action::Create, path, cause))?;
+        let buffered = BufWriter::with_capacity(1 << 18, file);
+        let writer = EventWriter::new(buffered, config);
+        Ok(Self {
+            writer: writer.map_err(|cause| ResultsError::io(Action::Write, path, cause))?,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Adds what the scheduler is told next.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn append(&mut self, now: Instant, event: &Event) -> Result<(), ResultsError> {
+        let written = self.writer.append(now, event);
+        written.map_err(|cause| ResultsError::io(Action::Write, &self.path, cause))
+    }
+
+    /// Gives the file its name, once everything is safely on disk.
+    ///
+    /// # Errors
+    /// When it cannot be written or renamed.
+    pub fn publish(self) -> Result<(), ResultsError> {
+        let file = self.writer.out.into_inner();
+        let published = file
+            .map_err(io::IntoInnerError::into_error)
+            .and_then(WholeFile::finish);
+        published.map_err(|cause| ResultsError::io(Action::Write, &self.path, cause))
+    }
+}
+
+/// Reads a log, a line at a time.
+#[derive(Debug)]
+pub struct EventReader<R> {
+    lines: R,
+    path: PathBuf,
+    config: Config,
+    /// Lines read so far.
+    line: u64,
+    last: Instant,
+    torn: bool,
+    buffer: Vec<u8>,
+}
+
+impl EventReader<BufReader<File>> {
+    /// Opens a log and reads its header.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no log of this version.
+    pub fn open(path: &Path) -> Result<Self, ResultsError> {
+        let file = File::open(path);
+        let file = file.map_err(|cause| ResultsError::io(Action::Read, path, cause))?;
+        Self::new(BufReader::with_capacity(1 << 18, file), path)
+    }
+}
+
+impl<R: BufRead> EventReader<R> {
+    /// Reads the header; `path` is for messages.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no log of this version.
+    pub fn new(lines: R, path: &Path) -> Result<Self, ResultsError> {
+        let mut reader = Self {
+            lines,
+            path: path.to_owned(),
+            config: Config::new(
+                1,
+                1,
+                scheduler::machine::Limit::Cycle(scheduler::Span::ZERO),
+            ),
+            line: 0,
+            last: Instant::START,
+            torn: false,
+            buffer: Vec::new(),
+        };
+        if !reader.read_line()? {
+            return Err(reader.wrong("expected a header such as {\"format\":\"allot-events\",…"));
+        }
+        let header: Result<serde_json::Value, _> = serde_json::from_slice(&reader.buffer);
+        let stated = |key| header.as_ref().ok().and_then(|header| header.get(key));
+        if stated("format").and_then(serde_json::Value::as_str) != Some(FORMAT) {
+            return Err(reader.wrong("expected a header such as {\"format\":\"allot-events\",…"));
+        }
+        let version = stated("version").map(ToString::to_string);
+        if version != Some(VERSION.to_string()) {
+            let version = version.unwrap_or_else(|| "none".to_owned());
+            return Err(reader.wrong(&format!("its version is {version}, expected {VERSION}")));
+        }
+        let header: Header = match serde_json::from_slice(&reader.buffer) {
+            Ok(header) => header,
+            Err(error) => return Err(reader.wrong(&error.to_string())),
+        };
+        reader.config = match header.config.try_into() {
+            Ok(config) => config,
+            Err(message) => return Err(reader.wrong(&format!("config: {message}"))),
+        };
+        Ok(reader)
+    }
+
+    /// The job.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether the last line had no end and was dropped; known once all lines were read.
+    pub const fn torn(&self) -> bool {
+        self.torn
+    }
+
+    /// Reads the next line into the buffer; false at the end.
+    fn read_line(&mut self) -> Result<bool, ResultsError> {
+        self.buffer.clear();
+        let read = self.lines.read_until(b'\n', &mut self.buffer);
+        read.map_err(|cause| ResultsError::io(Action::Read, &self.path, cause))?;
+        if self.buffer.is_empty() {
+            return Ok(false);
+        }
+        if self.buffer.last() != Some(&b'\n') {
+            self.torn = true;
+            return Ok(false);
+        }
+        self.line += 1;
+        Ok(true)
+    }
+
+    fn read_event(&mut self) -> Result<Option<(Instant, Event)>, ResultsError> {
+        if !self.read_line()? {
+            return Ok(None);
+        }
+        let line: Line = match serde_json::from_slice(&self.buffer) {
+            Ok(line) => line,
+            Err(error) => return Err(self.wrong(&error.to_string())),
+        };
+        let now = Instant::from_nanos(line.now_ns);
+        if now < self.last {
+            let message = format!("time runs backwards, from {} ns", self.last.nanos());
+            return Err(self.wrong(&message));
+        }
+        self.last = now;
+        match Event::try_from(line.event) {
+            Ok(event) => Ok(Some((now, event))),
+            Err(message) => Err(self.wrong(&message)),
+        }
+    }
+
+    fn wrong(&self, message: &str) -> ResultsError {
+        ResultsError::damaged(&self.path, format!("line {}: {message}", self.line.max(1)))
+    }
+}
+
+impl<R: BufRead> Iterator for EventReader<R> {
+    type Item = Result<(Instant, Event), ResultsError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read_event().transpose()
+    }
+}

@@ -1,0 +1,88 @@
+//! Files that are there only once they are whole.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A file on its way: `NAME.partial` until [`WholeFile::publish`], removed if that never comes.
+///
+/// Made before the work whose result it takes, so that what cannot be written is told at once.
+#[derive(Debug)]
+pub struct WholeFile {
+    partial: PathBuf,
+    path: PathBuf,
+    file: File,
+    published: bool,
+}
+
+impl WholeFile {
+    /// Makes the provisional file.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let partial = Self::partial(path);
+        Ok(Self {
+            file: File::create(&partial)?,
+            partial,
+            path: path.to_owned(),
+            published: false,
+        })
+    }
+
+    /// Writes the content and gives the file its name.
+    ///
+    /// # Errors
+    /// As [`WholeFile::finish`].
+    pub fn publish(mut self, text: &str) -> io::Result<()> {
+        self.write_all(text.as_bytes())?;
+        self.finish()
+    }
+
+    /// Gives the file its name, once everything is safely on disk.
+    ///
+    /// # Errors
+    /// When the system refuses; the provisional file is then removed.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.sync()?;
+        fs::rename(&self.partial, &self.path)?;
+        self.published = true;
+        Ok(())
+    }
+
+    /// Some file systems only notice here that the disk is full.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
+    /// Another hand on the file.
+    pub(crate) fn share(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
+    /// What it is called until it is whole.
+    pub(crate) fn partial(path: &Path) -> PathBuf {
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
+        PathBuf::from(partial)
+    }
+}
+
+impl Write for WholeFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for WholeFile {
+    fn drop(&mut self) {
+        if !self.published {
+            // A failure cannot be mended here, and the name says it all.
+            let _ = fs::remove_file(&self.partial);
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! The log of what a scheduler was told, written and read back, and fed to a fresh one.
+
+use std::path::Path;
+
+use proptest::prelude::*;
+use results::event_log::{EventFile, EventReader, EventWriter};
+use scheduler::machine::{
+    Action, Billing, Config, CycleId, Departure, Epoch, Event, Limit, PlanId, Profile, Replan,
+    Scheduler, Waits, WorkerId,
+};
+use scheduler::{
+    BenchmarkRule, CapacityLaw, Certificate, Choice, Cost, Failure, FailureReason, Fee, Infeasible,
+    Instant, Law, Link, Margin, Margins, Outcome, Plan, PlanStatus, Planned, Span,
+};
+
+type Log = Vec<(Instant, Event)>;
+
+fn written(config: &Config, log: &Log) -> Vec<u8> {
+    let mut writer = EventWriter::new(Vec::new(), config).expect("memory takes it");
+    for (now, event) in log {
+        writer.append(*now, event).expect("memory takes it");
+    }
+    std::mem::take(writer.get_mut())
+}
+
+fn read(text: &[u8]) -> Result<(Config, Log, bool), String> {
+    let path = Path::new("run.jsonl");
+    let mut reader = EventReader::new(text, path).map_err(|error| error.to_string())?;
+    let events: Result<Log, _> = reader.by_ref().collect();
+    let events = events.map_err(|error| error.to_string())?;
+    Ok((reader.config().clone(), events, reader.torn()))
+}
+
+fn span() -> impl Strategy<Value = Span> {
+    prop_oneof![Just(0), 0..10_000_000_000_u64, any::<u64>()].prop_map(Span::from_nanos)
+}
+
+fn fee() -> impl Strategy<Value = Fee> {
+    (0..=Fee::MAX.micros()).prop_map(|micros| Fee::from_micros(micros).expect("within bounds"))
+}
+
+fn cost() -> impl Strategy<Value = Cost> {
+    prop_oneof![any::<u64>().prop_map(u128::from), any::<u128>()].prop_map(Cost::from_micros)
+}
+
+fn departure() -> impl Strategy<Value = Departure> {
+    prop::sample::select(vec![
+        Departure::Disconnected,
+        Departure::Left,
+        Departure::Misbehaved,
+        Departure::Replaced,
+        Departure::BenchmarkLate,
+        Departure::ShipLate,
+        Departure::MissedBeats,
+        Departure::AlwaysLate,
+        Departure::Quarantined,
+        Departure::FeeTooLow,
+        Departure::Full,
+    ])
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    let status = prop::sample::select(vec![
+        PlanStatus::Optimal,
+        PlanStatus::Bounded,
+        PlanStatus::Feasible,
+    ]);
+    let certificate = prop::option::of(prop::sample::select(vec![
+        Certificate::ClosedForm,
+        Certificate::Root,
+        Certificate::Search,
+        Certificate::DynamicProgramme,
+        Certificate::Solver,
+        Certificate::Relaxation,
+    ]));
+    let batches = prop::collection::vec(any::<u64>(), 0..5);
+    let planned = (
+        batches,
+        cost(),
+        status,
+        prop::option::of(cost()),
+        certificate,
+    )
+        .prop_map(|(batches, cost, status, lower_bound, certificate)| {
+            Outcome::Planned(Planned {
+                plan: Plan { batches, cost },
+                status,
+                lower_bound,
+                certificate,
+            })
+        });
+    let infeasible = (0..4, any::<[u64; 3]>()).prop_map(|(kind, [a, b, c])| {
+        Outcome::Infeasible(match kind {
+            0 => Infeasible::InsufficientData { n: a, needed: b },
+            1 => Infeasible::InsufficientWorkers {
+                eligible: a,
+                needed: b,
+            },
+            2 => Infeasible::InsufficientCapacity { capacity: a, n: b },
+            _ => Infeasible::CardinalityGap {
+                employable: a,
+                capacity: b,
+                n: c,
+            },
+        })
+    });
+    let reason = prop::sample::select(vec![
+        FailureReason::TooLarge,
+        FailureReason::NoPlanFound,
+        FailureReason::Unverified,
+        FailureReason::SolverError,
+    ]);
+    let failed = (reason, any::<String>())
+        .prop_map(|(reason, message)| Outcome::Failed(Failure { reason, message }));
+    prop_oneof![planned, infeasible, failed]
+}
+
+/// Any event with ids below `few`; small ones get a scheduler somewhere, all test the text.
+fn event(few: u32) -> impl Strategy<Value = Event> {
+    let ids = move || (0..few, 0..few, 0..few);
+    prop_oneof![
+        3 => (0..few, fee(), fee(), [span(), span(), span()], any::<u64>()).prop_map(
+            |(worker, fee, least_fee, [transfer, latency, ship], most)| Event::Joined {
+                worker: WorkerId::new(worker),
+                profile: Profile {
+                    fee,
+                    least_fee,
+                    link: Link { transfer, latency, ship },
+                    most,
+                },
+            }
+        ),
+        3 => (ids(), any::<u64>(), span()).prop_map(|((worker, epoch, _), batches, took)| {
+            Event::Benchmarked {
+                worker: WorkerId::new(worker),
+                epoch: Epoch::new(epoch),
+                batches,
+                took,
+            }
+        }),
+        2 => (0..few, any::<u64>(), outcome(), any::<u64>()).prop_map(
+            |(plan, employed, outcome, solves)| Event::Solved {
+                plan: PlanId::new(plan),
+                choice: Box::new(Choice { employed, outcome, solves }),
+            }
+        ),
+        1 => (ids(), any::<u64>()).prop_map(|((worker, epoch, plan), batches)| Event::Shipped {
+            worker: WorkerId::new(worker),
+            epoch: Epoch::new(epoch),
+            plan: PlanId::new(plan),
+            batches,
+        }),
+        1 => (ids(), any::<u64>()).prop_map(|((worker, epoch, cycle), done)| Event::Beat {
+            worker: WorkerId::new(worker),
+            epoch: Epoch::new(epoch),
+            cycle: CycleId::new(cycle),
+            done,
+        }),
+        1 => (ids(), any::<u64>(), span()).prop_map(|((worker, epoch, cycle), done, took)| {
+            Event::Trained {
+                worker: WorkerId::new(worker),
+                epoch: Epoch::new(epoch),
+                cycle: CycleId::new(cycle),
+                done,
+                took,
+            }
+        }),
+        1 => ids().prop_map(|(worker, epoch, cycle)| Event::Refused {
+            worker: WorkerId::new(worker),
+            epoch: Epoch::new(epoch),
+            cycle: CycleId::new(cycle),
+        }),
+        1 => (0..few).prop_map(|cycle| Event::Aggregated { cycle: CycleId::new(cycle) }),
+        1 => (ids(), departure()).prop_map(|((worker, epoch, _), why)| Event::Lost {
+            worker: WorkerId::new(worker),
+            epoch: Epoch::new(epoch),
+            why,
+        }),
+        1 => Just(Event::Wake),
+        1 => Just(Event::Stopped),
+    ]
+}
+
+fn config() -> impl Strategy<Value = Config> {
+    let limit = prop_oneof![
+        (1_000..u64::MAX).prop_map(|ns| Limit::Cycle(Span::from_nanos(ns))),
+        (1_000..u64::MAX, any::<bool>()).prop_map(|(ns, counts_setup)| Limit::Job {
+            max_time: Span::from_nanos(ns),
+            counts_setup,
+        }),
+    ];
+    let margin = || any::<u64>().prop_map(Margin::from_ppb);
+    let law = (any::<[bool; 2]>(), 1..1_000_u32, span(), span(), span()).prop_map(
+        |([full, ships_each_cycle], passes, own, shared, shared_ship)| Law {
+            capacity: if full {
+                CapacityLaw::Full
+            } else {
+                CapacityLaw::ComputeOnly
+            },
+            passes,
+            own,
+            shared,
+            shared_ship,
+            ships_each_cycle,
+        },
+    );
+    let benchmark = (1..=1_000_000_000_u64, 1..=9_u8, any::<u32>(), span());
+    let benchmark = benchmark.prop_map(|(batches, rounds, spread_ppm, limit)| BenchmarkRule {
+        batches,
+        rounds,
+        max_rounds: 9,
+        spread_ppm,
+        limit,
+    });
+    let waits = (span(), span(), span(), span(), span(), 1..u64::MAX).prop_map(
+        |(gather, solve, ship, pause, grace, aggregation)| Waits {
+            gather,
+            solve,
+            ship,
+            pause,
+            grace,
+            aggregation: Span::from_nanos(aggregation),
+        },
+    );
+    let numbers = (
+        1..1_000_000_u64,
+        0..1_000_u64,
+        0..1_000_u64,
+        (1..=1_000_000_u32).prop_flat_map(|cycles| (Just(cycles), 1..=cycles)),
+        (1..=1_000_000_u32, 1..=1_000_000_u32),
+    );
+    let rest = (any::<[bool; 2]>(), margin(), margin(), margin());
+    (numbers, limit, law, rest, benchmark, waits).prop_map(
+        |(
+            numbers,
+            limit,
+            law,
+            ([adaptive, assigned], benchmarked, learnt, keep),
+            benchmark,
+            waits,
+        )| {
+            let (batches, s_min, beta, (cycles, first_cycle), (expect, max_workers)) = numbers;
+            Config {
+                batches,
+                s_min,
+                beta,
+                cycles,
+                first_cycle,
+                limit,
+                law,
+                margins: Margins {
+                    benchmarked,
+                    learnt,
+                    keep,
+                },
+                replan: if adaptive {
+                    Replan::Adaptive
+                } else {
+                    Replan::Static
+                },
+                billing: if assigned {
+                    Billing::Assigned
+                } else {
+                    Billing::Computed
+                },
+                benchmark,
+                expect,
+                max_workers,
+                waits,
+            }
+        },
+    )
+}
+
+/// Events at times that do not run backwards.
+fn log(few: u32) -> impl Strategy<Value = Log> {
+    let later = prop_oneof![Just(0), 0..2_000_000_000_u64];
+    prop::collection::vec((later, event(few)), 0..40).prop_map(|events| {
+        let mut now = 0;
+        let at = |(later, event)| {
+            now += later;
+            (Instant::from_nanos(now), event)
+        };
+        events.into_iter().map(at).collect()
+    })
+}
+
+fn ordered(config: &Config, log: &Log) -> Vec<(Instant, Vec<Action>)> {
+    let mut scheduler = Scheduler::new(config.clone());
+    let step = |(now, event): &(Instant, Event)| {
+        let mut actions = Vec::new();
+        let _ = scheduler.step(*now, event.clone(), &mut actions);
+        (*now, actions)
+    };
+    log.iter().map(step).collect()
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(config in config(), log in log(u32::MAX)) {
+        let text = written(&config, &log);
+        let (read_config, read_log, torn) = read(&text).map_err(TestCaseError::fail)?;
+        prop_assert_eq!(&read_config, &config);
+        prop_assert_eq!(&read_log, &log);
+        prop_assert!(!torn);
+        prop_assert_eq!(written(&read_config, &read_log), text);
+    }
+
+    #[test]
+    fn a_fresh_scheduler_orders_the_same(log in log(4)) {
+        let mut config = Config::new(10, 3, Limit::Cycle(Span::from_secs(1)));
+        config.benchmark.rounds = 1;
+        let text = written(&config, &log);
+        let (read_config, read_log, _) = read(&text).map_err(TestCaseError::fail)?;
+        prop_assert_eq!(ordered(&read_config, &read_log), ordered(&config, &log));
+    }
+
+    /// Whoever dies while writing loses the line at hand and nothing else.
+    #[test]
+    fn a_torn_log_reads_up_to_its_last_whole_line(
+        config in config(), log in log(9), cut in any::<prop::sample::Index>(),
+    ) {
+        let text = written(&config, &log);
+        let cut = cut.index(text.len());
+        let lines = text[..cut].iter().filter(|&&byte| byte == b'\n').count();
+        match read(&text[..cut]) {
+            Err(message) => {
+                prop_assert_eq!(lines, 0);
+                prop_assert!(message.contains("line 1: expected a header"), "{}", message);
+            }
+            Ok((_, whole, torn)) => {
+                prop_assert_eq!(&whole[..], &log[..lines - 1]);
+                prop_assert_eq!(torn, text[cut - 1] != b'\n');
+            }
+        }
+    }
+
+    /// A log is read as it was written or not at all: a byte that changed is found, unless it
+    /// gives another valid log, which then reads as that.
+    #[test]
+    fn no_change_is_passed_over(
+        config in config(), log in log(9), at in any::<prop::sample::Index>(), to: u8,
+    ) {
+        let mut text = written(&config, &log);
+        let at = at.index(text.len());
+        prop_assume!(text[at] != to);
+        text[at] = to;
+        if let Ok((changed_config, changed, torn)) = read(&text) {
+            let same = changed_config == config && changed == log;
+            // Blanks between tokens mean nothing in JSON, and a message may hold anything.
+            prop_assert!(!same || torn || to.is_ascii_whitespace(), "{} at {}", to, at);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_log_is_refused() {
+    let config = Config::new(10, 3, Limit::Cycle(Span::from_secs(1)));
+    let good = String::from_utf8(written(
+        &config,
+        &vec![
+            (Instant::from_nanos(5), Event::Wake),
+            (Instant::from_nanos(7), Event::Stopped),
+        ],
+    ))
+    .expect("JSON is UTF-8");
+    let check = |from: &str, to: &str, expected: &str| {
+        assert!(good.contains(from), "{from} is not in {good}");
+        let message = read(good.replacen(from, to, 1).as_bytes()).expect_err("no log");
+        let expected = format!("run.jsonl does not read as results: {expected}");
+        assert!(message.starts_with(&expected), "{message}");
+        assert!(!message.contains('\n'), "{message}");
+    };
+    check("allot-events", "allot", "line 1: expected a header such as");
+    check(
+        "\"version\":1",
+        "\"version\":2",
+        "line 1: its version is 2, expected 1",
+    );
+    check("\"s_min\":0,", "", "line 1: missing field `s_min`");
+    check("\"s_min\"", "\"s_max\"", "line 1: unknown field `s_max`");
+    check(
+        "\"cycles\":3",
+        "\"cycles\":0",
+        "line 1: config: cycles is 0, expected 1 to",
+    );
+    check(
+        "learnt_ppb\":1000000000",
+        "learnt_ppb\":0",
+        "line 1: config: a margin of 0 ppb",
+    );
+    check("\"wake\"", "\"awake\"", "line 2: unknown variant `awake`");
+    check(
+        "\"wake\"",
+        "{\"lost\":{\"worker\":1,\"epoch\":1,\"why\":\"bored\"}}",
+        "line 2: \"bored\" is no departure",
+    );
+    check(
+        "\"wake\"",
+        "{\"beat\":{\"worker\":1,\"epoch\":1,\"cycle\":1,\"done\":1.5}}",
+        "line 2: invalid type: floating point",
+    );
+    check(
+        "\"now_ns\":7",
+        "\"now_ns\":4",
+        "line 3: time runs backwards, from 5 ns",
+    );
+    check(
+        "{\"now_ns\":7",
+        "\n{\"now_ns\":7",
+        "line 3: EOF while parsing",
+    );
+    assert!(read(b"").expect_err("empty").contains("expected a header"));
+}
+
+#[test]
+fn a_file_has_its_name_once_it_is_whole() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let path = dir.path().join("run.jsonl");
+    let config = Config::new(10, 3, Limit::Cycle(Span::from_secs(1)));
+    let begin = || EventFile::create(&path, &config).expect("the folder takes it");
+    let mut file = begin();
+    file.append(Instant::START, &Event::Wake).expect("room");
+    drop(file);
+    assert_eq!(dir.path().read_dir().expect("it is there").count(), 0);
+    let mut file = begin();
+    file.append(Instant::START, &Event::Wake).expect("room");
+    assert!(!path.exists());
+    file.publish().expect("room");
+    let mut reader = EventReader::open(&path).expect("a log");
+    let event = reader.next().expect("one event").expect("a good line");
+    assert_eq!(event, (Instant::START, Event::Wake));
+    assert!(reader.next().is_none() && !reader.torn());
+}
