@@ -11,6 +11,7 @@
 pub mod cbc;
 mod clock;
 mod exact;
+pub mod frontier;
 mod heuristic;
 mod lp;
 mod rank;
