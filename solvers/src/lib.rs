@@ -9,6 +9,7 @@
 //! the machine.
 
 pub mod cbc;
+pub mod changes;
 mod clock;
 mod exact;
 pub mod frontier;
