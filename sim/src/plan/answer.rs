@@ -2,7 +2,9 @@
 
 use scenarios::scenario::WorkerSpec;
 use scheduler::machine::Limit;
-use scheduler::{CapacityLaw, Choice, Cost, Family, Fee, Outcome, Overheads, Plan, Planned, Span};
+use scheduler::{
+    Candidate, CapacityLaw, Choice, Cost, Family, Fee, Outcome, Overheads, Plan, Planned, Span,
+};
 use solvers::changes::{Change, changes};
 use solvers::frontier::{Point, least_limit};
 use solvers::{Allocator, AllocatorName, Exact, Host};
@@ -35,8 +37,11 @@ pub(super) struct Worker {
     pub(super) batches: u64,
     /// What it could take in time; `None` for those that are not asked.
     pub(super) s_max: Option<u64>,
-    /// How long its cycle takes by the time law.
+    /// How long its cycle takes by the time law, which capacities go by: at worst.
     pub(super) expected: Option<Span>,
+    /// How long it takes as the orchestrator serves one worker after the other: when its result is
+    /// in, and the average made.
+    pub(super) predicted: Option<Span>,
     /// Why it has nothing to do.
     pub(super) idle: Option<Idle>,
 }
@@ -152,9 +157,13 @@ pub(super) fn of(setting: &Setting) -> Answer {
     let fleet = scenario.fleet(setting.seed, 0);
     let plan = choice.outcome.planned().map(|planned| &planned.plan);
     let prices = prices(&family, exact, best.outcome.planned(), &stated);
+    let mut workers = workers(&fleet, &family, &choice);
+    if let Some(plan) = plan {
+        predict(setting, &family, plan, &mut workers);
+    }
     Answer {
-        workers: workers(&fleet, &family, &choice),
-        cycle: plan.map(|plan| cycle(setting, &family, plan)),
+        cycle: workers.iter().filter_map(|worker| worker.predicted).max(),
+        workers,
         prices,
         changes: match &choice.outcome {
             Outcome::Infeasible(_) => changes(&family, exact),
@@ -169,6 +178,12 @@ pub(super) fn of(setting: &Setting) -> Answer {
 }
 
 impl Answer {
+    /// What the exact allocator's plan costs.
+    pub(super) fn optimum(&self) -> Option<Cost> {
+        let best = self.best.outcome.planned();
+        best.map(|planned| planned.plan.cost)
+    }
+
     /// The allocator's answer with a share for everybody in the scenario.
     pub(super) fn for_everybody(&self) -> Outcome {
         match &self.choice.outcome {
@@ -197,6 +212,7 @@ fn workers(fleet: &[WorkerSpec], family: &Family, choice: &Choice) -> Vec<Worker
             batches: 0,
             s_max: None,
             expected: None,
+            predicted: None,
             idle: Some(if spec.profile.fee < spec.profile.least_fee {
                 Idle::FeeTooLow(spec.profile.least_fee)
             } else if spec.joins > Span::ZERO {
@@ -239,9 +255,9 @@ fn workers(fleet: &[WorkerSpec], family: &Family, choice: &Choice) -> Vec<Worker
     workers
 }
 
-/// The predicted time of a cycle, as the orchestrator serves one worker after the other. Where a
+/// The predicted times of a cycle, as the orchestrator serves one worker after the other. Where a
 /// worker's own connection is the slower one, what it takes longer counts as its own time.
-fn cycle(setting: &Setting, family: &Family, plan: &Plan) -> Span {
+fn predict(setting: &Setting, family: &Family, plan: &Plan, workers: &mut [Worker]) {
     let (model, link) = (setting.scenario().model(), setting.scenario().link());
     let law = family.law();
     let overheads = Overheads {
@@ -251,16 +267,17 @@ fn cycle(setting: &Setting, family: &Family, plan: &Plan) -> Span {
     };
     let employed = plan.workers_employed();
     let shares = family.candidates().iter().zip(&plan.batches);
-    let shares = shares.filter(|&(_, &batches)| batches > 0);
-    let computes: Vec<Span> = shares
-        .map(|(candidate, &batches)| {
-            let own = &candidate.link;
-            let moving =
-                law.time(candidate.speed, own, employed, batches) - law.fixed(own, employed);
-            moving + own.latency + (own.transfer - (overheads.down + overheads.up))
-        })
-        .collect();
-    overheads.cycle(&computes)
+    let shares: Vec<_> = shares.filter(|&(_, &batches)| batches > 0).collect();
+    let compute = |&(candidate, &batches): &(&Candidate, &u64)| {
+        let own = &candidate.link;
+        let moving = law.time(candidate.speed, own, employed, batches) - law.fixed(own, employed);
+        moving + own.latency + (own.transfer - (overheads.down + overheads.up))
+    };
+    let computes: Vec<Span> = shares.iter().map(compute).collect();
+    for ((candidate, _), through) in shares.iter().zip(overheads.through(&computes)) {
+        let worker = &mut workers[candidate.worker.get() as usize];
+        worker.predicted = Some(overheads.evaluation + through);
+    }
 }
 
 fn prices(family: &Family, exact: &mut Exact, best: Option<&Planned>, stated: &Stated) -> Prices {

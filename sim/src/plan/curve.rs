@@ -287,7 +287,9 @@ impl Row {
 
 /// The rows at both ends and around one.
 fn rows(count: usize, at: usize) -> Vec<Row> {
-    let wanted = |row: usize| row < ROWS || row + ROWS >= count || row.abs_diff(at) <= ROWS;
+    let wanted = |row: usize| {
+        count <= 6 * ROWS || row < ROWS || row + ROWS >= count || row.abs_diff(at) <= ROWS
+    };
     let mut rows = Vec::new();
     let mut left_out = 0;
     for row in 0..count {

@@ -22,6 +22,8 @@ struct More<'a> {
     stated: &'static str,
     stated_ns: u64,
     capacities_for: u64,
+    /// What the exact allocator's plan costs.
+    optimum: Option<Box<RawValue>>,
     predicted_cycle_ns: Option<u64>,
     predicted_job_ns: Option<u64>,
     least_fee: Option<At>,
@@ -66,6 +68,7 @@ struct Worker<'a> {
     batches: u64,
     s_max: Option<u64>,
     expected_ns: Option<u64>,
+    predicted_ns: Option<u64>,
     idle: Option<String>,
 }
 
@@ -102,6 +105,7 @@ pub(super) fn of(setting: &Setting, answer: &Answer, runs: &[Run]) -> Result<Str
         stated: stated.key(),
         stated_ns: stated.now().nanos(),
         capacities_for: answer.choice.employed,
+        optimum: answer.optimum().map(decimal),
         predicted_cycle_ns: answer.cycle.map(Span::nanos),
         predicted_job_ns: answer
             .cycle
@@ -123,6 +127,7 @@ pub(super) fn of(setting: &Setting, answer: &Answer, runs: &[Run]) -> Result<Str
                 batches: worker.batches,
                 s_max: worker.s_max,
                 expected_ns: worker.expected.map(Span::nanos),
+                predicted_ns: worker.predicted.map(Span::nanos),
                 idle: worker.idle.map(|idle| why(answer, idle, true)),
             })
             .collect(),

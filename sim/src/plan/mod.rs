@@ -17,6 +17,7 @@ use crate::solve::is_our_bug;
 use crate::terminal;
 use crate::whole::WholeFile;
 use answer::Answer;
+use scheduler::Span;
 
 /// The sub-command.
 pub(crate) fn command(args: &PlanArgs) -> Result<Exit, Stop> {
@@ -44,20 +45,15 @@ pub(crate) fn command(args: &PlanArgs) -> Result<Exit, Stop> {
     };
 
     let answer = answer::of(&setting);
-    let name = &args.scenario;
+    let (name, style) = (&args.scenario, terminal::Style::of_output());
     if !args.json {
         // What is known at once is said at once.
-        terminal::print(&text::page(
-            name,
-            &setting,
-            &answer,
-            terminal::Style::of_output(),
-        ))?;
+        terminal::print(&text::page(name, &setting, &answer, style))?;
     }
     let runs = simulated(args, &setting);
     let runs = runs.first().map_or(&[][..], Vec::as_slice);
     if !args.json {
-        terminal::print(&text::missed(&answer, runs))?;
+        terminal::print(&text::missed(runs, style))?;
     }
     if args.json || file.is_some() {
         let line = line::of(&setting, &answer, runs)
@@ -88,18 +84,15 @@ fn simulated(args: &PlanArgs, setting: &Setting) -> Runs {
 }
 
 /// A time in seconds, with every digit that it has.
-fn exact_seconds(span: scheduler::Span) -> String {
+fn exact_seconds(span: Span) -> String {
     let (whole, rest) = (span.nanos() / 1_000_000_000, span.nanos() % 1_000_000_000);
     let text = format!("{whole}.{rest:09}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// What a key must be set to for a time, as it stands on a command line.
-fn setting_of(answer: &Answer, cycle: scheduler::Span) -> String {
+/// What to type for a cycle to have so much time.
+fn setting_of(answer: &Answer, cycle: Span) -> String {
     let stated = &answer.stated;
-    format!(
-        "--set {}=\"{} s\"",
-        stated.key(),
-        exact_seconds(stated.of(cycle))
-    )
+    let time = exact_seconds(stated.of(cycle));
+    format!("--set {}={time}s", stated.key())
 }

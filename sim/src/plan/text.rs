@@ -60,27 +60,20 @@ pub(super) fn page(name: &str, setting: &Setting, answer: &Answer, style: Style)
 }
 
 /// What the simulated runs say.
-pub(super) fn missed(answer: &Answer, runs: &[Run]) -> String {
+pub(super) fn missed(runs: &[Run], style: Style) -> String {
     if runs.is_empty() {
         return String::new();
     }
     let hits = runs.iter().filter(|run| run.totals.is_missed()).count() as u64;
     let text = format!(
-        "{} % of {} simulated runs do not do all in time; fee {}, {} s [95 % confidence]",
+        "{} % of {} simulated runs break the limit, lose batches or end early; their fee is {}, \
+         their time {} s (95 % confidence)",
         interval(share(hits, runs.len() as u64)),
         runs.len(),
         shown(mean(runs, fee), 2),
         shown(mean(runs, wall), 2),
     );
-    let _ = answer;
-    item(
-        "misses",
-        &text,
-        Style {
-            bold: false,
-            width: 80,
-        },
-    )
+    item("missed", &text, style)
 }
 
 fn plan(answer: &Answer, planned: &Planned, style: Style) -> String {
@@ -135,7 +128,7 @@ fn bars(workers: &[&Worker], limit: Span, style: Style) -> String {
         .width
         .saturating_sub(name + fee + counts + most + 10 + 10)
         .max(10);
-    let times = workers.iter().filter_map(|worker| worker.expected);
+    let times = workers.iter().filter_map(|worker| worker.predicted);
     let longest = times.max().unwrap_or_default().max(limit).seconds_f64();
     // The mark of the limit is within the picture even if nobody passes it.
     let full = longest * width as f64 / (width as f64 - 1.0);
@@ -150,15 +143,15 @@ fn bars(workers: &[&Worker], limit: Span, style: Style) -> String {
     );
     let mut text = style.heading(head.trim_end()) + "\n";
     for worker in workers {
-        let expected = worker.expected.unwrap_or_default();
-        let bar = chart::bar(expected.seconds_f64(), limit.seconds_f64(), full, width);
+        let predicted = worker.predicted.unwrap_or_default();
+        let bar = chart::bar(predicted.seconds_f64(), limit.seconds_f64(), full, width);
         let shown: String = worker.name.chars().take(name).collect();
         text += &format!(
             "{shown:<name$}  {:>counts$}  {:>most$}  {:>fee$}  {bar}  {:>8}\n",
             worker.batches,
             worker.s_max.unwrap_or(0),
             worker.fee.to_string(),
-            seconds(expected),
+            seconds(predicted),
         );
     }
     text
@@ -170,8 +163,8 @@ fn proof(answer: &Answer, planned: &Planned) -> String {
     let employed = planned.plan.workers_employed();
     let why = match planned.certificate {
         Some(Certificate::ClosedForm) => format!(
-            "by a formula: the {employed} cheapest workers that can take a lot, the cheapest \
-             filled first; no plan puts more on the cheap ones"
+            "by a formula: the {employed} cheapest that can take a lot, the cheapest filled first; \
+             no plan puts more on the cheap ones"
         ),
         Some(Certificate::Root) => {
             "a lower bound on every plan, by a price on capacity, is as high as its fee".to_owned()
@@ -207,10 +200,10 @@ fn proof(answer: &Answer, planned: &Planned) -> String {
         }
     };
     if answer.family.law().depends_on_employed() {
-        let link = format!(
-            "; capacities are those of {} workers at the orchestrator's link",
-            answer.choice.employed
-        );
+        let link = match answer.choice.employed {
+            1 => "; capacities are those of one worker at the orchestrator's link".to_owned(),
+            many => format!("; capacities are those of {many} workers at the orchestrator's link"),
+        };
         text += &link;
     }
     text
@@ -246,8 +239,8 @@ fn idle(answer: &Answer) -> Vec<String> {
 pub(super) fn why(answer: &Answer, idle: Idle, alone: bool) -> String {
     let lot = answer.family.demand().1.max(1);
     match idle {
-        Idle::Late(at) if alone => format!("joins after {}, when the plan is made", seconds(at)),
-        Idle::Late(_) => "join when the plan is made".to_owned(),
+        Idle::Late(at) if alone => format!("joins at {}, after the plan is made", seconds(at)),
+        Idle::Late(_) => "join after the plan is made".to_owned(),
         Idle::FeeTooLow(least) if alone => format!("does not work for less than {least}"),
         Idle::FeeTooLow(_) => "do not work for what is paid".to_owned(),
         Idle::NotReady => "not benchmarked when the plan is made".to_owned(),
@@ -278,7 +271,9 @@ fn prices(answer: &Answer, style: Style) -> String {
         .planned()
         .map(|planned| planned.plan.cost);
     let mut text = String::new();
-    if let Some(least) = prices.least_limit {
+    if !answer.changes.is_empty() {
+        // The least time is among the changes that would do.
+    } else if let Some(least) = prices.least_limit {
         let share = format!(
             "{} a cycle, at a fee of {} ({})",
             seconds(least.limit),
@@ -364,7 +359,10 @@ fn item(word: &str, text: &str, style: Style) -> String {
 fn wrapped(text: &str, width: usize, indent: usize) -> String {
     let mut lines = String::new();
     let mut used = 0;
-    for word in text.split(' ') {
+    // What is to be typed stays together.
+    let text = text.replace("--set ", "--set\0");
+    let words = text.split(' ').map(|word| word.replace('\0', " "));
+    for word in words {
         let length = word.chars().count();
         if used > 0 && used + 1 + length > width {
             lines.push('\n');
@@ -374,7 +372,7 @@ fn wrapped(text: &str, width: usize, indent: usize) -> String {
             lines.push(' ');
             used += 1;
         }
-        lines += word;
+        lines += &word;
         used += length;
     }
     lines
