@@ -184,20 +184,20 @@ fn time_page(
         let before = index.checked_sub(1).map(|before| points[before].cost);
         let saves = before.and_then(|before| before.checked_sub(point.cost));
         text += &format!(
-            "{:>18}{:>20}{:>18}{:>14}{:>10}{}\n",
+            "{:<1}{:>17}{:>20}{:>18}{:>14}{:>10}\n",
+            if index == at && point.limit <= now {
+                ">"
+            } else {
+                ""
+            },
             exact_seconds(point.limit),
             format!("{} s", exact_seconds(stated.of(point.limit))),
             point.cost.to_string(),
             saves.map_or_else(String::new, |saves| saves.to_string()),
             point.workers_employed,
-            if index == at && point.limit <= now {
-                "  <- now"
-            } else {
-                ""
-            },
         );
     }
-    text + "a step is the least limit at which the fee is possible; a nanosecond less costs more\n"
+    text + "> is now; a step is the least limit with its fee: a nanosecond less costs more\n"
 }
 
 fn step_page(name: &str, curve: &Curve<Step>, (key, now): (&str, u64), style: Style) -> String {
@@ -247,15 +247,15 @@ fn step_page(name: &str, curve: &Curve<Step>, (key, now): (&str, u64), style: St
         let before = index.checked_sub(1).map(|before| points[before].cost);
         let more = before.and_then(|before| step.cost.checked_sub(before));
         text += &format!(
-            "{range:>20}{:>18}{:>14}{:>10}{}\n",
-            step.cost.to_string(),
-            more.map_or_else(String::new, |more| more.to_string()),
-            step.workers_employed,
+            "{:<1}{range:>19}{:>18}{:>14}{:>10}\n",
             if (step.from..=step.upto).contains(&now) {
-                "  <- now"
+                ">"
             } else {
                 ""
             },
+            step.cost.to_string(),
+            more.map_or_else(String::new, |more| more.to_string()),
+            step.workers_employed,
         );
     }
     text
