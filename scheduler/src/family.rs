@@ -90,15 +90,78 @@ impl Family {
         self.limit
     }
 
+    /// The time law.
+    pub const fn law(&self) -> &Law {
+        &self.law
+    }
+
+    /// `(n, s_min, beta)`.
+    pub const fn demand(&self) -> (u64, u64, u64) {
+        (self.n, self.s_min, self.beta)
+    }
+
+    /// The same question with another demand.
+    ///
+    /// # Errors
+    /// When a number lies out of a problem's bounds.
+    pub fn with_demand(&self, demand: (u64, u64, u64)) -> Result<Self, ProblemError> {
+        Self::new(demand, self.limit, self.law, self.candidates.clone())
+    }
+
+    /// The same question within another limit.
+    #[must_use]
+    pub fn within(&self, limit: Span) -> Self {
+        Self {
+            limit,
+            ..self.clone()
+        }
+    }
+
+    /// The same question with more workers.
+    ///
+    /// # Errors
+    /// When they are too many.
+    pub fn and(&self, more: &[Candidate]) -> Result<Self, ProblemError> {
+        let demand = self.demand();
+        Self::new(
+            demand,
+            self.limit,
+            self.law,
+            [&self.candidates, more].concat(),
+        )
+    }
+
     /// The problem with the capacities for so many employed workers.
     pub fn problem(&self, employed: u64) -> Problem {
+        self.problem_within(employed, self.limit)
+    }
+
+    /// The same within another limit.
+    pub fn problem_within(&self, employed: u64, limit: Span) -> Problem {
         let worker = |candidate: &Candidate| Worker {
-            s_max: self.capacity(candidate, employed),
+            s_max: self.capacity(candidate, employed, limit),
             fee: candidate.fee,
         };
         let workers = self.candidates.iter().map(worker).collect();
         Problem::new(self.n, self.s_min, self.beta, workers)
             .expect("the family's bounds were checked, and capacities are at most MAX_BATCHES")
+    }
+
+    /// The least limit at which the worker at a place can take so many batches, with the
+    /// capacities for so many employed workers; `None` where it never can.
+    pub fn least_limit(&self, place: usize, employed: u64, batches: u64) -> Option<Span> {
+        let Candidate {
+            speed,
+            margin,
+            link,
+            most,
+            ..
+        } = self.candidates.get(place)?;
+        if batches > *most {
+            return None;
+        }
+        self.law
+            .least_limit(*speed, *margin, link, employed, batches)
     }
 
     /// The cheapest plan over all numbers of employed workers, as defined above.
@@ -193,7 +256,7 @@ impl Family {
         Ok(())
     }
 
-    fn capacity(&self, candidate: &Candidate, employed: u64) -> u64 {
+    fn capacity(&self, candidate: &Candidate, employed: u64, limit: Span) -> u64 {
         let Candidate {
             speed,
             margin,
@@ -202,7 +265,7 @@ impl Family {
             ..
         } = candidate;
         self.law
-            .fitting(*speed, *margin, link, employed, self.limit)
+            .fitting(*speed, *margin, link, employed, limit)
             .min(*most)
     }
 

@@ -206,15 +206,45 @@ impl Law {
         employed: u64,
         limit: Span,
     ) -> u64 {
+        let (fixed, each, scale) = self.pace(speed, margin, link, employed);
+        let time = u128::from((limit - fixed).nanos()) * scale; // < 2^124
+        u64::try_from(time / each).map_or(MAX_BATCHES, |fit| fit.min(MAX_BATCHES))
+    }
+
+    /// The least limit that so many batches fit: [`Law::fitting`] turned round. `None` where no
+    /// limit is long enough.
+    pub fn least_limit(
+        &self,
+        speed: Speed,
+        margin: Margin,
+        link: &Link,
+        employed: u64,
+        batches: u64,
+    ) -> Option<Span> {
+        if batches == 0 {
+            return Some(Span::ZERO);
+        }
+        if batches > MAX_BATCHES {
+            return None;
+        }
+        let (fixed, each, scale) = self.pace(speed, margin, link, employed);
+        // What does not fit 128 bits is beyond 64 once it is divided.
+        let moving = each.checked_mul(batches.into())?.div_ceil(scale);
+        let nanos = u64::try_from(moving).ok()?.checked_add(fixed.nanos())?;
+        Some(Span::from_nanos(nanos))
+    }
+
+    /// What a capacity leaves out of the limit, then what it takes for each batch, in `scale`
+    /// parts of a nanosecond.
+    fn pace(&self, speed: Speed, margin: Margin, link: &Link, employed: u64) -> (Span, u128, u128) {
         let (fixed, ship, margin) = match self.capacity {
             CapacityLaw::Full => (self.fixed(link, employed), self.ship(link), margin),
             CapacityLaw::ComputeOnly => (Span::ZERO, Span::ZERO, Margin::NONE),
         };
         let scale = u128::from(Margin::NONE.ppb()) * u128::from(speed.batches); // < 2^60
-        let time = u128::from((limit - fixed).nanos()) * scale; // < 2^124
         let compute = u128::from(self.passes) * u128::from(speed.nanos); // < 2^60
         let each = compute * u128::from(margin.ppb()) + u128::from(ship.nanos()) * scale; // < 2^125
-        u64::try_from(time / each).map_or(MAX_BATCHES, |fit| fit.min(MAX_BATCHES))
+        (fixed, each, scale)
     }
 
     /// Whether capacities depend on how many workers are employed.
@@ -348,6 +378,27 @@ mod tests {
         }
 
         #[test]
+        fn a_least_limit_is_where_a_capacity_begins(
+            batches in 1..=MAX_BATCHES, nanos in 1..=MAX_NANOS, ppb: u64, passes in 1..=MAX_PASSES,
+            spans in [0..10_u64.pow(12), 0..10_u64.pow(12), 0..10_u64.pow(9), 0..10_u64.pow(9)],
+            employed in 1..1000_u64, count in 1..=MAX_BATCHES, compute_only: bool,
+        ) {
+            let [transfer, latency, ship, shared] = spans.map(Span::from_nanos);
+            let capacity = if compute_only { CapacityLaw::ComputeOnly } else { CapacityLaw::Full };
+            let law = Law { capacity, passes, shared, ships_each_cycle: true, ..Law::COMPUTE };
+            let (link, speed) = (Link { transfer, latency, ship }, speed(batches, nanos));
+            let margin = Margin::from_ppb(ppb);
+            let fitting = |limit| law.fitting(speed, margin, &link, employed, limit);
+            match law.least_limit(speed, margin, &link, employed, count) {
+                Some(limit) => {
+                    prop_assert!(fitting(limit) >= count);
+                    prop_assert!(fitting(limit - Span::from_nanos(1)) < count);
+                }
+                None => prop_assert!(fitting(Span::from_nanos(u64::MAX)) < count),
+            }
+        }
+
+        #[test]
         fn nothing_overflows(
             batches: u64, nanos: u64, ppb: u64, passes in 1..=MAX_PASSES, spans: [u64; 6],
             employed: u64, count: u64,
@@ -359,6 +410,8 @@ mod tests {
             else { return Ok(()) };
             let fitting = law.fitting(speed, Margin::from_ppb(ppb), &link, employed, limit);
             prop_assert!(fitting <= MAX_BATCHES);
+            let least = law.least_limit(speed, Margin::from_ppb(ppb), &link, employed, fitting);
+            prop_assert!(least.is_some_and(|least| least <= limit));
             let time = law.time(speed, &link, employed, count);
             prop_assert!(time >= law.fixed(&link, employed));
             prop_assert!(speed.batches_in(speed.time_for(count.min(MAX_BATCHES))) >= count.min(MAX_BATCHES));

@@ -46,6 +46,9 @@ pub(crate) enum Command {
     /// Simulate a scenario under every combination of the values of some of its keys
     #[command(after_help = SWEEP_EXAMPLES, allow_negative_numbers = true)]
     Sweep(SweepArgs),
+    /// Say before a run what it will do, what that costs, and what another limit would
+    #[command(after_help = PLAN_EXAMPLES, allow_negative_numbers = true)]
+    Plan(PlanArgs),
     /// List the scenarios that come with Allot, or print one
     Scenarios(ScenariosArgs),
     /// Solve for a parent process with CBC, which is not thread-safe
@@ -280,6 +283,71 @@ impl ReplicateArgs {
     }
 }
 
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// A scenario file, or the name of one that comes with Allot
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenario: String,
+    /// Replace a value of the scenario; may be given many times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Who allocates; the scenario's allocator if not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allocator: Option<AllocatorName>,
+    /// So many simulated runs tell the chance of missing the limit; 0 for none
+    #[arg(
+        long,
+        value_name = "R",
+        default_value_t = 100,
+        conflicts_with = "frontier"
+    )]
+    pub(crate) replicates: u32,
+    /// The seed of all draws; the scenario's if not given
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// Runs that are simulated at once; as many as there are processors if not given
+    #[arg(long, value_name = "T")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+    /// The exact trade-off curve over this instead: what each of its values costs
+    #[arg(long, value_enum, value_name = "OVER")]
+    pub(crate) frontier: Option<Over>,
+    /// One JSON line instead of a page; of a frontier, a line for each point
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write the JSON line into this file too
+    #[arg(long, value_name = "FILE", conflicts_with = "frontier")]
+    pub(crate) out: Option<PathBuf>,
+    /// Write over the file if it is there already
+    #[arg(long, requires = "out")]
+    pub(crate) overwrite: bool,
+}
+
+/// What a frontier is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Over {
+    /// The limit
+    Time,
+    /// The least number of employed workers
+    Beta,
+    /// The least batches of an employed worker
+    #[value(name = "s_min")]
+    SMin,
+}
+
+impl PlanArgs {
+    /// What `sim run` would be asked for the same runs.
+    pub(crate) fn run(&self) -> ReplicateArgs {
+        ReplicateArgs {
+            scenario: self.scenario.clone(),
+            set: self.set.clone(),
+            replicates: Some(self.replicates.max(1)),
+            seed: self.seed,
+            allocators: self.allocator.into_iter().collect(),
+            threads: self.threads,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ScenariosArgs {
     /// The one to print
@@ -294,6 +362,18 @@ Examples:
   sim run churn --replicates 200 --set job.replan=static
   sim run mine.toml --json
   sim run lab-8 --replicates 20 --out results/lab && sim replay results/lab";
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  sim plan mixed-lab
+  sim plan lab-8 --allocator exact --set fleet.benchmark_error=none --replicates 1000
+  sim plan slow-uplink --frontier time
+  sim plan mine.toml --frontier beta --json
+  sim plan mine.toml --out plan.json
+
+The plan is the first one of the first of the runs that `sim run` would simulate with the same seed:
+speeds, links and the errors of benchmarks are drawn as there. Least limits, least fees and frontiers
+are those of the exact allocator, whoever allocates.";
 
 const SWEEP_EXAMPLES: &str = "\
 Examples:

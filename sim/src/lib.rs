@@ -14,6 +14,7 @@ mod generate;
 mod interrupt;
 mod machine;
 mod merge;
+mod plan;
 mod replay;
 mod run;
 mod solve;
@@ -39,6 +40,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Run(args) => run::command(&args),
         Command::Sweep(args) => sweep::command(&args),
+        Command::Plan(args) => plan::command(&args),
         Command::Scenarios(args) => run::scenarios(&args),
         Command::CbcServer => solvers::cbc::serve_stdio()
             .map(|()| Exit::Done)

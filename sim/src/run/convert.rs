@@ -53,7 +53,7 @@ impl Conversion {
     }
 
     /// The world of one replicate.
-    pub(super) fn world(&self, seed: u64, replicate: u64) -> World {
+    pub(crate) fn world(&self, seed: u64, replicate: u64) -> World {
         let (model, link) = (self.scenario.model(), self.scenario.link());
         let fleet = self.scenario.fleet(seed, replicate);
         let mut workers: Vec<WorkerModel> = fleet.iter().map(|spec| self.worker(spec)).collect();
