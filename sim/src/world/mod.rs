@@ -26,7 +26,7 @@ mod worker;
 
 pub use driver::{run, run_judged, run_quietly};
 pub use model::{
-    BenchmarkModel, Fault, PipeModel, Renewal, Service, SolveModel, Way, WorkerModel, World,
+    BenchmarkModel, Fault, Jitter, PipeModel, Renewal, Service, SolveModel, Way, WorkerModel, World,
 };
 pub use overrun::{OverrunStudy, Overruns, Share};
 pub use totals::{CycleTruth, RunTotals};
