@@ -140,7 +140,7 @@ pub use device::{DEVICES, Device};
 pub use drawn::Drawn;
 pub use faults::{Trouble, Troubles, What};
 pub use fleet::{Luck, Purpose, WorkerSpec};
-pub use job::{Fees, Job, Model, Partial, Run, SharedLink};
+pub use job::{Fees, Job, Model, Run, SharedLink};
 pub use overrides::{OverrideError, Overrides, Vary};
 pub use unit::{BatchRate, BitRate, Bytes, Ratio};
 pub use worker::{BenchmarkError, Group, Jitter};
@@ -284,6 +284,7 @@ impl Scenario {
             law,
             margins: margins::margins(self),
             replan: job.replan,
+            partial: job.partial,
             billing: job.billing,
             benchmark: self.benchmark,
             expect: u32::try_from(expect.max(1)).unwrap_or(u32::MAX),

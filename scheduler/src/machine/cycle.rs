@@ -3,7 +3,7 @@
 use super::membership::ignore;
 use super::{
     Action, Billing, CycleId, CycleResult, CycleRow, Departure, Ending, Epoch, Fate, Ignored,
-    LotRow, Phase, PlanId, Record, Replan, Scheduler, WorkerId,
+    LotRow, Partial, Phase, PlanId, Record, Replan, Scheduler, WorkerId,
 };
 use crate::estimate::Between;
 use crate::law::Speed;
@@ -60,6 +60,9 @@ struct Lot {
     /// Batches that beats spoke of.
     acknowledged: u64,
     claimed: u64,
+    /// Of these, as many as its beats make plausible,
+    believed: u64,
+    /// and of these, as many as count.
     accepted: u64,
     /// None while the result is awaited.
     fate: Option<Fate>,
@@ -155,6 +158,7 @@ impl Scheduler {
                 tail_batches: 0,
                 acknowledged: 0,
                 claimed: 0,
+                believed: 0,
                 accepted: 0,
                 fate: None,
                 closed: self.now,
@@ -230,17 +234,21 @@ impl Scheduler {
         if self.is_ended() {
             return;
         }
-        let now = self.now;
+        let (now, partial) = (self.now, self.config.partial);
         let lot = match self.open_lot(worker, epoch, cycle) {
             Ok(lot) => lot,
             Err(why) => return ignore(worker, epoch, why, out),
         };
         // An honest worker is never more than a beat ahead of its beats.
         let plausible = lot.acknowledged.saturating_add(lot.beat_batches);
-        let accepted = work.done.min(lot.assigned).min(plausible);
-        (lot.claimed, lot.accepted) = (work.done, accepted);
+        let believed = work.done.min(lot.assigned).min(plausible);
+        let accepted = match partial {
+            Partial::Discard if believed < lot.assigned => 0,
+            Partial::Accept | Partial::Discard => believed,
+        };
+        (lot.claimed, lot.believed, lot.accepted) = (work.done, believed, accepted);
         (lot.computed, lot.tail, lot.closed) = (work.took, work.tail, now);
-        lot.fate = Some(if accepted == lot.assigned {
+        lot.fate = Some(if believed == lot.assigned {
             Fate::Complete
         } else {
             Fate::Truncated
@@ -447,7 +455,7 @@ impl Scheduler {
             };
             let elapsed = lot.closed.since(self.cycle.started);
             let (batches, took, last) = match lot.fate {
-                Some(Fate::Complete | Fate::Truncated) if lot.accepted > 0 => {
+                Some(Fate::Complete | Fate::Truncated) if lot.believed > 0 => {
                     // All that it did, even where beats are missing for some of it.
                     let done = lot.claimed.min(lot.assigned);
                     (done, lot.computed.min(elapsed), lot.ended_with(passes))

@@ -46,7 +46,7 @@ mod record;
 mod shipping;
 
 pub use action::{Action, Departure, Ending};
-pub use config::{Billing, Config, ConfigError, Limit, MAX_CYCLES, Replan, Waits};
+pub use config::{Billing, Config, ConfigError, Limit, MAX_CYCLES, Partial, Replan, Waits};
 pub use event::{Event, Profile};
 pub use ids::{CycleId, Epoch, PlanId, WorkerId};
 pub use record::{

@@ -3,8 +3,8 @@
 use crate::audit::Audited;
 use crate::toy::{Allocator, Fate, Toy, World, at, job, profile};
 use scheduler::machine::{
-    Action, Billing, Config, CycleId, CycleResult, Epoch, Event, Limit, Profile, Record, Replan,
-    Trigger, WorkerId,
+    Action, Billing, Config, CycleId, CycleResult, Epoch, Event, Limit, Partial, Profile, Record,
+    Replan, Trigger, WorkerId,
 };
 use scheduler::{Law, Link, Span};
 
@@ -111,6 +111,16 @@ fn a_straggler_returns_what_it_has() {
         ..assigned.clone()
     };
     check(computed, &slows, "ttt completed lost=75 cost=525");
+    // Unfinished shares are discarded, and not paid where what was trained is.
+    for (billing, cost) in [(Billing::Assigned, 750), (Billing::Computed, 300)] {
+        let discards = Config {
+            partial: Partial::Discard,
+            billing,
+            ..assigned.clone()
+        };
+        let expected = format!("ttt completed lost=150 cost={cost}");
+        check(discards, &slows, &expected);
+    }
     // 25 at most is believed at once, and a third helps out.
     let mut three = slows.clone();
     three.push(toy(20, 5, &[]));

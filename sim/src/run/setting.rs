@@ -73,7 +73,7 @@ impl Setting {
             seed: args.seed.unwrap_or(scenario.run().seed),
             replicates: args.replicates.unwrap_or(scenario.run().replicates) as usize,
             allocators,
-            conversion: Conversion::new(scenario).map_err(wrong)?,
+            conversion: Conversion::new(scenario),
         })
     }
 

@@ -27,7 +27,7 @@ mod worker;
 
 pub use driver::{run, run_judged, run_logged, run_quietly};
 pub use model::{
-    BenchmarkModel, Fault, PipeModel, Renewal, Service, SolveModel, Way, WorkerModel, World,
+    BenchmarkModel, Fault, Jitter, PipeModel, Renewal, Service, SolveModel, Way, WorkerModel, World,
 };
 pub use one_cycle::{CycleEnd, OneCycle};
 pub use overrun::{OverrunStudy, Overruns, Share};

@@ -1,6 +1,6 @@
 //! What becomes of the scheduler's orders: transfers, computing, reports.
 
-use scheduler::machine::{CycleId, Epoch, Event, PlanId, WorkerId};
+use scheduler::machine::{CycleId, Epoch, Event, Partial, PlanId, WorkerId};
 use scheduler::{Instant, Span};
 
 use super::driver::{Driver, Happening};
@@ -200,7 +200,9 @@ impl Driver<'_> {
                     self.overruns += u64::from(late || !progress.is_done());
                     let took = now.since(progress.began());
                     let tail = now.since(progress.reached(done.saturating_sub(tail_batches)));
-                    return self.send_result(worker, done, took, tail);
+                    let is_worthless =
+                        !progress.is_done() && self.world.config.partial == Partial::Discard;
+                    return self.send_result(worker, (done, took, tail), is_worthless);
                 }
                 (task.last_beat, task.last_beat_done) = (now, done);
                 let done = u32::try_from(done).unwrap_or(u32::MAX);
@@ -245,10 +247,19 @@ impl Driver<'_> {
         self.queue.push(at, Happening::Looks(worker, stamp));
     }
 
-    fn send_result(&mut self, worker: u32, done: u64, took: Span, tail: Span) {
-        let own = self.world.workers[worker as usize].way.up;
-        let work = self.world.up.parameters;
+    fn send_result(
+        &mut self,
+        worker: u32,
+        (done, took, tail): (u64, Span, Span),
+        is_worthless: bool,
+    ) {
+        let mut own = self.world.workers[worker as usize].way.up;
+        let mut work = self.world.up.parameters;
         let state = &mut self.workers[worker as usize];
+        if is_worthless {
+            // It says how far it came, and keeps its parameters.
+            (own, work) = (Span::ZERO, Span::ZERO);
+        }
         let transfer = Transfer {
             worker,
             stamp: state.tasks.renew(),

@@ -6,7 +6,7 @@ use scheduler::{CapacityLaw, Failure, FailureReason, Family, Fee, Law, Margin};
 use scheduler::{Outcome, Plan, PlanStatus, Planned, Problem, Span, Speed};
 
 use super::driver::run;
-use super::model::{BenchmarkModel, Way, WorkerModel, World};
+use super::model::{BenchmarkModel, Jitter, Way, WorkerModel, World};
 
 /// An experiment: so many workers at their `s_max`, in so many runs, through the whole machine.
 ///
@@ -24,8 +24,8 @@ pub struct OverrunStudy {
     pub batches: u64,
     /// Sigma of the benchmark's error.
     pub error: f64,
-    /// Sigma of a cycle's jitter.
-    pub jitter: f64,
+    /// A cycle's jitter.
+    pub jitter: Jitter,
     /// What a cycle takes beside the computing, of one second.
     pub fixed: Span,
     /// Which law the capacities follow.
@@ -176,6 +176,7 @@ fn fill_all_but_last(problem: &Problem) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use statrs::distribution::{ContinuousCDF, Gamma};
 
     fn study(risk_ppm: u32) -> OverrunStudy {
         OverrunStudy {
@@ -184,7 +185,7 @@ mod tests {
             cycles: 1,
             batches: 1_000,
             error: 0.217,
-            jitter: 0.1,
+            jitter: Jitter::Lognormal(0.1),
             fixed: Span::from_millis(100),
             capacity: CapacityLaw::Full,
             margin: Margin::lognormal(risk_ppm, 238_933), // the root of both squares' sum
@@ -204,6 +205,26 @@ mod tests {
             );
             let (low, high) = found.interval();
             assert!(low < found.value() && found.value() < high);
+        }
+    }
+
+    /// The margin is the gamma's own quantile, from a library.
+    #[test]
+    fn gamma_jitter_overruns_as_often_as_was_asked_for() {
+        for (shape, risk) in [(25.0, 0.2), (100.0, 0.05), (2.0, 0.05)] {
+            let gamma = Gamma::new(shape, shape).expect("valid");
+            let overruns = OverrunStudy {
+                error: 0.0,
+                jitter: Jitter::Gamma(shape),
+                margin: Margin::from_ppb((gamma.inverse_cdf(1.0 - risk) * 1e9) as u64),
+                ..study(500_000)
+            };
+            let found = overruns.run().worker_runs;
+            let error = 5.0 * (risk * (1.0 - risk) / 8_000.0_f64).sqrt();
+            assert!(
+                (found.value() - risk).abs() < error,
+                "{found:?} of risk {risk}"
+            );
         }
     }
 

@@ -4,7 +4,7 @@ use scheduler::machine::{CycleId, Epoch, PlanId};
 use scheduler::{Instant, Span};
 
 use super::draws::{Draws, Purpose};
-use super::model::WorkerModel;
+use super::model::{Jitter, WorkerModel};
 use super::progress::{Pace, Progress};
 use crate::engine::{Generation, Stamp};
 
@@ -178,6 +178,9 @@ pub(super) struct Transfer {
     pub(super) is_data: bool,
 }
 
+/// So many draws are kept for each gamma: it takes three or a few more, by rejection.
+const GAMMA_DRAWS: u64 = 64;
+
 /// The draws of one worker in one run. The draws of a cycle are found by its number: whether the
 /// worker was employed in the cycles before does not change them.
 #[derive(Debug)]
@@ -215,7 +218,7 @@ impl Luck {
         Self {
             error,
             rounds: draws(Purpose::BenchmarkRound, benchmark.round > 0.0),
-            jitter: draws(Purpose::Jitter, model.jitter > 0.0),
+            jitter: draws(Purpose::Jitter, model.jitter != Jitter::None),
             next_jitter: 0,
             drift: draws(Purpose::Drift, model.drift > 0.0),
             drifted: 0,
@@ -230,15 +233,25 @@ impl Luck {
     }
 
     /// By how much longer a cycle takes than others.
-    pub(super) fn jitter(&mut self, sigma: f64, cycle: CycleId) -> f64 {
+    pub(super) fn jitter(&mut self, jitter: Jitter, cycle: CycleId) -> f64 {
         let Some(draws) = &mut self.jitter else {
             return 1.0;
         };
-        if self.next_jitter != cycle.get() {
-            draws.seek(cycle.get().into());
+        let at = u64::from(cycle.get());
+        match jitter {
+            Jitter::None => 1.0,
+            Jitter::Lognormal(sigma) => {
+                if self.next_jitter != cycle.get() {
+                    draws.seek(at);
+                }
+                self.next_jitter = cycle.get() + 1;
+                draws.lognormal(sigma)
+            }
+            Jitter::Gamma(shape) => {
+                draws.seek(at * GAMMA_DRAWS);
+                draws.gamma(shape)
+            }
         }
-        self.next_jitter = cycle.get() + 1;
-        draws.lognormal(sigma)
     }
 
     /// Lets the speed wander up to a cycle.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant as Clock};
 
 use scheduler::machine::{Ending, Record, Replan};
 use scheduler::{Family, Margin, Span};
-use sim::world::{PipeModel, RunTotals, Way, World, run};
+use sim::world::{Jitter, PipeModel, RunTotals, Way, World, run};
 
 use crate::greedy::{Row, greedy, job, worker};
 
@@ -25,7 +25,7 @@ fn world(workers: u32, cycles: u32, replan: Replan) -> World {
                 latency: Span::from_millis(1),
                 ..Way::default()
             });
-            (worker.benchmark.error, worker.jitter) = (0.1, 0.05);
+            (worker.benchmark.error, worker.jitter) = (0.1, Jitter::Lognormal(0.05));
             worker
         })
         .collect();
