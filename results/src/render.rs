@@ -103,10 +103,19 @@ fn cells(row: &SummaryRow, timing: &TimingRow) -> [String; 10] {
 
 /// The interval of a mean is symmetric.
 fn plus_minus(estimate: Estimate, places: usize) -> String {
-    let value = estimate.value;
+    let value = fixed(estimate.value, places);
     match estimate.high {
-        Some(high) => format!("{value:.places$} ± {:.places$}", high - value),
-        None => format!("{value:.places$}"),
+        Some(high) => format!("{value} ± {:.places$}", high - estimate.value),
+        None => value,
+    }
+}
+
+/// Rounded to so many places, zero without a sign.
+fn fixed(value: f64, places: usize) -> String {
+    let text = format!("{value:.places$}");
+    match text.strip_prefix('-') {
+        Some(size) if size.chars().all(|c| matches!(c, '0' | '.')) => size.to_owned(),
+        _ => text,
     }
 }
 
@@ -187,10 +196,11 @@ fn plus_minus_or_dash(estimate: Option<Estimate>, places: usize) -> String {
 
 /// An interval that need not be symmetric.
 fn interval(estimate: Estimate) -> String {
-    let value = estimate.value;
+    let shown = |value| fixed(value, 2);
+    let value = shown(estimate.value);
     match (estimate.low, estimate.high) {
-        (Some(low), Some(high)) => format!("{value:.2} [{low:.2}, {high:.2}]"),
-        _ => format!("{value:.2}"),
+        (Some(low), Some(high)) => format!("{value} [{}, {}]", shown(low), shown(high)),
+        _ => value,
     }
 }
 

@@ -7,7 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use results::read::Outcomes;
-use results::{Estimate, ResultsError, RunPlan, Shard, Simulated, Style, SummaryRow};
+use results::{Chunk, Detail, Estimate, ResultsError, RunPlan, Shard};
+use results::{Simulated, Style, SummaryRow, Took, Validation};
+use scheduler::{Plan, PlanStatus};
 use support::{ALLOCATORS, answered, assert_same_tables, run, simulated_as};
 
 const FAMILIES: [(&str, u64); 2] = [("thesis", 8_300), ("mixed", 120)];
@@ -195,6 +197,40 @@ fn sums_are_those_of_a_plain_recomputation() {
             .collect();
         assert_is(against.makespan_ms, mean_of(&longer));
     }
+}
+
+/// Allocators that miss as often, and are late by as much: none is a little less than nothing.
+#[test]
+fn nothing_has_no_sign() {
+    let plan = RunPlan {
+        simulate: true,
+        ..support::plan(&[("ties", 2)], Shard::WHOLE)
+    };
+    let mut chunk = Chunk::new(0, 0, ALLOCATORS.len(), Detail::Summary);
+    for test in 0..2 {
+        let (problem, _) = answered(0, test);
+        let outcome = support::planned(
+            Plan::costed(&problem, vec![0; problem.workers().len()]),
+            PlanStatus::Optimal,
+        );
+        let answer = |allocator: u64| {
+            let simulated = Simulated {
+                makespan_ns: 900_000_000 - allocator,
+                missed: false,
+                late_workers: 0,
+            };
+            (&outcome, Took::default(), Some(simulated))
+        };
+        chunk.push_simulated(&problem, (0..3).map(answer));
+    }
+    let mut validation = Validation::new(plan);
+    validation.push(&chunk).expect("no files");
+    let text = results::render(&validation.report(), Style::default());
+    assert!(
+        text.contains(" 0.000 ± 0.000        0.00 ± 0.00\n"),
+        "{text}"
+    );
+    assert!(!text.contains("-0.00 "), "{text}");
 }
 
 #[test]
