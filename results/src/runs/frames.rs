@@ -294,12 +294,14 @@ pub(super) fn history(allocators: &[String], rows: &[(RunKey, (Instant, Record))
 
 /// Of the summary, whose lines name their columns; there is one line at least.
 pub(super) fn summary(lines: &[SummaryLine]) -> Frame {
+    fn text(value: &Value) -> Option<&str> {
+        match value {
+            Value::Text(text) => Some(text),
+            Value::Count(_) | Value::Float(_) => None,
+        }
+    }
     let column = |(at, (name, first)): (usize, &(&'static str, Value))| {
         let values = || lines.iter().map(|line| &line.columns()[at].1);
-        let text = |value| match value {
-            &Value::Text(ref text) => Some(text.as_str()),
-            Value::Count(_) | Value::Float(_) => None,
-        };
         let count = |value: &Value| match value {
             Value::Count(count) => Some(*count),
             Value::Text(_) | Value::Float(_) => None,

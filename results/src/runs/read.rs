@@ -98,7 +98,7 @@ impl RecordedFolder {
         }
         if value.get("format_version") != Some(&VERSION.into()) {
             let stated = value
-                .get("version")
+                .get("format_version")
                 .map_or("none".to_owned(), ToString::to_string);
             return Err(damaged(&format!(
                 "its format_version is {stated}, expected {VERSION}: read it with the sim that wrote it"

@@ -178,3 +178,139 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::atomic::AtomicU64;
+    use std::thread;
+    use std::time::Duration;
+
+    use results::runs::{Job, RunEnd, RunKey, RunRows, RunsPlan};
+    use scheduler::machine::{Config, Ending, Limit, Record, Totals};
+    use scheduler::{Instant, Overheads, Span};
+
+    use super::*;
+
+    const REPLICATES: u64 = 24;
+
+    fn folder(dir: &Path) -> RunFolder {
+        let plan = RunsPlan {
+            mode: "simulated".to_owned(),
+            scenario: "made-up".to_owned(),
+            seed: 1,
+            replicates: REPLICATES,
+            allocators: vec!["exact".to_owned()],
+        };
+        let job = Job {
+            config: Config::new(1, 1, Limit::Cycle(Span::from_secs(1))),
+            overheads: Overheads::default(),
+            parameter_bytes: 1,
+        };
+        RunFolder::create(dir, plan, &job, "", true).expect("room")
+    }
+
+    /// The chunks of a replicate: some of 8,192 rows, and the rest.
+    fn chunks(replicate: u64) -> Vec<RunChunk> {
+        let mut rows = RunRows::new(RunKey {
+            replicate,
+            allocator: 0,
+        });
+        let mut chunks = Vec::new();
+        for row in 0..(replicate * 7_919) % 30_000 {
+            let until = Instant::from_nanos(replicate * 1_000_000 + row);
+            let why = Ending::Stopped;
+            rows.record(Instant::START, &Record::Paused { why, until });
+            chunks.extend(rows.take_full());
+        }
+        let end = RunEnd {
+            ending: Ending::Completed,
+            totals: Totals::default(),
+            ended: Instant::from_nanos(replicate),
+            limit: Span::ZERO,
+            truth: None,
+        };
+        chunks.push(rows.finish(end, &[]));
+        chunks
+    }
+
+    /// Runs all replicates on so many threads that are as slow as they like.
+    fn run(dir: &Path, threads: u64, most_parked: usize) -> Ordered {
+        let mut ordered = Ordered::new(Some(folder(dir)));
+        ordered.most_parked = most_parked;
+        let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    loop {
+                        let replicate = next.fetch_add(1, Ordering::Relaxed);
+                        if replicate >= REPLICATES {
+                            break;
+                        }
+                        let Some(turn) = ordered.begin(replicate, &stop) else {
+                            continue;
+                        };
+                        for chunk in chunks(replicate) {
+                            // Those that come first are the slowest.
+                            thread::sleep(Duration::from_micros(500 * (11 - replicate % 12)));
+                            turn.push(chunk);
+                            let state = ordered.lock();
+                            assert!(state.parked_rows <= most_parked, "{}", state.parked_rows);
+                        }
+                        turn.finish();
+                    }
+                });
+            }
+        });
+        ordered
+    }
+
+    #[test]
+    fn rows_come_in_order_however_little_may_be_parked() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let bytes = |threads, most_parked| {
+            let ordered = run(dir.path(), threads, most_parked);
+            let folder = ordered.into_folder().expect("room").expect("it was given");
+            assert_eq!(folder.finished(), REPLICATES);
+            folder.finish(Default::default).expect("room");
+            std::fs::read(dir.path().join("history.parquet")).expect("it was written")
+        };
+        let alone = bytes(1, 0);
+        for most_parked in [0, 10_000, MOST_PARKED] {
+            assert!(bytes(4, most_parked) == alone, "{most_parked} parked rows");
+        }
+    }
+
+    /// However the stop falls, what was begun is a row from 0 on: nobody waits for a gap.
+    #[test]
+    fn after_a_stop_no_replicate_is_missing_before_another() {
+        let ordered = Ordered::new(None);
+        let (go, stop) = (AtomicBool::new(false), AtomicBool::new(true));
+        let begin = |replicate, stop| ordered.begin(replicate, stop).map(Turn::finish).is_some();
+        assert!(begin(0, &go));
+        assert!(begin(2, &go));
+        assert!(begin(1, &stop), "it was overtaken");
+        assert!(!begin(3, &stop));
+        assert_eq!(ordered.lock().next, 3);
+    }
+
+    #[test]
+    fn a_thread_that_dies_leaves_nobody_waiting() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let mut ordered = Ordered::new(Some(folder(dir.path())));
+        ordered.most_parked = 0;
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let first = ordered.begin(0, &stop).expect("nothing is wrong yet");
+            let second = ordered.begin(1, &stop).expect("nothing is wrong yet");
+            let waits = scope.spawn(|| {
+                chunks(1).into_iter().for_each(|chunk| second.push(chunk));
+                second.finish();
+            });
+            thread::sleep(Duration::from_millis(20));
+            assert!(!waits.is_finished());
+            drop(first);
+        });
+        assert!(ordered.begin(2, &stop).is_none());
+    }
+}

@@ -9,12 +9,12 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use scheduler::machine::{CycleResult, Event, Record};
+use scheduler::machine::{CycleResult, Record};
 use scheduler::{Family, Instant};
 use solvers::{Allocator, AllocatorName, Exact, Host};
 
 use super::setting::Setting;
-use crate::world::{self, CycleTruth, RunTotals, World};
+use crate::world::{self, CycleTruth, Log, RunTotals, World};
 
 /// The runs of a setting, by allocator, then by replicate.
 pub(crate) type Runs = Vec<Vec<Run>>;
@@ -177,9 +177,6 @@ pub(super) fn solver(name: AllocatorName, solvers: &mut Solvers) -> &mut dyn All
     });
     solvers[at].1.as_mut()
 }
-
-/// Takes what a scheduler is told.
-pub(super) type Log<'a> = &'a mut dyn FnMut(Instant, &Event);
 
 /// One run of a world, of a seed and a replicate; `sink` gets the rows, `log` the events.
 pub(super) fn run_of(

@@ -79,7 +79,6 @@ fn name_of(scenario: &str) -> String {
 }
 
 /// It broke on the way.
-#[expect(clippy::needless_pass_by_value, reason = "it is made for map_err")]
 pub(super) fn unfinished(error: ResultsError) -> Stop {
     Stop::new(Exit::Unfinished, error)
 }

@@ -13,6 +13,9 @@ use super::totals::{CycleTruth, RunTotals};
 use super::worker::{Away, Luck, Order, Transfer, Worker};
 use crate::engine::{Queue, Stamp};
 
+/// Takes everything that a scheduler is told.
+pub type Log<'a> = &'a mut dyn FnMut(Instant, &Event);
+
 /// Runs one replicate of a world to its end.
 ///
 /// `allocate` answers the scheduler's questions; the world charges the modelled time for it,
@@ -65,7 +68,7 @@ pub fn run_logged(
     allocate: &mut dyn FnMut(&Family) -> Choice,
     sink: &mut dyn FnMut(Instant, &Record),
     judge: &mut dyn FnMut(&CycleTruth),
-    log: &mut dyn FnMut(Instant, &Event),
+    log: Log<'_>,
 ) -> RunTotals {
     let mut driver = Driver::new(world, seed, replicate, allocate, sink);
     driver.judge = Some(judge);
@@ -130,7 +133,7 @@ pub(super) struct Driver<'a> {
     allocate: &'a mut dyn FnMut(&Family) -> Choice,
     sink: &'a mut dyn FnMut(Instant, &Record),
     pub(super) judge: Option<&'a mut dyn FnMut(&CycleTruth)>,
-    log: Option<&'a mut dyn FnMut(Instant, &Event)>,
+    log: Option<Log<'a>>,
     pub(super) faults: Faults,
     scheduler: Scheduler,
     pub(super) queue: Queue<Happening>,

@@ -25,7 +25,7 @@ mod progress;
 mod totals;
 mod worker;
 
-pub use driver::{run, run_judged, run_logged, run_quietly};
+pub use driver::{Log, run, run_judged, run_logged, run_quietly};
 pub use model::{
     BenchmarkModel, Fault, Jitter, PipeModel, Renewal, Service, SolveModel, Way, WorkerModel, World,
 };
