@@ -189,7 +189,7 @@ fn a_budget_that_runs_out_is_told() {
         30,
         &[(10, 3, 0, 99), (40, 1, 0, 99), (15, 2, 0, 99)],
     );
-    for budget in [0, 1, 5] {
+    for budget in [0, 1, 5, 15] {
         let effort = Effort {
             budget,
             progress: &mut |_| {},
@@ -200,6 +200,6 @@ fn a_budget_that_runs_out_is_told() {
             (Span::ZERO, LONGEST),
             effort,
         );
-        assert!(!curve.is_whole && curve.problems <= budget);
+        assert!(!curve.is_whole && 3 * curve.problems <= budget);
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn command(args: &PlanArgs, setting: &Setting, over: Over) -> Result<
                 ("s_min", s_min)
             };
             let text = if args.json {
-                step_lines(&curve, key)
+                step_lines(&curve)
             } else {
                 step_page(name, &curve, (key, now), style)
             };
@@ -72,8 +72,8 @@ pub(super) fn command(args: &PlanArgs, setting: &Setting, over: Over) -> Result<
     terminal::print(&text)?;
     if !is_whole {
         let message = format!(
-            "the curve is not whole: {DEFAULT_BUDGET} problems were looked at; fewer workers or \
-             batches make it shorter"
+            "the curve is not whole: its budget of {DEFAULT_BUDGET} capacities ran out; fewer workers \
+             or batches make it shorter"
         );
         return Err(Stop::new(Exit::Unfinished, message));
     }
@@ -109,7 +109,7 @@ struct StepLine {
     workers_employed: u64,
 }
 
-fn step_lines(curve: &Curve<Step>, _key: &str) -> String {
+fn step_lines(curve: &Curve<Step>) -> String {
     let lines = curve.points.iter().map(|step| StepLine {
         from: step.from,
         upto: step.upto,
@@ -152,17 +152,19 @@ fn time_page(
         .iter()
         .map(|point| (point.limit.seconds_f64(), point.cost.units_f64()))
         .collect();
-    text += &chart::steps(
-        &Steps {
-            points: &places,
-            range: (left.seconds_f64(), right.seconds_f64()),
-            mark: Some((now.seconds_f64(), &format!("now {}", seconds(now)))),
-            ends: (&seconds(left), &seconds(right)),
-            names: ("fee of a cycle", "limit of a cycle"),
-        },
-        style.width,
-    );
-    text.push('\n');
+    if count > 1 {
+        text += &chart::steps(
+            &Steps {
+                points: &places,
+                range: (left.seconds_f64(), right.seconds_f64()),
+                mark: Some((now.seconds_f64(), &format!("now {}", seconds(now)))),
+                ends: (&seconds(left), &seconds(right)),
+                names: ("fee of a cycle", "limit of a cycle"),
+            },
+            style.width,
+        );
+        text.push('\n');
+    }
     let head = format!(
         "{:>18}{:>20}{:>18}{:>14}{:>10}",
         "limit of a cycle s",
@@ -217,17 +219,19 @@ fn step_page(name: &str, curve: &Curve<Step>, (key, now): (&str, u64), style: St
     }
     let right = last.upto.max(now) + 1;
     places.push(((last.upto + 1) as f64, 0.0));
-    text += &chart::steps(
-        &Steps {
-            points: &places,
-            range: (0.0, right as f64),
-            mark: Some((now as f64, &format!("now {now}"))),
-            ends: ("0", &right.to_string()),
-            names: ("fee of a cycle", key),
-        },
-        style.width,
-    );
-    text.push('\n');
+    if count > 1 {
+        text += &chart::steps(
+            &Steps {
+                points: &places,
+                range: (0.0, right as f64),
+                mark: Some((now as f64, &format!("now {now}"))),
+                ends: ("0", &right.to_string()),
+                names: ("fee of a cycle", key),
+            },
+            style.width,
+        );
+        text.push('\n');
+    }
     let head = format!("{key:>20}{:>18}{:>14}{:>10}", "fee", "more", "workers");
     text += &(style.heading(&head) + "\n");
     let at = points

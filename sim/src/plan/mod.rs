@@ -10,6 +10,11 @@ mod line;
 mod question;
 mod text;
 
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use scheduler::Span;
+
 use crate::cli::PlanArgs;
 use crate::exit::{Exit, Stop};
 use crate::run::{Runs, Setting, Source, overrides, simulate};
@@ -17,7 +22,6 @@ use crate::solve::is_our_bug;
 use crate::terminal;
 use crate::whole::WholeFile;
 use answer::Answer;
-use scheduler::Span;
 
 /// The sub-command.
 pub(crate) fn command(args: &PlanArgs) -> Result<Exit, Stop> {
@@ -44,7 +48,10 @@ pub(crate) fn command(args: &PlanArgs) -> Result<Exit, Stop> {
         })?),
     };
 
+    let progress = ProgressBar::new_spinner().with_message("planning");
+    progress.enable_steady_tick(Duration::from_millis(200));
     let answer = answer::of(&setting);
+    progress.finish_and_clear();
     let (name, style) = (&args.scenario, terminal::Style::of_output());
     if !args.json {
         // What is known at once is said at once.

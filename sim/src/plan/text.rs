@@ -24,12 +24,13 @@ pub(super) fn page(name: &str, setting: &Setting, answer: &Answer, style: Style)
     };
     let title = format!(
         "{name}: {} cycles of {} batches, {limit}; {} workers, lots of {} or more, {} or more \
-         employed",
+         employed; as drawn first by seed {}",
         job.cycles,
         job.batches,
         answer.workers.len(),
         job.s_min.max(1),
         job.beta.max(1),
+        setting.seed,
     );
     let mut text = wrapped(&title, style.width, 0)
         .lines()
@@ -78,7 +79,11 @@ pub(super) fn missed(runs: &[Run], style: Style) -> String {
 
 fn plan(answer: &Answer, planned: &Planned, style: Style) -> String {
     let limit = answer.family.limit();
-    let employed: Vec<&Worker> = answer.workers.iter().filter(|w| w.batches > 0).collect();
+    let mut employed: Vec<&Worker> = answer.workers.iter().filter(|w| w.batches > 0).collect();
+    if employed.len() > MOST_BARS {
+        // Those that say most: who takes longest.
+        employed.sort_by_key(|worker| std::cmp::Reverse(worker.predicted));
+    }
     let drawn = &employed[..employed.len().min(MOST_BARS)];
     let mut text = bars(drawn, limit, style);
     if let Some(more) = employed.len().checked_sub(MOST_BARS + 1) {

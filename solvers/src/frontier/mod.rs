@@ -5,7 +5,7 @@
 //! curves follow that answer point by point: every point is what [`Family::cheapest`] says there,
 //! and one step before it costs more. Nothing is sampled. See [`time`] for the walk over time.
 //!
-//! Budgets are counts of problems looked at. When one runs out, the curve says that it is not
+//! Budgets are counts of capacities worked out. When one runs out, the curve says that it is not
 //! whole.
 
 mod steps;
@@ -15,8 +15,11 @@ use scheduler::{Cost, Family, Outcome, PlanStatus, Span};
 
 use crate::{Allocator, Exact};
 
-/// So many problems are looked at for one curve, if the caller does not say.
-pub const DEFAULT_BUDGET: u64 = 20_000_000;
+/// So many capacities are worked out for one curve, if the caller does not say: a minute or so.
+pub const DEFAULT_BUDGET: u64 = 2_000_000_000;
+
+/// So many for a single limit.
+const LIMIT_BUDGET: u64 = 100_000_000;
 
 /// A limit from which on plans become cheaper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,9 +60,9 @@ pub struct Curve<P> {
 
 /// What a curve may take, and whom to tell how it goes.
 pub struct Effort<'a> {
-    /// Problems that may be looked at.
+    /// Capacities that may be worked out: one for each worker of each problem looked at.
     pub budget: u64,
-    /// Is told, now and then, how many were.
+    /// Is told, now and then, how many problems were looked at.
     pub progress: &'a mut dyn FnMut(u64),
 }
 
@@ -76,6 +79,9 @@ pub fn over_time<'a>(
 
 /// The least limit at which there is a plan, of at most this cost if one is given. `None` when no
 /// limit is long enough.
+///
+/// A nanosecond less is always too little. That no limit far below works either is looked at where
+/// a shared link leaves it open, within a budget.
 pub fn least_limit(family: &Family, exact: &mut Exact, most: Option<Cost>) -> Option<Point> {
     let mut at = |limit| {
         let choice = family.within(limit).cheapest(|p| exact.measure(p).outcome);
@@ -103,7 +109,7 @@ pub fn least_limit(family: &Family, exact: &mut Exact, most: Option<Cost>) -> Op
     }
     // With a shared link an answer may be lost by more time: the walk sees what bisection leaps.
     let effort = Effort {
-        budget: DEFAULT_BUDGET,
+        budget: LIMIT_BUDGET,
         progress: &mut |_| {},
     };
     let below = time::walk(family, exact, (Span::ZERO, fails), most, effort);

@@ -60,9 +60,10 @@ fn steps(
         is_whole: true,
         problems: 0,
     };
+    let budget = effort.budget / family.candidates().len().max(1) as u64;
     let mut value = 0;
     while value <= most {
-        if curve.problems >= effort.budget {
+        if curve.problems >= budget {
             curve.is_whole = false;
             break;
         }

@@ -312,11 +312,12 @@ impl Walk<'_> {
     }
 
     fn problem(&mut self, employed: u64, limit: Span) -> Option<Problem> {
-        if self.problems >= self.effort.budget {
+        let each = self.by_fee.len().max(1) as u64;
+        if self.problems >= self.effort.budget / each {
             return None;
         }
         self.problems += 1;
-        if self.problems % TELL_EVERY == 0 {
+        if self.problems.is_multiple_of(TELL_EVERY) {
             (self.effort.progress)(self.problems);
         }
         Some(self.family.problem_within(employed, limit))
