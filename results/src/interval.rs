@@ -4,7 +4,7 @@ use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// The normal quantile of a two-sided 95 % interval.
-const Z_95: f64 = 1.959_963_984_540_054;
+pub(crate) const Z_95: f64 = 1.959_963_984_540_054;
 
 /// An estimate and its 95 % confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -77,19 +77,24 @@ pub fn share(hits: u64, of: u64) -> Option<Estimate> {
     if of == 0 {
         return None;
     }
-    let (n, p) = (of as f64, hits as f64 / of as f64);
+    Some(wilson(hits as f64 / of as f64, of as f64))
+}
+
+/// Wilson's score interval of a share of so many independent cases, which need not be whole.
+pub(crate) fn wilson(share: f64, cases: f64) -> Estimate {
+    let (n, p) = (cases, share);
     let z2 = Z_95 * Z_95;
     let scale = 1.0 + z2 / n;
     let centre = (p + z2 / (2.0 * n)) / scale;
     let half = Z_95 / scale * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
     // At the ends the interval touches them exactly; rounding would leave it just beside.
-    let low = if hits == 0 { 0.0 } else { centre - half };
-    let high = if hits == of { 1.0 } else { centre + half };
-    Some(Estimate {
+    let low = if p <= 0.0 { 0.0 } else { centre - half };
+    let high = if p >= 1.0 { 1.0 } else { centre + half };
+    Estimate {
         value: p,
         low: Some(low),
         high: Some(high),
-    })
+    }
 }
 
 /// The difference of two shares of the same cases: so many hit by the first alone, so many by the
@@ -113,7 +118,7 @@ pub(crate) fn difference_of_shares((first, second): (u64, u64), of: u64) -> Opti
 
 /// The 97.5 % quantile of Student's t. By bisection on statrs' distribution function, because its
 /// own inverse is off by up to two percent at some points.
-fn t_975(freedom: f64) -> f64 {
+pub(crate) fn t_975(freedom: f64) -> f64 {
     if freedom > 1e6 {
         return Z_95; // they agree to six places
     }

@@ -4,6 +4,7 @@
 //! - [`statistics`]: the 39 statistics of the thesis.
 //! - [`Validation`]: many tests under several allocators, compared while they stream by, and
 //!   written as tables if wanted. [`merge`] joins the folders of its shards.
+//! - [`paired`]: two ways compared run by run, with confidence intervals.
 //! - [`read`]: tables read back, a row at a time.
 //!
 //! Tables are written and read through polars, which shows nowhere in the public interface.
@@ -21,6 +22,7 @@ mod frames;
 mod interval;
 pub mod merge;
 mod named;
+pub mod paired;
 pub mod plan_line;
 pub mod read;
 mod render;

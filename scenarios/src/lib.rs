@@ -18,6 +18,7 @@ mod instance;
 mod math;
 pub mod recorded;
 pub mod scenario;
+pub mod settings;
 
 pub use catalogue::{Entry, catalogue, named};
 pub use draw::Draws;

@@ -218,11 +218,14 @@ pub(crate) struct ReplayArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) of: ReplicateArgs,
+    /// Run it with these values too, and compare run by run; may be given many times
+    #[arg(long, value_name = "KEY=VALUE,KEY=VALUE")]
+    pub(crate) against: Vec<String>,
     /// One JSON line for each run instead of a table
     #[arg(long)]
     pub(crate) json: bool,
     /// Write the tables of all runs into this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "against")]
     pub(crate) out: Option<PathBuf>,
     /// Write over results that are in the folder already
     #[arg(long, requires = "out")]
@@ -259,6 +262,8 @@ pub(crate) struct ReplicateArgs {
     /// Replace a value of the scenario; may be given many times
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
     /// How many times to run it, each with other draws; the scenario's number if not given
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) replicates: Option<u32>,
@@ -271,6 +276,40 @@ pub(crate) struct ReplicateArgs {
     /// Runs that are simulated at once; as many as there are processors if not given
     #[arg(long, value_name = "T")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
+}
+
+/// Values of a scenario that have flags and variables of their own. A value comes from the first
+/// of: flag, scenario file, environment variable, `.env`, default.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Values of the scenario, in place of --set")]
+pub(crate) struct SettingArgs {
+    /// job.max_time, the time for all cycles together; variable MAX_TIME
+    #[arg(long, value_name = "TIME")]
+    pub(crate) max_time: Option<String>,
+    /// job.cycles; variable NUM_GLOBAL_CYCLES
+    #[arg(long, value_name = "N")]
+    pub(crate) cycles: Option<String>,
+    /// job.beta, the least number of employed workers; variable BETA
+    #[arg(long, value_name = "N")]
+    pub(crate) beta: Option<String>,
+    /// job.s_min, the least batches of an employed worker; variable S_MIN
+    #[arg(long, value_name = "N")]
+    pub(crate) s_min: Option<String>,
+    /// fees.type: constant, linear, random, specific or declared; variable FEE_TYPE
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) fee_type: Option<String>,
+    /// fees.fees, separated by commas, when they are specific; variable FEES
+    #[arg(long, value_name = "FEES")]
+    pub(crate) fees: Option<String>,
+    /// fees.default_fee; variable DEFAULT_FEE
+    #[arg(long, value_name = "FEE")]
+    pub(crate) default_fee: Option<String>,
+    /// job.batch_size, samples in a batch; variable BATCH_SIZE
+    #[arg(long, value_name = "N")]
+    pub(crate) batch_size: Option<String>,
+    /// benchmark.batches; variable NUM_BENCHMARK
+    #[arg(long, value_name = "N")]
+    pub(crate) benchmark_batches: Option<String>,
 }
 
 impl ReplicateArgs {
@@ -291,6 +330,8 @@ pub(crate) struct PlanArgs {
     /// Replace a value of the scenario; may be given many times
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
     /// Who allocates; the scenario's allocator if not given
     #[arg(long, value_name = "NAME")]
     pub(crate) allocator: Option<AllocatorName>,
@@ -340,6 +381,7 @@ impl PlanArgs {
         ReplicateArgs {
             scenario: self.scenario.clone(),
             set: self.set.clone(),
+            settings: self.settings.clone(),
             replicates: Some(self.replicates.max(1)),
             seed: self.seed,
             allocators: self.allocator.into_iter().collect(),
@@ -359,9 +401,13 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   sim scenarios
   sim run lab-8 --allocators heuristic,exact
-  sim run churn --replicates 200 --set job.replan=static
-  sim run mine.toml --json
-  sim run lab-8 --replicates 20 --out results/lab && sim replay results/lab";
+  sim run churn --replicates 200 --against job.replan=static
+  sim run mine.toml --against job.risk=0.01 --against job.risk=0.2,job.billing=computed --json
+  sim run lab-8 --replicates 20 --out results/lab && sim replay results/lab
+
+Allocators and --against are arms of one comparison, all with the same draws. Each is compared with
+the first: the paired difference of every figure, its confidence interval and its effect size. With
+--json these are lines with a \"figure\", after the lines of the runs.";
 
 const PLAN_EXAMPLES: &str = "\
 Examples:

@@ -9,6 +9,7 @@
 
 mod cli;
 pub mod engine;
+mod environment;
 mod exit;
 mod generate;
 mod interrupt;

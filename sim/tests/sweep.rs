@@ -3,9 +3,12 @@
 mod common;
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use common::{shell, sim};
+use common::{program, shell, sim};
 use serde_json::Value;
 
 fn rows(text: &str) -> Vec<Value> {
@@ -247,6 +250,56 @@ fn a_file_that_cannot_be_written_is_told_in_time() {
     assert!(run.stdout.starts_with("job.tau"), "{}", run.stdout);
     let left = fs::read_dir(folder.path()).expect("a folder").count();
     assert_eq!(left, 0, "nothing half written stays");
+}
+
+#[test]
+fn ctrl_c_keeps_finished_rows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("rows.csv");
+    // The second combination alone would take minutes.
+    let args = [
+        "sweep",
+        "churn",
+        "--vary",
+        "job.cycles=1,100000",
+        "--replicates",
+        "400",
+        "--threads",
+        "2",
+        "--json",
+        "--out",
+        text(&out),
+    ];
+    let mut child = program()
+        .args(args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // It has begun once it has introduced itself.
+    let stderr = child.stderr.as_mut().expect("it was asked for");
+    stderr.read_exact(&mut [0]).expect("it says something");
+    std::thread::sleep(Duration::from_secs(4));
+    let status = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(status.is_ok_and(|status| status.success()));
+    let run = common::run(child.wait_with_output().expect("it ends"));
+    assert_eq!(run.code, 130, "{}", run.stderr);
+    let expected = "interrupted: 1 of 2 rows are finished and kept";
+    assert!(run.stderr.contains(expected), "{}", run.stderr);
+    let rows = rows(&run.stdout);
+    assert_eq!(rows.len(), 1);
+    // What is kept is what it would have been.
+    let one = [&["sweep", "churn", "--vary", "job.cycles=1"], &args[4..9]].concat();
+    assert_eq!(sim(&one).stdout, run.stdout);
+    // The file has a row for what is missing too.
+    let written = fs::read_to_string(&out).expect("the file is there");
+    let errors: Vec<String> = records(&written)
+        .into_iter()
+        .filter_map(|mut record| record.pop())
+        .collect();
+    assert_eq!(errors, ["error", "", "interrupted"]);
 }
 
 #[test]

@@ -92,6 +92,42 @@ pub enum Fees {
     },
 }
 
+/// What only the real runner has a use for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Training {
+    /// How weights are drawn at first.
+    pub weights: Weights,
+    /// Whether workers may use their GPU.
+    pub allow_gpu: bool,
+    /// Where results go.
+    pub out: String,
+}
+
+/// How a network's weights are drawn at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weights {
+    /// By Glorot and Bengio.
+    Xavier,
+    /// By He and others.
+    Kaiming,
+    /// As orthogonal matrices.
+    Orthogonal,
+}
+
+impl Weights {
+    /// All of them, the default first.
+    pub const ALL: [Self; 3] = [Self::Xavier, Self::Kaiming, Self::Orthogonal];
+
+    /// As a scenario has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Xavier => "xavier",
+            Self::Kaiming => "kaiming",
+            Self::Orthogonal => "orthogonal",
+        }
+    }
+}
+
 /// What is drawn how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
@@ -470,6 +506,39 @@ pub(crate) fn run(root: &mut Section<'_>) -> Option<Run> {
             Some(Run {
                 seed: seed?,
                 replicates: narrow(replicates?),
+            })
+        },
+        default
+    )
+}
+
+pub(crate) fn training(root: &mut Section<'_>) -> Option<Training> {
+    let default = Training {
+        weights: Weights::Xavier,
+        allow_gpu: true,
+        out: "logs".to_owned(),
+    };
+    section!(
+        root,
+        "training",
+        |section| {
+            let names = Weights::ALL.map(|weights| (weights.name(), weights));
+            let weights = choice(&mut section, "weights", &names);
+            let allow_gpu = section
+                .take("allow_gpu")
+                .map_or(Some(true), |item| item.bool());
+            let out = section
+                .take("out")
+                .map_or(Some(default.out), |item| match item.text() {
+                    Some(out) if !out.is_empty() && !out.contains(char::is_control) => {
+                        Some(out.to_owned())
+                    }
+                    _ => item.expected("the name of a folder such as \"logs\""),
+                });
+            Some(Training {
+                weights: weights?,
+                allow_gpu: allow_gpu?,
+                out: out?,
             })
         },
         default

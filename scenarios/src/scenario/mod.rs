@@ -68,6 +68,11 @@
 //! seed = 1
 //! replicates = 1
 //!
+//! [training]                  # the real runner's; simulations have no use for it
+//! weights = "xavier"          # how they are drawn at first; or kaiming, orthogonal
+//! allow_gpu = true
+//! out = "logs"                # where results go
+//!
 //! [fleet]                     # what holds for all workers, the keys of [[workers]]
 //! device = "desktop"          # no default
 //!
@@ -122,6 +127,7 @@ mod fleet;
 mod job;
 mod margins;
 mod overrides;
+mod provenance;
 mod read;
 mod tree;
 mod unit;
@@ -140,8 +146,10 @@ pub use device::{DEVICES, Device};
 pub use drawn::Drawn;
 pub use faults::{Trouble, Troubles, What};
 pub use fleet::{Luck, Purpose, WorkerSpec};
-pub use job::{Fees, Job, Model, Run, SharedLink};
+pub use job::{Fees, Job, Model, Partial, Run, SharedLink, Training, Weights};
 pub use overrides::{OverrideError, Overrides, Vary};
+pub use provenance::{Given, Provenance};
+pub(crate) use tree::shown;
 pub use unit::{BatchRate, BitRate, Bytes, Ratio};
 pub use worker::{BenchmarkError, Group, Jitter};
 
@@ -160,6 +168,7 @@ pub struct Scenario {
     link: SharedLink,
     fees: Fees,
     run: Run,
+    training: Training,
     faults: Troubles,
     groups: Vec<Group>,
 }
@@ -188,20 +197,35 @@ impl Scenario {
     /// # Errors
     /// All mistakes that were found.
     pub fn parse(file: &str, text: &str, overrides: &Overrides) -> Result<Self, ScenarioErrors> {
+        Self::read(file, text, overrides).map(|(scenario, _)| scenario)
+    }
+
+    /// Does the same, and tells where its values came from.
+    ///
+    /// # Errors
+    /// All mistakes that were found.
+    pub fn read(
+        file: &str,
+        text: &str,
+        overrides: &Overrides,
+    ) -> Result<(Self, Provenance), ScenarioErrors> {
         let told = |faults: Vec<(Origin, String)>| {
             let line = |(at, message): (Origin, String)| match at {
                 Origin::Line(line) => format!("{file}:{line}: {message}"),
-                Origin::Set(set) => format!("--set {set}: {message}"),
+                Origin::Set(set) => format!("{set}: {message}"),
             };
             ScenarioErrors(faults.into_iter().map(line).collect())
         };
         let mut document = Node::document(text).map_err(told)?;
-        overrides.apply(&mut document).map_err(told)?;
+        let unused = overrides.apply(&mut document).map_err(told)?;
         let faults = Faults::default();
         let scenario = read_document(&document, &faults);
         let mut found = faults.into_inner();
         match scenario {
-            Some(scenario) if found.is_empty() => Ok(scenario),
+            Some(scenario) if found.is_empty() => {
+                let given = provenance::given(file, &document, overrides);
+                Ok((scenario, Provenance { given, unused }))
+            }
             _ => {
                 found.sort_by_key(|(at, _)| match at {
                     Origin::Set(_) => 0,
@@ -245,6 +269,11 @@ impl Scenario {
     /// The seed and the number of replicates.
     pub const fn run(&self) -> Run {
         self.run
+    }
+
+    /// What only the real runner has a use for.
+    pub const fn training(&self) -> &Training {
+        &self.training
     }
 
     /// What goes wrong.
@@ -318,6 +347,7 @@ fn read_document(document: &Node, faults: &Faults) -> Option<Scenario> {
     );
     let (benchmark, waits) = (job::benchmark(&mut root), job::waits(&mut root));
     let (fees, run) = (job::fees(&mut root, any_fee(document)), job::run(&mut root));
+    let training = job::training(&mut root);
     // Bad fees are told once, not for every worker.
     let declared = matches!(fees, None | Some(Fees::Declared { .. }));
     let workers = worker::read(&mut root, declared);
@@ -331,6 +361,7 @@ fn read_document(document: &Node, faults: &Faults) -> Option<Scenario> {
         link: link?,
         fees: fees?,
         run: run?,
+        training: training?,
         faults: faults?,
         groups: workers.groups,
     })

@@ -8,7 +8,33 @@ use crate::scenario::tree::{Entry, MAX_DEPTH, Node, Origin, Value, shown};
 /// A key is a dotted path: `job.risk`, `workers.pc3.fee` (by name, or by place from 0),
 /// `faults.trace.0.at`. A value is TOML, or else a text without quotes: `30 s`, `exact`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Overrides(Vec<(String, String)>);
+pub struct Overrides {
+    /// Before the file's, the later before the earlier.
+    set: Vec<Override>,
+    /// After the file's.
+    otherwise: Vec<Override>,
+}
+
+/// One of them, with the words that gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Override {
+    given: String,
+    key: String,
+    value: String,
+    /// Takes out of the file what cannot stand beside it.
+    displaces: bool,
+}
+
+impl Override {
+    fn new(given: String, key: &str, value: &str) -> Self {
+        Self {
+            given,
+            key: key.to_owned(),
+            value: value.to_owned(),
+            displaces: false,
+        }
+    }
+}
 
 /// What is wrong with the text of an override.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,56 +47,169 @@ pub struct OverrideError {
 
 impl Overrides {
     /// A scenario as it stands.
-    pub const NONE: Self = Self(Vec::new());
+    pub const NONE: Self = Self {
+        set: Vec::new(),
+        otherwise: Vec::new(),
+    };
 
     /// From the texts `key=value`, the later before the earlier where they name the same key.
     ///
     /// # Errors
     /// When one has no key or no equals sign.
     pub fn parse<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Result<Self, OverrideError> {
-        let split = |text: T| {
-            let pair = split(text.as_ref());
-            pair.ok_or_else(|| OverrideError {
-                flag: "--set",
-                text: shown(text.as_ref()),
-                expected: "key=value, such as job.risk=0.01",
-            })
-        };
-        texts
-            .into_iter()
-            .map(split)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let mut overrides = Self::NONE;
+        for text in texts {
+            let (key, value) = pair("--set", text.as_ref())?;
+            overrides = overrides.and("--set", &key, &value);
+        }
+        Ok(overrides)
     }
 
-    /// One more, which goes before all others.
+    /// From the text `key=value,key=value` of a flag. Commas within quotes, brackets and braces do
+    /// not separate.
+    ///
+    /// # Errors
+    /// When one has no key or no equals sign.
+    pub fn listed(flag: &'static str, text: &str) -> Result<Self, OverrideError> {
+        let mut overrides = Self::NONE;
+        for text in separated(text) {
+            let (key, value) = pair(flag, &text)?;
+            overrides = overrides.and(flag, &key, &value);
+        }
+        Ok(overrides)
+    }
+
+    /// One more, which goes before all others. The flag is only for messages.
     #[must_use]
-    pub fn and(mut self, key: &str, value: &str) -> Self {
-        self.0.push((key.to_owned(), value.to_owned()));
+    pub fn and(mut self, flag: &'static str, key: &str, value: &str) -> Self {
+        let given = format!("{flag} {}={}", shown(key), shown(value));
+        self.set.push(Override::new(given, key, value));
         self
     }
 
-    /// The keys and values, in the order given.
-    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
+    /// All of some more, which go before all others.
+    #[must_use]
+    pub fn and_all(mut self, others: &Self) -> Self {
+        self.set.extend_from_slice(&others.set);
+        self.otherwise.extend_from_slice(&others.otherwise);
+        self
     }
 
-    pub(crate) fn apply(&self, document: &mut Node) -> Result<(), Vec<(Origin, String)>> {
-        let mut faults = Vec::new();
-        for (key, value) in &self.0 {
-            let at = Origin::Set(format!("{}={}", shown(key), shown(value)));
-            let path: Vec<&str> = key.split('.').collect();
-            if let Err(message) = set(document, &path, &Node::value(value, &at)) {
+    /// One more, which goes before all others and takes the place of what cannot stand beside it:
+    /// a flag of its own, with the words that messages name it by.
+    #[must_use]
+    pub(crate) fn flag(mut self, given: String, key: &str, value: &str) -> Self {
+        self.set.push(Override {
+            displaces: true,
+            ..Override::new(given, key, value)
+        });
+        self
+    }
+
+    /// One more for what a file and all others leave open.
+    #[must_use]
+    pub(crate) fn otherwise(mut self, given: String, key: &str, value: &str) -> Self {
+        self.otherwise.push(Override::new(given, key, value));
+        self
+    }
+
+    /// The keys and values that go before a file's, in the order given.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.set
+            .iter()
+            .map(|set| (set.key.as_str(), set.value.as_str()))
+    }
+
+    /// Puts all of them in; gives those that a scenario has no use for, with the reason.
+    pub(crate) fn apply(&self, document: &mut Node) -> Result<Vec<String>, Vec<(Origin, String)>> {
+        let (mut faults, mut unused) = (Vec::new(), Vec::new());
+        for one in &self.set {
+            let at = Origin::Set(one.given.clone());
+            let path: Vec<&str> = one.key.split('.').collect();
+            let value = Node::value(&one.value, &at);
+            if one.displaces {
+                displace(document, &one.key, &value);
+            }
+            if let Err(message) = set(document, &path, &value) {
                 faults.push((at, message));
             }
         }
+        for Override {
+            given, key, value, ..
+        } in &self.otherwise
+        {
+            match need(document, key) {
+                Need::Open => {
+                    let at = Origin::Set(given.clone());
+                    let path: Vec<&str> = key.split('.').collect();
+                    if let Err(message) = set(document, &path, &Node::value(value, &at)) {
+                        faults.push((at, message));
+                    }
+                }
+                Need::Said => {}
+                Need::None(why) => unused.push(format!("{given} is not used, since {why}")),
+            }
+        }
         if faults.is_empty() {
-            Ok(())
+            Ok(unused)
         } else {
             Err(faults)
         }
+    }
+
+    /// The keys that go before a file's.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.set.iter().map(|set| set.key.as_str())
+    }
+}
+
+/// Whether a document wants a value for a key that it may leave open.
+enum Need {
+    Open,
+    Said,
+    None(&'static str),
+}
+
+fn need(document: &Node, key: &str) -> Need {
+    let has = |key: &str| document.at_path(key).is_some();
+    let kind = match document.at_path("fees.type").map(|node| &node.value) {
+        Some(Value::Text(kind)) => Some(kind.as_str()),
+        _ => None,
+    };
+    let said = match key {
+        "job.max_time" => has("job.max_time") || has("job.cycle_time"),
+        // Workers that ask for fees have said that fees are declared.
+        "fees.type" => has("fees") || super::any_fee(document),
+        "fees.fees" if kind != Some("specific") => {
+            return Need::None("fees.type is not specific");
+        }
+        "fees.default_fee" if !matches!(kind, Some("specific" | "declared")) => {
+            return Need::None("fees.type is neither specific nor declared");
+        }
+        _ => has(key),
+    };
+    // Without a job there is no scenario, and that is what is to be told.
+    if said || (key.starts_with("job.") && !has("job")) {
+        Need::Said
+    } else {
+        Need::Open
+    }
+}
+
+/// Takes out what the file says that cannot stand beside a value of this key.
+fn displace(document: &mut Node, key: &str, value: &Node) {
+    let is_other = |at: &str| {
+        document
+            .at_path(at)
+            .is_some_and(|found| found.to_string() != value.to_string())
+    };
+    let (table, goes): (&str, fn(&str) -> bool) = match key {
+        "job.max_time" => ("job", |key| key == "cycle_time"),
+        "fees.type" if is_other(key) => ("fees", |key| key != "type"),
+        _ => return,
+    };
+    if let Some(entries) = document.entries_mut(table) {
+        entries.retain(|entry| !matches!(entry.at, Origin::Line(_)) || !goes(&entry.key));
     }
 }
 
@@ -117,12 +256,20 @@ impl Vary {
                 let cell = cell.clone();
                 let values = vary.values.iter();
                 values
-                    .map(move |value| cell.clone().and(&vary.key, value))
+                    .map(move |value| cell.clone().and("--vary", &vary.key, value))
                     .collect::<Vec<_>>()
             };
             cells.iter().flat_map(with).collect()
         })
     }
+}
+
+fn pair(flag: &'static str, text: &str) -> Result<(String, String), OverrideError> {
+    split(text).ok_or_else(|| OverrideError {
+        flag,
+        text: shown(text),
+        expected: "key=value, such as job.risk=0.01",
+    })
 }
 
 fn split(text: &str) -> Option<(String, String)> {
@@ -178,9 +325,7 @@ fn set(node: &mut Node, path: &[&str], value: &Node) -> Result<(), String> {
         }
         Value::List(nodes) => {
             let count = nodes.len();
-            let named = nodes.iter().position(|node| name(node) == Some(*key));
-            let at = named.or_else(|| key.parse().ok().filter(|at| *at < count));
-            match at.and_then(|at| nodes.get_mut(at)) {
+            match Node::place(nodes, key).and_then(|at| nodes.get_mut(at)) {
                 Some(node) => set(node, rest, value),
                 None => Err(format!(
                     "nothing is called \"{key}\" there, expected a name or a place from 0 to {}",
@@ -191,13 +336,6 @@ fn set(node: &mut Node, path: &[&str], value: &Node) -> Result<(), String> {
         Value::Text(_) | Value::Whole(_) | Value::Decimal(_) | Value::Bool(_) | Value::Other(_) => {
             Err(format!("\"{key}\" would lie in {node}, expected a table"))
         }
-    }
-}
-
-fn name(node: &Node) -> Option<&str> {
-    match &node.get("name")?.value {
-        Value::Text(text) => Some(text),
-        _ => None,
     }
 }
 
@@ -213,6 +351,17 @@ mod tests {
         for bad in ["a", "=1", "a.=1", "a=1,,2", "a="] {
             let error = Vary::parse(bad).expect_err("bad").to_string();
             assert!(error.starts_with(&format!("--vary {bad}: expected key=value")));
+        }
+    }
+
+    #[test]
+    fn a_list_of_overrides_is_split_like_values() {
+        let list = Overrides::listed("--against", "a=1, fees.fees=[2,3]").expect("valid");
+        let pairs: Vec<_> = list.pairs().collect();
+        assert_eq!(pairs, [("a", "1"), ("fees.fees", "[2,3]")]);
+        for bad in ["", "a", "a=1,,b=2", "a=1,b"] {
+            let error = Overrides::listed("--against", bad).expect_err("bad");
+            assert!(error.to_string().starts_with("--against "), "{error}");
         }
     }
 

@@ -67,7 +67,7 @@ fn mistakes_are_told_on_one_line_each() {
         "[zoo]\n[job]",
         &[
             "lab.toml:1: zoo is unknown, expected one of job, model, link, benchmark, waits, fees, \
-           run, fleet, workers, faults",
+           run, training, fleet, workers, faults",
         ],
     );
     check(

@@ -14,7 +14,7 @@ pub(crate) const MAX_DEPTH: usize = 12;
 pub(crate) enum Origin {
     /// A line of the file, from 1.
     Line(usize),
-    /// An override, as it was given.
+    /// An override, as it was given, with its flag.
     Set(String),
 }
 
@@ -80,6 +80,53 @@ impl Node {
         };
         let entry = entries.iter().find(|entry| entry.key == key)?;
         Some(&entry.node)
+    }
+
+    /// The value at a dotted path through tables, and through lists by name or place.
+    pub(crate) fn at_path(&self, path: &str) -> Option<&Self> {
+        path.split('.')
+            .try_fold(self, |node, key| match node.items() {
+                [] => node.get(key),
+                items => items.get(Self::place(items, key)?),
+            })
+    }
+
+    /// Where in a list a key leads: to who is called so, or else to that place.
+    pub(crate) fn place(items: &[Self], key: &str) -> Option<usize> {
+        let is_named = |node: &Self| {
+            let name = node.get("name").map(|name| &name.value);
+            matches!(name, Some(Value::Text(name)) if name == key)
+        };
+        let named = items.iter().position(is_named);
+        named.or_else(|| key.parse().ok().filter(|at| *at < items.len()))
+    }
+
+    /// What a table within this one holds.
+    pub(crate) fn entries_mut(&mut self, table: &str) -> Option<&mut Vec<Entry>> {
+        let Value::Table(entries) = &mut self.value else {
+            return None;
+        };
+        let entry = entries.iter_mut().find(|entry| entry.key == table)?;
+        match &mut entry.node.value {
+            Value::Table(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// As a summary says it: a text without quotes, a list with its items.
+    pub(crate) fn said(&self) -> String {
+        match &self.value {
+            Value::Text(text) => shown(text),
+            Value::List(nodes) => {
+                let items: Vec<String> = nodes.iter().map(Self::said).collect();
+                shown(&format!("[{}]", items.join(", ")))
+            }
+            Value::Whole(_)
+            | Value::Decimal(_)
+            | Value::Bool(_)
+            | Value::Other(_)
+            | Value::Table(_) => self.to_string(),
+        }
     }
 
     /// The items, if this is a list.

@@ -154,6 +154,14 @@ fn rest(scenario: &Scenario, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f,
         "\n[run]\nseed = {}\nreplicates = {}",
         run.seed, run.replicates
+    )?;
+    let training = scenario.training();
+    writeln!(
+        f,
+        "\n[training]\nweights = \"{}\"\nallow_gpu = {}\nout = {}",
+        training.weights.name(),
+        training.allow_gpu,
+        text(&training.out)
     )
 }
 

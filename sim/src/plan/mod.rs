@@ -10,23 +10,25 @@ mod line;
 mod question;
 mod text;
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
+use results::WholeFile;
 use scheduler::Span;
 
 use crate::cli::PlanArgs;
+use crate::environment;
 use crate::exit::{Exit, Stop};
-use crate::run::{Runs, Setting, Source, overrides, simulate};
+use crate::run::{Runs, Setting, Source, simulate};
 use crate::solve::is_our_bug;
 use crate::terminal;
-use crate::whole::WholeFile;
 use answer::Answer;
 
 /// The sub-command.
 pub(crate) fn command(args: &PlanArgs) -> Result<Exit, Stop> {
     let of = args.run();
-    let overrides = overrides(&of)?;
+    let overrides = environment::overrides(&of)?;
     let source = Source::open(&of.scenario)?;
     let setting = Setting::new(&source, &overrides, &of).map_err(|lines| {
         // All that is wrong, each on a line of its own.
@@ -86,8 +88,9 @@ fn simulated(args: &PlanArgs, setting: &Setting) -> Runs {
     if args.replicates == 0 {
         return Vec::new();
     }
-    let mut runs = simulate(&[setting], args.run().threads(), |_, runs| runs);
-    runs.pop().unwrap_or_default()
+    let never = AtomicBool::new(false);
+    let mut runs = simulate(&[setting], args.run().threads(), &never, |_, runs| runs);
+    runs.pop().flatten().unwrap_or_default()
 }
 
 /// A time in seconds, with every digit that it has.

@@ -1,5 +1,6 @@
 //! What is said of many runs together: means and shares with their 95 % confidence intervals.
 
+use results::paired::Part;
 use results::{Estimate, Moments};
 
 use super::simulate::Run;
@@ -24,6 +25,14 @@ pub(crate) fn mean(runs: &[Run], of: impl Fn(&Run) -> f64) -> Option<Estimate> {
     let mut moments = Moments::default();
     runs.iter().for_each(|run| moments.add(of(run)));
     moments.mean()
+}
+
+/// So many of so many, as a run says it of itself.
+pub(super) fn share_of(count: u64, of: u64) -> Part {
+    Part {
+        value: count as f64,
+        of: of as f64,
+    }
 }
 
 pub(crate) fn per_run(runs: &[Run], of: impl Fn(&Run) -> f64) -> String {

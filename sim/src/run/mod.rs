@@ -1,8 +1,9 @@
 //! `sim run`: whole training runs of a scenario, in simulated time.
 //!
-//! Every allocator gets the same replicates: the same workers, links, benchmark errors and faults
-//! (common random numbers), so that differences between allocators are paired.
+//! What is compared are [`arm`]s: allocators, and the scenario with other values.
 
+mod arm;
+mod compare;
 mod convert;
 pub(crate) mod figures;
 mod ordered;
@@ -11,40 +12,44 @@ mod setting;
 mod simulate;
 mod tables;
 
-use scenarios::Overrides;
+use std::sync::atomic::AtomicBool;
 
-use crate::cli::{ReplicateArgs, RunArgs, ScenariosArgs};
+use crate::cli::{RunArgs, ScenariosArgs};
+use crate::environment;
 use crate::exit::{Exit, Stop};
 use crate::interrupt::stop_on_ctrl_c;
 use crate::machine::{MemoryWatch, Started};
 use crate::terminal;
+pub(crate) use report::given;
 pub(crate) use setting::{Setting, Source};
 pub(crate) use simulate::{Run, Runs, in_parallel, simulate};
 
 /// The sub-command.
 pub(crate) fn command(args: &RunArgs) -> Result<Exit, Stop> {
     let started = Started::now();
-    let overrides = overrides(&args.of)?;
+    let overrides = environment::overrides(&args.of)?;
     let source = Source::open(&args.of.scenario)?;
-    let setting = Setting::new(&source, &overrides, &args.of).map_err(|lines| {
-        // All that is wrong, each on a line of its own.
-        Stop::new(Exit::BadInput, lines.join("\nerror: "))
-    })?;
+    let settings = arm::settings(&source, &overrides, args)?;
     let threads = args.of.threads();
+    for unused in &settings[0].provenance.unused {
+        eprintln!("{unused}");
+    }
     eprintln!(
         "seed {}; {} replicates of {}; {threads} threads",
-        setting.seed, setting.replicates, args.of.scenario
+        settings[0].seed, settings[0].replicates, args.of.scenario
     );
 
-    let out = tables::open(args, &setting)?;
+    let out = tables::open(args, &settings[0])?;
     let stop = stop_on_ctrl_c("replicates")?;
     let memory = MemoryWatch::start();
-    let simulated = tables::simulate(&setting, threads, out, &stop).map_err(tables::unfinished)?;
-    let (finished, runs) = (simulated.finished(), &simulated.runs);
+    let simulated = tables::simulate(&settings, threads, out, &stop).map_err(tables::unfinished)?;
+    let finished = simulated.finished;
+    let arms = arm::arms(&settings, simulated.runs, &args.against);
     let mut text = if args.json {
-        report::lines(&setting, runs)
+        eprint!("{}", given(&settings[0], |_| true));
+        report::lines(&arms) + &compare::lines(&arms)
     } else {
-        report::table(&setting, runs, terminal::is_bold())
+        report::table(&arms, terminal::is_bold())
     };
     if let Some((folder, dir)) = simulated.folder.zip(args.out.as_ref()) {
         let details = || {
@@ -58,8 +63,8 @@ pub(crate) fn command(args: &RunArgs) -> Result<Exit, Stop> {
         }
     }
     terminal::print(&text)?;
-    if finished < setting.replicates {
-        let (total, kept) = (setting.replicates, args.out.is_some());
+    if finished < settings[0].replicates {
+        let (total, kept) = (settings[0].replicates, args.out.is_some());
         let kept = if kept { " and kept" } else { "" };
         eprintln!("interrupted: {finished} of {total} replicates are finished{kept}");
         return Ok(Exit::Interrupted);
@@ -81,9 +86,4 @@ pub(crate) fn scenarios(args: &ScenariosArgs) -> Result<Exit, Stop> {
     };
     terminal::print(&text)?;
     Ok(Exit::Done)
-}
-
-/// What the command line sets.
-pub(crate) fn overrides(args: &ReplicateArgs) -> Result<Overrides, Stop> {
-    Overrides::parse(&args.set).map_err(|error| Stop::new(Exit::Usage, error))
 }

@@ -1,20 +1,24 @@
 //! What came of simulated runs, as a table with confidence intervals or as JSON lines.
 
-use results::{Estimate, Moments, share};
+use results::paired::{Part, Scale, estimate};
+use results::share;
 use serde_json::{Value, json};
 
 use super::Setting;
-use super::figures::{dash, fee, interval, lost_percent, mean, per_run, shown, wall};
+use super::arm::Arm;
+use super::compare;
+use super::figures::{dash, fee, interval, lost_percent, mean, per_run, share_of, shown, wall};
 use super::simulate::Run;
 
 /// A line for each run, in order.
-pub(super) fn lines(setting: &Setting, runs: &[Vec<Run>]) -> String {
+pub(super) fn lines(arms: &[Arm<'_>]) -> String {
     let mut text = String::new();
-    for (allocator, runs) in setting.allocators.iter().zip(runs) {
-        for (replicate, run) in runs.iter().enumerate() {
+    for arm in arms {
+        for (replicate, run) in arm.runs.iter().enumerate() {
             let line = json!({
-                "allocator": allocator.name(),
-                "seed": setting.seed,
+                "arm": arm.name,
+                "allocator": arm.allocator.name(),
+                "seed": arm.setting.seed,
                 "replicate": replicate,
                 "ending": run.totals.ending.reason(),
                 "missed": run.totals.is_missed(),
@@ -50,8 +54,8 @@ fn decimal(text: &str) -> Value {
     }
 }
 
-/// A row for each allocator, then paired differences from the first.
-pub(super) fn table(setting: &Setting, runs: &[Vec<Run>], bold: bool) -> String {
+/// A row for each arm, then paired differences from the first.
+pub(super) fn table(arms: &[Arm<'_>], bold: bool) -> String {
     let heading = |text: String| {
         if bold {
             format!("\x1b[1m{text}\x1b[0m\n")
@@ -59,29 +63,31 @@ pub(super) fn table(setting: &Setting, runs: &[Vec<Run>], bold: bool) -> String 
             text + "\n"
         }
     };
-    let job = setting.scenario().job();
-    let replicates = runs.first().map_or(0, Vec::len);
+    let Some(first) = arms.first() else {
+        return String::new();
+    };
+    let job = first.setting.scenario().job();
+    let groups = first.setting.scenario().groups();
     let mut text = heading(format!(
-        "{} cycles of {} batches; {} workers; {replicates} replicates",
+        "{} cycles of {} batches; {} workers; {} replicates",
         job.cycles,
         job.batches,
-        setting
-            .scenario()
-            .groups()
-            .iter()
-            .map(|group| group.count)
-            .sum::<u64>(),
+        groups.iter().map(|group| group.count).sum::<u64>(),
+        first.runs.len(),
     ));
+    text += &given(first.setting, |_| true);
+    text.push('\n');
+    let longest = arms.iter().map(|arm| arm.name.chars().count()).max();
+    let width = longest.unwrap_or(0).max("allocator".len()) + 1;
     text += &heading(format!(
-        "{:<10}{:>22}{:>17}{:>9}{:>20}{:>9}{:>10}{:>7}",
+        "{:<width$}{:>22}{:>17}{:>9}{:>20}{:>9}{:>10}{:>7}",
         "allocator", "fee", "wall s", "limit s", "missed %", "complete", "truncated", "failed"
     ));
-    for (allocator, runs) in setting.allocators.iter().zip(runs) {
+    for Arm { name, runs, .. } in arms {
         let missed = runs.iter().filter(|run| run.totals.is_missed()).count() as u64;
         let limit = mean(runs, |run| run.totals.limit.seconds_f64());
         text += &format!(
-            "{:<10}{:>22}{:>17}{:>9}{:>20}{:>9}{:>10}{:>7}\n",
-            allocator.name(),
+            "{name:<width$}{:>22}{:>17}{:>9}{:>20}{:>9}{:>10}{:>7}\n",
             shown(mean(runs, fee), 2),
             shown(mean(runs, wall), 2),
             limit.map_or_else(dash, |limit| format!("{:.1}", limit.value)),
@@ -92,55 +98,39 @@ pub(super) fn table(setting: &Setting, runs: &[Vec<Run>], bold: bool) -> String 
         );
     }
     text.push('\n');
-    for (allocator, runs) in setting.allocators.iter().zip(runs) {
+    for Arm { name, runs, .. } in arms {
         text += &format!(
-            "{}: of all batches ordered {} % lost; {} moved to other workers and {} plans a run\n",
-            allocator.name(),
+            "{name}: of all batches ordered {} % lost; {} moved to other workers and {} plans a \
+             run\n",
             shown(mean(runs, lost_percent), 3),
             per_run(runs, |run| run.totals.scheduled.moved as f64),
             per_run(runs, |run| f64::from(run.totals.scheduled.plans)),
         );
-        let sum = |of: fn(&Run) -> u64| runs.iter().map(of).sum::<u64>();
-        let complete = interval(share(
-            sum(|run| run.judged.feasible_complete),
-            sum(|run| run.judged.feasible),
-        ));
-        let untouched = interval(share(
-            sum(|run| run.judged.untouched_complete),
-            sum(|run| run.judged.untouched),
-        ));
+        let of = |part: fn(&Run) -> Part| {
+            let parts: Vec<Part> = runs.iter().map(part).collect();
+            interval(estimate(&parts, Scale::Share))
+        };
         text += &format!(
-            "{}: {complete} % of the feasible cycles complete; {untouched} % of those without a \
-             fault within\n",
-            allocator.name(),
+            "{name}: {} % of the feasible cycles complete; {} % of those without a fault within\n",
+            of(|run| share_of(run.judged.feasible_complete, run.judged.feasible)),
+            of(|run| share_of(run.judged.untouched_complete, run.judged.untouched)),
         );
         for (reason, example, count) in endings(runs) {
-            let name = allocator.name();
             text += &format!("{name}: {count} runs ended early: {reason}, such as: {example}\n");
         }
     }
-    if let Some((first, others)) = runs.split_first() {
-        let names = setting.allocators.iter().map(|allocator| allocator.name());
-        let base = setting.allocators[0].name();
-        for (name, runs) in names.skip(1).zip(others) {
-            text += &format!(
-                "{name} against {base}, paired: fee {}, wall {} s\n",
-                shown(difference(runs, first, fee), 3),
-                shown(difference(runs, first, wall), 3),
-            );
-        }
-    }
+    text += &compare::tables(arms, heading);
     text + "± and [ ] are 95 % confidence intervals; cycles are means a run; a cycle is feasible if \
             the\ntrue speeds of the workers that were there all through it allow for a plan\n"
 }
 
-/// The mean of the differences, replicate by replicate.
-fn difference(runs: &[Run], base: &[Run], of: impl Fn(&Run) -> f64) -> Option<Estimate> {
-    let mut moments = Moments::default();
-    for (run, base) in runs.iter().zip(base) {
-        moments.add(of(run) - of(base));
-    }
-    moments.mean()
+/// Each value that is not left to its default, and where it came from.
+pub(crate) fn given(setting: &Setting, is_wanted: impl Fn(&str) -> bool) -> String {
+    let given = setting.provenance.given.iter();
+    given
+        .filter(|given| is_wanted(&given.key))
+        .map(|given| format!("  {:<20}{:<12} {}\n", given.key, given.value, given.from))
+        .collect()
 }
 
 /// Why runs did not reach their last cycle, in the words of the first of each kind; the most

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 
+use scenarios::scenario::Provenance;
 use scenarios::{Overrides, Scenario};
 use solvers::AllocatorName;
 
@@ -49,6 +50,8 @@ pub(crate) struct Setting {
     pub(crate) seed: u64,
     pub(crate) replicates: usize,
     pub(crate) allocators: Vec<AllocatorName>,
+    /// Where the scenario's values came from.
+    pub(crate) provenance: Provenance,
 }
 
 impl Setting {
@@ -61,7 +64,7 @@ impl Setting {
         overrides: &Overrides,
         args: &ReplicateArgs,
     ) -> Result<Self, Vec<String>> {
-        let scenario = Scenario::parse(&source.file, &source.text, overrides)
+        let (scenario, provenance) = Scenario::read(&source.file, &source.text, overrides)
             .map_err(|errors| errors.lines().to_vec())?;
         let wrong = |message: String| vec![format!("{}: {message}", source.name)];
         let mut allocators = args.allocators.clone();
@@ -73,6 +76,7 @@ impl Setting {
             seed: args.seed.unwrap_or(scenario.run().seed),
             replicates: args.replicates.unwrap_or(scenario.run().replicates) as usize,
             allocators,
+            provenance,
             conversion: Conversion::new(scenario),
         })
     }

@@ -4,7 +4,7 @@
 //! place.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -60,11 +60,14 @@ impl Judged {
 
 /// Runs every replicate of every setting under all of its allocators, and makes of each setting's
 /// runs what is wanted of them as soon as they are complete: only what is under way is held.
+///
+/// When it is to stop, the runs in hand are finished; settings that lack a run have no result.
 pub(crate) fn simulate<R: Send>(
     settings: &[&Setting],
     threads: usize,
+    stop: &AtomicBool,
     finish: impl Fn(&Setting, Runs) -> R + Sync,
-) -> Vec<R> {
+) -> Vec<Option<R>> {
     let runs_of = |setting: &&Setting| setting.replicates * setting.allocators.len();
     let progress = ProgressBar::new(settings.iter().map(runs_of).sum::<usize>() as u64);
     let style = "{bar:32} {human_pos}/{human_len} runs  {eta} left";
@@ -78,7 +81,7 @@ pub(crate) fn simulate<R: Send>(
         total += setting.replicates;
     }
     let slots: Vec<Mutex<Slot<R>>> = settings.iter().map(|_| Mutex::default()).collect();
-    in_parallel(total, threads, Vec::new, |solvers, index| {
+    in_parallel(stop, total, threads, Vec::new, |solvers, index| {
         let at = starts.partition_point(|start| *start <= index) - 1;
         let (setting, replicate) = (settings[at], index - starts[at]);
         let runs = replicate_of(setting, replicate as u64, solvers, &progress);
@@ -97,13 +100,15 @@ pub(crate) fn simulate<R: Send>(
     slots
         .into_iter()
         .map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner))
-        .map(|slot| slot.result.expect("a setting has at least one replicate"))
+        .map(|slot| slot.result)
         .collect()
 }
 
 /// Does so many pieces of work on so many threads, each with a state of its own; what comes of
-/// them is in the order of the pieces.
+/// them is in the order of the pieces. When it is to stop, those that were begun are finished,
+/// which are all up to some number.
 pub(crate) fn in_parallel<S, T: Send>(
+    stop: &AtomicBool,
     pieces: usize,
     threads: usize,
     state: impl Fn() -> S + Sync,
@@ -115,7 +120,8 @@ pub(crate) fn in_parallel<S, T: Send>(
         for _ in 0..threads.min(pieces) {
             scope.spawn(|| {
                 let mut state = state();
-                loop {
+                // A piece that was taken is done, so that none is left out in between.
+                while !stop.load(Ordering::Relaxed) {
                     let piece = next.fetch_add(1, Ordering::Relaxed);
                     if piece >= pieces {
                         break;

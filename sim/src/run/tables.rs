@@ -28,15 +28,11 @@ pub(super) struct Out {
 
 /// What became of all replicates, up to where it was stopped.
 pub(super) struct Simulated {
-    pub(super) runs: Runs,
-    pub(super) folder: Option<RunFolder>,
-}
-
-impl Simulated {
+    /// By setting.
+    pub(super) runs: Vec<Runs>,
     /// Replicates that were run.
-    pub(super) fn finished(&self) -> usize {
-        self.runs.first().map_or(0, Vec::len)
-    }
+    pub(super) finished: usize,
+    pub(super) folder: Option<RunFolder>,
 }
 
 /// Begins the folder that the command line asks for.
@@ -98,10 +94,11 @@ fn job(setting: &Setting) -> Job {
     }
 }
 
-/// Runs every replicate under every allocator, until it is stopped: then those that were begun
-/// are finished, which are all up to some number.
+/// Runs every replicate of every setting, of which all have as many, under every allocator, until
+/// it is stopped: then those that were begun are finished, which are all up to some number.
+/// A folder is for one setting.
 pub(super) fn simulate(
-    setting: &Setting,
+    settings: &[Setting],
     threads: usize,
     out: Option<Out>,
     stop: &AtomicBool,
@@ -111,57 +108,79 @@ pub(super) fn simulate(
         None => (None, None),
     };
     let wants_rows = folder.is_some();
-    let progress = ProgressBar::new((setting.replicates * setting.allocators.len()) as u64);
+    let replicates = settings[0].replicates;
+    let arms: usize = settings.iter().map(|of| of.allocators.len()).sum();
+    let progress = ProgressBar::new((replicates * arms) as u64);
     let style = "{bar:32} {human_pos}/{human_len} runs  {eta} left";
     progress.set_style(ProgressStyle::with_template(style).expect("the template is valid"));
     // Names are not drawn: every replicate has the same.
-    let fleet = setting.scenario().fleet(setting.seed, 0);
+    let fleet = settings[0].scenario().fleet(settings[0].seed, 0);
     let names: Vec<Arc<str>> = fleet.iter().map(|spec| spec.name.as_str().into()).collect();
     let ordered = Ordered::new(folder);
+    // The order stops by itself, since it knows what was begun.
+    let never = AtomicBool::new(false);
     let done = in_parallel(
-        setting.replicates,
+        &never,
+        replicates,
         threads,
         Solvers::new,
         |solvers, index| {
             let replicate = index as u64;
             let turn = ordered.begin(replicate, stop)?;
-            let world = setting.conversion.world(setting.seed, replicate);
-            let mut runs = Vec::with_capacity(setting.allocators.len());
-            for (allocator, name) in setting.allocators.iter().enumerate() {
-                let key = RunKey {
-                    replicate,
-                    allocator,
-                };
-                let one = OneRun {
-                    key,
-                    world: &world,
-                    seed: setting.seed,
-                    names: &names,
-                    turn: wants_rows.then_some(&turn),
-                    events: events.as_ref().map(|path| path(key)),
-                };
-                match one.run(*name, solvers) {
-                    Ok(run) => runs.push(run),
-                    Err(error) => {
-                        turn.fail(error);
-                        return None;
+            let mut by_setting = Vec::with_capacity(settings.len());
+            for setting in settings {
+                let world = setting.conversion.world(setting.seed, replicate);
+                let mut runs = Vec::with_capacity(setting.allocators.len());
+                for (allocator, name) in setting.allocators.iter().enumerate() {
+                    let key = RunKey {
+                        replicate,
+                        allocator,
+                    };
+                    let one = OneRun {
+                        key,
+                        world: &world,
+                        seed: setting.seed,
+                        names: &names,
+                        turn: wants_rows.then_some(&turn),
+                        events: events.as_ref().map(|path| path(key)),
+                    };
+                    match one.run(*name, solvers) {
+                        Ok(run) => runs.push(run),
+                        Err(error) => {
+                            turn.fail(error);
+                            return None;
+                        }
                     }
+                    progress.inc(1);
                 }
-                progress.inc(1);
+                by_setting.push(runs);
             }
             turn.finish();
-            Some(runs)
+            Some(by_setting)
         },
     );
     progress.finish_and_clear();
     let folder = ordered.into_folder()?;
-    let mut runs: Runs = vec![Vec::new(); setting.allocators.len()];
+    let mut runs: Vec<Runs> = settings
+        .iter()
+        .map(|setting| vec![Vec::new(); setting.allocators.len()])
+        .collect();
+    let mut finished = 0;
     for replicate in done.into_iter().flatten() {
-        for (of, run) in runs.iter_mut().zip(replicate) {
-            of.push(run);
+        finished += 1;
+        for (all, of) in runs
+            .iter_mut()
+            .flatten()
+            .zip(replicate.into_iter().flatten())
+        {
+            all.push(of);
         }
     }
-    Ok(Simulated { runs, folder })
+    Ok(Simulated {
+        runs,
+        finished,
+        folder,
+    })
 }
 
 /// One run and where its rows and events go.

@@ -8,14 +8,18 @@ mod row;
 mod write;
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
+use indicatif::{ProgressBar, ProgressStyle};
 use results::WholeFile;
 use scenarios::Overrides;
 use scenarios::scenario::Vary;
 
 use crate::cli::{ReplicateArgs, SweepArgs};
+use crate::environment;
 use crate::exit::{Exit, Stop};
-use crate::run::{self, Setting, Source, in_parallel, simulate};
+use crate::interrupt::stop_on_ctrl_c;
+use crate::run::{Setting, Source, given, in_parallel, simulate};
 use crate::terminal;
 use row::{Row, is_column};
 
@@ -24,7 +28,7 @@ const MOST_COMBINATIONS: usize = 100_000;
 
 /// The sub-command.
 pub(crate) fn command(args: &SweepArgs) -> Result<Exit, Stop> {
-    let overrides = run::overrides(&args.of)?;
+    let overrides = environment::overrides(&args.of)?;
     let varied = varied(&args.vary)?;
     let source = Source::open(&args.of.scenario)?;
     let file = match &args.out {
@@ -40,13 +44,16 @@ pub(crate) fn command(args: &SweepArgs) -> Result<Exit, Stop> {
     );
 
     let keys: Vec<&str> = varied.iter().map(Vary::key).collect();
-    let rows = rows(&source, &combinations, &args.of, keys.len(), threads);
+    let stop = stop_on_ctrl_c("runs")?;
+    let rows = rows(&source, &combinations, &args.of, &keys, threads, &stop);
+    let finished: Vec<&Row> = rows.iter().filter(|row| !row.is_interrupted()).collect();
     let text = if args.json {
-        write::lines(&keys, &rows)
+        write::lines(&keys, &finished)
     } else {
-        write::table(&keys, &rows, terminal::is_bold())
+        write::table(&keys, &finished, terminal::is_bold())
     };
-    // The file first, so that a standard output that is full does not take it away.
+    // The file first, so that a standard output that is full does not take it away. It has a row
+    // for every combination: one that was not simulated says so.
     let written = file.map_or(Ok(()), |(path, file)| {
         file.publish(&write::csv(&keys, &rows)).map_err(|error| {
             let message = format!("cannot write {}: {error}", path.display());
@@ -56,6 +63,15 @@ pub(crate) fn command(args: &SweepArgs) -> Result<Exit, Stop> {
     let printed = terminal::print(&text);
     written?;
     printed?;
+    if finished.len() < rows.len() {
+        let kept = if args.out.is_some() { " and kept" } else { "" };
+        eprintln!(
+            "interrupted: {} of {} rows are finished{kept}",
+            finished.len(),
+            rows.len()
+        );
+        return Ok(Exit::Interrupted);
+    }
     match rows.iter().filter(|row| row.is_bad()).count() {
         0 => Ok(Exit::Done),
         bad => Err(Stop::new(
@@ -125,37 +141,61 @@ fn rows(
     source: &Source,
     combinations: &[Overrides],
     args: &ReplicateArgs,
-    keys: usize,
+    keys: &[&str],
     threads: usize,
+    stop: &AtomicBool,
 ) -> Vec<Row> {
+    let progress = ProgressBar::new(combinations.len() as u64);
+    let style = "{bar:32} {human_pos}/{human_len} combinations read  {eta} left";
+    progress.set_style(ProgressStyle::with_template(style).expect("the template is valid"));
     let settings: Vec<Result<Setting, Vec<String>>> = in_parallel(
+        stop,
         combinations.len(),
         threads,
         || (),
-        |(), at| Setting::new(source, &combinations[at], args),
+        |(), at| {
+            progress.inc(1);
+            Setting::new(source, &combinations[at], args)
+        },
     );
+    progress.finish_and_clear();
     let good: Vec<&Setting> = settings.iter().flatten().collect();
-    let mut simulated = simulate(&good, threads, Row::figures).into_iter();
+    if let Some(first) = good.first() {
+        for unused in &first.provenance.unused {
+            eprintln!("{unused}");
+        }
+        eprint!("{}", given(first, |key| !keys.contains(&key)));
+    }
+    let mut simulated = simulate(&good, threads, stop, Row::figures).into_iter();
     let mut rows = Vec::new();
-    for (combination, setting) in combinations.iter().zip(&settings) {
+    // Those that were not even read for a Ctrl-C come after all that were.
+    let settings = settings.iter().map(Some).chain(std::iter::repeat(None));
+    for (combination, setting) in combinations.iter().zip(settings) {
         // What is varied goes before all that is set, and so comes last.
         let pairs = combination.pairs().collect::<Vec<_>>();
-        let values: Vec<String> = pairs[pairs.len() - keys..]
+        let values: Vec<String> = pairs[pairs.len() - keys.len()..]
             .iter()
             .map(|(_, value)| (*value).to_owned())
             .collect();
         match setting {
-            Ok(setting) => {
-                let figures = simulated.next().expect("every setting is simulated");
-                for (allocator, figures) in setting.allocators.iter().zip(figures) {
-                    rows.push(Row::new(&values, Some(*allocator), Ok(figures)));
+            None => rows.push(Row::interrupted(&values, None)),
+            Some(Ok(setting)) => {
+                let figures = simulated.next().expect("every setting has its place");
+                let allocators = setting.allocators.iter().map(|name| Some(*name));
+                match figures {
+                    None => rows.extend(allocators.map(|name| Row::interrupted(&values, name))),
+                    Some(figures) => rows.extend(
+                        allocators
+                            .zip(figures)
+                            .map(|(name, figures)| Row::new(&values, name, Ok(figures))),
+                    ),
                 }
             }
             // As many rows as it would have had, where that is known.
-            Err(lines) if args.allocators.is_empty() => {
+            Some(Err(lines)) if args.allocators.is_empty() => {
                 rows.push(Row::new(&values, None, Err(lines.join("; "))));
             }
-            Err(lines) => rows.extend(
+            Some(Err(lines)) => rows.extend(
                 args.allocators
                     .iter()
                     .map(|name| Row::new(&values, Some(*name), Err(lines.join("; ")))),

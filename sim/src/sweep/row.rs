@@ -31,6 +31,9 @@ pub(super) const COLUMNS: [&str; 19] = [
     "error",
 ];
 
+/// No message about a scenario is this.
+const INTERRUPTED: &str = "interrupted";
+
 /// Whether a varied key of that name would make two columns of one name.
 pub(super) fn is_column(key: &str) -> bool {
     COLUMNS.contains(&key)
@@ -71,6 +74,15 @@ impl Row {
             allocator,
             outcome,
         }
+    }
+
+    /// Of a combination that Ctrl-C left no time for.
+    pub(super) fn interrupted(values: &[String], allocator: Option<AllocatorName>) -> Self {
+        Self::new(values, allocator, Err(INTERRUPTED.to_owned()))
+    }
+
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.error() == Some(INTERRUPTED)
     }
 
     /// Of a setting's runs, for each of its allocators.

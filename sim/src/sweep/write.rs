@@ -20,11 +20,11 @@ const HEADINGS: [&str; 11] = [
 ];
 
 /// Every column as wide as its widest cell; errors, whose length nobody knows, come last.
-pub(super) fn table(keys: &[&str], rows: &[Row], bold: bool) -> String {
+pub(super) fn table(keys: &[&str], rows: &[&Row], bold: bool) -> String {
     let mut heading: Vec<String> = keys.iter().map(|key| visible(key)).collect();
     heading.extend(HEADINGS.map(str::to_owned));
     let mut lines = vec![(heading, String::new())];
-    if rows.iter().any(Row::is_bad) {
+    if rows.iter().any(|row| row.is_bad()) {
         lines[0].1 = "error".to_owned();
     }
     for row in rows {
@@ -64,7 +64,7 @@ pub(super) fn table(keys: &[&str], rows: &[Row], bold: bool) -> String {
 }
 
 /// A line for each row, with the columns of the CSV in their order.
-pub(super) fn lines(keys: &[&str], rows: &[Row]) -> String {
+pub(super) fn lines(keys: &[&str], rows: &[&Row]) -> String {
     let mut text = String::new();
     for row in rows {
         let varied = row.values.iter().map(|value| json!(value));

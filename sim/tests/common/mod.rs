@@ -15,8 +15,21 @@ pub(crate) fn sim(args: &[&str]) -> Run {
     sim_with_input(args, b"")
 }
 
+/// The program, whatever variables are exported where the tests run.
+pub(crate) fn program() -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_sim"));
+    without_variables(&mut program);
+    program
+}
+
+fn without_variables(program: &mut Command) {
+    for variable in scenarios::settings::Variable::ALL {
+        program.env_remove(variable.name());
+    }
+}
+
 pub(crate) fn sim_with_input(args: &[&str], input: &[u8]) -> Run {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_sim"))
+    let mut child = program()
         .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -47,7 +60,9 @@ pub(crate) fn shell(script: &str) -> Run {
     let program = Path::new(env!("CARGO_BIN_EXE_sim"));
     let folder = program.parent().expect("a program lies in a folder");
     let path = std::env::var("PATH").unwrap_or_default();
-    let output = Command::new("sh")
+    let mut shell = Command::new("sh");
+    without_variables(&mut shell);
+    let output = shell
         .args(["-c", script])
         .env("PATH", format!("{}:{path}", folder.display()))
         .output()
