@@ -1,0 +1,1 @@
+//! The real runner: joins machines over QUIC, ships data, trains, averages.
