@@ -4,6 +4,8 @@
 //! - [`statistics`]: the 39 statistics of the thesis.
 //! - [`Validation`]: many tests under several allocators, compared while they stream by, and
 //!   written as tables if wanted. [`merge`] joins the folders of its shards.
+//! - [`runs`]: the folder of one or many training runs, simulated or real.
+//! - [`event_log`]: everything that a scheduler was told, to replay its run.
 //! - [`read`]: tables read back, a row at a time.
 //!
 //! Tables are written and read through polars, which shows nowhere in the public interface.
