@@ -5,6 +5,8 @@
 //! - [`Validation`]: many tests under several allocators, compared while they stream by, and
 //!   written as tables if wanted. [`merge`] joins the folders of its shards.
 //! - [`paired`]: two ways compared run by run, with confidence intervals.
+//! - [`runs`]: the folder of one or many training runs, simulated or real.
+//! - [`event_log`]: everything that a scheduler was told, to replay its run.
 //! - [`read`]: tables read back, a row at a time.
 //!
 //! Tables are written and read through polars, which shows nowhere in the public interface.

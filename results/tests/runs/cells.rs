@@ -135,7 +135,7 @@ fn record(kind: u8, [a, b, c, d]: [u32; 4], n: [u64; 6]) -> Record {
 fn said() -> impl Strategy<Value = Said> {
     let one = (any::<u64>(), 0..11_u8, any::<[u32; 4]>(), any::<[u64; 6]>());
     let one = one.prop_map(|(at, kind, ids, n)| (Instant::from_nanos(at), record(kind, ids, n)));
-    prop::collection::vec(one, 0..60)
+    prop::collection::vec(one, 0..150)
 }
 
 fn text(value: impl ToString) -> String {
@@ -428,7 +428,7 @@ fn expected(runs: &[(RunKey, Said)]) -> Vec<Expected> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn tables_hold_what_was_said(said in prop::collection::vec(said(), 4)) {

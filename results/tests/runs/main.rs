@@ -78,6 +78,7 @@ fn cells(table: &DataFrame, columns: &[&str]) -> Vec<Vec<String>> {
         let text = |row: usize| match column.get(row).expect("the row is there") {
             AnyValue::Null => "-".to_owned(),
             AnyValue::String(text) => text.to_owned(),
+            AnyValue::StringOwned(text) => text.to_string(),
             AnyValue::Decimal(value, ..) => value.to_string(),
             value => value.to_string(),
         };
