@@ -6,7 +6,7 @@ use scheduler::machine::{
     Action, Billing, Config, CycleId, CycleResult, Epoch, Event, Limit, Partial, Profile, Record,
     Replan, Trigger, WorkerId,
 };
-use scheduler::{Law, Link, Span};
+use scheduler::{Law, Link, Margins, Span};
 
 fn toy(millis: u64, fee: u64, fates: &[Fate]) -> Toy {
     Toy {
@@ -133,6 +133,30 @@ fn a_straggler_returns_what_it_has() {
         plans(&run),
         [(1, Trigger::First, 2), (2, Trigger::Slower, 3)]
     );
+}
+
+#[test]
+fn a_plan_whose_shipping_takes_the_time_that_is_left_is_not_taken() {
+    let mut three = two([&[], &[Fate::Takes(150, 40)]]);
+    three.push(toy(20, 5, &[]));
+    let plans_at = |shipping_millis: u64, expected: &str| {
+        let max_time = Span::from_secs(3);
+        let mut config = Config {
+            expect: 3,
+            limit: Limit::Job {
+                max_time,
+                counts_setup: false,
+            },
+            ..adaptive(job(150, 3, 3))
+        };
+        config.margins = Margins::NONE;
+        config.law.shared_ship = Span::from_millis(shipping_millis);
+        plans(&check(config, &three, expected)).len()
+    };
+    // 25 batches are to change hands: half a second of the two that are left. The allocator takes
+    // a millisecond each time, so that the other worker lacks a batch as well.
+    assert_eq!(plans_at(20, "ttt completed lost=79 cost=750"), 1);
+    assert_eq!(plans_at(1, "tcc completed lost=25 cost=870"), 2);
 }
 
 #[test]
