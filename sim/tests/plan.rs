@@ -153,12 +153,19 @@ fn the_line_is_a_plan_and_can_be_written_into_a_file() {
 /// What costs more or nothing at all just below each limit that is told.
 #[test]
 fn limits_are_exact_to_a_nanosecond() {
-    for (scenario, seed) in [("slow-uplink", "1"), ("mixed-lab", "2"), ("churn", "1")] {
-        let told = quick(scenario, &["--seed", seed]);
+    for (scenario, seed, also) in [
+        ("slow-uplink", "1", "job.tau=1"),
+        ("mixed-lab", "2", "job.s_min=90"),
+        ("mixed-lab", "2", "job.counts_setup=true"),
+        ("lab-7", "1", "job.risk=0.05"),
+        ("churn", "1", "job.risk=0.05"),
+    ] {
+        let args = ["--seed", seed, "--set", also];
+        let told = quick(scenario, &args);
         let at = |nanos: u64| {
             let key = told["stated"].as_str().expect("a key");
             let set = format!("{key}={nanos} ns");
-            quick(scenario, &["--seed", seed, "--set", &set])
+            quick(scenario, &[&args[..], &["--set", &set]].concat())
         };
         let step = if told["stated"] == "job.max_time" {
             whole(&told["cycles"])

@@ -58,10 +58,12 @@ impl fmt::Display for Change {
                 speed,
                 batches,
             } => {
-                let many = if *count == 1 { "worker" } else { "workers" };
+                let word = |count, one, many| if count == 1 { one } else { many };
+                let many = word(*count, "worker", "workers");
+                let each = word(*batches, "batch", "batches");
                 write!(
                     f,
-                    "add {count} {many} of {} batches/s, for {batches} batches in time",
+                    "add {count} {many} of {} batches/s, for {batches} {each} in time",
                     speed.per_second_f64()
                 )
             }

@@ -23,11 +23,11 @@ pub(super) fn page(name: &str, setting: &Setting, answer: &Answer, style: Style)
         Limit::Cycle(span) => format!("{} each", seconds(span)),
     };
     let title = format!(
-        "{name}: {} cycles of {} batches, {limit}; {} workers, lots of {} or more, {} or more \
+        "{name}: {} of {} batches, {limit}; {}, lots of {} or more, {} or more \
          employed; as drawn first by seed {}",
-        job.cycles,
+        counted(job.cycles.into(), "cycle"),
         job.batches,
-        answer.workers.len(),
+        counted(answer.workers.len() as u64, "worker"),
         job.s_min.max(1),
         job.beta.max(1),
         setting.seed,
@@ -91,8 +91,7 @@ fn plan(answer: &Answer, planned: &Planned, style: Style) -> String {
             .iter()
             .map(|worker| worker.batches)
             .sum();
-        let more = format!("… and {} more, with {batches} batches", more + 1);
-        text += &format!("{more}\n");
+        text += &format!("… and {} more, with {batches} batches\n", more + 1);
     }
     text.push('\n');
     let cycles = u64::from(answer.stated.cycles);
@@ -167,6 +166,9 @@ fn proof(answer: &Answer, planned: &Planned) -> String {
     let name = answer.allocator.name();
     let employed = planned.plan.workers_employed();
     let why = match planned.certificate {
+        Some(Certificate::ClosedForm) if employed == 1 => {
+            "by a formula: the cheapest that can take a lot takes all".to_owned()
+        }
         Some(Certificate::ClosedForm) => format!(
             "by a formula: the {employed} cheapest that can take a lot, the cheapest filled first; \
              no plan puts more on the cheap ones"
@@ -268,8 +270,8 @@ pub(super) fn why(answer: &Answer, idle: Idle, alone: bool) -> String {
 }
 
 fn prices(answer: &Answer, style: Style) -> String {
-    let (prices, family) = (&answer.prices, &answer.family);
-    let cycles = u64::from(answer.stated.cycles);
+    let (prices, stated) = (&answer.prices, &answer.stated);
+    let cycles = u64::from(stated.cycles);
     let best = answer
         .best
         .outcome
@@ -302,7 +304,7 @@ fn prices(answer: &Answer, style: Style) -> String {
     let Some(best) = best else {
         return text;
     };
-    let second = match answer.stated.key() {
+    let second = match stated.key() {
         "job.max_time" => "a second of the job",
         _ => "a second of each cycle",
     };
@@ -311,30 +313,36 @@ fn prices(answer: &Answer, style: Style) -> String {
         Some(less) => format!("saves {less} a cycle, {} in all", times(less, cycles)),
     };
     let next = match prices.cheaper_from {
-        None => "; no limit makes it cheaper".to_owned(),
+        None => "no limit makes it cheaper".to_owned(),
         Some(point) => format!(
-            "; it gets cheaper from {} a cycle on, by {}",
-            seconds(point.limit),
+            "the next step is {} away and saves {} a cycle",
+            seconds(stated.of(point.limit) - stated.now()),
             best.checked_sub(point.cost).unwrap_or_default()
         ),
     };
-    text += &item("1 s more", &format!("{second} more {longer}{next}"), style);
-    let shorter = match prices
+    text += &item(
+        "1 s more",
+        &format!("{second} more {longer}; {next}"),
+        style,
+    );
+    let dearer = prices
         .shorter
-        .map(|cost| cost.checked_sub(best).unwrap_or_default())
-    {
+        .map(|cost| cost.checked_sub(best).unwrap_or_default());
+    let shorter = match dearer {
         None => "leaves no plan".to_owned(),
         Some(Cost::ZERO) => "costs nothing".to_owned(),
         Some(more) => format!("costs {more} a cycle, {} in all", times(more, cycles)),
     };
-    let spare = prices.same_from.map(|point| family.limit() - point.limit);
-    let spare = match spare {
-        None | Some(Span::ZERO) => "; any less changes the plan".to_owned(),
-        Some(spare) => format!("; {} of a cycle's limit are not needed", seconds(spare)),
-    };
+    let same_from = prices
+        .same_from
+        .map(|point| stated.now() - stated.of(point.limit));
+    let spare = format!(
+        "{} could go at the same fee",
+        seconds(same_from.unwrap_or_default())
+    );
     text + &item(
         "1 s less",
-        &format!("{second} less {shorter}{spare}"),
+        &format!("{second} less {shorter}; {spare}"),
         style,
     )
 }
@@ -394,4 +402,9 @@ pub(super) fn seconds(span: Span) -> String {
 
 fn times(cost: Cost, count: u64) -> Cost {
     Cost::from_micros(cost.micros().saturating_mul(count.into()))
+}
+
+fn counted(count: u64, what: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{s}")
 }
