@@ -16,6 +16,7 @@ mod interrupt;
 mod machine;
 mod merge;
 mod replay;
+mod risk;
 mod run;
 mod solve;
 mod sweep;
@@ -41,6 +42,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Run(args) => run::command(&args),
         Command::Sweep(args) => sweep::command(&args),
+        Command::Risk(args) => risk::command(&args),
         Command::Scenarios(args) => run::scenarios(&args),
         Command::CbcServer => solvers::cbc::serve_stdio()
             .map(|()| Exit::Done)

@@ -43,12 +43,12 @@ impl Conversion {
         })
     }
 
-    pub(super) fn scenario(&self) -> &Scenario {
+    pub(crate) fn scenario(&self) -> &Scenario {
         &self.scenario
     }
 
     /// The world of one replicate.
-    pub(super) fn world(&self, seed: u64, replicate: u64) -> World {
+    pub(crate) fn world(&self, seed: u64, replicate: u64) -> World {
         let (model, link) = (self.scenario.model(), self.scenario.link());
         let fleet = self.scenario.fleet(seed, replicate);
         let mut workers: Vec<WorkerModel> = fleet.iter().map(|spec| self.worker(spec)).collect();

@@ -16,13 +16,14 @@ use crate::cli::{RunArgs, ScenariosArgs};
 use crate::environment;
 use crate::exit::{Exit, Stop};
 use crate::terminal;
+pub(crate) use convert::Conversion;
 pub(crate) use report::given;
 pub(crate) use setting::{Setting, Source};
 pub(crate) use simulate::{Run, Runs, in_parallel, simulate};
 
 /// The sub-command.
 pub(crate) fn command(args: &RunArgs) -> Result<Exit, Stop> {
-    let overrides = environment::overrides(&args.of)?;
+    let overrides = environment::overrides(&args.of.set, &args.of.settings)?;
     let source = Source::open(&args.of.scenario)?;
     let settings = arm::settings(&source, &overrides, args)?;
     let threads = args.of.threads();

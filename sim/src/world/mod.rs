@@ -28,5 +28,5 @@ pub use driver::{run, run_judged, run_quietly};
 pub use model::{
     BenchmarkModel, Fault, PipeModel, Renewal, Service, SolveModel, Way, WorkerModel, World,
 };
-pub use overrun::{OverrunStudy, Overruns, Share};
+pub use overrun::{OverrunStudy, Overruns, Share, overruns, with_filler};
 pub use totals::{CycleTruth, RunTotals};
