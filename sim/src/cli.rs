@@ -49,6 +49,9 @@ pub(crate) enum Command {
     /// Say before a run what it will do, what that costs, and what another limit would
     #[command(after_help = PLAN_EXAMPLES, allow_negative_numbers = true)]
     Plan(PlanArgs),
+    /// Simulate workers that are given exactly what fits, and count how often they overrun
+    #[command(after_help = RISK_EXAMPLES)]
+    Risk(RiskArgs),
     /// List the scenarios that come with Allot, or print one
     Scenarios(ScenariosArgs),
     /// Solve for a parent process with CBC, which is not thread-safe
@@ -315,10 +318,54 @@ pub(crate) struct SettingArgs {
 impl ReplicateArgs {
     /// As many as there are processors, if the command line does not say.
     pub(crate) fn threads(&self) -> usize {
-        match self.threads {
-            Some(threads) => threads.get(),
-            None => std::thread::available_parallelism().map_or(1, usize::from),
-        }
+        threads(self.threads)
+    }
+}
+
+fn threads(asked: Option<std::num::NonZeroUsize>) -> usize {
+    match asked {
+        Some(threads) => threads.get(),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RiskArgs {
+    /// The workers and links of a scenario; ten workers with the recorded labs' errors if not given
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenario: Option<String>,
+    /// The risks to ask for, separated by commas
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "RISKS",
+        default_value = "0.5,0.2,0.05,0.01"
+    )]
+    pub(crate) risk: Vec<String>,
+    /// Workers to look at, of all runs together, for each risk
+    #[arg(long, value_name = "N", default_value_t = 100_000,
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub(crate) worker_runs: u64,
+    /// The seed of all draws
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Replace a value of the scenario; may be given many times
+    #[arg(long, value_name = "KEY=VALUE", requires = "scenario")]
+    pub(crate) set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
+    /// One JSON line for each risk instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Runs that are simulated at once; as many as there are processors if not given
+    #[arg(long, value_name = "T")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+}
+
+impl RiskArgs {
+    /// As many as there are processors, if the command line does not say.
+    pub(crate) fn threads(&self) -> usize {
+        threads(self.threads)
     }
 }
 
@@ -420,6 +467,15 @@ Examples:
 The plan is the first one of the first of the runs that `sim run` would simulate with the same seed:
 speeds, links and the errors of benchmarks are drawn as there. Least limits, least fees and frontiers
 are those of the exact allocator, whoever allocates.";
+
+const RISK_EXAMPLES: &str = "\
+Examples:
+  sim risk
+  sim risk lab-8 --risk 0.05 --worker-runs 20000
+  sim risk mine.toml --risk 0.01,0.02 --json
+
+A worker overruns if it cannot finish all that it was given within its limit. The risk is the chance
+of that before its benchmark's error is drawn. Faults of the scenario are left out.";
 
 const SWEEP_EXAMPLES: &str = "\
 Examples:

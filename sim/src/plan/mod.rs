@@ -28,7 +28,7 @@ use answer::Answer;
 /// The sub-command.
 pub(crate) fn command(args: &PlanArgs) -> Result<Exit, Stop> {
     let of = args.run();
-    let overrides = environment::overrides(&of)?;
+    let overrides = environment::overrides(&of.set, &of.settings)?;
     let source = Source::open(&of.scenario)?;
     let setting = Setting::new(&source, &overrides, &of).map_err(|lines| {
         // All that is wrong, each on a line of its own.

@@ -30,7 +30,7 @@ impl Conversion {
         }
     }
 
-    pub(super) fn scenario(&self) -> &Scenario {
+    pub(crate) fn scenario(&self) -> &Scenario {
         &self.scenario
     }
 

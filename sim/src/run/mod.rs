@@ -20,6 +20,7 @@ use crate::exit::{Exit, Stop};
 use crate::interrupt::stop_on_ctrl_c;
 use crate::machine::{MemoryWatch, Started};
 use crate::terminal;
+pub(crate) use convert::Conversion;
 pub(crate) use report::given;
 pub(crate) use setting::{Setting, Source};
 pub(crate) use simulate::{Run, Runs, in_parallel, simulate};
@@ -27,7 +28,7 @@ pub(crate) use simulate::{Run, Runs, in_parallel, simulate};
 /// The sub-command.
 pub(crate) fn command(args: &RunArgs) -> Result<Exit, Stop> {
     let started = Started::now();
-    let overrides = environment::overrides(&args.of)?;
+    let overrides = environment::overrides(&args.of.set, &args.of.settings)?;
     let source = Source::open(&args.of.scenario)?;
     let settings = arm::settings(&source, &overrides, args)?;
     let threads = args.of.threads();

@@ -30,5 +30,5 @@ pub use model::{
     BenchmarkModel, Fault, Jitter, PipeModel, Renewal, Service, SolveModel, Way, WorkerModel, World,
 };
 pub use one_cycle::{CycleEnd, OneCycle};
-pub use overrun::{OverrunStudy, Overruns, Share};
+pub use overrun::{OverrunStudy, Overruns, Share, overruns, with_filler};
 pub use totals::{CycleTruth, RunTotals};
