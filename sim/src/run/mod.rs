@@ -12,8 +12,6 @@ mod setting;
 mod simulate;
 mod tables;
 
-use std::sync::atomic::AtomicBool;
-
 use crate::cli::{RunArgs, ScenariosArgs};
 use crate::environment;
 use crate::exit::{Exit, Stop};
