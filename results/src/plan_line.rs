@@ -68,7 +68,7 @@ pub fn write(context: Context<'_>, outcome: &Outcome) -> Result<String, LineErro
     serde_json::to_string(&wire).map_err(LineError::json)
 }
 
-/// Writes the line with more keys after those of [`write`], which readers of plans ignore: the
+/// Writes the line with more keys after those of [`write()`], which readers of plans ignore: the
 /// fields of `more`.
 ///
 /// # Errors
