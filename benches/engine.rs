@@ -4,27 +4,16 @@
 //! `cargo bench -p benches --bench engine`
 
 mod models;
+mod ours;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use models::{Bare, Events, barriers, completions};
-use sim::engine::Queue;
+use models::{Bare, barriers, completions};
+use ours::Ours;
 
 const EVENTS: u64 = 1_000_000;
 const RUNS: usize = 15;
-
-struct Ours(Queue<u32>);
-
-impl Events for Ours {
-    fn push(&mut self, at: u64, worker: u32) {
-        self.0.push(scheduler::Instant::from_nanos(at), worker);
-    }
-
-    fn pop(&mut self) -> Option<(u64, u32)> {
-        self.0.pop().map(|(at, worker)| (at.nanos(), worker))
-    }
-}
 
 fn main() {
     // `cargo test` runs bench targets too, without `--bench`: then there is nothing to measure.
@@ -52,7 +41,7 @@ fn compare(
     for _ in 0..RUNS {
         let (took, end) = time(|| bare(&mut Bare::default(), workers, EVENTS));
         bares.push(took);
-        let (took, same) = time(|| ours(&mut Ours(Queue::with_capacity(0)), workers, EVENTS));
+        let (took, same) = time(|| ours(&mut Ours::with_room(0), workers, EVENTS));
         mine.push(took);
         assert_eq!(end, same, "the models must end at the same time");
     }
@@ -79,7 +68,7 @@ fn growth() {
         let [mut bares, mut mine] = [const { Vec::new() }; 2];
         for _ in 0..5 {
             let mut bare = Bare::default();
-            let mut ours = Ours(Queue::with_capacity(workers as usize));
+            let mut ours = Ours::with_room(workers);
             bares.push(time(|| completions(&mut bare, workers, 4 * EVENTS)).0);
             mine.push(time(|| completions(&mut ours, workers, 4 * EVENTS)).0);
         }

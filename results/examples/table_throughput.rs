@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             n_tests,
         }],
         allocators: vec!["heuristic".to_owned(), "exact".to_owned()],
+        simulate: false,
         shard: Shard::WHOLE,
         replay: RunPlan::REPLAY_GENERATED.to_owned(),
     };

@@ -2,7 +2,7 @@
 
 use scheduler::{Outcome, Problem};
 
-use crate::row::{OutcomeRow, Took};
+use crate::row::{OutcomeRow, Simulated, Took};
 use crate::statistics::{COUNT, Statistics};
 
 /// How much of each test a chunk keeps.
@@ -55,9 +55,28 @@ impl Chunk {
         problem: &Problem,
         answers: impl IntoIterator<Item = (&'a Outcome, Took)>,
     ) {
+        let answers = answers.into_iter();
+        self.push_simulated(
+            problem,
+            answers.map(|(outcome, took)| (outcome, took, None)),
+        );
+    }
+
+    /// As [`push`](Self::push), with what became of each plan in a simulated cycle.
+    ///
+    /// # Panics
+    /// When the number of answers is not that of the allocators.
+    pub fn push_simulated<'a>(
+        &mut self,
+        problem: &Problem,
+        answers: impl IntoIterator<Item = (&'a Outcome, Took, Option<Simulated>)>,
+    ) {
         self.tests += 1;
-        for (outcome, took) in answers {
-            self.rows.push(outcome.into());
+        for (outcome, took, simulated) in answers {
+            self.rows.push(OutcomeRow {
+                simulated,
+                ..outcome.into()
+            });
             self.took.push(took);
             if self.detail == Detail::Tables {
                 let plan = outcome.planned().map(|planned| &planned.plan);

@@ -20,6 +20,15 @@ pub enum ResultsError {
         /// One of the files found in it.
         file: &'static str,
     },
+    /// A folder whose run did not get to its end.
+    #[error(
+        "{} has no run.json: its run did not end, or it is no folder of results",
+        dir.display()
+    )]
+    Unfinished {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// The system refused.
     #[error("cannot {action} {}: {cause}{}", path.display(), hint(cause))]
     Io {

@@ -9,6 +9,7 @@ use scheduler::{Certificate, Cost};
 
 use crate::assess::Assessed;
 use crate::chunk::ProblemColumns;
+use crate::cycles::{AgainstExact, Cycles};
 use crate::row::Took;
 use crate::statistics::{self, COUNT};
 use crate::tally::{Discrepancy, SummaryRow, TimingRow};
@@ -67,7 +68,12 @@ pub(crate) fn tests(group: Group<'_>, problems: &mut ProblemColumns) -> DataFram
     frame(all)
 }
 
-pub(crate) fn outcomes(group: Group<'_>, allocators: &[String], rows: &[Assessed]) -> DataFrame {
+pub(crate) fn outcomes(
+    group: Group<'_>,
+    allocators: &[String],
+    is_simulated: bool,
+    rows: &[Assessed],
+) -> DataFrame {
     let mut columns = keys_with_allocators(group, allocators, rows.len());
     let cost = |cost: Option<Cost>| cost.map(Cost::micros);
     columns.extend([
@@ -96,6 +102,14 @@ pub(crate) fn outcomes(group: Group<'_>, allocators: &[String], rows: &[Assessed
             rows.iter().map(|r| r.excess.map(|e| e.cost.micros())),
         ),
     ]);
+    if is_simulated {
+        let simulated = || rows.iter().map(|r| r.row.simulated);
+        columns.extend([
+            optional_numbers("makespan_ns", simulated().map(|s| Some(s?.makespan_ns))),
+            booleans("missed", simulated().map(|s| Some(s?.missed))),
+            optional_numbers("late_workers", simulated().map(|s| Some(s?.late_workers))),
+        ]);
+    }
     frame(columns)
 }
 
@@ -180,7 +194,7 @@ pub(crate) fn summary(rows: &[SummaryRow]) -> DataFrame {
     let float = |name: &'static str, get: fn(&SummaryRow) -> Option<f64>| {
         floats(name, rows.iter().map(get))
     };
-    frame(vec![
+    let mut columns = vec![
         texts("family", rows.iter().map(|r| Some(r.family.as_str()))),
         texts("allocator", rows.iter().map(|r| Some(r.allocator.as_str()))),
         count("tests", |r| r.counts.tests),
@@ -218,7 +232,55 @@ pub(crate) fn summary(rows: &[SummaryRow]) -> DataFrame {
         float("suboptimal_percent", |r| Some(r.suboptimal_percent?.value)),
         float("suboptimal_percent_low", |r| r.suboptimal_percent?.low),
         float("suboptimal_percent_high", |r| r.suboptimal_percent?.high),
-    ])
+    ];
+    if rows.iter().any(|row| row.cycles.is_some()) {
+        columns.extend(cycles(rows));
+    }
+    frame(columns)
+}
+
+/// What became of the plans in simulated cycles.
+fn cycles(rows: &[SummaryRow]) -> Vec<Column> {
+    let count = |name, get: fn(&Cycles) -> u64| {
+        optional_numbers(name, rows.iter().map(|r| Some(get(r.cycles.as_ref()?))))
+    };
+    let float = |name, get: fn(&Cycles) -> Option<f64>| {
+        floats(name, rows.iter().map(|r| get(r.cycles.as_ref()?)))
+    };
+    let pairs = |name, get: fn(&AgainstExact) -> u64| {
+        let against = rows.iter().map(|r| r.cycles.as_ref()?.against_exact);
+        optional_numbers(name, against.map(|a| Some(get(&a?))))
+    };
+    let more = |name, get: fn(&AgainstExact) -> Option<f64>| {
+        let against = rows.iter().map(|r| r.cycles.as_ref()?.against_exact);
+        floats(name, against.map(|a| get(&a?)))
+    };
+    vec![
+        count("simulated", |c| c.simulated),
+        float("missed_percent", |c| Some(c.missed_percent?.value)),
+        float("missed_percent_low", |c| c.missed_percent?.low),
+        float("missed_percent_high", |c| c.missed_percent?.high),
+        float("mean_late_workers", |c| Some(c.mean_late_workers?.value)),
+        float("mean_late_workers_low", |c| c.mean_late_workers?.low),
+        float("mean_late_workers_high", |c| c.mean_late_workers?.high),
+        float("mean_makespan_ms", |c| Some(c.mean_makespan_ms?.value)),
+        float("mean_makespan_ms_low", |c| c.mean_makespan_ms?.low),
+        float("mean_makespan_ms_high", |c| c.mean_makespan_ms?.high),
+        pairs("pairs_with_exact", |a| a.pairs),
+        pairs("missed_alone", |a| a.missed_alone),
+        pairs("exact_missed_alone", |a| a.exact_missed_alone),
+        more("missed_points_above_exact", |a| {
+            Some(a.missed_points?.value)
+        }),
+        more("missed_points_above_exact_low", |a| a.missed_points?.low),
+        more("missed_points_above_exact_high", |a| a.missed_points?.high),
+        more("late_workers_above_exact", |a| Some(a.late_workers?.value)),
+        more("late_workers_above_exact_low", |a| a.late_workers?.low),
+        more("late_workers_above_exact_high", |a| a.late_workers?.high),
+        more("makespan_ms_above_exact", |a| Some(a.makespan_ms?.value)),
+        more("makespan_ms_above_exact_low", |a| a.makespan_ms?.low),
+        more("makespan_ms_above_exact_high", |a| a.makespan_ms?.high),
+    ]
 }
 
 pub(crate) fn timings_summary(rows: &[TimingRow]) -> DataFrame {
@@ -254,23 +316,37 @@ fn keys_with_allocators(group: Group<'_>, allocators: &[String], rows: usize) ->
     columns
 }
 
-fn numbers(name: &'static str, values: Vec<u64>) -> Column {
+pub(crate) fn numbers(name: &'static str, values: Vec<u64>) -> Column {
     UInt64Chunked::from_vec(name.into(), values).into_column()
 }
 
-fn optional_numbers(name: &'static str, values: impl Iterator<Item = Option<u64>>) -> Column {
+pub(crate) fn optional_numbers(
+    name: &'static str,
+    values: impl Iterator<Item = Option<u64>>,
+) -> Column {
     UInt64Chunked::from_iter_options(name.into(), values).into_column()
 }
 
-fn floats(name: &'static str, values: impl Iterator<Item = Option<f64>>) -> Column {
+pub(crate) fn floats(name: &'static str, values: impl Iterator<Item = Option<f64>>) -> Column {
     Float64Chunked::from_iter_options(name.into(), values).into_column()
 }
 
-fn texts<'a>(name: &'static str, values: impl Iterator<Item = Option<&'a str>>) -> Column {
+fn booleans(name: &'static str, values: impl Iterator<Item = Option<bool>>) -> Column {
+    BooleanChunked::from_iter_options(name.into(), values).into_column()
+}
+
+pub(crate) fn texts<'a>(
+    name: &'static str,
+    values: impl Iterator<Item = Option<&'a str>>,
+) -> Column {
     StringChunked::from_iter_options(name.into(), values).into_column()
 }
 
-fn decimals(name: &'static str, micros: impl Iterator<Item = Option<u128>>) -> Column {
+pub(crate) fn flags(name: &'static str, values: impl Iterator<Item = Option<bool>>) -> Column {
+    BooleanChunked::from_iter_options(name.into(), values).into_column()
+}
+
+pub(crate) fn decimals(name: &'static str, micros: impl Iterator<Item = Option<u128>>) -> Column {
     let signed = |value: u128| i128::try_from(value).expect("a cost is at most 10^27 micro-units");
     let values = micros.map(|micros| micros.map(signed));
     Int128Chunked::from_iter_options(name.into(), values)
@@ -278,6 +354,6 @@ fn decimals(name: &'static str, micros: impl Iterator<Item = Option<u128>>) -> C
         .into_column()
 }
 
-fn frame(columns: Vec<Column>) -> DataFrame {
+pub(crate) fn frame(columns: Vec<Column>) -> DataFrame {
     DataFrame::new_infer_height(columns).expect("columns have distinct names and equal lengths")
 }

@@ -17,6 +17,18 @@ pub struct Estimate {
     pub high: Option<f64>,
 }
 
+impl Estimate {
+    /// In another unit.
+    #[must_use]
+    pub(crate) fn times(self, factor: f64) -> Self {
+        Self {
+            value: factor * self.value,
+            low: self.low.map(|low| factor * low),
+            high: self.high.map(|high| factor * high),
+        }
+    }
+}
+
 /// Mean and variance of a stream, by Welford's method: numerically stable, in one pass.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Moments {
@@ -83,6 +95,25 @@ pub(crate) fn wilson(share: f64, cases: f64) -> Estimate {
         low: Some(low),
         high: Some(high),
     }
+}
+
+/// The difference of two shares of the same cases: so many hit by the first alone, so many by the
+/// second alone, of so many. `None` when that is zero.
+///
+/// The interval is that of Bonett and Price (2012): one case more of either kind, then Wald. It
+/// does not shrink to a point where no case differs, and need not be symmetric.
+pub(crate) fn difference_of_shares((first, second): (u64, u64), of: u64) -> Option<Estimate> {
+    if of == 0 {
+        return None;
+    }
+    let (one, other, n) = (first as f64, second as f64, of as f64);
+    let (p, q) = ((one + 1.0) / (n + 2.0), (other + 1.0) / (n + 2.0));
+    let half = Z_95 * ((p + q - (p - q) * (p - q)) / (n + 2.0)).sqrt();
+    Some(Estimate {
+        value: (one - other) / n,
+        low: Some((p - q - half).max(-1.0)),
+        high: Some((p - q + half).min(1.0)),
+    })
 }
 
 /// The 97.5 % quantile of Student's t. By bisection on statrs' distribution function, because its
@@ -156,6 +187,56 @@ mod tests {
         close(none.high.expect("given"), 0.277_532_8, 1e-6);
         assert_eq!(share(10, 10).expect("data").high, Some(1.0));
         assert_eq!(share(0, 0), None);
+    }
+
+    #[test]
+    fn the_interval_of_a_difference_of_shares() {
+        assert_eq!(difference_of_shares((0, 0), 0), None);
+        let none = difference_of_shares((0, 0), 98).expect("data");
+        assert_eq!(none.value, 0.0);
+        close(none.high.expect("given"), 0.01 * Z_95 * 2_f64.sqrt(), 1e-12);
+        close(none.low.expect("given"), -none.high.expect("given"), 1e-12);
+        // p = 0.1, q = 0.05 after one more of each: 0.05 ± z sqrt((0.15 - 0.0025) / 100).
+        let some = difference_of_shares((9, 4), 98).expect("data");
+        close(some.value, 5.0 / 98.0, 1e-12);
+        close(some.low.expect("given"), 0.05 - Z_95 * 0.038_405_729, 1e-7);
+        let all = difference_of_shares((3, 0), 3).expect("data");
+        assert_eq!((all.value, all.high), (1.0, Some(1.0)));
+    }
+
+    /// How often the interval holds the true difference, by summing over all that can happen to
+    /// 40 cases.
+    #[test]
+    fn the_interval_of_a_difference_covers_it() {
+        let n = 40_u64;
+        let ln_factorial = |k: u64| (1..=k).map(|i| (i as f64).ln()).sum::<f64>();
+        for (p, q) in [
+            (0.02, 0.02),
+            (0.1, 0.05),
+            (0.3, 0.3),
+            (0.5, 0.1),
+            (0.2, 0.01),
+        ] {
+            let mut covered = 0.0;
+            for first in 0..=n {
+                for second in 0..=n - first {
+                    let same = n - first - second;
+                    let ways = ln_factorial(n)
+                        - ln_factorial(first)
+                        - ln_factorial(second)
+                        - ln_factorial(same);
+                    let chance = ways
+                        + first as f64 * f64::ln(p)
+                        + second as f64 * f64::ln(q)
+                        + same as f64 * f64::ln(1.0 - p - q);
+                    let found = difference_of_shares((first, second), n).expect("cases");
+                    if found.low <= Some(p - q) && found.high >= Some(p - q) {
+                        covered += chance.exp();
+                    }
+                }
+            }
+            assert!((0.93..=1.0).contains(&covered), "{covered} at {p}, {q}");
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! - [`Validation`]: many tests under several allocators, compared while they stream by, and
 //!   written as tables if wanted. [`merge`] joins the folders of its shards.
 //! - [`paired`]: two ways compared run by run, with confidence intervals.
+//! - [`runs`]: the folder of one or many training runs, simulated or real.
+//! - [`event_log`]: everything that a scheduler was told, to replay its run.
 //! - [`read`]: tables read back, a row at a time.
 //!
 //! Tables are written and read through polars, which shows nowhere in the public interface.
@@ -15,6 +17,7 @@
 
 mod assess;
 mod chunk;
+mod cycles;
 mod error;
 pub mod event_log;
 mod frames;
@@ -27,6 +30,7 @@ pub mod read;
 mod render;
 mod row;
 mod run_plan;
+pub mod runs;
 pub mod statistics;
 mod table;
 mod tally;
@@ -35,10 +39,11 @@ mod whole;
 
 pub use assess::{Assessed, Excess, Kind, Truth, Verdict};
 pub use chunk::{Chunk, Detail};
+pub use cycles::{AgainstExact, Cycles};
 pub use error::{Action, ResultsError};
 pub use interval::{Estimate, Moments, share};
 pub use render::{Style, render};
-pub use row::{OutcomeRow, Status, Took};
+pub use row::{OutcomeRow, Simulated, Status, Took};
 pub use run_plan::{FamilyPlan, RunPlan, Shard, ShardError};
 pub use tally::{ALL_FAMILIES, Counts, Discrepancy, Report, Summary, SummaryRow, TimingRow, WORST};
 pub use validation::{FILES, RUN_FILE, Validation};

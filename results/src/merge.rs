@@ -222,12 +222,17 @@ fn same_validation(first: &ShardFolder, second: &ShardFolder) -> Result<(), Merg
             .collect();
         counts.join(",")
     };
-    let features: [(&'static str, Feature<'_>); 7] = [
+    let simulation = |plan: &RunPlan| {
+        let text = if plan.simulate { "cycles" } else { "none" };
+        text.to_owned()
+    };
+    let features: [(&'static str, Feature<'_>); 8] = [
         ("seed", &|plan| plan.seed.to_string()),
         ("source", &|plan| plan.source.clone()),
         ("families", &families),
         ("number of tests", &tests),
         ("allocators", &|plan| plan.allocators.join(",")),
+        ("what is simulated", &simulation),
         ("number of shards", &|plan| plan.shard.of().to_string()),
         ("replay command", &|plan| plan.replay.clone()),
     ];
@@ -274,9 +279,14 @@ struct ShardReader {
 impl ShardReader {
     fn open(dir: &Path, plan: &RunPlan) -> Result<Self, ResultsError> {
         let all = &plan.allocators;
+        let outcomes: Decode<Vec<OutcomeRow>> = if plan.simulate {
+            read::simulated_rows
+        } else {
+            read::outcome_rows
+        };
         Ok(Self {
             tests: Cursor::open(dir, TESTS, &[], read::problems)?,
-            outcomes: Cursor::open(dir, OUTCOMES, all, read::outcome_rows)?,
+            outcomes: Cursor::open(dir, OUTCOMES, all, outcomes)?,
             statistics: Cursor::open(dir, STATISTICS, all, read::statistics_rows)?,
             timings: Cursor::open(dir, TIMINGS, all, read::timing_rows)?,
             worker: 0,

@@ -68,6 +68,25 @@ pub fn write(context: Context<'_>, outcome: &Outcome) -> Result<String, LineErro
     serde_json::to_string(&wire).map_err(LineError::json)
 }
 
+/// Writes the line with more keys after those of [`write()`], which readers of plans ignore: the
+/// fields of `more`.
+///
+/// # Errors
+/// When the id is not JSON, or `more` is no object.
+pub fn write_with(
+    context: Context<'_>,
+    outcome: &Outcome,
+    more: &impl Serialize,
+) -> Result<String, LineError> {
+    let line = write(context, outcome)?;
+    let more = serde_json::to_string(more).map_err(LineError::json)?;
+    match (line.strip_suffix('}'), more.strip_prefix('{')) {
+        (Some(_), Some("}")) => Ok(line),
+        (Some(line), Some(more)) => Ok(format!("{line},{more}")),
+        _ => Err(LineError::Json(format!("expected an object, not {more}"))),
+    }
+}
+
 /// A line read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanLine {
@@ -280,6 +299,19 @@ mod tests {
         };
         let line = write(unnamed, &optimal(vec![1, 0], 1)).expect("valid");
         assert!(!line.contains("names"), "{line}");
+    }
+
+    #[test]
+    fn more_keys_come_after_and_change_nothing() {
+        let outcome = optimal(vec![5, 0], 7_500_000);
+        let plain = write(context("0", "exact"), &outcome).expect("valid");
+        let more = serde_json::json!({"seed": 3});
+        let line = write_with(context("0", "exact"), &outcome, &more).expect("valid");
+        assert!(line.ends_with(r#""message":null,"seed":3}"#), "{line}");
+        assert_eq!(read(&line), read(&plain));
+        let none = write_with(context("0", "exact"), &outcome, &serde_json::json!({}));
+        assert_eq!(none.as_deref(), Ok(plain.as_str()));
+        assert!(write_with(context("0", "exact"), &outcome, &3).is_err());
     }
 
     #[test]

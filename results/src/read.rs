@@ -13,7 +13,8 @@ use scheduler::Cost;
 
 use crate::chunk::ProblemColumns;
 use crate::error::{Action, ResultsError};
-use crate::row::{OutcomeRow, Status, Took, certificate_from_name, reason_from_name};
+use crate::row::{OutcomeRow, Simulated, Status, Took};
+use crate::row::{certificate_from_name, reason_from_name};
 use crate::statistics::{self, COUNT};
 
 /// One row of `outcomes.parquet`.
@@ -63,7 +64,11 @@ impl Outcomes {
         let (test, family) = (table.numbers("test")?, table.texts("family")?);
         let allocator = table.texts("allocator")?;
         let (excess, excess_cost) = (table.floats("excess")?, table.costs("excess_micro")?);
-        let rows = outcome_rows(&table)?;
+        let rows = if frame.column("makespan_ns").is_ok() {
+            simulated_rows(&table)?
+        } else {
+            outcome_rows(&table)?
+        };
         for (index, row) in rows.into_iter().enumerate() {
             self.rows.push_back(OutcomeRecord {
                 test: test[index],
@@ -178,13 +183,22 @@ impl Table<'_> {
         Ok((name.to_owned(), first, test.len() / per_test))
     }
 
-    fn numbers(&self, name: &str) -> Result<Vec<u64>, ResultsError> {
+    pub(crate) fn numbers(&self, name: &str) -> Result<Vec<u64>, ResultsError> {
         let column = self.chunked(name, Series::u64)?;
         let values: Option<Vec<u64>> = column.iter().collect();
         self.required(values, name)
     }
 
-    fn optional_numbers(&self, name: &str) -> Result<UInt64Chunked, ResultsError> {
+    /// Numbers of things, which have 32 bits.
+    pub(crate) fn ids(&self, name: &str) -> Result<Vec<u32>, ResultsError> {
+        let id = |number: u64| {
+            let wrong = |_| self.damaged(format!("column {name} holds {number}"));
+            u32::try_from(number).map_err(wrong)
+        };
+        self.numbers(name)?.into_iter().map(id).collect()
+    }
+
+    pub(crate) fn optional_numbers(&self, name: &str) -> Result<UInt64Chunked, ResultsError> {
         self.chunked(name, Series::u64)
     }
 
@@ -192,7 +206,7 @@ impl Table<'_> {
         self.chunked(name, Series::f64)
     }
 
-    fn texts(&self, name: &str) -> Result<StringChunked, ResultsError> {
+    pub(crate) fn texts(&self, name: &str) -> Result<StringChunked, ResultsError> {
         self.chunked(name, Series::str)
     }
 
@@ -216,11 +230,11 @@ impl Table<'_> {
         typed.map_err(|error| self.damaged(error))
     }
 
-    fn required<T>(&self, value: Option<T>, name: &str) -> Result<T, ResultsError> {
+    pub(crate) fn required<T>(&self, value: Option<T>, name: &str) -> Result<T, ResultsError> {
         value.ok_or_else(|| self.damaged(format!("column {name} has missing values")))
     }
 
-    fn damaged(&self, message: impl std::fmt::Display) -> ResultsError {
+    pub(crate) fn damaged(&self, message: impl std::fmt::Display) -> ResultsError {
         ResultsError::damaged(self.path, message)
     }
 }
@@ -253,9 +267,28 @@ pub(crate) fn outcome_rows(table: &Table<'_>) -> Result<Vec<OutcomeRow>, Results
             cost: cost[index],
             lower_bound: lower_bound[index],
             workers_employed: employed.get(index),
+            simulated: None,
         })
     };
     (0..table.frame.height()).map(row).collect()
+}
+
+/// The rows of a table of simulated plans.
+pub(crate) fn simulated_rows(table: &Table<'_>) -> Result<Vec<OutcomeRow>, ResultsError> {
+    let makespan_ns = table.optional_numbers("makespan_ns")?;
+    let missed = table.chunked("missed", Series::bool)?;
+    let late_workers = table.optional_numbers("late_workers")?;
+    let mut rows = outcome_rows(table)?;
+    for (index, row) in rows.iter_mut().enumerate() {
+        if row.cost.is_some() {
+            row.simulated = Some(Simulated {
+                makespan_ns: table.required(makespan_ns.get(index), "makespan_ns")?,
+                missed: table.required(missed.get(index), "missed")?,
+                late_workers: table.required(late_workers.get(index), "late_workers")?,
+            });
+        }
+    }
+    Ok(rows)
 }
 
 pub(crate) fn statistics_rows(table: &Table<'_>) -> Result<Vec<[f64; COUNT]>, ResultsError> {

@@ -5,8 +5,9 @@ use std::fmt::Write;
 use scheduler::{Cost, Span};
 
 use crate::assess::Kind;
+use crate::cycles::Cycles;
 use crate::interval::Estimate;
-use crate::tally::{Discrepancy, Report, SummaryRow, TimingRow};
+use crate::tally::{Discrepancy, Report, Summary, SummaryRow, TimingRow};
 
 /// How to print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub fn render(report: &Report, style: Style) -> String {
 
 const WIDTHS: [usize; 10] = [9, 8, 8, 10, 16, 8, 8, 8, 8, 8];
 
-const HEADINGS: [&str; 10] = [
+const HEADINGS: [&str; WIDTHS.len()] = [
     "allocator",
     "feasible",
     "optimal",
@@ -53,10 +54,12 @@ fn print(report: &Report, style: Style, text: &mut String) -> std::fmt::Result {
                 "{}",
                 style.bold(&format!("{}: {tests} tests", row.family))
             )?;
-            writeln!(text, "{}", style.bold(&line(&HEADINGS.map(str::to_owned))))?;
+            let headings = line(&HEADINGS.map(str::to_owned), &WIDTHS);
+            writeln!(text, "{}", style.bold(&headings))?;
         }
-        writeln!(text, "{}", line(&cells(row, timing)))?;
+        writeln!(text, "{}", line(&cells(row, timing), &WIDTHS))?;
     }
+    simulated(&report.summary, style, text)?;
     // The last family is the total if there are several.
     let last = rows().filter(|(row, _)| Some(&row.family) == family);
     let last: Vec<&SummaryRow> = last.map(|(row, _)| row).collect();
@@ -71,6 +74,12 @@ fn print(report: &Report, style: Style, text: &mut String) -> std::fmt::Result {
         text,
         "± and [ ] are 95 % confidence intervals; times are wall time a solve, verification included"
     )?;
+    if last.iter().any(|row| row.cycles.is_some()) {
+        writeln!(
+            text,
+            "late workers need longer than a cycle has; a makespan ends with the last worker, cut off nowhere"
+        )?;
+    }
     mismatches(report, style, text)?;
     worst(report, style, text)
 }
@@ -82,7 +91,7 @@ fn cells(row: &SummaryRow, timing: &TimingRow) -> [String; 10] {
         row.counts.planned.to_string(),
         row.counts.optimal.to_string(),
         row.counts.suboptimal.to_string(),
-        row.mean_excess_percent.map_or_else(dash, plus_minus),
+        plus_minus_or_dash(row.mean_excess_percent, 4),
         row.worst_excess_percent
             .map_or_else(dash, |w| format!("{w:.4}")),
         time(timing.p50_ns),
@@ -93,10 +102,20 @@ fn cells(row: &SummaryRow, timing: &TimingRow) -> [String; 10] {
 }
 
 /// The interval of a mean is symmetric.
-fn plus_minus(estimate: Estimate) -> String {
+fn plus_minus(estimate: Estimate, places: usize) -> String {
+    let value = fixed(estimate.value, places);
     match estimate.high {
-        Some(high) => format!("{:.4} ± {:.4}", estimate.value, high - estimate.value),
-        None => format!("{:.4}", estimate.value),
+        Some(high) => format!("{value} ± {:.places$}", high - estimate.value),
+        None => value,
+    }
+}
+
+/// Rounded to so many places, zero without a sign.
+fn fixed(value: f64, places: usize) -> String {
+    let text = format!("{value:.places$}");
+    match text.strip_prefix('-') {
+        Some(size) if size.chars().all(|c| matches!(c, '0' | '.')) => size.to_owned(),
+        _ => text,
     }
 }
 
@@ -105,9 +124,9 @@ fn dash() -> String {
 }
 
 /// Pads the first cell on the right, the others on the left.
-fn line(cells: &[String; 10]) -> String {
+fn line(cells: &[String], widths: &[usize]) -> String {
     let mut line = String::new();
-    for (index, (cell, width)) in cells.iter().zip(WIDTHS).enumerate() {
+    for (index, (cell, width)) in cells.iter().zip(widths).enumerate() {
         let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
         match index {
             0 => line.extend([cell.as_str(), padding.as_str()]),
@@ -116,6 +135,73 @@ fn line(cells: &[String; 10]) -> String {
     }
     line.truncate(line.trim_end().len());
     line
+}
+
+const CYCLE_WIDTHS: [usize; 6] = [10, 9, 8, 24, 16, 18];
+
+/// What became of the plans in simulated cycles: a table of all families, then the differences.
+fn simulated(summary: &Summary, style: Style, text: &mut String) -> std::fmt::Result {
+    let with_cycles = || {
+        let rows = summary.rows.iter();
+        rows.filter_map(|row| Some((row, row.cycles.as_ref()?)))
+    };
+    if with_cycles().next().is_none() {
+        return Ok(());
+    }
+    let name = |row: &SummaryRow| [row.family.clone(), row.allocator.clone()];
+    let mut table = |title: &str, headings: [&str; 4], lines: Vec<Vec<String>>| {
+        let headings = ["family", "allocator"].into_iter().chain(headings);
+        let headings: Vec<String> = headings.map(str::to_owned).collect();
+        writeln!(text, "\n{}", style.bold(title))?;
+        writeln!(text, "{}", style.bold(&line(&headings, &CYCLE_WIDTHS)))?;
+        for cells in lines {
+            writeln!(text, "{}", line(&cells, &CYCLE_WIDTHS))?;
+        }
+        Ok(())
+    };
+    let cells = |(row, cycles): (&SummaryRow, &Cycles)| {
+        let figures = [
+            cycles.simulated.to_string(),
+            cycles.missed_percent.map_or_else(dash, interval),
+            plus_minus_or_dash(cycles.mean_late_workers, 3),
+            plus_minus_or_dash(cycles.mean_makespan_ms, 2),
+        ];
+        name(row).into_iter().chain(figures).collect()
+    };
+    let headings = ["cycles", "missed %", "late workers", "makespan ms"];
+    let lines = with_cycles().map(cells).collect();
+    table("simulated cycles, one for each plan", headings, lines)?;
+    let cells = |(row, cycles): (&SummaryRow, &Cycles)| {
+        let against = cycles.against_exact?;
+        let figures = [
+            against.pairs.to_string(),
+            against.missed_points.map_or_else(dash, interval),
+            plus_minus_or_dash(against.late_workers, 3),
+            plus_minus_or_dash(against.makespan_ms, 2),
+        ];
+        Some(name(row).into_iter().chain(figures).collect())
+    };
+    let differences: Vec<_> = with_cycles().filter_map(cells).collect();
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let headings = ["pairs", "missed, % points", "late workers", "makespan ms"];
+    let title = "more than exact, test by test, at the same true speeds";
+    table(title, headings, differences)
+}
+
+fn plus_minus_or_dash(estimate: Option<Estimate>, places: usize) -> String {
+    estimate.map_or_else(dash, |estimate| plus_minus(estimate, places))
+}
+
+/// An interval that need not be symmetric.
+fn interval(estimate: Estimate) -> String {
+    let shown = |value| fixed(value, 2);
+    let value = shown(estimate.value);
+    match (estimate.low, estimate.high) {
+        (Some(low), Some(high)) => format!("{value} [{}, {}]", shown(low), shown(high)),
+        _ => value,
+    }
 }
 
 /// How often and by how much an allocator's plans are not the cheapest.
@@ -131,7 +217,7 @@ fn suboptimal(row: &SummaryRow) -> Option<String> {
         note += &format!(" [{low:.3}, {high:.3}]");
     }
     if let Some(mean) = row.mean_excess_suboptimal_percent {
-        note += &format!("; by {} % on average", plus_minus(mean));
+        note += &format!("; by {} % on average", plus_minus(mean, 4));
     }
     Some(note)
 }

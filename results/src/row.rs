@@ -91,6 +91,20 @@ pub struct OutcomeRow {
     pub lower_bound: Option<Cost>,
     /// Workers that the plan employs.
     pub workers_employed: Option<u64>,
+    /// What became of the plan in a simulated cycle, if plans are simulated.
+    pub simulated: Option<Simulated>,
+}
+
+/// What became of a plan in one simulated cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Simulated {
+    /// Nanoseconds from the beginning of the cycle until the last employed worker has finished
+    /// all of its batches, however long after the limit: nothing is truncated.
+    pub makespan_ns: u64,
+    /// Whether that is longer than the cycle's limit.
+    pub missed: bool,
+    /// Employed workers that needed longer than the limit.
+    pub late_workers: u64,
 }
 
 impl From<&Outcome> for OutcomeRow {
@@ -112,6 +126,7 @@ impl From<&Outcome> for OutcomeRow {
             cost: planned.map(|p| p.plan.cost),
             lower_bound: planned.and_then(|p| p.lower_bound),
             workers_employed: planned.map(|p| p.plan.workers_employed()),
+            simulated: None,
         }
     }
 }

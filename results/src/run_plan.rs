@@ -17,6 +17,9 @@ pub struct RunPlan {
     pub families: Vec<FamilyPlan>,
     /// The allocators, in order.
     pub allocators: Vec<String>,
+    /// Whether every plan is driven through a simulated cycle.
+    #[serde(default)]
+    pub simulate: bool,
     /// The part of the tests that runs here.
     pub shard: Shard,
     /// The command that replays one test: `{family}`, `{seed}`, `{test}` (from 0), `{line}`
@@ -200,6 +203,7 @@ mod tests {
             source: RunPlan::GENERATED.to_owned(),
             families: Vec::new(),
             allocators: Vec::new(),
+            simulate: false,
             shard: Shard::WHOLE,
             replay: RunPlan::REPLAY_GENERATED.to_owned(),
         };

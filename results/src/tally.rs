@@ -5,8 +5,9 @@ use scheduler::Cost;
 use serde::Serialize;
 
 use crate::assess::{Assessed, Kind, Truth, Verdict};
+use crate::cycles::{CycleCounter, Cycles};
 use crate::interval::{Estimate, Moments, share};
-use crate::row::{Status, Took};
+use crate::row::{Simulated, Status, Took};
 use crate::run_plan::RunPlan;
 
 /// The name under which all families together are summed.
@@ -98,6 +99,9 @@ pub struct SummaryRow {
     pub worst_excess_percent: Option<f64>,
     /// The percentage of compared tests that are suboptimal.
     pub suboptimal_percent: Option<Estimate>,
+    /// What became of the plans in simulated cycles, if plans are simulated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cycles: Option<Cycles>,
 }
 
 /// How the tests of one allocator went.
@@ -189,6 +193,8 @@ pub struct Discrepancy {
 /// Takes tests in, in canonical order, in bounded memory.
 pub(crate) struct Tally {
     plan: RunPlan,
+    /// Which of the allocators is `exact`.
+    exact: Option<usize>,
     /// By family, then allocator.
     families: Vec<Vec<Counter>>,
     /// By allocator; only fed when there are several families.
@@ -205,6 +211,7 @@ impl Tally {
         Self {
             families: plan.families.iter().map(|_| counters()).collect(),
             total: counters(),
+            exact: plan.allocators.iter().position(|name| name == "exact"),
             plan,
             tests: 0,
             exact_beaten: 0,
@@ -224,14 +231,16 @@ impl Tally {
     ) {
         self.tests += 1;
         let several = self.families.len() > 1;
+        let reference = self.exact.and_then(|exact| answers[exact].row.simulated);
         for (allocator, (answer, took)) in answers.iter().zip(took).enumerate() {
-            self.families[family][allocator].add(answer, *took);
+            let exact = reference.filter(|_| self.exact != Some(allocator));
+            self.families[family][allocator].add(answer, *took, exact);
             if several {
-                self.total[allocator].add(answer, *took);
+                self.total[allocator].add(answer, *took, exact);
             }
             let Some(kind) = answer.kind else { continue };
             self.discrepancies += 1;
-            if kind == Kind::Cost && self.plan.allocators[allocator] == "exact" {
+            if kind == Kind::Cost && self.exact == Some(allocator) {
                 self.exact_beaten += 1;
             }
             let discrepancy = self.discrepancy((family, test, allocator), kind, truth, answer);
@@ -260,11 +269,19 @@ impl Tally {
                 tests: self.tests,
                 exact_beaten: self.exact_beaten,
                 discrepancies: self.discrepancies,
-                rows: counters().map(|(f, a, c)| c.summary(f, a)).collect(),
+                rows: counters()
+                    .map(|(f, a, c)| c.summary(f, a, self.cycles(a, c)))
+                    .collect(),
             },
             timings: counters().map(|(f, a, c)| c.timing(f, a)).collect(),
             worst: self.worst.clone(),
         }
+    }
+
+    fn cycles(&self, allocator: &str, counter: &Counter) -> Option<Cycles> {
+        let is_paired = self.exact.is_some() && allocator != "exact";
+        let cycles = || counter.cycles.cycles(is_paired);
+        self.plan.simulate.then(cycles)
     }
 
     fn discrepancy(
@@ -323,6 +340,7 @@ struct Counter {
     excess: Moments,
     excess_suboptimal: Moments,
     worst: Option<f64>,
+    cycles: CycleCounter,
     times: Histogram<u64>,
     max_ns: u64,
     total_ns: u128,
@@ -336,6 +354,7 @@ impl Counter {
             excess: Moments::default(),
             excess_suboptimal: Moments::default(),
             worst: None,
+            cycles: CycleCounter::default(),
             times: Histogram::new(3).expect("three digits are within 0 to 5"),
             max_ns: 0,
             total_ns: 0,
@@ -343,7 +362,8 @@ impl Counter {
         }
     }
 
-    fn add(&mut self, answer: &Assessed, took: Took) {
+    /// Takes in one answer; `exact` is what became of another allocator's plan, to compare with.
+    fn add(&mut self, answer: &Assessed, took: Took, exact: Option<Simulated>) {
         let counts = &mut self.counts;
         counts.tests += 1;
         match answer.verdict {
@@ -373,6 +393,9 @@ impl Counter {
                 None => self.counts.excess_undefined += 1,
             }
         }
+        if let Some(simulated) = answer.row.simulated {
+            self.cycles.add(simulated, exact);
+        }
         self.times
             .record(took.wall_ns.min(LONGEST_NS))
             .expect("the histogram grows to any value below 2^63");
@@ -389,13 +412,9 @@ impl Counter {
         self.worst = Some(self.worst.map_or(percent, |worst| worst.max(percent)));
     }
 
-    fn summary(&self, family: &str, allocator: &str) -> SummaryRow {
+    fn summary(&self, family: &str, allocator: &str, cycles: Option<Cycles>) -> SummaryRow {
         let compared = self.counts.optimal + self.counts.suboptimal;
-        let percent = |estimate: Estimate| Estimate {
-            value: 100.0 * estimate.value,
-            low: estimate.low.map(|low| 100.0 * low),
-            high: estimate.high.map(|high| 100.0 * high),
-        };
+        let percent = |estimate: Estimate| estimate.times(100.0);
         SummaryRow {
             family: family.to_owned(),
             allocator: allocator.to_owned(),
@@ -404,6 +423,7 @@ impl Counter {
             mean_excess_suboptimal_percent: self.excess_suboptimal.mean(),
             worst_excess_percent: self.worst,
             suboptimal_percent: share(self.counts.suboptimal, compared).map(percent),
+            cycles,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::assess::{Assessed, assess};
 use crate::chunk::{Chunk, Detail, ProblemColumns};
 use crate::error::{Action, ResultsError};
 use crate::frames::{self, Group, StatisticsColumns};
-use crate::row::Took;
+use crate::row::{OutcomeRow, Took};
 use crate::run_plan::RunPlan;
 use crate::table::{CsvTable, Output, ParquetTable};
 use crate::tally::{Discrepancy, Report, Tally};
@@ -89,7 +89,7 @@ impl Validation {
     /// # Errors
     /// When the folder holds results and `overwrite` is not asked for, or cannot be written.
     pub fn with_tables(plan: RunPlan, dir: &Path, overwrite: bool) -> Result<Self, ResultsError> {
-        let tables = Tables::create(dir, overwrite, &plan.allocators)?;
+        let tables = Tables::create(dir, overwrite, &plan)?;
         Ok(Self {
             tables: Some(tables),
             ..Self::new(plan)
@@ -137,6 +137,14 @@ impl Validation {
         );
         let allocators = self.plan.allocators.len();
         assert_eq!(allocators, chunk.allocators, "chunks must follow the plan");
+        let to_simulate = |row: &OutcomeRow| self.plan.simulate && row.cost.is_some();
+        assert!(
+            chunk
+                .rows
+                .iter()
+                .all(|row| row.simulated.is_some() == to_simulate(row)),
+            "all plans are simulated, or none"
+        );
         let mut worker = 0;
         for index in 0..chunk.tests {
             let test = chunk.first_test + index as u64;
@@ -227,6 +235,7 @@ pub(crate) struct RunRecord {
 struct Tables {
     dir: PathBuf,
     allocators: Vec<String>,
+    is_simulated: bool,
     tests_table: ParquetTable,
     outcomes_table: ParquetTable,
     statistics_table: ParquetTable,
@@ -248,8 +257,9 @@ struct Tables {
 }
 
 impl Tables {
-    fn create(dir: &Path, overwrite: bool, allocators: &[String]) -> Result<Self, ResultsError> {
+    fn create(dir: &Path, overwrite: bool, plan: &RunPlan) -> Result<Self, ResultsError> {
         prepare(dir, overwrite)?;
+        let allocators = &plan.allocators;
         let none = Group {
             family: "",
             first_test: 0,
@@ -258,7 +268,10 @@ impl Tables {
         let mut statistics = StatisticsColumns::default();
         Ok(Self {
             tests_table: table(TESTS, frames::tests(none, &mut ProblemColumns::default()))?,
-            outcomes_table: table(OUTCOMES, frames::outcomes(none, allocators, &[]))?,
+            outcomes_table: table(
+                OUTCOMES,
+                frames::outcomes(none, allocators, plan.simulate, &[]),
+            )?,
             statistics_table: table(
                 STATISTICS,
                 frames::statistics(none, allocators, &mut statistics),
@@ -266,7 +279,8 @@ impl Tables {
             timings_table: table(TIMINGS, frames::timings(none, allocators, &[]))?,
             discrepancies_table: CsvTable::create(dir, DISCREPANCIES, &frames::discrepancies(&[]))?,
             dir: dir.to_owned(),
-            allocators: allocators.to_vec(),
+            allocators: allocators.clone(),
+            is_simulated: plan.simulate,
             family: (0, String::new()),
             first_problem: 0,
             first_outcome: 0,
@@ -331,7 +345,7 @@ impl Tables {
             first_test: self.first_outcome,
         };
         let names = &self.allocators;
-        let outcomes = frames::outcomes(group, names, &self.outcomes);
+        let outcomes = frames::outcomes(group, names, self.is_simulated, &self.outcomes);
         self.outcomes_table.append(&outcomes)?;
         let statistics = frames::statistics(group, names, &mut self.statistics);
         self.statistics_table.append(&statistics)?;
@@ -403,7 +417,7 @@ fn prepare(dir: &Path, overwrite: bool) -> Result<(), ResultsError> {
     Ok(())
 }
 
-fn pretty(value: &impl Serialize) -> Vec<u8> {
+pub(crate) fn pretty(value: &impl Serialize) -> Vec<u8> {
     let mut text = serde_json::to_vec_pretty(value).expect("keys are text and floats are finite");
     text.push(b'\n');
     text

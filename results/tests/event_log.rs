@@ -156,13 +156,14 @@ fn event(few: u32) -> impl Strategy<Value = Event> {
             cycle: CycleId::new(cycle),
             done,
         }),
-        1 => (ids(), any::<u64>(), span()).prop_map(|((worker, epoch, cycle), done, took)| {
+        1 => (ids(), any::<u64>(), span(), span()).prop_map(|((worker, epoch, cycle), done, took, tail)| {
             Event::Trained {
                 worker: WorkerId::new(worker),
                 epoch: Epoch::new(epoch),
                 cycle: CycleId::new(cycle),
                 done,
                 took,
+                tail,
             }
         }),
         1 => ids().prop_map(|(worker, epoch, cycle)| Event::Refused {

@@ -103,8 +103,9 @@ fn results_are_not_overwritten_unasked() {
 fn an_abandoned_validation_leaves_nothing() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let plan = plan(&[("ties", 10)], Shard::WHOLE);
-    let mut validation = Validation::with_tables(plan, dir.path(), false).expect("writable");
-    let chunk = support::chunk(&validation, 0, 0..10);
+    let mut validation =
+        Validation::with_tables(plan.clone(), dir.path(), false).expect("writable");
+    let chunk = support::chunk(&validation, &plan, 0, 0..10);
     validation.push(&chunk).expect("writes");
     drop(validation);
     assert_eq!(fs::read_dir(dir.path()).expect("readable").count(), 0);
@@ -136,8 +137,8 @@ fn a_full_disk_is_an_error_that_names_the_file() {
         std::os::unix::fs::symlink("/dev/full", &partial).expect("links are possible");
         let plan = plan(&[("ties", 200)], Shard::WHOLE);
         let result = (|| {
-            let mut validation = Validation::with_tables(plan, dir.path(), false)?;
-            let chunk = support::chunk(&validation, 0, 0..200);
+            let mut validation = Validation::with_tables(plan.clone(), dir.path(), false)?;
+            let chunk = support::chunk(&validation, &plan, 0, 0..200);
             validation.push(&chunk)?;
             validation.finish(|_| serde_json::Map::new())
         })();
@@ -224,7 +225,8 @@ fn problems_with_many_workers_keep_their_bytes() {
 #[test]
 #[should_panic(expected = "chunks must arrive in canonical order")]
 fn a_gap_between_chunks_is_a_bug() {
-    let mut validation = Validation::new(plan(&[("ties", 20)], Shard::WHOLE));
-    let chunk = support::chunk(&validation, 0, 5..10);
+    let plan = plan(&[("ties", 20)], Shard::WHOLE);
+    let mut validation = Validation::new(plan.clone());
+    let chunk = support::chunk(&validation, &plan, 0, 5..10);
     let _ = validation.push(&chunk);
 }

@@ -106,19 +106,35 @@ impl Margins {
 
 /// A cycle counts as at most so many times slower than was thought.
 const MOST_SLOWER: u32 = 16;
+/// The end of a cycle counts when it is by more than an eighth slower than all of it: less than
+/// that is the noise of a few batches.
+const MUCH_SLOWER: (u32, u32) = (9, 8);
+/// A round between cycles counts when it is by more than a quarter slower than the benchmark: one
+/// round is noisier than a cycle.
+const CHECK_FEARS_PPM: u32 = 1_250_000;
 /// A cycle counts as at most so many times faster than was thought: whoever exaggerates gains
 /// little before a deadline finds out.
 const MOST_FASTER: u32 = 2;
 
+/// A speed that is known but for a batch that was under way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Between {
+    pub(crate) slowest: Speed,
+    pub(crate) fastest: Speed,
+}
+
 /// The estimate of one worker's speed, updated every cycle.
 ///
-/// It is the slower of the last observation and the median of the last three. So a slowdown is
-/// believed at once, because a plan that hopes breaks its limit; a single good cycle is not
-/// believed, two are; and a single stall is forgotten after one cycle.
+/// It is the slowest of the last observation, the end of that cycle, and the median of the last
+/// three. So a slowdown is believed at once, even one that began within the cycle, because a plan
+/// that hopes breaks its limit; a single good cycle is not believed, two are; and a single stall
+/// is forgotten after one cycle.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Estimate {
     benchmarked: Speed,
     current: Speed,
+    /// What was usual at its best: what it trained at when it was as fast as in its benchmark.
+    best: Speed,
     recent: [Speed; 3],
     seen: u32,
 }
@@ -128,6 +144,7 @@ impl Estimate {
         Self {
             benchmarked: speed,
             current: speed,
+            best: speed,
             recent: [speed; 3],
             seen: 0,
         }
@@ -150,19 +167,41 @@ impl Estimate {
         self.margin(margins).min(margins.keep)
     }
 
-    /// Takes in one cycle, within bounds.
-    pub(crate) fn observe(&mut self, speed: Speed) {
+    /// Takes in one cycle, within bounds, with the speed that it ended with where that is known.
+    ///
+    /// What ends much slower than it went on average goes on slower, it seems. The other way round
+    /// nothing is believed: a worker does not gain by how it reports the end.
+    pub(crate) fn observe(&mut self, speed: Speed, last: Option<Between>) {
         let usual = median(self.recent);
         let slowest = usual.stretched(MOST_SLOWER, 1);
         let fastest = usual.stretched(1, MOST_FASTER);
         let bounded = speed.faster(slowest).slower(fastest);
         if self.seen == 0 {
             // The benchmark's error is ten times a cycle's jitter: one cycle outweighs it.
-            self.recent = [bounded; 3];
+            (self.recent, self.best) = ([bounded; 3], bounded);
         }
         self.recent[self.seen as usize % 3] = bounded;
         self.seen = self.seen.saturating_add(1);
+        self.best = self.best.faster(median(self.recent));
         self.current = bounded.slower(median(self.recent));
+        let (numerator, denominator) = MUCH_SLOWER;
+        if let Some(last) = last
+            && last
+                .fastest
+                .is_slower_than(bounded.stretched(numerator, denominator))
+        {
+            self.current = self.current.slower(last.slowest.faster(slowest));
+        }
+    }
+
+    /// Takes in a round that was measured between cycles. It is held against the benchmark, which
+    /// errs in the same way, and only feared.
+    pub(crate) fn check(&mut self, speed: Speed) {
+        let slower = speed.slowness_ppm(self.benchmarked);
+        if slower > CHECK_FEARS_PPM {
+            let slower = slower.min(MOST_SLOWER * 1_000_000);
+            self.current = self.current.slower(self.best.stretched(slower, 1_000_000));
+        }
     }
 
     /// Whether the worker is thought a quarter slower than its benchmark: if it stands idle, it
@@ -214,7 +253,7 @@ mod tests {
             let mut estimate = Estimate::from_benchmark(speed(10));
             let mut seen = Vec::new();
             for &millis in cycles {
-                estimate.observe(speed(millis));
+                estimate.observe(speed(millis), None);
                 seen.push(estimate.speed().took().nanos() / 1_000_000);
             }
             assert_eq!(seen, expected, "{cycles:?}");
@@ -225,5 +264,24 @@ mod tests {
         check(&[10, 10, 1, 10], &[10, 10, 10, 10]); // one good cycle
         check(&[1, 1, 1], &[5, 5, 2]); // half at most each time
         check(&[100_000], &[160]);
+    }
+
+    #[test]
+    fn the_end_of_a_cycle_is_feared_and_never_hoped_for() {
+        let check = |cycles: &[(u64, u64)], expected: &[u64]| {
+            let mut estimate = Estimate::from_benchmark(speed(10));
+            let mut seen = Vec::new();
+            for &(millis, last) in cycles {
+                let (slowest, fastest) = (speed(last), speed(last - 1));
+                estimate.observe(speed(millis), Some(Between { slowest, fastest }));
+                seen.push(estimate.speed().took().nanos() / 1_000_000);
+            }
+            assert_eq!(seen, expected, "{cycles:?}");
+        };
+        check(&[(11, 40), (40, 40), (40, 40)], &[40, 40, 40]); // a slowdown in its cycle
+        check(&[(11, 40), (10, 10), (10, 10)], &[40, 11, 10]); // a stall just before the end
+        check(&[(80, 11)], &[80]); // it recovered: to be seen
+        check(&[(80, 90), (80, 92)], &[80, 92]); // more than an eighth, for sure
+        check(&[(10, 900)], &[160]);
     }
 }

@@ -90,15 +90,78 @@ impl Family {
         self.limit
     }
 
+    /// The time law.
+    pub const fn law(&self) -> &Law {
+        &self.law
+    }
+
+    /// `(n, s_min, beta)`.
+    pub const fn demand(&self) -> (u64, u64, u64) {
+        (self.n, self.s_min, self.beta)
+    }
+
+    /// The same question with another demand.
+    ///
+    /// # Errors
+    /// When a number lies out of a problem's bounds.
+    pub fn with_demand(&self, demand: (u64, u64, u64)) -> Result<Self, ProblemError> {
+        Self::new(demand, self.limit, self.law, self.candidates.clone())
+    }
+
+    /// The same question within another limit.
+    #[must_use]
+    pub fn within(&self, limit: Span) -> Self {
+        Self {
+            limit,
+            ..self.clone()
+        }
+    }
+
+    /// The same question with more workers.
+    ///
+    /// # Errors
+    /// When they are too many.
+    pub fn and(&self, more: &[Candidate]) -> Result<Self, ProblemError> {
+        let demand = self.demand();
+        Self::new(
+            demand,
+            self.limit,
+            self.law,
+            [&self.candidates, more].concat(),
+        )
+    }
+
     /// The problem with the capacities for so many employed workers.
     pub fn problem(&self, employed: u64) -> Problem {
+        self.problem_within(employed, self.limit)
+    }
+
+    /// The same within another limit.
+    pub fn problem_within(&self, employed: u64, limit: Span) -> Problem {
         let worker = |candidate: &Candidate| Worker {
-            s_max: self.capacity(candidate, employed),
+            s_max: self.capacity(candidate, employed, limit),
             fee: candidate.fee,
         };
         let workers = self.candidates.iter().map(worker).collect();
         Problem::new(self.n, self.s_min, self.beta, workers)
             .expect("the family's bounds were checked, and capacities are at most MAX_BATCHES")
+    }
+
+    /// The least limit at which the worker at a place can take so many batches, with the
+    /// capacities for so many employed workers; `None` where it never can.
+    pub fn least_limit(&self, place: usize, employed: u64, batches: u64) -> Option<Span> {
+        let Candidate {
+            speed,
+            margin,
+            link,
+            most,
+            ..
+        } = self.candidates.get(place)?;
+        if batches > *most {
+            return None;
+        }
+        self.law
+            .least_limit(*speed, *margin, link, employed, batches)
     }
 
     /// The cheapest plan over all numbers of employed workers, as defined above.
@@ -133,7 +196,7 @@ impl Family {
                 }
             };
             let problem = self.problem(employed);
-            let bound = fill(&problem, &by_fee);
+            let bound = least_cost(&problem, &by_fee);
             if best.as_ref().is_some_and(|(_, p)| p.plan.cost <= bound) {
                 break;
             }
@@ -193,7 +256,7 @@ impl Family {
         Ok(())
     }
 
-    fn capacity(&self, candidate: &Candidate, employed: u64) -> u64 {
+    fn capacity(&self, candidate: &Candidate, employed: u64, limit: Span) -> u64 {
         let Candidate {
             speed,
             margin,
@@ -202,7 +265,7 @@ impl Family {
             ..
         } = candidate;
         self.law
-            .fitting(*speed, *margin, link, employed, self.limit)
+            .fitting(*speed, *margin, link, employed, limit)
             .min(*most)
     }
 
@@ -236,13 +299,26 @@ impl Family {
     }
 }
 
-/// A lower bound on every plan's cost: lots and beta forgotten, the cheapest are filled first.
-fn fill(problem: &Problem, by_fee: &[usize]) -> Cost {
-    let (mut left, mut cost) = (problem.n(), Cost::ZERO);
-    for worker in by_fee.iter().map(|&i| problem.workers()[i]) {
-        let take = worker.s_max.min(left);
-        cost += worker.fee.times(take);
-        left -= take;
+/// A lower bound on the cost of every plan of a problem that has one.
+///
+/// Of the workers who can take a lot `m`, by fee, the `j` cheapest get at most what they hold, and
+/// at most `n − m·(b − j)`, as `b − j` others at least are employed for a lot each. If they get as
+/// much as that for every `j`, nothing is dearer than it must be.
+fn least_cost(problem: &Problem, by_fee: &[usize]) -> Cost {
+    let (n, lot) = (problem.n(), problem.lot());
+    let workers = by_fee.iter().map(|&i| &problem.workers()[i]);
+    let eligible = workers.filter(|worker| problem.is_eligible(worker));
+    let (mut others, mut held) = (problem.beta().max(1), 0_u64);
+    let (mut given, mut cost) = (0, Cost::ZERO);
+    for worker in eligible {
+        if given == n {
+            break;
+        }
+        others = others.saturating_sub(1);
+        held += worker.s_max; // at most 10^6 workers of 10^9
+        let most = held.min(n.saturating_sub(lot.saturating_mul(others)));
+        cost += worker.fee.times(most - given);
+        given = most;
     }
     cost
 }
@@ -373,8 +449,80 @@ mod tests {
         );
     }
 
+    /// A plan of which nothing is proved, or none: what comes first, last or in between of all
+    /// plans, as the problem's numbers have it.
+    fn unproven(problem: &Problem) -> Outcome {
+        fn search(problem: &Problem, batches: &mut Vec<u64>, plans: &mut Vec<Plan>) {
+            let workers = problem.workers();
+            if batches.len() == workers.len() {
+                let plan = Plan::costed(problem, batches.clone());
+                plans.extend(plan.verify(problem).is_ok().then_some(plan));
+                return;
+            }
+            for x in 0..=workers[batches.len()].s_max.min(problem.n()) {
+                batches.push(x);
+                search(problem, batches, plans);
+                batches.pop();
+            }
+        }
+        let mut plans = Vec::new();
+        search(problem, &mut Vec::new(), &mut plans);
+        let Some(last) = plans.len().checked_sub(1) else {
+            return Outcome::Infeasible(problem.infeasibility().expect("there is no plan"));
+        };
+        let capacity: u64 = problem.workers().iter().map(|w| w.s_max).sum();
+        Outcome::Planned(Planned {
+            plan: plans.swap_remove(capacity as usize * 7 % (last + 1)),
+            status: PlanStatus::Feasible,
+            lower_bound: None,
+            certificate: None,
+        })
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(400))]
+
+        /// Of an allocator that proves nothing, whose plans may become cheaper with more workers.
+        #[test]
+        fn nothing_is_left_out_that_would_be_chosen(
+            n in 1..12_u64, s_min in 0..4_u64, beta in 0..4_u64, shared_ms in 1..200_u64,
+            workers in prop::collection::vec((1..12_u64, 0..5_u64), 0..5),
+        ) {
+            let family = family((n, s_min, beta), shared_ms, &workers);
+            let mut expected: Option<(u64, Planned)> = None;
+            for employed in beta.max(1)..=workers.len() as u64 {
+                if let Outcome::Planned(planned) = unproven(&family.problem(employed)) {
+                    let cost = planned.plan.cost;
+                    let is_cheaper = expected.as_ref().is_none_or(|(_, e)| cost < e.plan.cost);
+                    if planned.plan.workers_employed() <= employed && is_cheaper {
+                        expected = Some((employed, planned));
+                    }
+                }
+            }
+            let choice = family.cheapest(unproven);
+            if let Some((employed, planned)) = expected {
+                prop_assert_eq!(choice.employed, employed);
+                prop_assert_eq!(choice.outcome, Outcome::Planned(planned));
+            }
+        }
+
+        /// The bound is one, and is reached where lots leave no gap: by the plan that gives the
+        /// `b` cheapest a lot each and the rest to the cheapest first.
+        #[test]
+        fn no_plan_costs_less_than_the_bound(
+            n in 0..14_u64, s_min in 0..4_u64, beta in 0..4_u64,
+            workers in prop::collection::vec((1..12_u64, 0..5_u64), 0..5),
+        ) {
+            let family = family((n, s_min, beta), 0, &workers);
+            let problem = family.problem(1);
+            let bound = least_cost(&problem, &family.by_fee());
+            if let Outcome::Planned(planned) = exhaustive(&problem) {
+                prop_assert!(bound <= planned.plan.cost, "{bound:?} {planned:?}");
+                if problem.lot() == 1 {
+                    prop_assert_eq!(bound, planned.plan.cost);
+                }
+            }
+        }
 
         #[test]
         fn it_is_the_definition(

@@ -34,16 +34,26 @@ impl Overheads {
     /// its result lies ready `compute_i` later. Results are taken in one at a time, the earliest
     /// first, each for `up`.
     pub fn cycle(&self, computes: &[Span]) -> Span {
+        let last = self.through(computes).into_iter().max();
+        self.evaluation + last.unwrap_or_default()
+    }
+
+    /// When the result of each of them is taken in, in their order, from the beginning of the cycle.
+    pub fn through(&self, computes: &[Span]) -> Vec<Span> {
         let employed = computes.len() as u64;
-        let mut ready: Vec<Span> = (0..employed)
+        let mut ready: Vec<(Span, usize)> = (0..employed)
             .zip(computes)
             .map(|(before, &compute)| self.down * (employed - before) + compute)
+            .zip(0..)
             .collect();
         ready.sort_unstable();
-        let last = ready
-            .into_iter()
-            .fold(Span::ZERO, |through, ready| through.max(ready) + self.up);
-        self.evaluation + last
+        let mut through = vec![Span::ZERO; computes.len()];
+        let mut last = Span::ZERO;
+        for (ready, place) in ready {
+            last = last.max(ready) + self.up;
+            through[place] = last;
+        }
+        through
     }
 }
 
@@ -83,6 +93,8 @@ mod tests {
         check(&[0, 0, 0], 500 + 700);
         // Ready at 410, 300, 300 and 700: taken in by 500, 700, 900 and 1,100.
         check(&[10, 0, 100, 600], 500 + 1_100);
+        let through = overheads(500, 100, 200).through(&millis(&[10, 0, 100, 600]));
+        assert_eq!(through, millis(&[900, 500, 700, 1_100]));
     }
 
     proptest! {

@@ -56,6 +56,13 @@ impl Speed {
         self.nanos as u128 * other.batches as u128 > other.nanos as u128 * self.batches as u128
     }
 
+    /// How many times as long as at the other speed a batch takes, in parts per million.
+    pub(crate) fn slowness_ppm(self, other: Self) -> u32 {
+        let slower = u128::from(self.nanos) * u128::from(other.batches); // < 2^80
+        let faster = u128::from(other.nanos) * u128::from(self.batches);
+        u32::try_from(slower * 1_000_000 / faster).unwrap_or(u32::MAX)
+    }
+
     /// The slower of the two.
     #[must_use]
     pub const fn slower(self, other: Self) -> Self {
@@ -76,20 +83,28 @@ impl Speed {
         }
     }
 
-    /// The speed at which a batch takes `numerator / denominator` times as long.
+    /// The speed at which a batch takes `numerator / denominator` times as long; at most 2⁵⁰ ns
+    /// for one batch.
     #[must_use]
     pub const fn stretched(self, numerator: u32, denominator: u32) -> Self {
-        let nanos = self.nanos as u128 * numerator as u128 / denominator as u128;
-        let nanos = if nanos > MAX_NANOS as u128 {
-            MAX_NANOS
-        } else if nanos == 0 {
-            1
-        } else {
-            nanos as u64 // at most 2^50
-        };
+        let mut batches = self.batches;
+        let mut nanos = self.nanos as u128 * numerator as u128 / denominator as u128; // < 2^82
+        if nanos > MAX_NANOS as u128 {
+            // As a measurement of fewer batches it is short enough.
+            let fewer = batches as u128 * MAX_NANOS as u128 / nanos;
+            let fewer = if fewer == 0 { 1 } else { fewer };
+            nanos = nanos * fewer / batches as u128;
+            batches = fewer as u64; // no more than before
+        }
         Self {
-            batches: self.batches,
-            nanos,
+            batches,
+            nanos: if nanos > MAX_NANOS as u128 {
+                MAX_NANOS
+            } else if nanos == 0 {
+                1
+            } else {
+                nanos as u64 // at most 2^50
+            },
         }
     }
 
@@ -191,15 +206,45 @@ impl Law {
         employed: u64,
         limit: Span,
     ) -> u64 {
+        let (fixed, each, scale) = self.pace(speed, margin, link, employed);
+        let time = u128::from((limit - fixed).nanos()) * scale; // < 2^124
+        u64::try_from(time / each).map_or(MAX_BATCHES, |fit| fit.min(MAX_BATCHES))
+    }
+
+    /// The least limit that so many batches fit: [`Law::fitting`] turned round. `None` where no
+    /// limit is long enough.
+    pub fn least_limit(
+        &self,
+        speed: Speed,
+        margin: Margin,
+        link: &Link,
+        employed: u64,
+        batches: u64,
+    ) -> Option<Span> {
+        if batches == 0 {
+            return Some(Span::ZERO);
+        }
+        if batches > MAX_BATCHES {
+            return None;
+        }
+        let (fixed, each, scale) = self.pace(speed, margin, link, employed);
+        // What does not fit 128 bits is beyond 64 once it is divided.
+        let moving = each.checked_mul(batches.into())?.div_ceil(scale);
+        let nanos = u64::try_from(moving).ok()?.checked_add(fixed.nanos())?;
+        Some(Span::from_nanos(nanos))
+    }
+
+    /// What a capacity leaves out of the limit, then what it takes for each batch, in `scale`
+    /// parts of a nanosecond.
+    fn pace(&self, speed: Speed, margin: Margin, link: &Link, employed: u64) -> (Span, u128, u128) {
         let (fixed, ship, margin) = match self.capacity {
             CapacityLaw::Full => (self.fixed(link, employed), self.ship(link), margin),
             CapacityLaw::ComputeOnly => (Span::ZERO, Span::ZERO, Margin::NONE),
         };
         let scale = u128::from(Margin::NONE.ppb()) * u128::from(speed.batches); // < 2^60
-        let time = u128::from((limit - fixed).nanos()) * scale; // < 2^124
         let compute = u128::from(self.passes) * u128::from(speed.nanos); // < 2^60
         let each = compute * u128::from(margin.ppb()) + u128::from(ship.nanos()) * scale; // < 2^125
-        u64::try_from(time / each).map_or(MAX_BATCHES, |fit| fit.min(MAX_BATCHES))
+        (fixed, each, scale)
     }
 
     /// Whether capacities depend on how many workers are employed.
@@ -285,7 +330,32 @@ mod tests {
         check(shared(0), speed(1, 1), Margin::NONE, u64::MAX, MAX_BATCHES);
     }
 
+    /// A speed that a scenario states is a measurement of 1,000,000 s, close to the longest that
+    /// is taken: one four times slower must not become one that is 1.126 times slower.
+    #[test]
+    fn a_long_measurement_stretches_like_a_short_one() {
+        let long = speed(928_000_000, 1_000_000 * 1_000_000_000);
+        assert_eq!(long.stretched(4, 1).time_for(232), Span::from_secs(1));
+        let longest = speed(1, MAX_NANOS);
+        assert_eq!(longest.stretched(4, 1), longest);
+        assert_eq!(speed(3, MAX_NANOS).stretched(100, 1), longest);
+    }
+
     proptest! {
+        #[test]
+        fn stretching_is_what_it_says(
+            batches in 1..=MAX_BATCHES, nanos in 1..=MAX_NANOS, by in 1..10_000_000_u32,
+        ) {
+            let speed = speed(batches, nanos);
+            let stretched = speed.stretched(by, 1_000);
+            let wanted = nanos as f64 / batches as f64 * f64::from(by) / 1e3;
+            let found = stretched.took().nanos() as f64 / stretched.batches() as f64;
+            // A nanosecond of the measurement is lost, and no batch takes longer than the most.
+            let wanted = wanted.min(MAX_NANOS as f64);
+            let off = 2.0 / stretched.batches() as f64 + wanted * 1e-9;
+            prop_assert!((found - wanted).abs() <= off, "{found}, expected {wanted}");
+        }
+
         #[test]
         fn a_capacity_is_the_most_that_fits(
             batches in 1..=MAX_BATCHES, nanos in 1..=MAX_NANOS, passes in 1..=MAX_PASSES,
@@ -308,6 +378,27 @@ mod tests {
         }
 
         #[test]
+        fn a_least_limit_is_where_a_capacity_begins(
+            batches in 1..=MAX_BATCHES, nanos in 1..=MAX_NANOS, ppb: u64, passes in 1..=MAX_PASSES,
+            spans in [0..10_u64.pow(12), 0..10_u64.pow(12), 0..10_u64.pow(9), 0..10_u64.pow(9)],
+            employed in 1..1000_u64, count in 1..=MAX_BATCHES, compute_only: bool,
+        ) {
+            let [transfer, latency, ship, shared] = spans.map(Span::from_nanos);
+            let capacity = if compute_only { CapacityLaw::ComputeOnly } else { CapacityLaw::Full };
+            let law = Law { capacity, passes, shared, ships_each_cycle: true, ..Law::COMPUTE };
+            let (link, speed) = (Link { transfer, latency, ship }, speed(batches, nanos));
+            let margin = Margin::from_ppb(ppb);
+            let fitting = |limit| law.fitting(speed, margin, &link, employed, limit);
+            match law.least_limit(speed, margin, &link, employed, count) {
+                Some(limit) => {
+                    prop_assert!(fitting(limit) >= count);
+                    prop_assert!(fitting(limit - Span::from_nanos(1)) < count);
+                }
+                None => prop_assert!(fitting(Span::from_nanos(u64::MAX)) < count),
+            }
+        }
+
+        #[test]
         fn nothing_overflows(
             batches: u64, nanos: u64, ppb: u64, passes in 1..=MAX_PASSES, spans: [u64; 6],
             employed: u64, count: u64,
@@ -319,6 +410,8 @@ mod tests {
             else { return Ok(()) };
             let fitting = law.fitting(speed, Margin::from_ppb(ppb), &link, employed, limit);
             prop_assert!(fitting <= MAX_BATCHES);
+            let least = law.least_limit(speed, Margin::from_ppb(ppb), &link, employed, fitting);
+            prop_assert!(least.is_some_and(|least| least <= limit));
             let time = law.time(speed, &link, employed, count);
             prop_assert!(time >= law.fixed(&link, employed));
             prop_assert!(speed.batches_in(speed.time_for(count.min(MAX_BATCHES))) >= count.min(MAX_BATCHES));

@@ -46,6 +46,12 @@ pub(crate) enum Command {
     /// Simulate a scenario under every combination of the values of some of its keys
     #[command(after_help = SWEEP_EXAMPLES, allow_negative_numbers = true)]
     Sweep(SweepArgs),
+    /// Say before a run what it will do, what that costs, and what another limit would
+    #[command(after_help = PLAN_EXAMPLES, allow_negative_numbers = true)]
+    Plan(PlanArgs),
+    /// Simulate workers that are given exactly what fits, and count how often they overrun
+    #[command(after_help = RISK_EXAMPLES)]
+    Risk(RiskArgs),
     /// List the scenarios that come with Allot, or print one
     Scenarios(ScenariosArgs),
     /// Solve for a parent process with CBC, which is not thread-safe
@@ -133,6 +139,9 @@ pub(crate) struct ValidateArgs {
     /// Write over results that are in the folder already
     #[arg(long, requires = "out")]
     pub(crate) overwrite: bool,
+    /// Drive every plan through a simulated cycle of 1 s, at true speeds that scatter around s_max
+    #[arg(long)]
+    pub(crate) simulate: bool,
     /// Which plans to print as JSON lines before the table
     #[arg(long, value_enum, default_value_t = Log::Summary)]
     pub(crate) log: Log,
@@ -181,7 +190,7 @@ pub(crate) struct MergeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// A JSON file of recorded runs (an array); `-` is standard input
+    /// A folder that a run wrote, or a JSON file of recorded runs (an array); `-` is standard input
     #[arg(value_name = "PATH")]
     pub(crate) path: PathBuf,
     /// Allocate each problem again and predict that run instead
@@ -193,7 +202,8 @@ pub(crate) struct ReplayArgs {
     /// Add each worker's cycle to the table; JSON lines always have it
     #[arg(long)]
     pub(crate) workers: bool,
-    /// Predict with this calibration instead of the one kept in the project
+    /// Predict with this calibration instead of the one kept in the project, or of the folder's
+    /// own link and model
     #[arg(long, value_name = "FILE", conflicts_with = "fit")]
     pub(crate) calibration: Option<PathBuf>,
     /// Fit a calibration on the runs that pass the outlier rule, write it, and predict with it
@@ -217,6 +227,15 @@ pub(crate) struct RunArgs {
     /// One JSON line for each run instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+    /// Write the tables of all runs into this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "against")]
+    pub(crate) out: Option<PathBuf>,
+    /// Write over results that are in the folder already
+    #[arg(long, requires = "out")]
+    pub(crate) overwrite: bool,
+    /// Write everything that the scheduler was told into the folder too; it is large
+    #[arg(long, requires = "out")]
+    pub(crate) events: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -299,9 +318,121 @@ pub(crate) struct SettingArgs {
 impl ReplicateArgs {
     /// As many as there are processors, if the command line does not say.
     pub(crate) fn threads(&self) -> usize {
-        match self.threads {
-            Some(threads) => threads.get(),
-            None => std::thread::available_parallelism().map_or(1, usize::from),
+        threads(self.threads)
+    }
+}
+
+fn threads(asked: Option<std::num::NonZeroUsize>) -> usize {
+    match asked {
+        Some(threads) => threads.get(),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RiskArgs {
+    /// The workers and links of a scenario; ten workers with the recorded labs' errors if not given
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenario: Option<String>,
+    /// The risks to ask for, separated by commas
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "RISKS",
+        default_value = "0.5,0.2,0.05,0.01"
+    )]
+    pub(crate) risk: Vec<String>,
+    /// Workers to look at, of all runs together, for each risk
+    #[arg(long, value_name = "N", default_value_t = 100_000,
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub(crate) worker_runs: u64,
+    /// The seed of all draws
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Replace a value of the scenario; may be given many times
+    #[arg(long, value_name = "KEY=VALUE", requires = "scenario")]
+    pub(crate) set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
+    /// One JSON line for each risk instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Runs that are simulated at once; as many as there are processors if not given
+    #[arg(long, value_name = "T")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+}
+
+impl RiskArgs {
+    /// As many as there are processors, if the command line does not say.
+    pub(crate) fn threads(&self) -> usize {
+        threads(self.threads)
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// A scenario file, or the name of one that comes with Allot
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenario: String,
+    /// Replace a value of the scenario; may be given many times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
+    /// Who allocates; the scenario's allocator if not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allocator: Option<AllocatorName>,
+    /// So many simulated runs tell the chance of missing the limit; 0 for none
+    #[arg(
+        long,
+        value_name = "R",
+        default_value_t = 100,
+        conflicts_with = "frontier"
+    )]
+    pub(crate) replicates: u32,
+    /// The seed of all draws; the scenario's if not given
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// Runs that are simulated at once; as many as there are processors if not given
+    #[arg(long, value_name = "T")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+    /// The exact trade-off curve over this instead: what each of its values costs
+    #[arg(long, value_enum, value_name = "OVER")]
+    pub(crate) frontier: Option<Over>,
+    /// One JSON line instead of a page; of a frontier, a line for each point
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write the JSON line into this file too
+    #[arg(long, value_name = "FILE", conflicts_with = "frontier")]
+    pub(crate) out: Option<PathBuf>,
+    /// Write over the file if it is there already
+    #[arg(long, requires = "out")]
+    pub(crate) overwrite: bool,
+}
+
+/// What a frontier is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Over {
+    /// The limit
+    Time,
+    /// The least number of employed workers
+    Beta,
+    /// The least batches of an employed worker
+    #[value(name = "s_min")]
+    SMin,
+}
+
+impl PlanArgs {
+    /// What `sim run` would be asked for the same runs.
+    pub(crate) fn run(&self) -> ReplicateArgs {
+        ReplicateArgs {
+            scenario: self.scenario.clone(),
+            set: self.set.clone(),
+            settings: self.settings.clone(),
+            replicates: Some(self.replicates.max(1)),
+            seed: self.seed,
+            allocators: self.allocator.into_iter().collect(),
+            threads: self.threads,
         }
     }
 }
@@ -319,10 +450,32 @@ Examples:
   sim run lab-8 --allocators heuristic,exact
   sim run churn --replicates 200 --against job.replan=static
   sim run mine.toml --against job.risk=0.01 --against job.risk=0.2,job.billing=computed --json
+  sim run lab-8 --replicates 20 --out results/lab && sim replay results/lab
 
 Allocators and --against are arms of one comparison, all with the same draws. Each is compared with
 the first: the paired difference of every figure, its confidence interval and its effect size. With
 --json these are lines with a \"figure\", after the lines of the runs.";
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  sim plan mixed-lab
+  sim plan lab-8 --allocator exact --set fleet.benchmark_error=none --replicates 1000
+  sim plan slow-uplink --frontier time
+  sim plan mine.toml --frontier beta --json
+  sim plan mine.toml --out plan.json
+
+The plan is the first one of the first of the runs that `sim run` would simulate with the same seed:
+speeds, links and the errors of benchmarks are drawn as there. Least limits, least fees and frontiers
+are those of the exact allocator, whoever allocates.";
+
+const RISK_EXAMPLES: &str = "\
+Examples:
+  sim risk
+  sim risk lab-8 --risk 0.05 --worker-runs 20000
+  sim risk mine.toml --risk 0.01,0.02 --json
+
+A worker overruns if it cannot finish all that it was given within its limit. The risk is the chance
+of that before its benchmark's error is drawn. Faults of the scenario are left out.";
 
 const SWEEP_EXAMPLES: &str = "\
 Examples:
@@ -339,7 +492,9 @@ Examples:
   sim replay runs.json --allocator exact
   sim replay runs.json --json
   sim replay runs.json --fit lab.json && sim replay others.json --calibration lab.json
+  sim run lab-8 --out results/lab && sim replay results/lab --workers
 
+Of a folder, each plan of each run is predicted: its cycles in which nobody was missing.
 A prediction reads benchmarks, batches and cycles; never what was measured in the run.";
 
 const SOLVE_EXAMPLES: &str = "\
@@ -367,4 +522,10 @@ Examples:
   sim validate --n-tests 100000 --seed 1
   sim validate --family all --n-tests 1000 --out results/all
   sim validate --n-tests 100000 --shard 2/4 --out results/shard2
-  sim validate --instances mine.jsonl --allocators exact,cbc";
+  sim validate --instances mine.jsonl --allocators exact,cbc
+  sim validate --n-tests 100000 --allocators heuristic,exact --simulate
+
+With --simulate, each worker truly trains s_max batches a second times a lognormal factor of sigma
+0.1: the same for every allocator, and for every number of tests, threads and shards. The makespan
+is the time until the last employed worker has finished all of its batches, not cut off at 1 s;
+such a worker is late, and the cycle missed, when it takes more than 1 s.";

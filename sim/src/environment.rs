@@ -8,16 +8,16 @@ use std::io::{ErrorKind, Read};
 use scenarios::Overrides;
 use scenarios::settings::{DOTENV, Variable, resolve};
 
-use crate::cli::{ReplicateArgs, SettingArgs};
+use crate::cli::SettingArgs;
 use crate::exit::{Exit, Stop};
 
 /// A file of variables that is longer is something else.
 const MOST_BYTES: u64 = 1 << 20;
 
 /// All that is said outside of the scenario.
-pub(crate) fn overrides(args: &ReplicateArgs) -> Result<Overrides, Stop> {
-    let set = Overrides::parse(&args.set).map_err(|error| Stop::new(Exit::Usage, error))?;
-    let (flags, environment, dotenv) = (flags(&args.settings), environment()?, dotenv()?);
+pub(crate) fn overrides(set: &[String], flags: &SettingArgs) -> Result<Overrides, Stop> {
+    let set = Overrides::parse(set).map_err(|error| Stop::new(Exit::Usage, error))?;
+    let (flags, environment, dotenv) = (self::flags(flags), environment()?, dotenv()?);
     resolve(&set, &flags, &environment, dotenv.as_deref())
         .map_err(|lines| Stop::new(Exit::BadInput, lines.join("\nerror: ")))
 }

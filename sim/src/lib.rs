@@ -15,7 +15,9 @@ mod generate;
 mod interrupt;
 mod machine;
 mod merge;
+mod plan;
 mod replay;
+mod risk;
 mod run;
 mod solve;
 mod sweep;
@@ -40,6 +42,8 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Run(args) => run::command(&args),
         Command::Sweep(args) => sweep::command(&args),
+        Command::Plan(args) => plan::command(&args),
+        Command::Risk(args) => risk::command(&args),
         Command::Scenarios(args) => run::scenarios(&args),
         Command::CbcServer => solvers::cbc::serve_stdio()
             .map(|()| Exit::Done)

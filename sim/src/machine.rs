@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -13,20 +13,63 @@ use serde_json::{Map, Value, json};
 /// How often memory is looked at: adding up the pages of a process takes the kernel a while.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
+/// When a command began, on every clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Started {
+    clock: Instant,
+    date: SystemTime,
+    cpu: CpuWatch,
+}
+
+impl Started {
+    pub(crate) fn now() -> Self {
+        Self {
+            clock: Instant::now(),
+            date: SystemTime::now(),
+            cpu: CpuWatch::start(),
+        }
+    }
+
+    pub(crate) fn wall(&self) -> Duration {
+        self.clock.elapsed()
+    }
+
+    pub(crate) fn cpu(&self) -> Duration {
+        self.cpu.elapsed()
+    }
+
+    /// What `run.json` says of every command: enough to run the same again, and what it took.
+    pub(crate) fn record(&self, threads: usize, memory: &MemoryWatch) -> Map<String, Value> {
+        let seconds = |duration: Duration| (duration.as_secs_f64() * 1e3).round() / 1e3;
+        let date = self.date.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let record = json!({
+            "command_line": std::env::args().collect::<Vec<_>>(),
+            "version": env!("CARGO_PKG_VERSION"),
+            "machine": describe(),
+            "threads": threads,
+            "started_unix_s": date.as_secs(),
+            "wall_s": seconds(self.wall()),
+            "cpu_s": seconds(self.cpu()),
+            "peak_memory_bytes": memory.peak(),
+        });
+        record.as_object().cloned().unwrap_or_default()
+    }
+}
+
 /// CPU time from a moment on.
 ///
 /// What the process has on its account when it starts is not ours: a script that compiles us and
 /// then becomes us leaves its children's time behind.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct CpuWatch(Duration);
+struct CpuWatch(Duration);
 
 impl CpuWatch {
-    pub(crate) fn start() -> Self {
+    fn start() -> Self {
         Self(cpu_time())
     }
 
     /// Since the start, of this process and of the children that have ended.
-    pub(crate) fn elapsed(self) -> Duration {
+    fn elapsed(self) -> Duration {
         cpu_time().saturating_sub(self.0)
     }
 }

@@ -33,7 +33,9 @@ pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Stop> {
         let exit = match &error {
             ResultsError::Occupied { .. } => Exit::Usage,
             ResultsError::Io { .. } => Exit::Unfinished,
-            ResultsError::Damaged { .. } | ResultsError::Merge(_) => Exit::BadInput,
+            ResultsError::Damaged { .. }
+            | ResultsError::Unfinished { .. }
+            | ResultsError::Merge(_) => Exit::BadInput,
         };
         Stop::new(exit, error)
     })?;

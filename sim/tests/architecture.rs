@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const FLOORS: [(&str, u32); 6] = [
+const FLOORS: [(&str, u32); 7] = [
     ("scheduler", 0),
     ("solvers", 1),
     ("scenarios", 1),
     ("results", 1),
     ("sim", 2),
+    ("runtime", 2),
     ("benches", 3),
 ];
 

@@ -28,6 +28,9 @@ fn close(found: f64, expected: f64) {
     );
 }
 
+/// What a run says of a figure: so much of so much.
+type Part = dyn Fn(&Value) -> (f64, f64);
+
 /// Some runs end early: a loss is waited for one second only.
 const CHURN: [&str; 10] = [
     "run",
@@ -51,7 +54,7 @@ fn every_figure_is_what_the_runs_say() {
         ours.iter()
             .all(|run| run["arm"] == "exact job.replan=static")
     );
-    let ratio = |runs: &[Value], part: &dyn Fn(&Value) -> (f64, f64)| {
+    let ratio = |runs: &[Value], part: &Part| {
         let sums = runs
             .iter()
             .map(part)
@@ -66,7 +69,7 @@ fn every_figure_is_what_the_runs_say() {
     };
     let missed = |run: &Value| (f64::from(u8::from(run["missed"] == true)), 1.0);
     let all = |run: &Value| (number(run, "cycles_complete"), 60.0);
-    let of_all: [(&str, Box<dyn Fn(&Value) -> (f64, f64)>); 6] = [
+    let of_all: [(&str, Box<Part>); 6] = [
         (
             "fee_per_accepted_batch",
             Box::new(of("fee", &["batches_accepted"])),

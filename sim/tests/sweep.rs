@@ -150,7 +150,7 @@ fn a_bad_combination_is_a_row_with_its_error() {
         "--vary",
         "job.batches=-1,92",
         "--vary",
-        "job.partial=accept,discard",
+        "job.allocator=exact,magic",
         "--json",
     ];
     let run = sim(&args);
@@ -166,7 +166,7 @@ fn a_bad_combination_is_a_row_with_its_error() {
     assert_eq!(errors[2], None);
     assert!(rows[2]["fee"].is_number());
     let error = errors[3].expect("an error");
-    assert!(error.contains("not simulated"), "{error}");
+    assert!(error.contains("no allocator is called"), "{error}");
 
     let unknown = sim(&["sweep", "dab", "--vary", "job.allocator=magic,exact"]);
     unknown.assert_fails(3, "1 of 2 rows could not be simulated");

@@ -9,8 +9,10 @@
 //! the machine.
 
 pub mod cbc;
+pub mod changes;
 mod clock;
 mod exact;
+pub mod frontier;
 mod heuristic;
 mod lp;
 mod rank;

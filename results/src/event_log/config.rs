@@ -1,6 +1,6 @@
 //! A job's configuration as a file has it.
 
-use scheduler::machine::{Billing, Config, Limit, Replan, Waits};
+use scheduler::machine::{Billing, Config, Limit, Partial, Replan, Waits};
 use scheduler::{BenchmarkRule, CapacityLaw, Law, Margin, Margins, Span};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,7 @@ pub(crate) struct ConfigWire {
     law: LawWire,
     margins: MarginsWire,
     replan: ReplanWire,
+    partial: PartialWire,
     billing: BillingWire,
     benchmark: BenchmarkWire,
     expect: u32,
@@ -71,6 +72,13 @@ enum ReplanWire {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+enum PartialWire {
+    Accept,
+    Discard,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum BillingWire {
     Assigned,
     Computed,
@@ -109,6 +117,7 @@ impl From<&Config> for ConfigWire {
             law,
             margins,
             replan,
+            partial,
             billing,
             benchmark,
             expect,
@@ -138,6 +147,10 @@ impl From<&Config> for ConfigWire {
             replan: match replan {
                 Replan::Static => ReplanWire::Static,
                 Replan::Adaptive => ReplanWire::Adaptive,
+            },
+            partial: match partial {
+                Partial::Accept => PartialWire::Accept,
+                Partial::Discard => PartialWire::Discard,
             },
             billing: match billing {
                 Billing::Assigned => BillingWire::Assigned,
@@ -200,6 +213,10 @@ impl TryFrom<ConfigWire> for Config {
             replan: match wire.replan {
                 ReplanWire::Static => Replan::Static,
                 ReplanWire::Adaptive => Replan::Adaptive,
+            },
+            partial: match wire.partial {
+                PartialWire::Accept => Partial::Accept,
+                PartialWire::Discard => Partial::Discard,
             },
             billing: match wire.billing {
                 BillingWire::Assigned => Billing::Assigned,

@@ -52,6 +52,7 @@ pub(super) enum EventWire {
         cycle: u32,
         done: u64,
         took_ns: u64,
+        tail_ns: u64,
     },
     Refused {
         worker: u32,
@@ -160,12 +161,14 @@ impl From<&Event> for EventWire {
                 cycle,
                 done,
                 took,
+                tail,
             } => Self::Trained {
                 worker: worker.get(),
                 epoch: epoch.get(),
                 cycle: cycle.get(),
                 done: *done,
                 took_ns: took.nanos(),
+                tail_ns: tail.nanos(),
             },
             Event::Refused {
                 worker,
@@ -267,12 +270,14 @@ impl TryFrom<EventWire> for Event {
                 cycle,
                 done,
                 took_ns,
+                tail_ns,
             } => Self::Trained {
                 worker: WorkerId::new(worker),
                 epoch: Epoch::new(epoch),
                 cycle: CycleId::new(cycle),
                 done,
                 took: span(took_ns),
+                tail: span(tail_ns),
             },
             EventWire::Refused {
                 worker,

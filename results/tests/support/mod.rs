@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use results::{Chunk, FamilyPlan, Report, RunPlan, Shard, Took, Validation};
+use results::{Chunk, FamilyPlan, Report, RunPlan, Shard, Simulated, Took, Validation};
 use scheduler::{
     Certificate, Cost, Failure, FailureReason, Fee, Infeasible, Outcome, Plan, PlanStatus, Planned,
     Problem, Worker,
@@ -31,6 +31,7 @@ pub(crate) fn plan(families: &[(&str, u64)], shard: Shard) -> RunPlan {
         source: RunPlan::GENERATED.to_owned(),
         families: families.iter().map(family).collect(),
         allocators: ALLOCATORS.map(str::to_owned).to_vec(),
+        simulate: false,
         shard,
         replay: RunPlan::REPLAY_GENERATED.to_owned(),
     }
@@ -171,7 +172,7 @@ pub(crate) fn feed(
             }
             limit -= end - next;
             validation
-                .push(&chunk(&validation, family, next..end))
+                .push(&chunk(&validation, plan, family, next..end))
                 .expect("the disk has space");
             next = end;
         }
@@ -181,14 +182,34 @@ pub(crate) fn feed(
     validation.finish(|_| details).expect("the disk has space")
 }
 
-pub(crate) fn chunk(validation: &Validation, family: usize, tests: std::ops::Range<u64>) -> Chunk {
+pub(crate) fn chunk(
+    validation: &Validation,
+    plan: &RunPlan,
+    family: usize,
+    tests: std::ops::Range<u64>,
+) -> Chunk {
     let mut chunk = Chunk::new(family, tests.start, ALLOCATORS.len(), validation.detail());
     for test in tests {
         let (problem, answers) = answered(family, test);
-        let times = (0..).map(|allocator| took(family, test, allocator));
-        chunk.push(&problem, answers.iter().zip(times));
+        let answer = |(allocator, outcome)| {
+            let simulated = Outcome::planned(outcome).filter(|_| plan.simulate);
+            let simulated = simulated.map(|_| simulated_as(family, test, allocator));
+            (outcome, took(family, test, allocator), simulated)
+        };
+        chunk.push_simulated(&problem, (0..).zip(&answers).map(answer));
     }
     chunk
+}
+
+/// What became of a plan, made up.
+pub(crate) fn simulated_as(family: usize, test: u64, allocator: usize) -> Simulated {
+    let mut random = Random::of(family + 13, test * 3 + allocator as u64);
+    let late_workers = random.below(4);
+    Simulated {
+        makespan_ns: 800_000_000 + random.below(200_000_001) + 100_000_000 * late_workers,
+        missed: late_workers > 0,
+        late_workers,
+    }
 }
 
 /// Asserts that the files which must not depend on how they came about are the same.

@@ -1,6 +1,6 @@
 //! `[job]`, `[benchmark]`, `[waits]`, `[model]`, `[link]`, `[fees]` and `[run]`.
 
-use scheduler::machine::{Billing, Limit, MAX_CYCLES, Replan, Waits};
+use scheduler::machine::{Billing, Limit, MAX_CYCLES, Partial, Replan, Waits};
 use scheduler::{
     BenchmarkRule, CapacityLaw, Fee, MAX_BATCHES, MAX_N, MAX_PASSES, MAX_ROUNDS, MAX_WORKERS, Span,
 };
@@ -43,15 +43,6 @@ pub struct Job {
     pub ships_each_cycle: bool,
     /// So many workers are waited for; `None` for all that are there from the beginning.
     pub expect: Option<u32>,
-}
-
-/// What becomes of a share that was not finished by its limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Partial {
-    /// The worker returns what it has, and that counts.
-    Accept,
-    /// It counts for nothing: the worker sends no result.
-    Discard,
 }
 
 /// The sizes and times of the model.

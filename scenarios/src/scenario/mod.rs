@@ -146,7 +146,7 @@ pub use device::{DEVICES, Device};
 pub use drawn::Drawn;
 pub use faults::{Trouble, Troubles, What};
 pub use fleet::{Luck, Purpose, WorkerSpec};
-pub use job::{Fees, Job, Model, Partial, Run, SharedLink, Training, Weights};
+pub use job::{Fees, Job, Model, Run, SharedLink, Training, Weights};
 pub use overrides::{OverrideError, Overrides, Vary};
 pub use provenance::{Given, Provenance};
 pub(crate) use tree::shown;
@@ -313,6 +313,7 @@ impl Scenario {
             law,
             margins: margins::margins(self),
             replan: job.replan,
+            partial: job.partial,
             billing: job.billing,
             benchmark: self.benchmark,
             expect: u32::try_from(expect.max(1)).unwrap_or(u32::MAX),

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use scheduler::{CapacityLaw, Margin};
+use statrs::distribution::{ContinuousCDF, FisherSnedecor, Gamma};
 
 use super::*;
 use crate::catalogue::{catalogue, named};
@@ -421,6 +422,27 @@ fn margins_are_the_quantiles_of_what_is_drawn() {
     // Cold benchmarks read too slow: they add nothing.
     let cold = "benchmark_error = { cold = 0.5, cold_mean = 1 }\n";
     assert_eq!(margins(cold, "0.05").benchmarked, Margin::NONE);
+}
+
+/// A benchmark is a cycle without jitter; of two cycles the ratio is Fisher's distribution.
+#[test]
+fn margins_of_gamma_jitter_are_its_quantiles() {
+    for (shape, risk) in [(4.0, 0.05), (100.0, 0.05), (2_500.0, 0.01)] {
+        let error = format!("jitter = {{ dist = \"gamma\", shape = {shape} }}\n");
+        let text = GOOD.to_owned() + &error;
+        let found = with(&text, &[&format!("job.risk={risk}")]).expect("valid");
+        let found = found.config().margins;
+        let gamma = Gamma::new(shape, shape).expect("valid");
+        let fisher = FisherSnedecor::new(2.0 * shape, 2.0 * shape).expect("valid");
+        let exact = [
+            gamma.inverse_cdf(1.0 - risk),
+            fisher.inverse_cdf(1.0 - risk),
+        ];
+        for (margin, exact) in [found.benchmarked, found.learnt].into_iter().zip(exact) {
+            let ratio = margin.ppb() as f64 / 1e9 / exact;
+            assert!((ratio - 1.0).abs() < 0.02, "shape {shape}: {ratio}");
+        }
+    }
 }
 
 /// Whether the true speeds, with the scenario's margins, leave room for a plan.

@@ -3,12 +3,12 @@
 
 use std::fmt::{self, Write};
 
-use scheduler::machine::{Billing, Limit, Replan};
+use scheduler::machine::{Billing, Limit, Partial, Replan};
 use scheduler::{CapacityLaw, Span};
 
 use crate::scenario::Scenario;
 use crate::scenario::faults::{Trouble, What};
-use crate::scenario::job::{Fees, Partial};
+use crate::scenario::job::Fees;
 use crate::scenario::unit::{Quantity, Ratio};
 use crate::scenario::worker::Group;
 

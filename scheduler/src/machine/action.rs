@@ -63,6 +63,9 @@ pub enum Action {
         beat: Span,
         /// and after so many batches, whichever comes first.
         beat_batches: u64,
+        /// It times the last so many batches that it does, and says so with its result: a speed
+        /// that changed on the way is known before the next cycle.
+        tail_batches: u64,
         /// When it stops computing, finished or not, to send what it has.
         stop_by: Instant,
         /// When its parameters must have arrived.

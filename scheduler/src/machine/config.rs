@@ -29,6 +29,8 @@ pub struct Config {
     pub margins: Margins,
     /// Whether the plan is made again.
     pub replan: Replan,
+    /// What becomes of a share that was not finished.
+    pub partial: Partial,
     /// What is paid for.
     pub billing: Billing,
     /// How workers are benchmarked.
@@ -66,6 +68,16 @@ pub enum Replan {
     /// Between cycles, when a planned worker is gone or can no longer take its share; and beside
     /// the next cycle when a cheaper plan may have become possible.
     Adaptive,
+}
+
+/// What becomes of a share that was not finished by its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Partial {
+    /// What was done counts.
+    Accept,
+    /// It counts for nothing: not in the average, and not in the bill where what was trained is
+    /// paid for. The worker says how far it came and need not send its parameters.
+    Discard,
 }
 
 /// What is paid for.
@@ -122,6 +134,7 @@ impl Config {
             law: Law::COMPUTE,
             margins: Margins::NONE,
             replan: Replan::Static,
+            partial: Partial::Accept,
             billing: Billing::Assigned,
             benchmark: BenchmarkRule::DEFAULT,
             expect: 1,

@@ -3,8 +3,9 @@
 use super::membership::ignore;
 use super::{
     Action, Billing, CycleId, CycleResult, CycleRow, Departure, Ending, Epoch, Fate, Ignored,
-    LotRow, Phase, PlanId, Record, Replan, Scheduler, WorkerId,
+    LotRow, Partial, Phase, PlanId, Record, Replan, Scheduler, WorkerId,
 };
+use crate::estimate::Between;
 use crate::law::Speed;
 use crate::machine::config::MIN_CYCLE;
 use crate::machine::members::Standing;
@@ -16,6 +17,10 @@ const MISSED_BEATS: u64 = 3;
 /// A beat is at least so long, and at least so many batches take it.
 const LEAST_BEAT: Span = Span::from_millis(500);
 const LEAST_BEAT_BATCHES: u64 = 3;
+/// The end of a share that is timed is at least so long, so that a hiccup does not pass for a
+/// slowdown, and at least so many batches.
+const LEAST_TAIL: Span = Span::from_millis(50);
+const LEAST_TAIL_BATCHES: u64 = 3;
 /// So many late results in a row exclude a worker.
 const MAX_LATES: u8 = 3;
 
@@ -50,14 +55,43 @@ struct Lot {
     /// Between two beats at most so much time and so many batches may pass.
     silence: Span,
     beat_batches: u64,
+    /// So many batches at its end are timed.
+    tail_batches: u64,
     /// Batches that beats spoke of.
     acknowledged: u64,
     claimed: u64,
+    /// Of these, as many as its beats make plausible,
+    believed: u64,
+    /// and of these, as many as count.
     accepted: u64,
     /// None while the result is awaited.
     fate: Option<Fate>,
     closed: Instant,
     computed: Span,
+    tail: Span,
+}
+
+/// What a worker says that it did.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Work {
+    pub(super) done: u64,
+    pub(super) took: Span,
+    pub(super) tail: Span,
+}
+
+impl Lot {
+    /// Between what speeds, in batches once each, it ended; `None` if it does not say.
+    fn ended_with(&self, passes: u64) -> Option<Between> {
+        let done = self.claimed.min(self.assigned);
+        let batches = done.min(self.tail_batches);
+        // One more may have been under way when it stopped.
+        let under_way = u64::from(done < self.assigned);
+        let tail = self.tail.min(self.computed);
+        Some(Between {
+            slowest: Speed::measured(batches.max(1) * passes, tail)?,
+            fastest: Speed::measured((batches + under_way).max(1) * passes, tail)?,
+        })
+    }
 }
 
 impl Cycle {
@@ -121,12 +155,15 @@ impl Scheduler {
                 expected: Span::ZERO,
                 silence: Span::ZERO,
                 beat_batches: 0,
+                tail_batches: 0,
                 acknowledged: 0,
                 claimed: 0,
+                believed: 0,
                 accepted: 0,
                 fate: None,
                 closed: self.now,
                 computed: Span::ZERO,
+                tail: Span::ZERO,
             };
             let Standing::Ready(estimate) = &member.standing else {
                 lot.fate = Some(Fate::Absent);
@@ -141,6 +178,7 @@ impl Scheduler {
             let beat_batches = 2 * (speed.batches_in(beat) / passes).max(LEAST_BEAT_BATCHES);
             lot.expected = law.time(speed, link, employed, share.batches);
             lot.beat_batches = beat_batches;
+            lot.tail_batches = (speed.batches_in(LEAST_TAIL) / passes).max(LEAST_TAIL_BATCHES);
             lot.silence = beat * MISSED_BEATS + one_way; // no beats while parameters travel
             // Nor while data does, where it travels in every cycle.
             let data = law.ship(link) * share.batches;
@@ -149,7 +187,7 @@ impl Scheduler {
                 self.alarms.set(share.worker, first_alarm);
             }
             member.lot = Some(at);
-            member.probing = false;
+            (member.probing, member.checked_since) = (false, None);
             out.push(Action::Train {
                 worker: share.worker,
                 epoch: member.epoch,
@@ -157,6 +195,7 @@ impl Scheduler {
                 batches: share.batches,
                 beat,
                 beat_batches,
+                tail_batches: lot.tail_batches,
                 stop_by: (results_by - one_way).max(self.now),
                 results_by,
             });
@@ -189,24 +228,27 @@ impl Scheduler {
         worker: WorkerId,
         epoch: Epoch,
         cycle: CycleId,
-        done: u64,
-        took: Span,
+        work: Work,
         out: &mut Vec<Action>,
     ) {
         if self.is_ended() {
             return;
         }
-        let now = self.now;
+        let (now, partial) = (self.now, self.config.partial);
         let lot = match self.open_lot(worker, epoch, cycle) {
             Ok(lot) => lot,
             Err(why) => return ignore(worker, epoch, why, out),
         };
         // An honest worker is never more than a beat ahead of its beats.
         let plausible = lot.acknowledged.saturating_add(lot.beat_batches);
-        let accepted = done.min(lot.assigned).min(plausible);
-        (lot.claimed, lot.accepted) = (done, accepted);
-        (lot.computed, lot.closed) = (took, now);
-        lot.fate = Some(if accepted == lot.assigned {
+        let believed = work.done.min(lot.assigned).min(plausible);
+        let accepted = match partial {
+            Partial::Discard if believed < lot.assigned => 0,
+            Partial::Accept | Partial::Discard => believed,
+        };
+        (lot.claimed, lot.believed, lot.accepted) = (work.done, believed, accepted);
+        (lot.computed, lot.tail, lot.closed) = (work.took, work.tail, now);
+        lot.fate = Some(if believed == lot.assigned {
             Fate::Complete
         } else {
             Fate::Truncated
@@ -412,14 +454,15 @@ impl Scheduler {
                 continue;
             };
             let elapsed = lot.closed.since(self.cycle.started);
-            let (batches, took) = match lot.fate {
-                Some(Fate::Complete | Fate::Truncated) if lot.accepted > 0 => {
+            let (batches, took, last) = match lot.fate {
+                Some(Fate::Complete | Fate::Truncated) if lot.believed > 0 => {
                     // All that it did, even where beats are missing for some of it.
-                    (lot.claimed.min(lot.assigned), lot.computed.min(elapsed))
+                    let done = lot.claimed.min(lot.assigned);
+                    (done, lot.computed.min(elapsed), lot.ended_with(passes))
                 }
                 // It did less than one batch, or no more than its beats spoke of.
-                Some(Fate::Complete | Fate::Truncated) => (1, elapsed),
-                Some(Fate::Late) => (lot.acknowledged.max(1), elapsed),
+                Some(Fate::Complete | Fate::Truncated) => (1, elapsed, None),
+                Some(Fate::Late) => (lot.acknowledged.max(1), elapsed, None),
                 Some(Fate::Refused | Fate::Lost | Fate::Absent) | None => continue,
             };
             if lot.fate == Some(Fate::Late) {
@@ -431,7 +474,7 @@ impl Scheduler {
                 member.lates = 0;
             }
             if adaptive && let Some(speed) = Speed::measured(batches * passes, took) {
-                estimate.observe(speed);
+                estimate.observe(speed, last);
             }
         }
         for worker in always_late {

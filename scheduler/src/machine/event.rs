@@ -70,6 +70,9 @@ pub enum Event {
         done: u64,
         /// How long it says it computed.
         took: Span,
+        /// How much of that came after it had done all but the last so many batches, as the
+        /// order asks; all of it if it did no more.
+        tail: Span,
     },
     /// A worker's parameters were refused by the driver: not finite, of a wrong shape, far off.
     Refused {

@@ -4,6 +4,7 @@ use crate::estimate::{Estimate, Rounds};
 use crate::machine::event::Profile;
 use crate::machine::ids::{Epoch, WorkerId};
 use crate::machine::record::Ignored;
+use crate::time::Instant;
 
 #[derive(Debug)]
 pub(crate) struct Member {
@@ -19,6 +20,8 @@ pub(crate) struct Member {
     pub(crate) asked_capacity: u64,
     /// An idle worker that seems slow is measuring again.
     pub(crate) probing: bool,
+    /// Since when it measures again while data travels.
+    pub(crate) checked_since: Option<Instant>,
     /// Results refused, over all its stays.
     pub(crate) refusals: u8,
     /// Late results in a row.
@@ -132,6 +135,7 @@ impl Members {
             lot: None,
             asked_capacity: 0,
             probing: false,
+            checked_since: None,
             refusals: slot.as_ref().map_or(0, |member| member.refusals),
             lates: 0,
         });
@@ -163,6 +167,7 @@ impl Members {
             Standing::Away | Standing::Quarantined => return,
         }
         (member.held, member.share, member.probing) = (0, 0, false);
+        member.checked_since = None;
         member.standing = if for_good {
             Standing::Quarantined
         } else {

@@ -76,6 +76,11 @@ impl Scheduler {
                 Verdict::Settled { speed, noisy } => (speed, rounds.count() as u32, noisy),
             },
             (Standing::Ready(_), Some(speed)) if member.probing => (speed, 1, false),
+            (Standing::Ready(estimate), Some(speed)) if member.checked_since.is_some() => {
+                estimate.check(speed);
+                member.checked_since = None;
+                return self.check(worker, out);
+            }
             (
                 Standing::Benchmarking(_)
                 | Standing::Ready(_)
@@ -167,6 +172,46 @@ impl Scheduler {
                     epoch,
                     batches,
                 });
+            }
+        }
+    }
+
+    /// While data travels, planned workers measure again, round after round: what slows down
+    /// meanwhile is known before the cycle begins.
+    pub(super) fn check(&mut self, worker: WorkerId, out: &mut Vec<Action>) {
+        let travels = match self.phase {
+            Phase::Shipping { .. } => self.config.replan == Replan::Adaptive,
+            Phase::Gathering { .. }
+            | Phase::Planning
+            | Phase::Training { .. }
+            | Phase::Aggregating { .. }
+            | Phase::Paused { .. }
+            | Phase::Ended => false,
+        };
+        let Some(member) = self.members.get_mut(worker).filter(|_| travels) else {
+            return;
+        };
+        let free = member.checked_since.is_none() && !member.probing;
+        if member.is_ready() && member.share > 0 && free {
+            member.checked_since = Some(self.now);
+            let epoch = member.epoch;
+            self.order_benchmark(worker, epoch, out);
+        }
+    }
+
+    /// Of a round that should be over, that it is not says how slow its worker is at least.
+    pub(super) fn look_at_checks(&mut self) {
+        let batches = self.config.benchmark.batches;
+        for share in self.plan.iter().flat_map(|plan| &plan.shares) {
+            let Some(member) = self.members.get_mut(share.worker) else {
+                continue;
+            };
+            let latency = member.profile.link.latency;
+            if let (Some(since), Standing::Ready(estimate)) =
+                (member.checked_since, &mut member.standing)
+                && let Some(speed) = Speed::measured(batches, self.now.since(since) - latency)
+            {
+                estimate.check(speed);
             }
         }
     }

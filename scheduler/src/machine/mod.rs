@@ -46,7 +46,7 @@ mod record;
 mod shipping;
 
 pub use action::{Action, Departure, Ending};
-pub use config::{Billing, Config, ConfigError, Limit, MAX_CYCLES, Replan, Waits};
+pub use config::{Billing, Config, ConfigError, Limit, MAX_CYCLES, Partial, Replan, Waits};
 pub use event::{Event, Profile};
 pub use ids::{CycleId, Epoch, PlanId, WorkerId};
 pub use record::{
@@ -55,7 +55,7 @@ pub use record::{
 
 use crate::time::{Instant, Span};
 use alarms::Alarms;
-use cycle::Cycle;
+use cycle::{Cycle, Work};
 use members::Members;
 use planning::{Adopted, Solving};
 
@@ -205,7 +205,8 @@ impl Scheduler {
                 cycle,
                 done,
                 took,
-            } => self.trained(worker, epoch, cycle, done, took, actions),
+                tail,
+            } => self.trained(worker, epoch, cycle, Work { done, took, tail }, actions),
             Event::Refused {
                 worker,
                 epoch,

@@ -105,6 +105,14 @@ impl Scheduler {
         self.last_solve = self.now.since(solving.since);
         match (self.examine(&solving, choice), solving.required) {
             (Ok(adopted), false) => self.proposal = Some(adopted),
+            (Ok(adopted), true)
+                if solving.trigger == Trigger::Slower
+                    && !self.holds(&adopted)
+                    && self.planned_here() == self.planned() =>
+            {
+                // Shipping for it would take the time that it is to save: the old plan runs on.
+                self.prepare(out);
+            }
             (Ok(adopted), true) => {
                 self.adopt(adopted, out);
                 self.proceed(out);
@@ -228,9 +236,26 @@ impl Scheduler {
         Need::None
     }
 
-    /// Whether every share is in the hands of a worker that can take it in the time there is.
+    /// How long it takes at least until everybody holds its share of a plan.
+    fn shipping_time(&self, plan: &Adopted) -> Span {
+        if self.config.law.ships_each_cycle {
+            return Span::ZERO;
+        }
+        let (mut all, mut longest) = (0, Span::ZERO);
+        for share in &plan.shares {
+            if let Some(member) = self.members.get(share.worker) {
+                let lacking = share.batches.saturating_sub(member.held);
+                all += lacking;
+                longest = longest.max(member.profile.link.ship * lacking);
+            }
+        }
+        longest.max(self.config.law.shared_ship * all)
+    }
+
+    /// Whether every share is in the hands of a worker that can take it in the time there is once
+    /// it holds its data.
     fn holds(&self, plan: &Adopted) -> bool {
-        let limit = self.cycle_limit(Span::ZERO);
+        let limit = self.cycle_limit(self.shipping_time(plan));
         let employed = plan.row.capacities_for;
         plan.shares.iter().all(|share| {
             let member = self.members.get(share.worker);
@@ -306,8 +331,25 @@ impl Scheduler {
         let shares = self.plan.iter().flat_map(|plan| &plan.shares);
         let members = shares.filter_map(|share| self.members.get(share.worker));
         let held: u64 = members.map(|member| member.held).sum();
-        let lacking = self.config.batches.saturating_sub(held);
+        let lacking = self.config.batches.saturating_sub(held) + self.excess();
         self.last_solve + self.config.law.shared_ship * lacking
+    }
+
+    /// Batches of the present plan that are in the hands of workers that cannot take them in
+    /// time: so many must change hands at least.
+    fn excess(&self) -> u64 {
+        let Some(plan) = &self.plan else {
+            return 0;
+        };
+        let limit = self.cycle_limit(Span::ZERO);
+        let excess = |share: &Share| {
+            let member = self.members.get(share.worker)?;
+            let estimate = member.estimate()?;
+            let keep = estimate.keep(&self.config.margins);
+            let capacity = self.capacity(member, estimate, keep, plan.row.capacities_for, limit);
+            Some(share.batches.saturating_sub(capacity))
+        };
+        plan.shares.iter().filter_map(excess).sum()
     }
 
     fn capacity(

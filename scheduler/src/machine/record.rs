@@ -182,7 +182,8 @@ pub struct LotRow {
     pub assigned: u64,
     /// Batches that it said it did.
     pub claimed: u64,
-    /// Batches that count. The rest of the share is lost.
+    /// Batches that count. The rest of the share is lost: all of it where it was not finished and
+    /// unfinished shares are discarded.
     pub accepted: u64,
     /// What it is paid for a batch.
     pub fee: Fee,

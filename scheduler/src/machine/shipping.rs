@@ -49,6 +49,11 @@ impl Scheduler {
             waiting,
             batches,
         };
+        let shares = self.plan.iter().flat_map(|plan| &plan.shares);
+        let planned: Vec<_> = shares.map(|share| share.worker).collect();
+        for worker in planned {
+            self.check(worker, out);
+        }
     }
 
     pub(super) fn shipped(
@@ -90,7 +95,8 @@ impl Scheduler {
                 batches,
             }));
         }
-        // Workers may have been lost meanwhile: looks at everything again.
+        self.look_at_checks();
+        // Workers may have been lost or have slowed down meanwhile: looks at everything again.
         self.proceed(out);
     }
 

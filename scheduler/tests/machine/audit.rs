@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use scheduler::machine::{
-    Action, Billing, Config, CycleId, CycleRow, Ending, Epoch, Event, Fate, LotRow, PlanId, Record,
-    Scheduler, Totals, WorkerId,
+    Action, Billing, Config, CycleId, CycleRow, Ending, Epoch, Event, Fate, LotRow, Partial,
+    PlanId, Record, Scheduler, Totals, WorkerId,
 };
 use scheduler::{Cost, Instant};
 
@@ -173,6 +173,8 @@ impl Audited {
             } => {
                 assert_eq!(*cycle, self.cycle);
                 assert!(0 < *batches && *batches <= self.orders[worker]);
+                let whole = *batches == self.orders[worker];
+                assert!(whole || self.config.partial == Partial::Accept);
                 let again = self.accepted.insert(*worker, *batches);
                 assert_eq!(again, None, "one result a worker and cycle");
             }

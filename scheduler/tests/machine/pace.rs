@@ -61,12 +61,14 @@ fn run(workers: u32, cycles: u32, replan: Replan) -> (u64, f64) {
                         continue;
                     }
                     let took = Span::from_millis(10 * done);
+                    let tail = Span::from_millis(10 * done.min(5));
                     inbox.push_back(Event::Trained {
                         worker,
                         epoch,
                         cycle,
                         done,
                         took,
+                        tail,
                     });
                 }
                 if cycle.get().is_multiple_of(2) {

@@ -4,8 +4,8 @@ use crate::audit::Audited;
 use crate::toy::{Allocator, answer, greedy, profile};
 use proptest::prelude::*;
 use scheduler::machine::{
-    Action, Billing, Config, CycleId, Departure, Epoch, Event, Limit, PlanId, Record, Replan,
-    WorkerId,
+    Action, Billing, Config, CycleId, Departure, Epoch, Event, Limit, Partial, PlanId, Record,
+    Replan, WorkerId,
 };
 use scheduler::{CapacityLaw, Law, Margin, Margins, Span};
 
@@ -127,8 +127,8 @@ fn configs() -> impl Strategy<Value = Config> {
     ];
     let demand = (1..100_u64, 0..12_u64, 0..4_u64, 1..6_u32, 1..4_u32);
     let law = (0..60_u64, 0..60_u64, 1..3_u32, any::<[bool; 2]>());
-    (limit, demand, law, any::<[bool; 4]>(), 1..4_u8).prop_map(
-        |(limit, (batches, s_min, beta, cycles, expect), law, [a, b, c, d], rounds)| {
+    (limit, demand, law, any::<[bool; 5]>(), 1..4_u8).prop_map(
+        |(limit, (batches, s_min, beta, cycles, expect), law, [a, b, c, d, e], rounds)| {
             let mut config = Config::new(batches, cycles, limit);
             (config.s_min, config.beta, config.expect) = (s_min, beta, expect);
             let (own, shared, passes, [compute_only, each_cycle]) = law;
@@ -149,6 +149,7 @@ fn configs() -> impl Strategy<Value = Config> {
             } else {
                 Billing::Computed
             };
+            config.partial = if e { Partial::Accept } else { Partial::Discard };
             if c {
                 config.margins = Margins {
                     benchmarked: Margin::lognormal(50_000, 200_000),
@@ -265,6 +266,7 @@ impl Chaos {
                 cycle,
                 done: batches,
                 took: Span::from_millis(millis * batches),
+                tail: Span::from_millis(millis * batches.min(5)),
             },
             Action::Train {
                 worker,
@@ -322,6 +324,7 @@ impl Chaos {
             cycle,
             done,
             took,
+            tail: took / 3,
         });
     }
 

@@ -3,10 +3,10 @@
 use crate::audit::Audited;
 use crate::toy::{Allocator, Fate, Toy, World, at, job, profile};
 use scheduler::machine::{
-    Action, Billing, Config, CycleId, CycleResult, Epoch, Event, Limit, Profile, Record, Replan,
-    Trigger, WorkerId,
+    Action, Billing, Config, CycleId, CycleResult, Epoch, Event, Limit, Partial, Profile, Record,
+    Replan, Trigger, WorkerId,
 };
-use scheduler::{Law, Link, Span};
+use scheduler::{Law, Link, Margins, Span};
 
 fn toy(millis: u64, fee: u64, fates: &[Fate]) -> Toy {
     Toy {
@@ -111,6 +111,16 @@ fn a_straggler_returns_what_it_has() {
         ..assigned.clone()
     };
     check(computed, &slows, "ttt completed lost=75 cost=525");
+    // Unfinished shares are discarded, and not paid where what was trained is.
+    for (billing, cost) in [(Billing::Assigned, 750), (Billing::Computed, 300)] {
+        let discards = Config {
+            partial: Partial::Discard,
+            billing,
+            ..assigned.clone()
+        };
+        let expected = format!("ttt completed lost=150 cost={cost}");
+        check(discards, &slows, &expected);
+    }
     // 25 at most is believed at once, and a third helps out.
     let mut three = slows.clone();
     three.push(toy(20, 5, &[]));
@@ -123,6 +133,44 @@ fn a_straggler_returns_what_it_has() {
         plans(&run),
         [(1, Trigger::First, 2), (2, Trigger::Slower, 3)]
     );
+}
+
+#[test]
+fn a_plan_whose_shipping_takes_the_time_that_is_left_is_not_taken() {
+    let mut three = two([&[], &[Fate::Takes(150, 40)]]);
+    three.push(toy(20, 5, &[]));
+    let plans_at = |shipping_millis: u64, expected: &str| {
+        let max_time = Span::from_secs(3);
+        let mut config = Config {
+            expect: 3,
+            limit: Limit::Job {
+                max_time,
+                counts_setup: false,
+            },
+            ..adaptive(job(150, 3, 3))
+        };
+        config.margins = Margins::NONE;
+        config.law.shared_ship = Span::from_millis(shipping_millis);
+        plans(&check(config, &three, expected)).len()
+    };
+    // 25 batches are to change hands: half a second of the two that are left. The allocator takes
+    // a millisecond each time, so that the other worker lacks a batch as well.
+    assert_eq!(plans_at(20, "ttt completed lost=79 cost=750"), 1);
+    assert_eq!(plans_at(1, "tcc completed lost=25 cost=870"), 2);
+}
+
+#[test]
+fn a_slowdown_while_data_travels_is_known_before_the_cycle() {
+    let mut three = two([&[], &[Fate::Takes(30, 40)]]);
+    three.push(toy(10, 5, &[]));
+    let mut config = Config {
+        expect: 3,
+        ..adaptive(job(150, 3, 2))
+    };
+    config.benchmark.batches = 2; // 20 ms, then 100 ms of shipping
+    let run = check(config, &three, "ccc completed lost=0 cost=900");
+    let expected = [(1, Trigger::First, 2), (1, Trigger::Slower, 3)];
+    assert_eq!(plans(&run)[..2], expected);
 }
 
 #[test]
@@ -486,6 +534,7 @@ fn claims_are_worth_their_beats() {
             cycle,
             done,
             took,
+            tail: took,
         };
         let actions = audited.step(at(1_200), trained.clone());
         assert!(

@@ -307,6 +307,7 @@ impl World {
                 batches,
                 beat,
                 beat_batches,
+                tail_batches,
                 stop_by,
                 ..
             } => {
@@ -346,6 +347,7 @@ impl World {
                         cycle,
                         done,
                         took,
+                        tail: Span::from_millis(pace * done.min(tail_batches)),
                     }
                 };
                 self.send_at(self.now + took, Some(worker), event);

@@ -2,8 +2,10 @@
 //!
 //! A prediction sees a run's [`Job`](scenarios::recorded::Job) and a calibration, and nothing
 //! that was measured in the run: with the calibration kept in the project it is the same whether
-//! the file holds measurements or not.
+//! the file holds measurements or not. Of a folder that a run wrote, each plan is predicted with
+//! what was known when it was made, and with the overheads of the job's own link and model.
 
+mod folder;
 mod line;
 mod table;
 
@@ -22,11 +24,17 @@ use crate::exit::{Exit, Stop};
 use crate::solve::{is_our_bug, shown};
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
-    let (runs, mut exit) = read(args)?;
+    let (runs, own, mut exit) = if args.path.is_dir() {
+        let folder = folder::read(&args.path)?;
+        (folder.runs, Some(folder.calibration), Exit::Done)
+    } else {
+        let (runs, exit) = read(args)?;
+        (runs, None, exit)
+    };
     if runs.is_empty() {
         return Ok(exit);
     }
-    let (calibration, source) = calibration(args, &runs)?;
+    let (calibration, source) = calibration(args, &runs, own)?;
     let left_out = if args.loo {
         leave_one_out(&runs).map_err(|error| unfit(args, &error))?
     } else {
@@ -139,11 +147,6 @@ fn over_cycles(cost: Cost, cycles: u64) -> Cost {
 fn read(args: &ReplayArgs) -> Result<(Vec<RecordedRun>, Exit), Stop> {
     let path = shown(&args.path);
     let bad = |message: String| Stop::new(Exit::BadInput, message);
-    if args.path.is_dir() {
-        return Err(bad(format!(
-            "{path} is a folder: run folders cannot be replayed yet, name a JSON file of recorded runs"
-        )));
-    }
     let text = text(&args.path).map_err(|error| {
         bad(format!(
             "cannot read {path}: {error}; name a JSON file of recorded runs, or - for standard input"
@@ -175,8 +178,12 @@ fn text(path: &Path) -> io::Result<Vec<u8>> {
     fs::read(path)
 }
 
-/// The calibration to predict with, and where it comes from.
-fn calibration(args: &ReplayArgs, runs: &[RecordedRun]) -> Result<(Calibration, String), Stop> {
+/// The calibration to predict with, and where it comes from. A folder has its `own`.
+fn calibration(
+    args: &ReplayArgs,
+    runs: &[RecordedRun],
+    own: Option<Calibration>,
+) -> Result<(Calibration, String), Stop> {
     if let Some(out) = &args.fit {
         if let (Ok(from), Ok(to)) = (args.path.canonicalize(), out.canonicalize())
             && from == to
@@ -212,6 +219,10 @@ fn calibration(args: &ReplayArgs, runs: &[RecordedRun]) -> Result<(Calibration, 
         let text = fs::read(path).map_err(|error| bad(error.to_string()))?;
         let read = Calibration::read(&text).map_err(|error| bad(error.to_string()))?;
         return Ok((read, path.display().to_string()));
+    }
+    if let Some(own) = own {
+        let source = "the job's own link and model, as the scheduler was told".to_owned();
+        return Ok((own, source));
     }
     let source = "lab-100mbit, kept in the project".to_owned();
     Ok((Calibration::lab_100mbit(), source))

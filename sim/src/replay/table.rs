@@ -37,12 +37,13 @@ pub(super) fn render(
 
 /// The recorded allocation: measured and predicted.
 fn rows(text: &mut String, replays: &[Replay<'_>]) {
+    let wide = id_width(replays);
     let with_left_out = replays.iter().any(|replay| replay.left_out.is_some());
     let left_out = if with_left_out { "left out %" } else { "" };
     say(
         text,
         format_args!(
-            "{:>8}{:>8}{:>10}{:>12}{:>10}{:>12}{:>13}{:>9}{left_out:>12}",
+            "{:>wide$}{:>8}{:>10}{:>12}{:>10}{:>12}{:>13}{:>9}{left_out:>12}",
             "run",
             "cycles",
             "employed",
@@ -60,8 +61,8 @@ fn rows(text: &mut String, replays: &[Replay<'_>]) {
         say(
             text,
             format_args!(
-                "{:>8}{:>8}{:>10}{:>12}{:>10}{:>12}{:>13}{:>9}{:>12}{}",
-                run.id,
+                "{:>wide$}{:>8}{:>10}{:>12}{:>10}{:>12}{:>13}{:>9}{:>12}{}",
+                id(replay),
                 run.job.cycles,
                 plan.workers_employed(),
                 plan.cost,
@@ -82,10 +83,11 @@ fn rows(text: &mut String, replays: &[Replay<'_>]) {
 
 /// The recorded allocation beside another: fees, and predicted times of both.
 fn other_rows(text: &mut String, replays: &[Replay<'_>]) {
+    let wide = id_width(replays);
     say(
         text,
         format_args!(
-            "{:>8}{:>8} |{:>10}{:>12}{:>12}{:>13} |{:>10}{:>12}{:>13}{:>9}{:>9}",
+            "{:>wide$}{:>8} |{:>10}{:>12}{:>12}{:>13} |{:>10}{:>12}{:>13}{:>9}{:>9}",
             "",
             "",
             "recorded",
@@ -102,7 +104,7 @@ fn other_rows(text: &mut String, replays: &[Replay<'_>]) {
     say(
         text,
         format_args!(
-            "{:>8}{:>8} |{:>10}{:>12}{:>12}{:>13} |{:>10}{:>12}{:>13}{:>9}{:>9}",
+            "{:>wide$}{:>8} |{:>10}{:>12}{:>12}{:>13} |{:>10}{:>12}{:>13}{:>9}{:>9}",
             "run",
             "cycles",
             "employed",
@@ -121,8 +123,8 @@ fn other_rows(text: &mut String, replays: &[Replay<'_>]) {
         let Some(other) = &replay.other else { continue };
         let (run, recorded) = (replay.run, replay.recorded_plan());
         let head = format!(
-            "{:>8}{:>8} |{:>10}{:>12}{:>12}{:>13} |",
-            run.id,
+            "{:>wide$}{:>8} |{:>10}{:>12}{:>12}{:>13} |",
+            id(replay),
             run.job.cycles,
             recorded.workers_employed(),
             recorded.cost,
@@ -184,6 +186,17 @@ impl Sum {
     }
 }
 
+/// A run's identity, which is JSON, as a person reads it.
+fn id<'a>(replay: &Replay<'a>) -> &'a str {
+    replay.run.id.trim_matches('"')
+}
+
+/// As wide as the longest id.
+fn id_width(replays: &[Replay<'_>]) -> usize {
+    let widths = replays.iter().map(|replay| id(replay).chars().count());
+    widths.max().unwrap_or(0).max(8)
+}
+
 fn name(replays: &[Replay<'_>]) -> &'static str {
     let mut others = replays.iter().filter_map(|replay| replay.other.as_ref());
     others.next().map_or("", |other| other.allocator)
@@ -191,10 +204,11 @@ fn name(replays: &[Replay<'_>]) -> &'static str {
 
 /// Each employed worker's computing time in a cycle of the allocation that was asked for.
 fn worker_rows(text: &mut String, replays: &[Replay<'_>]) {
+    let wide = id_width(replays);
     say(
         text,
         format_args!(
-            "\n{:>8}  {:<16}{:>10}{:>14}{:>13}{:>12}{:>9}",
+            "\n{:>wide$}  {:<16}{:>10}{:>14}{:>13}{:>12}{:>9}",
             "run", "worker", "batches", "benchmark/s", "predicted s", "recorded s", "error %"
         ),
     );
@@ -210,8 +224,8 @@ fn worker_rows(text: &mut String, replays: &[Replay<'_>]) {
             say(
                 text,
                 format_args!(
-                    "{:>8}  {:<16}{batches:>10}{:>14.1}{:>13.3}{:>12}{:>9}",
-                    replay.run.id,
+                    "{:>wide$}  {:<16}{batches:>10}{:>14.1}{:>13.3}{:>12}{:>9}",
+                    id(replay),
                     replay.run.names[worker],
                     replay.run.job.speeds[worker].per_second_f64(),
                     predicted.seconds_f64(),
@@ -284,7 +298,7 @@ fn totals(text: &mut String, replays: &[Replay<'_>]) {
         .map(|replay| {
             format!(
                 "run {} ({:.3})",
-                replay.run.id,
+                id(replay),
                 replay.run.job.benchmark_ratio()
             )
         })

@@ -5,11 +5,13 @@
 //! recorded runs (`sim replay`), better than sharing it fairly does.
 
 use scenarios::Scenario;
-use scenarios::scenario::{Jitter, Partial, What, WorkerSpec};
+use scenarios::scenario::{self, What, WorkerSpec};
 use scheduler::machine::Config;
 use scheduler::{Instant, Span};
 
-use crate::world::{BenchmarkModel, Fault, PipeModel, Renewal, Service, Way, WorkerModel, World};
+use crate::world::{
+    BenchmarkModel, Fault, Jitter, PipeModel, Renewal, Service, Way, WorkerModel, World,
+};
 
 /// A mean time so long that what it is of does not happen.
 const NEVER: Span = Span::from_secs(1_000_000_000);
@@ -21,34 +23,24 @@ pub(crate) struct Conversion {
 }
 
 impl Conversion {
-    /// Refuses what the world has no model for.
-    pub(super) fn new(scenario: Scenario) -> Result<Self, String> {
-        if scenario.job().partial == Partial::Discard {
-            return Err("job.partial = \"discard\" is not simulated, expected \"accept\"".into());
-        }
-        let is_gamma = |jitter| matches!(jitter, Jitter::Gamma(_));
-        if let Some(group) = scenario
-            .groups()
-            .iter()
-            .find(|group| is_gamma(group.jitter))
-        {
-            return Err(format!(
-                "the jitter of {} is a gamma distribution, which is not simulated, expected lognormal",
-                group.name
-            ));
-        }
-        Ok(Self {
+    pub(super) fn new(scenario: Scenario) -> Self {
+        Self {
             config: scenario.config(),
             scenario,
-        })
+        }
     }
 
-    pub(super) fn scenario(&self) -> &Scenario {
+    pub(crate) fn scenario(&self) -> &Scenario {
         &self.scenario
     }
 
+    /// What the scheduler is told of the job.
+    pub(super) const fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// The world of one replicate.
-    pub(super) fn world(&self, seed: u64, replicate: u64) -> World {
+    pub(crate) fn world(&self, seed: u64, replicate: u64) -> World {
         let (model, link) = (self.scenario.model(), self.scenario.link());
         let fleet = self.scenario.fleet(seed, replicate);
         let mut workers: Vec<WorkerModel> = fleet.iter().map(|spec| self.worker(spec)).collect();
@@ -113,8 +105,9 @@ impl Conversion {
                 ..BenchmarkModel::default()
             },
             jitter: match spec.jitter {
-                Jitter::Lognormal(sigma) => sigma.as_f64(),
-                Jitter::None | Jitter::Gamma(_) => 0.0,
+                scenario::Jitter::None => Jitter::None,
+                scenario::Jitter::Lognormal(sigma) => Jitter::Lognormal(sigma.as_f64()),
+                scenario::Jitter::Gamma(shape) => Jitter::Gamma(shape.as_f64()),
             },
             drift: spec.drift.as_f64(),
             way,

@@ -6,23 +6,27 @@ mod arm;
 mod compare;
 mod convert;
 pub(crate) mod figures;
+mod ordered;
 mod report;
 mod setting;
 mod simulate;
-
-use std::sync::atomic::AtomicBool;
+mod tables;
 
 use crate::cli::{RunArgs, ScenariosArgs};
 use crate::environment;
 use crate::exit::{Exit, Stop};
+use crate::interrupt::stop_on_ctrl_c;
+use crate::machine::{MemoryWatch, Started};
 use crate::terminal;
+pub(crate) use convert::Conversion;
 pub(crate) use report::given;
 pub(crate) use setting::{Setting, Source};
 pub(crate) use simulate::{Run, Runs, in_parallel, simulate};
 
 /// The sub-command.
 pub(crate) fn command(args: &RunArgs) -> Result<Exit, Stop> {
-    let overrides = environment::overrides(&args.of)?;
+    let started = Started::now();
+    let overrides = environment::overrides(&args.of.set, &args.of.settings)?;
     let source = Source::open(&args.of.scenario)?;
     let settings = arm::settings(&source, &overrides, args)?;
     let threads = args.of.threads();
@@ -34,17 +38,36 @@ pub(crate) fn command(args: &RunArgs) -> Result<Exit, Stop> {
         settings[0].seed, settings[0].replicates, args.of.scenario
     );
 
-    let all: Vec<&Setting> = settings.iter().collect();
-    let simulated = simulate(&all, threads, &AtomicBool::new(false), |_, runs| runs);
-    let simulated = simulated.into_iter().flatten().collect();
-    let arms = arm::arms(&settings, simulated, &args.against);
-    let text = if args.json {
+    let out = tables::open(args, &settings[0])?;
+    let stop = stop_on_ctrl_c("replicates")?;
+    let memory = MemoryWatch::start();
+    let simulated = tables::simulate(&settings, threads, out, &stop).map_err(tables::unfinished)?;
+    let finished = simulated.finished;
+    let arms = arm::arms(&settings, simulated.runs, &args.against);
+    let mut text = if args.json {
         eprint!("{}", given(&settings[0], |_| true));
         report::lines(&arms) + &compare::lines(&arms)
     } else {
         report::table(&arms, terminal::is_bold())
     };
+    if let Some((folder, dir)) = simulated.folder.zip(args.out.as_ref()) {
+        let details = || {
+            let mut details = started.record(threads, &memory);
+            details.insert("set".to_owned(), args.of.set.clone().into());
+            details
+        };
+        folder.finish(details).map_err(tables::unfinished)?;
+        if !args.json {
+            text += &format!("\ntables: {}\n", dir.display());
+        }
+    }
     terminal::print(&text)?;
+    if finished < settings[0].replicates {
+        let (total, kept) = (settings[0].replicates, args.out.is_some());
+        let kept = if kept { " and kept" } else { "" };
+        eprintln!("interrupted: {finished} of {total} replicates are finished{kept}");
+        return Ok(Exit::Interrupted);
+    }
     Ok(Exit::Done)
 }
 

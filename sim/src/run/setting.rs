@@ -42,6 +42,13 @@ impl Source {
             text,
         })
     }
+
+    /// The scenario, ready to be simulated, whoever allocates.
+    pub(crate) fn conversion(&self, overrides: &Overrides) -> Result<Conversion, Vec<String>> {
+        let scenario = Scenario::parse(&self.file, &self.text, overrides)
+            .map_err(|errors| errors.lines().to_vec())?;
+        Ok(Conversion::new(scenario))
+    }
 }
 
 /// A scenario that can be simulated, and how.
@@ -77,7 +84,7 @@ impl Setting {
             replicates: args.replicates.unwrap_or(scenario.run().replicates) as usize,
             allocators,
             provenance,
-            conversion: Conversion::new(scenario).map_err(wrong)?,
+            conversion: Conversion::new(scenario),
         })
     }
 

@@ -10,10 +10,11 @@ use std::thread;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use scheduler::machine::{CycleResult, Record};
+use scheduler::{Family, Instant};
 use solvers::{Allocator, AllocatorName, Exact, Host};
 
 use super::setting::Setting;
-use crate::world::{self, CycleTruth, RunTotals};
+use crate::world::{self, CycleTruth, Log, RunTotals, World};
 
 /// The runs of a setting, by allocator, then by replicate.
 pub(crate) type Runs = Vec<Vec<Run>>;
@@ -154,7 +155,7 @@ impl<R> Default for Slot<R> {
 }
 
 /// An allocator is made once a thread: some start processes.
-type Solvers = Vec<(AllocatorName, Box<dyn Allocator>)>;
+pub(super) type Solvers = Vec<(AllocatorName, Box<dyn Allocator>)>;
 
 /// One replicate under every allocator.
 fn replicate_of(
@@ -165,31 +166,56 @@ fn replicate_of(
 ) -> Vec<Run> {
     let world = setting.conversion.world(setting.seed, replicate);
     let run = |name: &AllocatorName| {
-        let known = solvers.iter().position(|(known, _)| known == name);
-        let at = known.unwrap_or_else(|| {
-            solvers.push((*name, name.create(&Host::default())));
-            solvers.len() - 1
-        });
-        let solver = &mut solvers[at].1;
-        let (mut judged, mut exact) = (Judged::default(), Exact::default());
-        // A cycle is judged just after its row was given.
-        let is_complete = Cell::new(false);
-        let totals = world::run_judged(
-            &world,
-            setting.seed,
-            replicate,
-            &mut |family| family.cheapest(|problem| solver.measure(problem).outcome),
-            &mut |_, record| {
-                if let Record::Cycle(row) = record {
-                    is_complete.set(row.result == CycleResult::Complete);
-                }
-            },
-            &mut |truth| judged.add(truth, is_complete.get(), &mut exact),
-        );
+        let place = (setting.seed, replicate);
+        let run = run_of(&world, place, solver(*name, solvers), &mut |_, _| {}, None);
         progress.inc(1);
-        Run { totals, judged }
+        run
     };
     setting.allocators.iter().map(run).collect()
+}
+
+/// The thread's own allocator of this name.
+pub(super) fn solver(name: AllocatorName, solvers: &mut Solvers) -> &mut dyn Allocator {
+    let known = solvers.iter().position(|(known, _)| *known == name);
+    let at = known.unwrap_or_else(|| {
+        solvers.push((name, name.create(&Host::default())));
+        solvers.len() - 1
+    });
+    solvers[at].1.as_mut()
+}
+
+/// One run of a world, of a seed and a replicate; `sink` gets the rows, `log` the events.
+pub(super) fn run_of(
+    world: &World,
+    (seed, replicate): (u64, u64),
+    solver: &mut dyn Allocator,
+    sink: &mut dyn FnMut(Instant, &Record),
+    log: Option<Log<'_>>,
+) -> Run {
+    let (mut judged, mut exact) = (Judged::default(), Exact::default());
+    // A cycle is judged just after its row was given.
+    let is_complete = Cell::new(false);
+    let mut allocate = |family: &Family| family.cheapest(|problem| solver.measure(problem).outcome);
+    let mut sink = |at: Instant, record: &Record| {
+        if let Record::Cycle(row) = record {
+            is_complete.set(row.result == CycleResult::Complete);
+        }
+        sink(at, record);
+    };
+    let mut judge = |truth: &CycleTruth| judged.add(truth, is_complete.get(), &mut exact);
+    let totals = match log {
+        None => world::run_judged(world, seed, replicate, &mut allocate, &mut sink, &mut judge),
+        Some(log) => world::run_logged(
+            world,
+            seed,
+            replicate,
+            &mut allocate,
+            &mut sink,
+            &mut judge,
+            log,
+        ),
+    };
+    Run { totals, judged }
 }
 
 /// From by replicate in any order to by allocator.

@@ -28,7 +28,7 @@ const MOST_COMBINATIONS: usize = 100_000;
 
 /// The sub-command.
 pub(crate) fn command(args: &SweepArgs) -> Result<Exit, Stop> {
-    let overrides = environment::overrides(&args.of)?;
+    let overrides = environment::overrides(&args.of.set, &args.of.settings)?;
     let varied = varied(&args.vary)?;
     let source = Source::open(&args.of.scenario)?;
     let file = match &args.out {

@@ -12,14 +12,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use results::{Chunk, Detail, ResultsError, Took, Validation};
-use scheduler::Problem;
+use results::{Chunk, Detail, ResultsError, Simulated, Took, Validation};
+use scheduler::{Plan, Problem};
 use solvers::{Allocator, Measured};
 
 use super::Job;
 use super::log;
 use super::source::{Batch, Source};
 use crate::cli::Log;
+use crate::world::OneCycle;
 
 /// Batches of each thread that may be solved ahead of the next to be taken in.
 const WINDOW: u64 = 32;
@@ -114,6 +115,9 @@ fn take_in(
 /// One thread's allocators.
 struct Worker<'a> {
     allocators: Vec<Box<dyn Allocator>>,
+    /// If plans are simulated.
+    cycle: Option<OneCycle>,
+    seed: u64,
     families: Vec<&'a str>,
     detail: Detail,
     watch: &'a Watch<'a>,
@@ -131,6 +135,8 @@ impl<'a> Worker<'a> {
                 .iter()
                 .map(|name| name.create(&job.host))
                 .collect(),
+            cycle: job.plan.simulate.then(OneCycle::new),
+            seed: job.plan.seed,
             families: families.map(|family| family.name.as_str()).collect(),
             detail,
             watch,
@@ -161,15 +167,11 @@ impl<'a> Worker<'a> {
                 assert_eq!(measured.len(), group.len(), "every problem has an answer");
                 answers.push(measured.into_iter());
             }
-            let each = start.elapsed() / group.len() as u32;
-            let in_time = GROUP_TIME.as_nanos() / each.as_nanos().max(1);
-            self.group = usize::try_from(in_time)
-                .unwrap_or(MAX_GROUP)
-                .clamp(1, MAX_GROUP);
             for problem in &group {
                 let answers: Vec<Measured> =
                     answers.iter_mut().filter_map(Iterator::next).collect();
                 let test = solved.chunk.next_test();
+                self.draw(batch.family, test, problem);
                 for (allocator, answer) in self.allocators.iter().zip(&answers) {
                     self.library_cpu += answer.library_cpu;
                     let (family, name) = (self.families[batch.family], allocator.name());
@@ -182,13 +184,38 @@ impl<'a> Worker<'a> {
                         &answer.outcome,
                     );
                 }
-                let answers = answers
-                    .iter()
-                    .map(|a| (&a.outcome, Took::new(a.wall, a.library_cpu)));
-                solved.chunk.push(problem, answers);
+                let answers = answers.iter().map(|answer| {
+                    let plan = answer.outcome.planned().map(|planned| &planned.plan);
+                    let simulated = plan.and_then(|plan| self.simulate(problem, plan));
+                    let took = Took::new(answer.wall, answer.library_cpu);
+                    (&answer.outcome, took, simulated)
+                });
+                solved.chunk.push_simulated(problem, answers);
             }
+            let each = start.elapsed() / group.len() as u32;
+            let in_time = GROUP_TIME.as_nanos() / each.as_nanos().max(1);
+            self.group = usize::try_from(in_time)
+                .unwrap_or(MAX_GROUP)
+                .clamp(1, MAX_GROUP);
         }
         solved
+    }
+
+    /// Draws the true speeds that all plans of a test meet.
+    fn draw(&mut self, family: usize, test: u64, problem: &Problem) {
+        if let Some(cycle) = &mut self.cycle {
+            let workers = problem.workers().len();
+            cycle.draw(self.seed, self.families[family], test, workers);
+        }
+    }
+
+    fn simulate(&mut self, problem: &Problem, plan: &Plan) -> Option<Simulated> {
+        let end = self.cycle.as_mut()?.run(problem, plan);
+        Some(Simulated {
+            makespan_ns: end.makespan.nanos(),
+            missed: end.missed,
+            late_workers: end.late,
+        })
     }
 }
 

@@ -9,7 +9,7 @@ mod log;
 mod source;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use results::{FamilyPlan, Report, ResultsError, RunPlan, Style, Validation};
@@ -19,7 +19,7 @@ use solvers::{AllocatorName, Host};
 use crate::cli::{Families, Log, ValidateArgs};
 use crate::exit::{Exit, Stop};
 use crate::interrupt::stop_on_ctrl_c;
-use crate::machine::{self, CpuWatch, MemoryWatch};
+use crate::machine::{MemoryWatch, Started};
 use crate::terminal;
 use source::Source;
 pub use source::Tests;
@@ -62,6 +62,7 @@ impl Job {
                 })
                 .collect(),
             allocators: allocators.iter().map(|a| a.name().to_owned()).collect(),
+            simulate: false,
             shard: results::Shard::WHOLE,
             replay: RunPlan::REPLAY_GENERATED.to_owned(),
         };
@@ -98,11 +99,7 @@ impl Job {
 
 /// The sub-command.
 pub(crate) fn command(args: &ValidateArgs) -> Result<Exit, Stop> {
-    let started = Started {
-        clock: Instant::now(),
-        date: SystemTime::now(),
-        cpu: CpuWatch::start(),
-    };
+    let started = Started::now();
     let (job, bad_lines) = job(args)?;
     let plan = job.plan.clone();
     let source = job.source()?;
@@ -135,7 +132,7 @@ pub(crate) fn command(args: &ValidateArgs) -> Result<Exit, Stop> {
     let report = validation
         .finish(|_| details(&job, &started, library_cpu, &memory))
         .map_err(unfinished)?;
-    let (cpu, wall) = (started.cpu.elapsed(), started.clock.elapsed());
+    let (cpu, wall) = (started.cpu(), started.wall());
 
     let bold = terminal::is_bold();
     let mut text = results::render(&report, Style { bold });
@@ -206,6 +203,7 @@ fn job(args: &ValidateArgs) -> Result<(Job, bool), Stop> {
     let n_tests = args.n_tests.unwrap_or(DEFAULT_TESTS);
     let mut job = Job::seeded(families, n_tests, args.seed, allocators, threads);
     job.plan.shard = args.shard;
+    job.plan.simulate = args.simulate;
     let server = std::env::current_exe().map(|program| (program, vec!["cbc-server".into()]));
     job.host.cbc_server = server.ok();
     let mut bad_lines = false;
@@ -229,8 +227,13 @@ fn job(args: &ValidateArgs) -> Result<(Job, bool), Stop> {
 /// One line on standard error: enough to run the same again.
 fn introduce(job: &Job) {
     let families: Vec<&str> = job.plan.families.iter().map(|f| f.name.as_str()).collect();
+    let simulated = if job.plan.simulate {
+        "; every plan simulated"
+    } else {
+        ""
+    };
     eprintln!(
-        "seed {}; {} tests of {}; allocators {}; {} threads",
+        "seed {}; {} tests of {}; allocators {}; {} threads{simulated}",
         job.plan.seed,
         job.plan.total_tests(),
         families.join(", "),
@@ -239,38 +242,24 @@ fn introduce(job: &Job) {
     );
 }
 
-/// When the run began, on every clock.
-struct Started {
-    clock: Instant,
-    date: SystemTime,
-    cpu: CpuWatch,
-}
-
 fn details(
     job: &Job,
     started: &Started,
     library_cpu: Duration,
     memory: &MemoryWatch,
 ) -> Map<String, Value> {
-    let cpu = started.cpu.elapsed();
-    let seconds = |duration: Duration| (duration.as_secs_f64() * 1e3).round() / 1e3;
-    let date = started.date.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let details = json!({
-        "command_line": std::env::args().collect::<Vec<_>>(),
-        "version": env!("CARGO_PKG_VERSION"),
-        "machine": machine::describe(),
-        "threads": job.threads,
-        "started_unix_s": date.as_secs(),
-        "wall_s": seconds(started.clock.elapsed()),
-        "cpu_s": seconds(cpu),
-        "cpu_in_solver_libraries_s": seconds(library_cpu),
-        "cpu_in_solver_libraries_percent": (percent(library_cpu, cpu) * 100.0).round() / 100.0,
-        "peak_memory_bytes": memory.peak(),
-    });
-    match details {
-        Value::Object(map) => map,
-        _ => unreachable!("it was written as an object"),
-    }
+    let mut details = started.record(job.threads, memory);
+    let (cpu, seconds) = (started.cpu(), library_cpu.as_secs_f64());
+    let mut add = |key: &str, value: Value| details.insert(key.to_owned(), value);
+    add(
+        "cpu_in_solver_libraries_s",
+        json!((seconds * 1e3).round() / 1e3),
+    );
+    add(
+        "cpu_in_solver_libraries_percent",
+        json!((percent(library_cpu, cpu) * 100.0).round() / 100.0),
+    );
+    details
 }
 
 fn percent(part: Duration, whole: Duration) -> f64 {

@@ -47,6 +47,17 @@ impl Draws {
         Self(rng)
     }
 
+    /// The stream of one test of a comparison.
+    pub(crate) fn of_test(seed: u64, family: u64, test: u64) -> Self {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        key[8..16].copy_from_slice(&family.to_le_bytes());
+        key[24..].copy_from_slice(b"allotval"); // as above
+        let mut rng = ChaCha8Rng::from_seed(key);
+        rng.set_stream(test);
+        Self(rng)
+    }
+
     /// Goes to the draw with this number, counted from 0.
     pub(crate) fn seek(&mut self, draw: u64) {
         self.0.set_word_pos(u128::from(draw) * 2);
@@ -66,6 +77,28 @@ impl Draws {
     pub(crate) fn lognormal(&mut self, sigma: f64) -> f64 {
         let normal = self.normal();
         exp(sigma * normal)
+    }
+
+    /// Gamma of mean 1 and this shape, by Marsaglia and Tsang's method: at least two uniforms, and
+    /// more than thirty with a chance below 10^-20.
+    pub(crate) fn gamma(&mut self, shape: f64) -> f64 {
+        // Below 1 it is one of shape + 1, times u^(1 / shape).
+        let (raised, boost) = if shape < 1.0 {
+            (shape + 1.0, exp(ln(self.uniform()) / shape))
+        } else {
+            (shape, 1.0)
+        };
+        let d = raised - 1.0 / 3.0;
+        let c = 1.0 / (9.0 * d).sqrt();
+        loop {
+            let normal = self.normal();
+            let root = 1.0 + c * normal;
+            let cube = root * root * root;
+            let uniform = self.uniform();
+            if cube > 0.0 && ln(uniform) < 0.5 * normal * normal + d * (1.0 - cube + ln(cube)) {
+                return d * cube * boost / shape;
+            }
+        }
     }
 
     /// Exponential with this mean, in whole nanoseconds, at least one.
@@ -158,6 +191,7 @@ fn quantile(p: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use statrs::distribution::{ContinuousCDF, Gamma};
 
     #[test]
     fn functions_are_those_of_the_library() {
@@ -199,6 +233,51 @@ mod tests {
         assert!((squares / n - 1.0).abs() < 0.023, "{squares}");
         assert!((waits / n - 2.0).abs() < 0.032, "{waits}");
         assert!((logs / n - 0.3 * 0.797_884_56).abs() < 0.003, "{logs}");
+    }
+
+    /// Moments, and the distribution at nine quantiles, against a library's.
+    #[test]
+    fn gammas_are_gammas() {
+        for shape in [0.4, 1.0, 2.5, 40.0, 2_500.0] {
+            let mut draws = Draws::new(5, 2, 3, Purpose::Other);
+            let library = Gamma::new(shape, shape).expect("valid");
+            let quantiles: Vec<f64> = (1..10)
+                .map(|tenth| library.inverse_cdf(f64::from(tenth) / 10.0))
+                .collect();
+            let (mut sum, mut squares, mut below) = (0.0, 0.0, [0_u32; 9]);
+            let count = 100_000;
+            for _ in 0..count {
+                let factor = draws.gamma(shape);
+                sum += factor - 1.0;
+                squares += (factor - 1.0) * (factor - 1.0);
+                for (below, quantile) in below.iter_mut().zip(&quantiles) {
+                    *below += u32::from(factor < *quantile);
+                }
+            }
+            let (n, variance) = (f64::from(count), 1.0 / shape);
+            // Five standard errors; the fourth moment of a gamma is 3 + 6 / shape variances².
+            let error = 5.0 * (variance / n).sqrt();
+            assert!(
+                (sum / n).abs() < error,
+                "shape {shape}: mean off {}",
+                sum / n
+            );
+            let error = 5.0 * ((2.0 + 6.0 / shape) / n).sqrt();
+            let ratio = squares / n / variance;
+            assert!(
+                (ratio - 1.0).abs() < error,
+                "shape {shape}: {ratio} of the variance"
+            );
+            for (tenth, below) in (1..).zip(below) {
+                let p = f64::from(tenth) / 10.0;
+                let error = 5.0 * (p * (1.0 - p) / n).sqrt();
+                let found = f64::from(below) / n;
+                assert!(
+                    (found - p).abs() < error,
+                    "shape {shape}: {found}, expected {p}"
+                );
+            }
+        }
     }
 
     #[test]

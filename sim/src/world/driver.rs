@@ -13,6 +13,9 @@ use super::totals::{CycleTruth, RunTotals};
 use super::worker::{Away, Luck, Order, Transfer, Worker};
 use crate::engine::{Queue, Stamp};
 
+/// Takes everything that a scheduler is told.
+pub type Log<'a> = &'a mut dyn FnMut(Instant, &Event);
+
 /// Runs one replicate of a world to its end.
 ///
 /// `allocate` answers the scheduler's questions; the world charges the modelled time for it,
@@ -49,6 +52,27 @@ pub fn run_judged(
 ) -> RunTotals {
     let mut driver = Driver::new(world, seed, replicate, allocate, sink);
     driver.judge = Some(judge);
+    driver.set_out();
+    driver.run()
+}
+
+/// Runs one replicate as [`run_judged`] does, and says everything that the scheduler is told: fed
+/// to a fresh one, it gives the same orders.
+///
+/// # Panics
+/// As [`run`] does.
+pub fn run_logged(
+    world: &World,
+    seed: u64,
+    replicate: u64,
+    allocate: &mut dyn FnMut(&Family) -> Choice,
+    sink: &mut dyn FnMut(Instant, &Record),
+    judge: &mut dyn FnMut(&CycleTruth),
+    log: Log<'_>,
+) -> RunTotals {
+    let mut driver = Driver::new(world, seed, replicate, allocate, sink);
+    driver.judge = Some(judge);
+    driver.log = Some(log);
     driver.set_out();
     driver.run()
 }
@@ -109,6 +133,7 @@ pub(super) struct Driver<'a> {
     allocate: &'a mut dyn FnMut(&Family) -> Choice,
     sink: &'a mut dyn FnMut(Instant, &Record),
     pub(super) judge: Option<&'a mut dyn FnMut(&CycleTruth)>,
+    log: Option<Log<'a>>,
     pub(super) faults: Faults,
     scheduler: Scheduler,
     pub(super) queue: Queue<Happening>,
@@ -163,6 +188,7 @@ impl<'a> Driver<'a> {
             allocate,
             sink,
             judge: None,
+            log: None,
             faults: Faults::default(),
             scheduler: Scheduler::new(world.config.clone()),
             queue: Queue::with_capacity(2 * world.workers.len() + 8),
@@ -279,6 +305,9 @@ impl<'a> Driver<'a> {
             return;
         }
         self.steps += 1;
+        if let Some(log) = &mut self.log {
+            log(self.now, &event);
+        }
         let mut actions = std::mem::take(&mut self.actions);
         self.wake = self.scheduler.step(self.now, event, &mut actions);
         for action in actions.drain(..) {
@@ -304,6 +333,7 @@ impl<'a> Driver<'a> {
                 batches,
                 beat,
                 beat_batches,
+                tail_batches,
                 stop_by,
                 results_by: _,
             } => {
@@ -314,6 +344,7 @@ impl<'a> Driver<'a> {
                     batches,
                     beat,
                     beat_batches,
+                    tail_batches,
                     stop_by,
                 };
                 self.train(worker.get(), epoch, order, batches);

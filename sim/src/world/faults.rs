@@ -182,7 +182,7 @@ impl Driver<'_> {
     fn change_pace(&mut self, worker: u32) {
         let now = self.now;
         let state = &mut self.workers[worker as usize];
-        let Some(factor) = state.task.map(|task| task.factor) else {
+        let Some(factor) = state.task.as_ref().map(|task| task.factor) else {
             return;
         };
         let pace = state.pace(now, factor, self.luck[worker as usize].wandered);

@@ -17,6 +17,7 @@ mod driver;
 mod faults;
 mod judge;
 mod model;
+mod one_cycle;
 mod orders;
 mod overrun;
 mod pipe;
@@ -24,9 +25,10 @@ mod progress;
 mod totals;
 mod worker;
 
-pub use driver::{run, run_judged, run_quietly};
+pub use driver::{Log, run, run_judged, run_logged, run_quietly};
 pub use model::{
-    BenchmarkModel, Fault, PipeModel, Renewal, Service, SolveModel, Way, WorkerModel, World,
+    BenchmarkModel, Fault, Jitter, PipeModel, Renewal, Service, SolveModel, Way, WorkerModel, World,
 };
-pub use overrun::{OverrunStudy, Overruns, Share};
+pub use one_cycle::{CycleEnd, OneCycle};
+pub use overrun::{OverrunStudy, Overruns, Share, overruns, with_filler};
 pub use totals::{CycleTruth, RunTotals};

@@ -68,8 +68,8 @@ pub struct WorkerModel {
     pub speed: Speed,
     /// What its benchmarks get wrong.
     pub benchmark: BenchmarkModel,
-    /// Spread of the time of a cycle: sigma of a lognormal factor of median 1.
-    pub jitter: f64,
+    /// By what factor each cycle takes longer.
+    pub jitter: Jitter,
     /// Spread of the step that its speed takes every cycle: sigma of the logarithm.
     pub drift: f64,
     /// Its own link.
@@ -89,6 +89,17 @@ pub struct WorkerModel {
     pub stalls: Option<Renewal>,
     /// As [`Fault::Slow`], with the factor by which a batch takes longer.
     pub slowdowns: Option<(Renewal, f64)>,
+}
+
+/// How the time of a cycle spreads.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Jitter {
+    /// Not at all.
+    None,
+    /// By a lognormal factor of median 1 and this sigma.
+    Lognormal(f64),
+    /// By a gamma factor of mean 1 and this shape: its variance is the shape's inverse.
+    Gamma(f64),
 }
 
 /// What a benchmark gets wrong.
@@ -183,7 +194,7 @@ impl WorkerModel {
                 outlier_factor: 1.0,
                 warm_up: Span::ZERO,
             },
-            jitter: 0.0,
+            jitter: Jitter::None,
             drift: 0.0,
             way: Way {
                 down: Span::ZERO,

@@ -1,6 +1,6 @@
 //! What becomes of the scheduler's orders: transfers, computing, reports.
 
-use scheduler::machine::{CycleId, Epoch, Event, PlanId, WorkerId};
+use scheduler::machine::{CycleId, Epoch, Event, Partial, PlanId, WorkerId};
 use scheduler::{Instant, Span};
 
 use super::driver::{Driver, Happening};
@@ -104,7 +104,7 @@ impl Driver<'_> {
     /// Aborts travel at no cost: what the orchestrator no longer waits for leaves its link.
     pub(super) fn abort(&mut self, worker: u32, epoch: Epoch, cycle: CycleId) {
         let state = &mut self.workers[worker as usize];
-        let Some(task) = state.task else {
+        let Some(task) = &state.task else {
             return;
         };
         let Order::Train { cycle: trains, .. } = task.order else {
@@ -182,18 +182,27 @@ impl Driver<'_> {
                         in_pipe,
                         done,
                         took,
+                        tail: took,
                     };
                     let happening = Happening::Reports(worker, state.tasks.renew());
                     self.queue.push(now + latency, happening);
                     return;
                 }
             }
-            Order::Train { cycle, stop_by, .. } => {
+            Order::Train {
+                cycle,
+                stop_by,
+                tail_batches,
+                ..
+            } => {
                 if progress.is_done() || now >= stop_by {
                     let late = now > stop_by - self.world.config.waits.grace;
                     self.overruns += u64::from(late || !progress.is_done());
                     let took = now.since(progress.began());
-                    return self.send_result(worker, done, took);
+                    let tail = now.since(progress.reached(done.saturating_sub(tail_batches)));
+                    let is_worthless =
+                        !progress.is_done() && self.world.config.partial == Partial::Discard;
+                    return self.send_result(worker, (done, took, tail), is_worthless);
                 }
                 (task.last_beat, task.last_beat_done) = (now, done);
                 let done = u32::try_from(done).unwrap_or(u32::MAX);
@@ -238,10 +247,19 @@ impl Driver<'_> {
         self.queue.push(at, Happening::Looks(worker, stamp));
     }
 
-    fn send_result(&mut self, worker: u32, done: u64, took: Span) {
-        let own = self.world.workers[worker as usize].way.up;
-        let work = self.world.up.parameters;
+    fn send_result(
+        &mut self,
+        worker: u32,
+        (done, took, tail): (u64, Span, Span),
+        is_worthless: bool,
+    ) {
+        let mut own = self.world.workers[worker as usize].way.up;
+        let mut work = self.world.up.parameters;
         let state = &mut self.workers[worker as usize];
+        if is_worthless {
+            // It says how far it came, and keeps its parameters.
+            (own, work) = (Span::ZERO, Span::ZERO);
+        }
         let transfer = Transfer {
             worker,
             stamp: state.tasks.renew(),
@@ -253,6 +271,7 @@ impl Driver<'_> {
                 in_pipe,
                 done,
                 took,
+                tail,
             };
             task.own_link = self.now + own;
         }
@@ -285,7 +304,9 @@ impl Driver<'_> {
         let Some(Task {
             epoch,
             order,
-            stage: Stage::After { done, took, .. },
+            stage: Stage::After {
+                done, took, tail, ..
+            },
             ..
         }) = state.task.take()
         else {
@@ -305,6 +326,7 @@ impl Driver<'_> {
                 cycle,
                 done,
                 took,
+                tail,
             },
         });
     }

@@ -1,12 +1,12 @@
 //! How often workers overrun that were given exactly as much as fits: the risk as asked for and
 //! as it turns out.
 
-use scheduler::machine::{Config, Fate, Limit, Record};
-use scheduler::{CapacityLaw, Failure, FailureReason, Family, Fee, Law, Margin};
+use scheduler::machine::{Config, Fate, Limit, Record, Replan};
+use scheduler::{CapacityLaw, Failure, FailureReason, Family, Fee, Instant, Law, Margin};
 use scheduler::{Outcome, Plan, PlanStatus, Planned, Problem, Span, Speed};
 
 use super::driver::run;
-use super::model::{BenchmarkModel, Way, WorkerModel, World};
+use super::model::{BenchmarkModel, Jitter, Way, WorkerModel, World};
 
 /// An experiment: so many workers at their `s_max`, in so many runs, through the whole machine.
 ///
@@ -24,8 +24,8 @@ pub struct OverrunStudy {
     pub batches: u64,
     /// Sigma of the benchmark's error.
     pub error: f64,
-    /// Sigma of a cycle's jitter.
-    pub jitter: f64,
+    /// A cycle's jitter.
+    pub jitter: Jitter,
     /// What a cycle takes beside the computing, of one second.
     pub fixed: Span,
     /// Which law the capacities follow.
@@ -77,49 +77,131 @@ impl Share {
         )
     }
 
+    const fn and(self, other: Self) -> Self {
+        Self {
+            count: self.count + other.count,
+            of: self.of + other.of,
+        }
+    }
+
     const fn add(&mut self, hit: bool) {
         self.count += hit as u64;
         self.of += 1;
     }
 }
 
+impl Overruns {
+    /// With what came of other runs.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            worker_runs: self.worker_runs.and(other.worker_runs),
+            worker_cycles: self.worker_cycles.and(other.worker_cycles),
+            cycles: self.cycles.and(other.cycles),
+            jobs: self.jobs.and(other.jobs),
+        }
+    }
+}
+
+/// One run of a world whose last worker takes what is left over, as [`with_filler`] makes it.
+pub fn overruns(world: &World, seed: u64, replicate: u64) -> Overruns {
+    let mut overruns = Overruns::default();
+    let filler = world.workers.len() as u32 - 1;
+    let (mut in_cycle, mut in_job) = (false, false);
+    let mut sink = |_, record: &Record| match record {
+        Record::Lot(lot) if lot.worker.get() < filler => {
+            let overran = lot.fate != Fate::Complete;
+            overruns.worker_cycles.add(overran);
+            if lot.cycle.get() == 1 {
+                overruns.worker_runs.add(overran);
+            }
+            in_cycle |= overran;
+        }
+        Record::Cycle(_) => {
+            overruns.cycles.add(in_cycle);
+            in_job |= in_cycle;
+            in_cycle = false;
+        }
+        _ => {}
+    };
+    let mut allocate = |family: &Family| family.cheapest(fill_all_but_last);
+    run(world, seed, replicate, &mut allocate, &mut sink);
+    overruns.jobs.add(in_job);
+    overruns
+}
+
+/// A world in which everybody can be given exactly what fits: a worker that is infinitely fast
+/// comes last and takes the rest of fifty times what the others can do.
+///
+/// Faults, late comers and memories are left out, and data is there at once: the risk is of
+/// benchmarks and speeds alone. Nobody waits for late results, and nothing is learnt after the
+/// benchmarks: every cycle has the shares that they gave.
+pub fn with_filler(mut world: World) -> World {
+    let span = match world.config.limit {
+        Limit::Job { max_time, .. } => max_time / u64::from(world.config.cycles),
+        Limit::Cycle(span) => span,
+    };
+    world.config.limit = Limit::Cycle(span);
+    let mut most: u64 = 0;
+    for worker in &mut world.workers {
+        most = most.saturating_add(worker.speed.batches_in(span));
+        worker.faults.clear();
+        (worker.dropouts, worker.stalls, worker.slowdowns) = (None, None, None);
+        worker.joins_at = Instant::START;
+        worker.profile.most = scheduler::MAX_BATCHES;
+        (worker.profile.link.ship, worker.way.batch) = (Span::ZERO, Span::ZERO);
+        worker.profile.fee = Fee::ZERO;
+    }
+    let fastest = Speed::measured(scheduler::MAX_BATCHES, Span::from_nanos(1));
+    let filler = WorkerModel::new(fastest.expect("the most batches"), Fee::MAX);
+    world.workers.push(filler);
+    (world.down.batch, world.up.batch) = (Span::ZERO, Span::ZERO);
+    let config = &mut world.config;
+    config.law.shared_ship = Span::ZERO;
+    config.waits.grace = Span::ZERO;
+    config.replan = Replan::Static;
+    config.batches = most.saturating_mul(50).clamp(1, scheduler::MAX_BATCHES);
+    config.beta = 0;
+    config.expect = world.workers.len() as u32;
+    world
+}
+
 impl OverrunStudy {
+    /// Ten workers, five cycles of a second, of which a tenth goes to what is not computing, and
+    /// the errors of the recorded labs' benchmarks.
+    pub fn of_risk(risk_ppm: u32) -> Self {
+        Self {
+            runs: 1_000,
+            workers: 10,
+            cycles: 5,
+            batches: 1_000,
+            error: 0.217,
+            jitter: Jitter::Lognormal(0.1),
+            fixed: Span::from_millis(100),
+            capacity: CapacityLaw::Full,
+            margin: Margin::lognormal(risk_ppm, 238_933), // the root of both squares' sum
+            seed: 1,
+        }
+    }
+
     /// Does the runs.
     ///
     /// # Panics
     /// When a number lies out of a job's bounds.
     pub fn run(&self) -> Overruns {
         let world = self.world();
-        let mut overruns = Overruns::default();
-        for replicate in 0..self.runs {
-            let (mut in_cycle, mut in_job) = (false, false);
-            let mut sink = |_, record: &Record| match record {
-                Record::Lot(lot) if lot.worker.get() < self.workers => {
-                    let overran = lot.fate != Fate::Complete;
-                    overruns.worker_cycles.add(overran);
-                    if lot.cycle.get() == 1 {
-                        overruns.worker_runs.add(overran);
-                    }
-                    in_cycle |= overran;
-                }
-                Record::Cycle(_) => {
-                    overruns.cycles.add(in_cycle);
-                    in_job |= in_cycle;
-                    in_cycle = false;
-                }
-                _ => {}
-            };
-            let mut allocate = |family: &Family| family.cheapest(fill_all_but_last);
-            run(&world, self.seed, replicate, &mut allocate, &mut sink);
-            overruns.jobs.add(in_job);
-        }
-        overruns
+        (0..self.runs).fold(Overruns::default(), |sum, replicate| {
+            sum.and(overruns(&world, self.seed, replicate))
+        })
     }
 
-    fn world(&self) -> World {
-        let total = self.batches * u64::from(self.workers) * 50;
-        let mut config = Config::new(total, self.cycles, Limit::Cycle(Span::from_secs(1)));
-        config.expect = self.workers + 1;
+    /// The world of all runs; its last worker takes what is left over.
+    ///
+    /// # Panics
+    /// When a number lies out of a job's bounds.
+    pub fn world(&self) -> World {
+        let limit = Limit::Cycle(Span::from_secs(1));
+        let mut config = Config::new(1, self.cycles, limit);
         config.max_workers = self.workers + 1;
         config.benchmark.rounds = 1;
         config.law = Law {
@@ -140,11 +222,7 @@ impl OverrunStudy {
             error: self.error,
             ..subject.benchmark
         };
-        let fastest = Speed::measured(scheduler::MAX_BATCHES, Span::from_nanos(1));
-        let filler = WorkerModel::new(fastest.expect("the most batches"), Fee::MAX);
-        let mut workers = vec![subject; self.workers as usize];
-        workers.push(filler);
-        World::new(config, workers)
+        with_filler(World::new(config, vec![subject; self.workers as usize]))
     }
 }
 
@@ -176,19 +254,14 @@ fn fill_all_but_last(problem: &Problem) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use statrs::distribution::{ContinuousCDF, Gamma};
 
     fn study(risk_ppm: u32) -> OverrunStudy {
         OverrunStudy {
             runs: 40,
             workers: 200,
             cycles: 1,
-            batches: 1_000,
-            error: 0.217,
-            jitter: 0.1,
-            fixed: Span::from_millis(100),
-            capacity: CapacityLaw::Full,
-            margin: Margin::lognormal(risk_ppm, 238_933), // the root of both squares' sum
-            seed: 1,
+            ..OverrunStudy::of_risk(risk_ppm)
         }
     }
 
@@ -204,6 +277,26 @@ mod tests {
             );
             let (low, high) = found.interval();
             assert!(low < found.value() && found.value() < high);
+        }
+    }
+
+    /// The margin is the gamma's own quantile, from a library.
+    #[test]
+    fn gamma_jitter_overruns_as_often_as_was_asked_for() {
+        for (shape, risk) in [(25.0, 0.2), (100.0, 0.05), (2.0, 0.05)] {
+            let gamma = Gamma::new(shape, shape).expect("valid");
+            let overruns = OverrunStudy {
+                error: 0.0,
+                jitter: Jitter::Gamma(shape),
+                margin: Margin::from_ppb((gamma.inverse_cdf(1.0 - risk) * 1e9) as u64),
+                ..study(500_000)
+            };
+            let found = overruns.run().worker_runs;
+            let error = 5.0 * (risk * (1.0 - risk) / 8_000.0_f64).sqrt();
+            assert!(
+                (found.value() - risk).abs() < error,
+                "{found:?} of risk {risk}"
+            );
         }
     }
 
@@ -232,39 +325,5 @@ mod tests {
         assert!((cycles - 0.40).abs() < 0.06, "{overruns:?}");
         assert!(overruns.jobs.value() > cycles);
         assert_eq!((overruns.cycles.of, overruns.jobs.of), (1_800, 600));
-    }
-
-    /// `cargo test -p sim --release overrun_shares -- --ignored --nocapture`
-    #[test]
-    #[ignore = "a measurement over 100,000 worker-runs"]
-    fn overrun_shares() {
-        for risk_ppm in [500_000, 200_000, 50_000, 10_000] {
-            let full = OverrunStudy {
-                runs: 500,
-                ..study(risk_ppm)
-            };
-            let few = OverrunStudy {
-                runs: 2_000,
-                workers: 10,
-                cycles: 5,
-                ..full
-            };
-            let seeds = OverrunStudy {
-                capacity: CapacityLaw::ComputeOnly,
-                ..full
-            };
-            let (found, few) = (full.run().worker_runs, few.run());
-            let (low, high) = found.interval();
-            println!(
-                "risk {}: {:.4} ({low:.4} to {high:.4}) of {}; 10 workers, 5 cycles: cycles \
-                 {:.3}, jobs {:.3}; the seed's law: {:.3}",
-                f64::from(risk_ppm) / 1e6,
-                found.value(),
-                found.of,
-                few.cycles.value(),
-                few.jobs.value(),
-                seeds.run().worker_runs.value(),
-            );
-        }
     }
 }

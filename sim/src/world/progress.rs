@@ -40,7 +40,7 @@ impl Pace {
 }
 
 /// Batches under way. Work is counted in the nanoseconds that it takes at the worker's own speed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Progress {
     speed: Speed,
     passes: u64,
@@ -50,6 +50,8 @@ pub(crate) struct Progress {
     done: u64,
     since: Instant,
     pace: Pace,
+    /// What was done by when, wherever the pace changed.
+    corners: Vec<(Instant, u64)>,
 }
 
 impl Progress {
@@ -63,6 +65,7 @@ impl Progress {
             done: 0,
             since: now,
             pace,
+            corners: Vec::new(),
         }
     }
 
@@ -74,6 +77,7 @@ impl Progress {
     pub(crate) fn change(&mut self, now: Instant, pace: Pace) {
         self.advance(now);
         self.pace = pace;
+        self.corners.push((now, self.done));
     }
 
     /// Takes in what was done until now, and says how many batches that makes.
@@ -101,6 +105,25 @@ impl Progress {
     pub(crate) fn reaches(&self, batches: u64) -> Option<Instant> {
         let batches = batches.min(self.batches).saturating_mul(self.passes);
         self.at(self.speed.time_for(batches).nanos())
+    }
+
+    /// When so many batches were done, of those that are.
+    pub(crate) fn reached(&self, batches: u64) -> Instant {
+        let batches = batches.min(self.batches).saturating_mul(self.passes);
+        let work = self.speed.time_for(batches).nanos().min(self.done);
+        // Between two corners as much is done in every nanosecond.
+        let (mut from, mut to) = ((self.began, 0), (self.since, self.done));
+        for &corner in &self.corners {
+            if corner.1 > work {
+                to = corner;
+                break;
+            }
+            from = corner;
+        }
+        let (span, done) = (to.0.since(from.0), to.1 - from.1);
+        let part = u128::from(span.nanos()) * u128::from(work - from.1);
+        let part = part.checked_div(done.into()).unwrap_or(0);
+        from.0 + Span::from_nanos(part as u64) // at most the span
     }
 
     fn at(&self, work: u64) -> Option<Instant> {
@@ -131,10 +154,15 @@ mod tests {
         assert_eq!(progress.advance(at(9)), 18);
         progress.change(at(9), Pace::of(1.0));
         assert_eq!(progress.reaches(21), Some(at(10)));
+        for (batches, second) in [(0, 0), (6, 2), (12, 4), (15, 6), (18, 9)] {
+            assert_eq!(progress.reached(batches), at(second), "{batches}");
+        }
         assert_eq!(progress.ends(), Some(at(13)));
         assert!(!progress.is_done());
         assert_eq!(progress.advance(at(13)), 30);
         assert!(progress.is_done());
+        assert_eq!(progress.reached(24), at(11));
+        assert_eq!(progress.reached(99), at(13));
     }
 
     proptest! {

@@ -4,7 +4,7 @@ use scheduler::machine::{CycleId, Epoch, PlanId};
 use scheduler::{Instant, Span};
 
 use super::draws::{Draws, Purpose};
-use super::model::WorkerModel;
+use super::model::{Jitter, WorkerModel};
 use super::progress::{Pace, Progress};
 use crate::engine::{Generation, Stamp};
 
@@ -38,7 +38,7 @@ pub(super) struct Worker {
     pub(super) slow_by_chance: f64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Task {
     pub(super) epoch: Epoch,
     pub(super) order: Order,
@@ -61,11 +61,12 @@ pub(super) enum Order {
         batches: u64,
         beat: Span,
         beat_batches: u64,
+        tail_batches: u64,
         stop_by: Instant,
     },
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) enum Stage {
     /// Parameters are on their way, or it warms up; whether they are in the pipe.
     Before {
@@ -77,6 +78,7 @@ pub(super) enum Stage {
         in_pipe: bool,
         done: u64,
         took: Span,
+        tail: Span,
     },
 }
 
@@ -123,7 +125,7 @@ impl Worker {
     }
 
     /// Forgets all that it was to do; what is still in a pipe is to be cut off.
-    pub(super) const fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.task = None;
         self.tasks.renew();
         self.shipment = None;
@@ -176,6 +178,9 @@ pub(super) struct Transfer {
     pub(super) is_data: bool,
 }
 
+/// So many draws are kept for each gamma: it takes three or a few more, by rejection.
+const GAMMA_DRAWS: u64 = 64;
+
 /// The draws of one worker in one run. The draws of a cycle are found by its number: whether the
 /// worker was employed in the cycles before does not change them.
 #[derive(Debug)]
@@ -196,8 +201,14 @@ impl Luck {
         let benchmark = &model.benchmark;
         let draws =
             |purpose, spreads: bool| spreads.then(|| Draws::new(seed, replicate, worker, purpose));
-        let uncertain = benchmark.error > 0.0 || benchmark.outlier_chance > 0.0;
-        let mut error = 1.0;
+        let certain = benchmark.error == 0.0 && benchmark.outlier_chance >= 1.0;
+        let uncertain = !certain && (benchmark.error > 0.0 || benchmark.outlier_chance > 0.0);
+        // What is certain takes no draw.
+        let mut error = if certain {
+            benchmark.outlier_factor
+        } else {
+            1.0
+        };
         if let Some(mut draws) = draws(Purpose::BenchmarkError, uncertain) {
             error = draws.lognormal(benchmark.error);
             if draws.uniform() < benchmark.outlier_chance {
@@ -207,7 +218,7 @@ impl Luck {
         Self {
             error,
             rounds: draws(Purpose::BenchmarkRound, benchmark.round > 0.0),
-            jitter: draws(Purpose::Jitter, model.jitter > 0.0),
+            jitter: draws(Purpose::Jitter, model.jitter != Jitter::None),
             next_jitter: 0,
             drift: draws(Purpose::Drift, model.drift > 0.0),
             drifted: 0,
@@ -222,15 +233,25 @@ impl Luck {
     }
 
     /// By how much longer a cycle takes than others.
-    pub(super) fn jitter(&mut self, sigma: f64, cycle: CycleId) -> f64 {
+    pub(super) fn jitter(&mut self, jitter: Jitter, cycle: CycleId) -> f64 {
         let Some(draws) = &mut self.jitter else {
             return 1.0;
         };
-        if self.next_jitter != cycle.get() {
-            draws.seek(cycle.get().into());
+        let at = u64::from(cycle.get());
+        match jitter {
+            Jitter::None => 1.0,
+            Jitter::Lognormal(sigma) => {
+                if self.next_jitter != cycle.get() {
+                    draws.seek(at);
+                }
+                self.next_jitter = cycle.get() + 1;
+                draws.lognormal(sigma)
+            }
+            Jitter::Gamma(shape) => {
+                draws.seek(at * GAMMA_DRAWS);
+                draws.gamma(shape)
+            }
         }
-        self.next_jitter = cycle.get() + 1;
-        draws.lognormal(sigma)
     }
 
     /// Lets the speed wander up to a cycle.

@@ -2,6 +2,5 @@
 
 mod exact;
 mod greedy;
-mod pace;
 mod properties;
 mod stories;

@@ -4,7 +4,9 @@ use std::thread;
 
 use scheduler::machine::{Billing, CycleResult, Fate, Limit, Record, Replan};
 use scheduler::{Margin, Margins, Span};
-use sim::world::{PipeModel, Renewal, RunTotals, Service, SolveModel, Way, World, run_judged};
+use sim::world::{
+    Jitter, PipeModel, Renewal, RunTotals, Service, SolveModel, Way, World, run_judged,
+};
 
 use crate::greedy::{Row, greedy, job, lots, rows, worker};
 
@@ -37,7 +39,7 @@ fn rough(service: Service, replan: Replan, billing: Billing) -> World {
         worker.benchmark.outlier_chance = 0.05;
         worker.benchmark.outlier_factor = 4.0;
         worker.benchmark.warm_up = Span::from_millis(300);
-        (worker.jitter, worker.drift) = (0.05, 0.02);
+        (worker.jitter, worker.drift) = (Jitter::Lognormal(0.05), 0.02);
         worker.dropouts = Some(renewal(60, 8_000));
         worker.stalls = Some(renewal(40, 2_500));
         worker.slowdowns = Some((renewal(50, 9_000), 1.8));
@@ -185,7 +187,7 @@ fn truth_is_told_and_changes_nothing() {
         worker.benchmark.error = 0.0;
         worker.benchmark.round = 0.0;
         worker.benchmark.outlier_chance = 0.0;
-        (worker.jitter, worker.drift) = (0.0, 0.0);
+        (worker.jitter, worker.drift) = (Jitter::None, 0.0);
         worker.slowdowns = None;
         for faults in [&mut worker.dropouts, &mut worker.stalls] {
             *faults = faults.map(|Renewal { every, lasts }| Renewal {

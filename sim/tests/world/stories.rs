@@ -110,6 +110,27 @@ fn slowdown() {
     assert!(totals.scheduled.moved > 0);
 }
 
+/// A worker slows down shortly before the end of a cycle: its mean says little of that, the end of
+/// its share all, and the next cycle is planned for it.
+#[test]
+fn slowdown_at_the_end() {
+    let mut config = job(600, 3, 2, 3);
+    config.replan = Replan::Adaptive;
+    let mut workers = vec![worker(200, 1), worker(200, 2), worker(200, 3)];
+    // Benchmarks end at 50 ms, the cycle at 2.05 s.
+    workers[0].faults = vec![(at(1_750), Fault::Slow(4.0))];
+    let (totals, rows) = rows(&World::new(config, workers), 1, 0);
+    let lots = lots(&rows);
+    assert_eq!((lots[0].fate, lots[0].accepted), (Fate::Truncated, 355));
+    assert!(lots[1..].iter().all(|lot| lot.fate == Fate::Complete));
+    assert_eq!(totals.scheduled.complete, 2);
+    let second = lots
+        .iter()
+        .find(|lot| lot.cycle.get() == 2 && lot.worker.get() == 0);
+    let share = second.expect("it is still the cheapest").assigned;
+    assert!((90..=100).contains(&share), "{share} of 50 a second");
+}
+
 /// Nobody can do it: the run ends at once, with the reason.
 #[test]
 fn infeasible() {

@@ -1,0 +1,302 @@
+//! The plan and all that is said of it, worked out and not yet put into words.
+
+use scenarios::scenario::WorkerSpec;
+use scheduler::machine::Limit;
+use scheduler::{
+    Candidate, CapacityLaw, Choice, Cost, Family, Fee, Outcome, Overheads, Plan, Planned, Span,
+};
+use solvers::changes::{Change, changes};
+use solvers::frontier::{Point, least_limit};
+use solvers::{Allocator, AllocatorName, Exact, Host};
+
+use super::question;
+use crate::run::Setting;
+
+/// What `sim plan` has to say.
+pub(super) struct Answer {
+    pub(super) family: Family,
+    pub(super) allocator: AllocatorName,
+    /// What the allocator says.
+    pub(super) choice: Choice,
+    /// What the exact allocator says.
+    pub(super) best: Choice,
+    /// Everybody, in the scenario's order.
+    pub(super) workers: Vec<Worker>,
+    /// The last worker is through and the average is made.
+    pub(super) cycle: Option<Span>,
+    pub(super) prices: Prices,
+    /// Without a plan: what would give one.
+    pub(super) changes: Vec<Change>,
+    pub(super) stated: Stated,
+}
+
+/// A worker of the scenario.
+pub(super) struct Worker {
+    pub(super) name: String,
+    pub(super) fee: Fee,
+    pub(super) batches: u64,
+    /// What it could take in time; `None` for those that are not asked.
+    pub(super) s_max: Option<u64>,
+    /// How long its cycle takes by the time law, which capacities go by: at worst.
+    pub(super) expected: Option<Span>,
+    /// How long it takes as the orchestrator serves one worker after the other: when its result is
+    /// in, and the average made.
+    pub(super) predicted: Option<Span>,
+    /// Why it has nothing to do.
+    pub(super) idle: Option<Idle>,
+}
+
+/// Why a worker is not employed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Idle {
+    /// It joins later.
+    Late(Span),
+    /// It asks for more than it is offered.
+    FeeTooLow(Fee),
+    /// It has not joined and been benchmarked in time.
+    NotReady,
+    /// The transfers of its parameters alone take all the time.
+    NoTime(Span),
+    /// It cannot take a lot in time.
+    BelowLot(u64),
+    /// Its fee is above all that are paid.
+    TooDear(Fee),
+    /// Others of its fee hold the data.
+    NotNeeded,
+    /// It is cheaper than somebody employed, but a lot on it would cost more elsewhere.
+    LotTooLarge,
+    /// There is no plan.
+    NoPlan,
+}
+
+/// What another limit would cost, by the exact allocator.
+pub(super) struct Prices {
+    /// The least limit with a plan at all.
+    pub(super) least_limit: Option<Point>,
+    /// The least limit at which nothing is cheaper at any.
+    pub(super) least_fee: Option<Point>,
+    /// The least limit at which the plan costs no more.
+    pub(super) same_from: Option<Point>,
+    /// The first limit at which it costs less.
+    pub(super) cheaper_from: Option<Point>,
+    /// What the plan costs with one second more,
+    pub(super) longer: Option<Cost>,
+    /// and with one less.
+    pub(super) shorter: Option<Cost>,
+}
+
+/// The limit as the scenario states it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stated {
+    pub(super) cycles: u32,
+    limit: Limit,
+    cycle: Span,
+}
+
+impl Stated {
+    pub(super) fn of_setting(setting: &Setting, family: &Family) -> Self {
+        let job = setting.scenario().job();
+        Self {
+            cycles: job.cycles,
+            limit: job.limit,
+            cycle: family.limit(),
+        }
+    }
+
+    /// The key of a scenario that states it.
+    pub(super) const fn key(&self) -> &'static str {
+        match self.limit {
+            Limit::Job { .. } => "job.max_time",
+            Limit::Cycle(_) => "job.cycle_time",
+        }
+    }
+
+    /// What that key must say for a cycle to have so much time.
+    pub(super) fn of(&self, cycle: Span) -> Span {
+        match self.limit {
+            Limit::Cycle(_) => cycle,
+            Limit::Job { max_time, .. } => {
+                let cycles = u64::from(self.cycles);
+                max_time + (cycle - self.cycle) * cycles - (self.cycle - cycle) * cycles
+            }
+        }
+    }
+
+    /// What the key says now.
+    pub(super) fn now(&self) -> Span {
+        self.of(self.cycle)
+    }
+
+    /// The time that a cycle has if the key says a second more.
+    fn longer(&self) -> Span {
+        self.cycle + self.second()
+    }
+
+    fn shorter(&self) -> Span {
+        self.cycle - self.second()
+    }
+
+    fn second(&self) -> Span {
+        match self.limit {
+            Limit::Cycle(_) => Span::from_secs(1),
+            Limit::Job { .. } => Span::from_secs(1) / u64::from(self.cycles),
+        }
+    }
+}
+
+/// Works everything out but the simulated runs.
+pub(super) fn of(setting: &Setting) -> Answer {
+    let scenario = setting.scenario();
+    let family = question::of(setting);
+    let allocator = setting.allocators[0];
+    let exact = &mut Exact::default();
+    let best = family.cheapest(|problem| exact.measure(problem).outcome);
+    let mut solver = allocator.create(&Host::default());
+    let choice = family.cheapest(|problem| solver.measure(problem).outcome);
+    let stated = Stated::of_setting(setting, &family);
+    let fleet = scenario.fleet(setting.seed, 0);
+    let plan = choice.outcome.planned().map(|planned| &planned.plan);
+    let prices = prices(&family, exact, best.outcome.planned(), &stated);
+    let mut workers = workers(&fleet, &family, &choice);
+    if let Some(plan) = plan {
+        predict(setting, &family, plan, &mut workers);
+    }
+    Answer {
+        cycle: workers.iter().filter_map(|worker| worker.predicted).max(),
+        workers,
+        prices,
+        changes: match &choice.outcome {
+            Outcome::Infeasible(_) => changes(&family, exact),
+            Outcome::Planned(_) | Outcome::Failed(_) => Vec::new(),
+        },
+        family,
+        allocator,
+        choice,
+        best,
+        stated,
+    }
+}
+
+impl Answer {
+    /// What the exact allocator's plan costs.
+    pub(super) fn optimum(&self) -> Option<Cost> {
+        let best = self.best.outcome.planned();
+        best.map(|planned| planned.plan.cost)
+    }
+
+    /// The allocator's answer with a share for everybody in the scenario.
+    pub(super) fn for_everybody(&self) -> Outcome {
+        match &self.choice.outcome {
+            Outcome::Planned(planned) => Outcome::Planned(Planned {
+                plan: Plan {
+                    batches: self.workers.iter().map(|worker| worker.batches).collect(),
+                    cost: planned.plan.cost,
+                },
+                ..planned.clone()
+            }),
+            other @ (Outcome::Infeasible(_) | Outcome::Failed(_)) => other.clone(),
+        }
+    }
+}
+
+fn workers(fleet: &[WorkerSpec], family: &Family, choice: &Choice) -> Vec<Worker> {
+    let planned = choice.outcome.planned();
+    let plan = planned.map(|planned| &planned.plan);
+    let problem = family.problem(choice.employed);
+    let employed = plan.map_or(choice.employed, Plan::workers_employed);
+    let mut workers: Vec<Worker> = fleet
+        .iter()
+        .map(|spec| Worker {
+            name: spec.name.clone(),
+            fee: spec.profile.fee,
+            batches: 0,
+            s_max: None,
+            expected: None,
+            predicted: None,
+            idle: Some(if spec.profile.fee < spec.profile.least_fee {
+                Idle::FeeTooLow(spec.profile.least_fee)
+            } else if spec.joins > Span::ZERO {
+                Idle::Late(spec.joins)
+            } else {
+                Idle::NotReady
+            }),
+        })
+        .collect();
+    let shares = plan.map_or(&[][..], |plan| &plan.batches);
+    let paid = family.candidates().iter().zip(shares);
+    let dearest = paid
+        .filter(|(_, x)| **x > 0)
+        .map(|(candidate, _)| candidate.fee)
+        .max();
+    for (place, candidate) in family.candidates().iter().enumerate() {
+        let worker = &mut workers[candidate.worker.get() as usize];
+        let (s_max, batches) = (
+            problem.workers()[place].s_max,
+            shares.get(place).copied().unwrap_or(0),
+        );
+        (worker.s_max, worker.batches) = (Some(s_max), batches);
+        let law = family.law();
+        if batches > 0 {
+            worker.expected = Some(law.time(candidate.speed, &candidate.link, employed, batches));
+            worker.idle = None;
+            continue;
+        }
+        let fixed = law.fixed(&candidate.link, choice.employed);
+        let is_full = law.capacity == CapacityLaw::Full;
+        worker.idle = Some(match dearest {
+            _ if is_full && fixed >= family.limit() => Idle::NoTime(fixed),
+            _ if s_max < problem.lot() => Idle::BelowLot(s_max),
+            None => Idle::NoPlan,
+            Some(dearest) if candidate.fee > dearest => Idle::TooDear(dearest),
+            Some(dearest) if candidate.fee == dearest => Idle::NotNeeded,
+            Some(_) => Idle::LotTooLarge,
+        });
+    }
+    workers
+}
+
+/// The predicted times of a cycle, as the orchestrator serves one worker after the other. Where a
+/// worker's own connection is the slower one, what it takes longer counts as its own time.
+fn predict(setting: &Setting, family: &Family, plan: &Plan, workers: &mut [Worker]) {
+    let (model, link) = (setting.scenario().model(), setting.scenario().link());
+    let law = family.law();
+    let overheads = Overheads {
+        evaluation: law.own,
+        down: link.down.time_for(model.parameters),
+        up: link.up.time_for(model.parameters),
+    };
+    let employed = plan.workers_employed();
+    let shares = family.candidates().iter().zip(&plan.batches);
+    let shares: Vec<_> = shares.filter(|&(_, &batches)| batches > 0).collect();
+    let compute = |&(candidate, &batches): &(&Candidate, &u64)| {
+        let own = &candidate.link;
+        let moving = law.time(candidate.speed, own, employed, batches) - law.fixed(own, employed);
+        moving + own.latency + (own.transfer - (overheads.down + overheads.up))
+    };
+    let computes: Vec<Span> = shares.iter().map(compute).collect();
+    for ((candidate, _), through) in shares.iter().zip(overheads.through(&computes)) {
+        let worker = &mut workers[candidate.worker.get() as usize];
+        worker.predicted = Some(overheads.evaluation + through);
+    }
+}
+
+fn prices(family: &Family, exact: &mut Exact, best: Option<&Planned>, stated: &Stated) -> Prices {
+    let cost = best.map(|planned| planned.plan.cost);
+    let mut at = |limit| {
+        let choice = family
+            .within(limit)
+            .cheapest(|problem| exact.measure(problem).outcome);
+        choice.outcome.planned().map(|planned| planned.plan.cost)
+    };
+    let longest = at(Span::from_nanos(u64::MAX));
+    let (longer, shorter) = (at(stated.longer()), at(stated.shorter()));
+    let less = cost.and_then(|cost| cost.checked_sub(Cost::from_micros(1)));
+    Prices {
+        least_limit: least_limit(family, exact, None),
+        least_fee: longest.and_then(|least| least_limit(family, exact, Some(least))),
+        same_from: cost.and_then(|cost| least_limit(family, exact, Some(cost))),
+        cheaper_from: less.and_then(|less| least_limit(family, exact, Some(less))),
+        longer,
+        shorter,
+    }
+}

@@ -1,0 +1,311 @@
+//! `sim plan --frontier`: what each limit, each `beta` or each `s_min` costs, exactly.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use scheduler::{Family, Span};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use solvers::Exact;
+use solvers::frontier::{self, Curve, DEFAULT_BUDGET, Effort, Point, Step};
+
+use super::answer::Stated;
+use super::chart::{self, Steps};
+use super::line::decimal;
+use super::text::seconds;
+use super::{exact_seconds, question};
+use crate::cli::{Over, PlanArgs};
+use crate::exit::{Exit, Stop};
+use crate::run::Setting;
+use crate::terminal::{self, Style};
+
+/// So many rows are printed from either end, and around the present value.
+const ROWS: usize = 6;
+
+/// The sub-command with a frontier.
+pub(super) fn command(args: &PlanArgs, setting: &Setting, over: Over) -> Result<Exit, Stop> {
+    let family = question::of(setting);
+    let stated = Stated::of_setting(setting, &family);
+    let progress = ProgressBar::new_spinner();
+    progress.set_style(
+        ProgressStyle::with_template("{spinner} {human_pos} problems looked at")
+            .expect("the template is valid"),
+    );
+    let mut tell = |problems| progress.set_position(problems);
+    let effort = Effort {
+        budget: DEFAULT_BUDGET,
+        progress: &mut tell,
+    };
+    let exact = &mut Exact::default();
+    let style = Style::of_output();
+    let name = &args.scenario;
+    let (text, is_whole, is_proved) = match over {
+        Over::Time => {
+            let all = (Span::ZERO, Span::from_nanos(u64::MAX));
+            let curve = frontier::over_time(&family, exact, all, effort);
+            let text = if args.json {
+                time_lines(&curve, &stated)
+            } else {
+                time_page(name, &family, &curve, &stated, style)
+            };
+            (text, curve.is_whole, curve.is_proved)
+        }
+        Over::Beta | Over::SMin => {
+            let curve = if over == Over::Beta {
+                frontier::over_beta(&family, exact, effort)
+            } else {
+                frontier::over_s_min(&family, exact, effort)
+            };
+            let (_, s_min, beta) = family.demand();
+            let (key, now) = if over == Over::Beta {
+                ("beta", beta)
+            } else {
+                ("s_min", s_min)
+            };
+            let text = if args.json {
+                step_lines(&curve)
+            } else {
+                step_page(name, &curve, (key, now), style)
+            };
+            (text, curve.is_whole, curve.is_proved)
+        }
+    };
+    progress.finish_and_clear();
+    terminal::print(&text)?;
+    if !is_whole {
+        let message = format!(
+            "the curve is not whole: its budget of {DEFAULT_BUDGET} capacities ran out; fewer workers \
+             or batches make it shorter"
+        );
+        return Err(Stop::new(Exit::Unfinished, message));
+    }
+    if !is_proved {
+        eprintln!("some costs are not proved to be the least: the budget of a problem ran out");
+    }
+    Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct TimeLine {
+    limit_ns: u64,
+    stated_ns: u64,
+    cost: Box<RawValue>,
+    workers_employed: u64,
+}
+
+fn time_lines(curve: &Curve<Point>, stated: &Stated) -> String {
+    let lines = curve.points.iter().map(|point| TimeLine {
+        limit_ns: point.limit.nanos(),
+        stated_ns: stated.of(point.limit).nanos(),
+        cost: decimal(point.cost),
+        workers_employed: point.workers_employed,
+    });
+    lines.map(|line| json(&line)).collect()
+}
+
+#[derive(Serialize)]
+struct StepLine {
+    from: u64,
+    upto: u64,
+    cost: Box<RawValue>,
+    workers_employed: u64,
+}
+
+fn step_lines(curve: &Curve<Step>) -> String {
+    let lines = curve.points.iter().map(|step| StepLine {
+        from: step.from,
+        upto: step.upto,
+        cost: decimal(step.cost),
+        workers_employed: step.workers_employed,
+    });
+    lines.map(|line| json(&line)).collect()
+}
+
+fn json(line: &impl Serialize) -> String {
+    serde_json::to_string(line).expect("numbers are JSON") + "\n"
+}
+
+fn time_page(
+    name: &str,
+    family: &Family,
+    curve: &Curve<Point>,
+    stated: &Stated,
+    style: Style,
+) -> String {
+    let points = &curve.points;
+    let (Some(first), Some(last)) = (points.first(), points.last()) else {
+        return format!("{name}: no limit is long enough for a plan\n");
+    };
+    let now = family.limit();
+    let count = points.len();
+    let title = format!("{name}: the least fee of a cycle over its limit, {count} steps");
+    let mut text = style.heading(&title) + "\n\n";
+    // Nearly all of a long tail is of no interest: up to twice the present limit, or to where
+    // nine tenths of what can be saved is.
+    let saved = |point: &Point| (first.cost.units_f64() - point.cost.units_f64()).max(0.0);
+    let most = points
+        .iter()
+        .find(|point| saved(point) >= 0.9 * saved(last));
+    let right = most.map_or(last.limit, |point| point.limit).max(now);
+    let right = (right + right / 4).max(first.limit + Span::from_nanos(8));
+    let left = first.limit.min(now);
+    let left = left - (right - left) / 16;
+    let places: Vec<(f64, f64)> = points
+        .iter()
+        .map(|point| (point.limit.seconds_f64(), point.cost.units_f64()))
+        .collect();
+    if count > 1 {
+        text += &chart::steps(
+            &Steps {
+                points: &places,
+                range: (left.seconds_f64(), right.seconds_f64()),
+                mark: Some((now.seconds_f64(), &format!("now {}", seconds(now)))),
+                ends: (&seconds(left), &seconds(right)),
+                names: ("fee of a cycle", "limit of a cycle"),
+            },
+            style.width,
+        );
+        text.push('\n');
+    }
+    let head = format!(
+        "{:>18}{:>20}{:>18}{:>14}{:>10}",
+        "limit of a cycle s",
+        stated.key(),
+        "fee",
+        "saves",
+        "workers"
+    );
+    text += &(style.heading(&head) + "\n");
+    let at = points
+        .partition_point(|point| point.limit <= now)
+        .saturating_sub(1);
+    for row in rows(count, at) {
+        let Row::Of(index) = row else {
+            text += &row.gap();
+            continue;
+        };
+        let point = &points[index];
+        let before = index.checked_sub(1).map(|before| points[before].cost);
+        let saves = before.and_then(|before| before.checked_sub(point.cost));
+        text += &format!(
+            "{:<1}{:>17}{:>20}{:>18}{:>14}{:>10}\n",
+            if index == at && point.limit <= now {
+                ">"
+            } else {
+                ""
+            },
+            exact_seconds(point.limit),
+            format!("{} s", exact_seconds(stated.of(point.limit))),
+            point.cost.to_string(),
+            saves.map_or_else(String::new, |saves| saves.to_string()),
+            point.workers_employed,
+        );
+    }
+    text + "> is now; a step is the least limit with its fee: a nanosecond less costs more\n"
+}
+
+fn step_page(name: &str, curve: &Curve<Step>, (key, now): (&str, u64), style: Style) -> String {
+    let points = &curve.points;
+    let (Some(_), Some(last)) = (points.first(), points.last()) else {
+        return format!("{name}: no {key} has a plan\n");
+    };
+    let count = points.len();
+    let title = format!("{name}: the least fee of a cycle over {key}, {count} steps");
+    let mut text = style.heading(&title) + "\n\n";
+    let mut places: Vec<(f64, f64)> = Vec::new();
+    for step in points {
+        if places.last().is_some_and(|_| step.from > 0) && gap_before(points, step) {
+            places.push((step.from as f64 - 1.0, 0.0));
+        }
+        places.push((step.from as f64, step.cost.units_f64()));
+    }
+    let right = last.upto.max(now) + 1;
+    places.push(((last.upto + 1) as f64, 0.0));
+    if count > 1 {
+        text += &chart::steps(
+            &Steps {
+                points: &places,
+                range: (0.0, right as f64),
+                mark: Some((now as f64, &format!("now {now}"))),
+                ends: ("0", &right.to_string()),
+                names: ("fee of a cycle", key),
+            },
+            style.width,
+        );
+        text.push('\n');
+    }
+    let head = format!("{key:>20}{:>18}{:>14}{:>10}", "fee", "more", "workers");
+    text += &(style.heading(&head) + "\n");
+    let at = points
+        .partition_point(|step| step.from <= now)
+        .saturating_sub(1);
+    for row in rows(count, at) {
+        let Row::Of(index) = row else {
+            text += &row.gap();
+            continue;
+        };
+        let step = &points[index];
+        let range = if step.from == step.upto {
+            step.from.to_string()
+        } else {
+            format!("{} to {}", step.from, step.upto)
+        };
+        let before = index.checked_sub(1).map(|before| points[before].cost);
+        let more = before.and_then(|before| step.cost.checked_sub(before));
+        text += &format!(
+            "{:<1}{range:>19}{:>18}{:>14}{:>10}\n",
+            if (step.from..=step.upto).contains(&now) {
+                ">"
+            } else {
+                ""
+            },
+            step.cost.to_string(),
+            more.map_or_else(String::new, |more| more.to_string()),
+            step.workers_employed,
+        );
+    }
+    text
+}
+
+/// Whether values without a plan lie before a step.
+fn gap_before(points: &[Step], step: &Step) -> bool {
+    let before = points
+        .iter()
+        .take_while(|other| other.from < step.from)
+        .last();
+    before.is_some_and(|before| before.upto + 1 < step.from)
+}
+
+/// A row of a table, or so many that are left out.
+enum Row {
+    Of(usize),
+    LeftOut(usize),
+}
+
+impl Row {
+    fn gap(&self) -> String {
+        match self {
+            Self::Of(_) => String::new(),
+            Self::LeftOut(count) => format!("{:>18}\n", format!("… {count} more, see --json")),
+        }
+    }
+}
+
+/// The rows at both ends and around one.
+fn rows(count: usize, at: usize) -> Vec<Row> {
+    let wanted = |row: usize| {
+        count <= 6 * ROWS || row < ROWS || row + ROWS >= count || row.abs_diff(at) <= ROWS
+    };
+    let mut rows = Vec::new();
+    let mut left_out = 0;
+    for row in 0..count {
+        if wanted(row) {
+            if left_out > 0 {
+                rows.push(Row::LeftOut(left_out));
+                left_out = 0;
+            }
+            rows.push(Row::Of(row));
+        } else {
+            left_out += 1;
+        }
+    }
+    rows
+}

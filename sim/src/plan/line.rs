@@ -1,0 +1,169 @@
+//! The line for a script: a plan as `sim solve` prints it, with more keys after it.
+
+use results::plan_line::{self, Context, LineError};
+use results::{Estimate, share};
+use scheduler::{Cost, Span};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use solvers::changes::Change;
+use solvers::frontier::Point;
+
+use super::answer::Answer;
+use super::text::{why, words_of};
+use crate::run::figures::{fee, mean, wall};
+use crate::run::{Run, Setting};
+
+/// Times are in nanoseconds, as whole numbers; money is in units, as exact decimals.
+#[derive(Serialize)]
+struct More<'a> {
+    seed: u64,
+    cycles: u32,
+    limit_ns: u64,
+    stated: &'static str,
+    stated_ns: u64,
+    capacities_for: u64,
+    /// What the exact allocator's plan costs.
+    optimum: Option<Box<RawValue>>,
+    predicted_cycle_ns: Option<u64>,
+    predicted_job_ns: Option<u64>,
+    least_fee: Option<At>,
+    least_limit: Option<At>,
+    same_from: Option<At>,
+    cheaper_from: Option<At>,
+    one_second_more: Option<Box<RawValue>>,
+    one_second_less: Option<Box<RawValue>>,
+    changes: Vec<Told>,
+    simulated: Option<Simulated>,
+    workers: Vec<Worker<'a>>,
+}
+
+#[derive(Serialize)]
+struct At {
+    limit_ns: u64,
+    stated_ns: u64,
+    cost: Box<RawValue>,
+}
+
+#[derive(Serialize)]
+struct Told {
+    change: &'static str,
+    /// The value that works; for new workers, their least speed in batches a second.
+    to: serde_json::Value,
+    count: Option<u64>,
+    words: String,
+}
+
+#[derive(Serialize)]
+struct Simulated {
+    replicates: usize,
+    missed: Option<Estimate>,
+    fee: Option<Estimate>,
+    wall_s: Option<Estimate>,
+}
+
+#[derive(Serialize)]
+struct Worker<'a> {
+    name: &'a str,
+    fee: Box<RawValue>,
+    batches: u64,
+    s_max: Option<u64>,
+    expected_ns: Option<u64>,
+    predicted_ns: Option<u64>,
+    idle: Option<String>,
+}
+
+pub(super) fn of(setting: &Setting, answer: &Answer, runs: &[Run]) -> Result<String, LineError> {
+    let repairs: Vec<String> = answer
+        .changes
+        .iter()
+        .map(|c| words_of(answer, *c))
+        .collect();
+    let repairs = repairs.join(", or ");
+    let names: Vec<Option<String>> = answer
+        .workers
+        .iter()
+        .map(|worker| Some(worker.name.clone()))
+        .collect();
+    let context = Context {
+        id: "0",
+        allocator: answer.allocator.name(),
+        names: &names,
+        repairs: &repairs,
+    };
+    let (prices, stated) = (&answer.prices, &answer.stated);
+    let at = |point: Option<Point>| {
+        point.map(|Point { limit, cost, .. }| At {
+            limit_ns: limit.nanos(),
+            stated_ns: stated.of(limit).nanos(),
+            cost: decimal(cost),
+        })
+    };
+    let more = More {
+        seed: setting.seed,
+        cycles: stated.cycles,
+        limit_ns: answer.family.limit().nanos(),
+        stated: stated.key(),
+        stated_ns: stated.now().nanos(),
+        capacities_for: answer.choice.employed,
+        optimum: answer.optimum().map(decimal),
+        predicted_cycle_ns: answer.cycle.map(Span::nanos),
+        predicted_job_ns: answer
+            .cycle
+            .map(|cycle| (cycle * u64::from(stated.cycles)).nanos()),
+        least_fee: at(prices.least_fee),
+        least_limit: at(prices.least_limit),
+        same_from: at(prices.same_from),
+        cheaper_from: at(prices.cheaper_from),
+        one_second_more: prices.longer.map(decimal),
+        one_second_less: prices.shorter.map(decimal),
+        changes: answer.changes.iter().map(|c| told(answer, *c)).collect(),
+        simulated: (!runs.is_empty()).then(|| simulated(runs)),
+        workers: answer
+            .workers
+            .iter()
+            .map(|worker| Worker {
+                name: &worker.name,
+                fee: decimal(worker.fee.times(1)),
+                batches: worker.batches,
+                s_max: worker.s_max,
+                expected_ns: worker.expected.map(Span::nanos),
+                predicted_ns: worker.predicted.map(Span::nanos),
+                idle: worker.idle.map(|idle| why(answer, idle, true)),
+            })
+            .collect(),
+    };
+    let line = plan_line::write_with(context, &answer.for_everybody(), &more)?;
+    Ok(line + "\n")
+}
+
+/// Money as a JSON number with all of its digits.
+pub(super) fn decimal(cost: Cost) -> Box<RawValue> {
+    RawValue::from_string(cost.to_string()).expect("a plain decimal is a JSON number")
+}
+
+fn told(answer: &Answer, change: Change) -> Told {
+    let (name, to, count) = match change {
+        Change::Limit { to } => ("time", answer.stated.of(to).nanos().into(), None),
+        Change::Beta { to } => ("beta", to.into(), None),
+        Change::SMin { to } => ("s_min", to.into(), None),
+        Change::Workers { count, speed, .. } => {
+            ("workers", speed.per_second_f64().into(), Some(count))
+        }
+    };
+    Told {
+        change: name,
+        to,
+        count,
+        words: words_of(answer, change),
+    }
+}
+
+fn simulated(runs: &[Run]) -> Simulated {
+    let missed = runs.iter().filter(|run| run.totals.is_missed()).count();
+    Simulated {
+        replicates: runs.len(),
+        missed: share(missed as u64, runs.len() as u64),
+        fee: mean(runs, fee),
+        wall_s: mean(runs, wall),
+    }
+}

@@ -1,0 +1,103 @@
+//! A run folder as recorded runs: each plan of each run is one, with the cycles in which nobody
+//! was missing. Only what a real run's folder holds too is read.
+
+use std::path::Path;
+
+use results::ResultsError;
+use results::runs::{Job as FolderJob, Period, RecordedFolder};
+use scenarios::calibration::Calibration;
+use scenarios::recorded::{Job, Measured, RecordedRun};
+use scheduler::{Problem, Worker};
+
+use crate::exit::{Exit, Stop};
+
+/// What a folder holds.
+pub(super) struct Folder {
+    pub(super) runs: Vec<RecordedRun>,
+    /// The overheads of a cycle by the folder's own link and model.
+    pub(super) calibration: Calibration,
+}
+
+/// Reads a folder, and says what of it is not predicted.
+pub(super) fn read(path: &Path) -> Result<Folder, Stop> {
+    let bad = |error: ResultsError| Stop::new(Exit::BadInput, error);
+    let folder = RecordedFolder::open(path).map_err(bad)?;
+    let (shown, plan, job) = (path.display(), folder.plan(), folder.job());
+    if folder.finished() < plan.replicates {
+        let (finished, planned) = (folder.finished(), plan.replicates);
+        eprintln!("note: {shown} was interrupted: {finished} of {planned} replicates are there");
+    }
+    if job.config.law.ships_each_cycle {
+        eprintln!("note: data travels in every cycle, which predictions leave out");
+    }
+    let (mut runs, mut cycles, mut left_out) = (Vec::new(), 0, 0);
+    for run in folder.runs().map_err(bad)? {
+        let run = run.map_err(bad)?;
+        let several = run.periods.len() > 1;
+        for period in run.periods {
+            cycles += period.cycles + period.left_out;
+            left_out += period.left_out;
+            if period.cycles == 0 {
+                continue;
+            }
+            let mut id = format!("{}-{}", run.replicate, run.allocator);
+            if several {
+                id += &format!("-plan{}", period.plan);
+            }
+            runs.push(recorded(&id, period, job).map_err(|message| {
+                Stop::new(Exit::BadInput, format!("{shown}: run {id}: {message}"))
+            })?);
+        }
+    }
+    if left_out > 0 {
+        eprintln!(
+            "note: {left_out} of {cycles} cycles are left out, as a worker was missing in them"
+        );
+    }
+    if runs.is_empty() {
+        eprintln!("note: no cycle was run, there is nothing to predict");
+    }
+    Ok(Folder {
+        runs,
+        calibration: Calibration {
+            evaluation_ns: job.overheads.evaluation.nanos(),
+            down_ns: job.overheads.down.nanos(),
+            up_ns: job.overheads.up.nanos(),
+            parameter_bytes: job.parameter_bytes,
+            fitted_on: Vec::new(),
+            left_out: Vec::new(),
+            mean_error_percent: 0.0,
+            command: String::new(),
+        },
+    })
+}
+
+fn recorded(id: &str, period: Period, job: &FolderJob) -> Result<RecordedRun, String> {
+    let config = &job.config;
+    let candidates = &period.candidates;
+    let worker = |candidate: &results::runs::Candidate| Worker {
+        s_max: candidate.s_max,
+        fee: candidate.fee,
+    };
+    let workers = candidates.iter().map(worker).collect();
+    let problem = Problem::new(config.batches, config.s_min, config.beta, workers);
+    Ok(RecordedRun {
+        id: serde_json::Value::from(id).to_string(),
+        names: candidates.iter().map(|c| c.name.to_string()).collect(),
+        job: Job {
+            problem: problem.map_err(|error| error.to_string())?,
+            // A batch is trained so many times in a cycle.
+            speeds: candidates
+                .iter()
+                .map(|c| c.speed.stretched(config.law.passes, 1))
+                .collect(),
+            batches: candidates.iter().map(|c| c.batches).collect(),
+            cycles: period.cycles,
+            limit: Some(period.limit * period.cycles),
+        },
+        measured: Measured {
+            training: Some(period.training),
+            computes: period.candidates.into_iter().map(|c| c.computes).collect(),
+        },
+    })
+}

@@ -1,0 +1,247 @@
+//! `sim run` with everything around it: the folder of tables, logs of events, and Ctrl-C.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use results::ResultsError;
+use results::event_log::EventFile;
+use results::runs::{Job, RunEnd, RunFolder, RunKey, RunRows, RunsPlan, Truth};
+use scheduler::machine::{Config, Event, Record};
+use scheduler::{Instant, Overheads};
+use solvers::AllocatorName;
+
+use super::ordered::{Ordered, Turn};
+use super::setting::Setting;
+use super::simulate::{Run, Runs, Solvers, in_parallel, run_of, solver};
+use crate::cli::RunArgs;
+use crate::exit::{Exit, Stop};
+use crate::world::World;
+
+/// Where rows and events go.
+pub(super) struct Out {
+    folder: RunFolder,
+    /// The file for a run's events, if they are wanted.
+    events: Option<Box<dyn Fn(RunKey) -> PathBuf + Sync>>,
+}
+
+/// What became of all replicates, up to where it was stopped.
+pub(super) struct Simulated {
+    /// By setting.
+    pub(super) runs: Vec<Runs>,
+    /// Replicates that were run.
+    pub(super) finished: usize,
+    pub(super) folder: Option<RunFolder>,
+}
+
+/// Begins the folder that the command line asks for.
+pub(super) fn open(args: &RunArgs, setting: &Setting) -> Result<Option<Out>, Stop> {
+    let Some(dir) = &args.out else {
+        return Ok(None);
+    };
+    let mut names: Vec<&str> = setting.allocators.iter().map(|name| name.name()).collect();
+    names.sort_unstable();
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        let message = format!("--allocators names {} twice, expected once", twice[0]);
+        return Err(Stop::new(Exit::Usage, message));
+    }
+    let plan = RunsPlan {
+        mode: "simulated".to_owned(),
+        scenario: name_of(&args.of.scenario),
+        seed: setting.seed,
+        replicates: setting.replicates as u64,
+        allocators: setting
+            .allocators
+            .iter()
+            .map(|name| name.name().to_owned())
+            .collect(),
+    };
+    let scenario = setting.scenario().to_string();
+    let refused = |error: ResultsError| Stop::new(Exit::Usage, error);
+    let folder = RunFolder::create(dir, plan, &job(setting), &scenario, args.overwrite);
+    let folder = folder.map_err(refused)?;
+    let mut events: Option<Box<dyn Fn(RunKey) -> PathBuf + Sync>> = None;
+    if args.events {
+        events = Some(Box::new(folder.event_files().map_err(refused)?));
+    }
+    Ok(Some(Out { folder, events }))
+}
+
+/// A scenario's name without where its file lies: tables hold no paths.
+fn name_of(scenario: &str) -> String {
+    let stem = Path::new(scenario).file_stem();
+    stem.map_or(scenario.into(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// It broke on the way.
+pub(super) fn unfinished(error: ResultsError) -> Stop {
+    Stop::new(Exit::Unfinished, error)
+}
+
+/// What the scheduler is told of the job, and what a cycle takes by the link and the model.
+fn job(setting: &Setting) -> Job {
+    let (scenario, config) = (setting.scenario(), setting.conversion.config());
+    let (model, link) = (scenario.model(), scenario.link());
+    Job {
+        config: config.clone(),
+        overheads: Overheads {
+            evaluation: config.law.own,
+            down: link.down.time_for(model.parameters),
+            up: link.up.time_for(model.parameters),
+        },
+        parameter_bytes: model.parameters.get(),
+    }
+}
+
+/// Runs every replicate of every setting, of which all have as many, under every allocator, until
+/// it is stopped: then those that were begun are finished, which are all up to some number.
+/// A folder is for one setting.
+pub(super) fn simulate(
+    settings: &[Setting],
+    threads: usize,
+    out: Option<Out>,
+    stop: &AtomicBool,
+) -> Result<Simulated, ResultsError> {
+    let (folder, events) = match out {
+        Some(out) => (Some(out.folder), out.events),
+        None => (None, None),
+    };
+    let wants_rows = folder.is_some();
+    let replicates = settings[0].replicates;
+    let arms: usize = settings.iter().map(|of| of.allocators.len()).sum();
+    let progress = ProgressBar::new((replicates * arms) as u64);
+    let style = "{bar:32} {human_pos}/{human_len} runs  {eta} left";
+    progress.set_style(ProgressStyle::with_template(style).expect("the template is valid"));
+    // Names are not drawn: every replicate has the same.
+    let fleet = settings[0].scenario().fleet(settings[0].seed, 0);
+    let names: Vec<Arc<str>> = fleet.iter().map(|spec| spec.name.as_str().into()).collect();
+    let ordered = Ordered::new(folder);
+    // The order stops by itself, since it knows what was begun.
+    let never = AtomicBool::new(false);
+    let done = in_parallel(
+        &never,
+        replicates,
+        threads,
+        Solvers::new,
+        |solvers, index| {
+            let replicate = index as u64;
+            let turn = ordered.begin(replicate, stop)?;
+            let mut by_setting = Vec::with_capacity(settings.len());
+            for setting in settings {
+                let world = setting.conversion.world(setting.seed, replicate);
+                let mut runs = Vec::with_capacity(setting.allocators.len());
+                for (allocator, name) in setting.allocators.iter().enumerate() {
+                    let key = RunKey {
+                        replicate,
+                        allocator,
+                    };
+                    let one = OneRun {
+                        key,
+                        world: &world,
+                        seed: setting.seed,
+                        names: &names,
+                        turn: wants_rows.then_some(&turn),
+                        events: events.as_ref().map(|path| path(key)),
+                    };
+                    match one.run(*name, solvers) {
+                        Ok(run) => runs.push(run),
+                        Err(error) => {
+                            turn.fail(error);
+                            return None;
+                        }
+                    }
+                    progress.inc(1);
+                }
+                by_setting.push(runs);
+            }
+            turn.finish();
+            Some(by_setting)
+        },
+    );
+    progress.finish_and_clear();
+    let folder = ordered.into_folder()?;
+    let mut runs: Vec<Runs> = settings
+        .iter()
+        .map(|setting| vec![Vec::new(); setting.allocators.len()])
+        .collect();
+    let mut finished = 0;
+    for replicate in done.into_iter().flatten() {
+        finished += 1;
+        for (all, of) in runs
+            .iter_mut()
+            .flatten()
+            .zip(replicate.into_iter().flatten())
+        {
+            all.push(of);
+        }
+    }
+    Ok(Simulated {
+        runs,
+        finished,
+        folder,
+    })
+}
+
+/// One run and where its rows and events go.
+struct OneRun<'a> {
+    key: RunKey,
+    world: &'a World,
+    seed: u64,
+    names: &'a [Arc<str>],
+    turn: Option<&'a Turn<'a>>,
+    events: Option<PathBuf>,
+}
+
+impl OneRun<'_> {
+    fn run(self, name: AllocatorName, solvers: &mut Solvers) -> Result<Run, ResultsError> {
+        let (place, solver) = ((self.seed, self.key.replicate), solver(name, solvers));
+        let Some(turn) = self.turn else {
+            return Ok(run_of(self.world, place, solver, &mut |_, _| {}, None));
+        };
+        let mut rows = RunRows::new(self.key);
+        let mut sink = |at: Instant, record: &Record| {
+            rows.record(at, record);
+            if let Some(chunk) = rows.take_full() {
+                turn.push(chunk);
+            }
+        };
+        let run = match &self.events {
+            None => run_of(self.world, place, solver, &mut sink, None),
+            Some(path) => {
+                let config: &Config = &self.world.config;
+                let mut file = EventFile::create(path, config)?;
+                let mut written = Ok(());
+                let mut log = |now: Instant, event: &Event| {
+                    if written.is_ok() {
+                        written = file.append(now, event);
+                    }
+                };
+                let run = run_of(self.world, place, solver, &mut sink, Some(&mut log));
+                written?;
+                file.publish()?;
+                run
+            }
+        };
+        turn.push(rows.finish(end(&run), self.names));
+        Ok(run)
+    }
+}
+
+fn end(run: &Run) -> RunEnd {
+    let (totals, judged) = (&run.totals, &run.judged);
+    RunEnd {
+        ending: totals.ending,
+        totals: totals.scheduled,
+        ended: totals.ended,
+        limit: totals.limit,
+        truth: Some(Truth {
+            feasible: judged.feasible,
+            feasible_complete: judged.feasible_complete,
+            untouched: judged.untouched,
+            untouched_complete: judged.untouched_complete,
+            orders: totals.orders,
+            overruns: totals.overruns,
+        }),
+    }
+}

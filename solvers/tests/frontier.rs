@@ -1,0 +1,205 @@
+//! Trade-off curves against fresh solves at every limit and value at which anything can change.
+
+use proptest::prelude::*;
+use scheduler::machine::WorkerId;
+use scheduler::{Candidate, Cost, Family, Fee, Law, Link, Margin, Span, Speed};
+use solvers::frontier::{Curve, DEFAULT_BUDGET, Effort, least_limit, over_beta, over_s_min};
+use solvers::frontier::{Point, Step, over_time};
+use solvers::{Allocator, Exact};
+
+const LONGEST: Span = Span::from_nanos(u64::MAX);
+const STEP: Span = Span::from_nanos(1);
+
+/// A worker: milliseconds a batch, fee, milliseconds of its own transfer, most batches.
+type Numbers = (u64, u64, u64, u64);
+
+fn family(demand: (u64, u64, u64), shared_ms: u64, workers: &[Numbers]) -> Family {
+    let law = Law {
+        shared: Span::from_millis(shared_ms),
+        ..Law::COMPUTE
+    };
+    let candidate = |(id, &(each, fee, transfer, most)): (u32, &Numbers)| Candidate {
+        worker: WorkerId::new(id),
+        fee: Fee::from_micros(fee).expect("small"),
+        speed: Speed::measured(1, Span::from_millis(each)).expect("valid"),
+        margin: Margin::NONE,
+        link: Link {
+            transfer: Span::from_millis(transfer),
+            ..Link::default()
+        },
+        most,
+    };
+    let candidates = (0..).zip(workers).map(candidate).collect();
+    Family::new(demand, Span::from_secs(1), law, candidates).expect("valid")
+}
+
+fn families() -> impl Strategy<Value = Family> {
+    let worker = (1..60_u64, 0..6_u64, 0..200_u64, 1..40_u64);
+    let demand = (1..24_u64, 0..6_u64, 0..4_u64);
+    let shared = prop_oneof![Just(0), 1..100_u64];
+    (demand, shared, prop::collection::vec(worker, 0..6))
+        .prop_map(|(demand, shared, workers)| family(demand, shared, &workers))
+}
+
+/// What the scheduler would say.
+fn fresh(family: &Family) -> Option<Cost> {
+    let mut exact = Exact::default();
+    let choice = family.cheapest(|problem| exact.measure(problem).outcome);
+    Some(choice.outcome.planned()?.plan.cost)
+}
+
+/// Every limit at which some capacity begins, under any number of employed workers.
+fn events(family: &Family) -> Vec<Span> {
+    let (n, _, beta) = family.demand();
+    let all = family.candidates().len();
+    let mut limits = Vec::new();
+    for employed in beta.max(1)..=(all as u64).max(beta) {
+        for place in 0..all {
+            limits.extend((1..=n).filter_map(|x| family.least_limit(place, employed, x)));
+        }
+    }
+    limits.sort_unstable();
+    limits.dedup();
+    limits
+}
+
+/// Those at which the answer is cheaper than at any before.
+fn by_definition(family: &Family) -> Vec<(Span, Cost)> {
+    let mut best: Vec<(Span, Cost)> = Vec::new();
+    for limit in events(family) {
+        if let Some(cost) = fresh(&family.within(limit))
+            && best.last().is_none_or(|(_, least)| cost < *least)
+        {
+            best.push((limit, cost));
+        }
+    }
+    best
+}
+
+fn effort() -> (u64, impl FnMut(u64)) {
+    (DEFAULT_BUDGET, |_| {})
+}
+
+fn curve_over_time(family: &Family, range: (Span, Span)) -> Curve<Point> {
+    let (budget, mut progress) = effort();
+    let effort = Effort {
+        budget,
+        progress: &mut progress,
+    };
+    over_time(family, &mut Exact::default(), range, effort)
+}
+
+fn pairs(curve: &Curve<Point>) -> Vec<(Span, Cost)> {
+    let points = curve.points.iter();
+    points.map(|point| (point.limit, point.cost)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+    #[test]
+    fn over_time_it_is_every_fresh_solve(family in families()) {
+        let curve = curve_over_time(&family, (Span::ZERO, LONGEST));
+        prop_assert!(curve.is_whole && curve.is_proved);
+        prop_assert_eq!(pairs(&curve), by_definition(&family));
+        for point in &curve.points {
+            prop_assert_eq!(fresh(&family.within(point.limit)), Some(point.cost));
+            let before = fresh(&family.within(point.limit - STEP));
+            prop_assert!(before.is_none_or(|before| before > point.cost));
+        }
+    }
+
+    #[test]
+    fn a_part_of_it_is_that_part(family in families(), ends: [prop::sample::Index; 2]) {
+        let events = events(&family);
+        if events.is_empty() {
+            return Ok(());
+        }
+        let [from, upto] = ends.map(|end| events[end.index(events.len())]);
+        let (from, upto) = (from.min(upto), from.max(upto));
+        let mut best = None;
+        let mut expected = Vec::new();
+        for limit in events.into_iter().filter(|limit| (from..=upto).contains(limit)) {
+            let cost = fresh(&family.within(limit));
+            if let Some(cost) = cost && best.is_none_or(|best| cost < best) {
+                best = Some(cost);
+                expected.push((limit, cost));
+            }
+        }
+        prop_assert_eq!(pairs(&curve_over_time(&family, (from, upto))), expected);
+    }
+
+    #[test]
+    fn the_least_limit_of_a_cost_is_on_the_curve(family in families(), cost in 0..200_u128) {
+        let expected = by_definition(&family);
+        let exact = &mut Exact::default();
+        let any = least_limit(&family, exact, None);
+        prop_assert_eq!(any.map(|point| (point.limit, point.cost)), expected.first().copied());
+        let most = Cost::from_micros(cost);
+        let limit = least_limit(&family, exact, Some(most)).map(|point| point.limit);
+        let first = expected.iter().find(|(_, cost)| *cost <= most);
+        prop_assert_eq!(limit, first.map(|(limit, _)| *limit));
+    }
+
+    #[test]
+    fn over_demands_it_is_every_fresh_solve(family in families()) {
+        let (n, s_min, beta) = family.demand();
+        let check = |curve: Curve<Step>, demand: &dyn Fn(u64) -> (u64, u64, u64)| {
+            prop_assert!(curve.is_whole && curve.is_proved);
+            for value in 0..=n + 1 {
+                let asked = family.with_demand(demand(value)).expect("valid");
+                let mut steps = curve.points.iter();
+                let step = steps.find(|step| (step.from..=step.upto).contains(&value));
+                prop_assert_eq!(step.map(|step| step.cost), fresh(&asked), "{}", value);
+            }
+            for pair in curve.points.windows(2) {
+                prop_assert!(pair[0].upto < pair[1].from);
+                prop_assert!(pair[0].cost != pair[1].cost || pair[0].upto + 1 < pair[1].from);
+            }
+            Ok(())
+        };
+        let exact = &mut Exact::default();
+        let (budget, mut progress) = effort();
+        let curve = over_beta(&family, exact, Effort { budget, progress: &mut progress });
+        check(curve, &|value| (n, s_min, value))?;
+        let (budget, mut progress) = effort();
+        let curve = over_s_min(&family, exact, Effort { budget, progress: &mut progress });
+        check(curve, &|value| (n, value, beta))?;
+    }
+}
+
+/// One worker alone takes 10 ms a batch at a fee of 3, another 40 ms at a fee of 1: each batch
+/// more on the cheap one takes 40 ms more.
+#[test]
+fn two_workers_by_hand() {
+    let family = family((4, 1, 0), 0, &[(10, 3, 0, 99), (40, 1, 0, 99)]);
+    let points = pairs(&curve_over_time(&family, (Span::ZERO, LONGEST)));
+    let expected = [(40, 3 * 3 + 1), (80, 2 * 3 + 2), (120, 3 + 3), (160, 4)];
+    let expected: Vec<_> = expected
+        .map(|(ms, cost)| (Span::from_millis(ms), Cost::from_micros(cost)))
+        .into();
+    // At 40 ms all four fit the fast one too, at a fee of 12.
+    assert_eq!(points, expected);
+}
+
+#[test]
+fn a_budget_that_runs_out_is_told() {
+    let family = family(
+        (20, 2, 0),
+        30,
+        &[(10, 3, 0, 99), (40, 1, 0, 99), (15, 2, 0, 99)],
+    );
+    for budget in [0, 1, 5, 15] {
+        let effort = Effort {
+            budget,
+            progress: &mut |_| {},
+        };
+        let curve = over_time(
+            &family,
+            &mut Exact::default(),
+            (Span::ZERO, LONGEST),
+            effort,
+        );
+        assert!(!curve.is_whole && 3 * curve.problems <= budget);
+    }
+}
