@@ -323,7 +323,7 @@ impl Prepared {
         if let Some(path) = &args.plan {
             given = Some(GivenPlan::read(path).map_err(Stop::bad)?);
         }
-        let mut setting = Setting::new(&source, said, args, kind, material)?;
+        let mut setting = Setting::new(&source, said, args, kind, material, given.is_some())?;
         if let Some(given) = &given {
             let (plan, job) = (given.batches(), setting.config.batches);
             if plan != job {

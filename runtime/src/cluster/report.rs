@@ -265,7 +265,17 @@ impl Watch for Report {
                     }),
                 );
             }
-            Record::Share(row) => self.shares.push(*row),
+            Record::Share(row) => {
+                self.shares.push(*row);
+                self.event(
+                    Some(now),
+                    "share",
+                    json!({
+                        "worker": name(row.worker), "batches": row.batches, "s_max": row.s_max,
+                        "fee": row.fee.to_string(),
+                    }),
+                );
+            }
             Record::NotPlanned { why, .. } => {
                 self.event(Some(now), "not_planned", json!({"why": why.reason()}));
             }

@@ -128,6 +128,7 @@ impl Setting {
         args: &ClusterArgs,
         kind: ModelKind,
         material: Material,
+        has_plan: bool,
     ) -> Result<Self, Stop> {
         let lines = |errors: &scenarios::ScenarioErrors| errors.lines().join("\nerror: ");
         let bad = |errors| Stop::new(Exit::BadInput, lines(&errors));
@@ -195,12 +196,10 @@ impl Setting {
         if config.margins == Margins::NONE {
             config.margins = margins(job.risk.micros());
         }
-        if args.plan.is_some() && config.replan == Replan::Adaptive {
-            let is_said = provenance
-                .given
-                .iter()
-                .any(|given| given.key == "job.replan");
-            if is_said {
+        if has_plan {
+            let mut given = provenance.given.iter();
+            let is_said = given.any(|given| given.key == "job.replan");
+            if is_said && args.plan.is_some() && config.replan == Replan::Adaptive {
                 return Err(Stop::bad(
                     "job.replan is adaptive, expected static with --plan: the plan is run as it is",
                 ));

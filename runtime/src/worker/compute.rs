@@ -6,6 +6,7 @@
 //!
 //! **What it does not know:** the network, and what the orchestrator makes of it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -128,6 +129,7 @@ impl Compute {
             done,
             cancelled: Arc::clone(&cancelled),
             throttle: Throttle::new(means.throttle),
+            waiting: VecDeque::new(),
         };
         thread::Builder::new()
             .name("compute".to_owned())
@@ -174,6 +176,8 @@ struct Loop {
     done: UnboundedSender<Done>,
     cancelled: Arc<AtomicU64>,
     throttle: Throttle,
+    /// Orders that came while another was carried out.
+    waiting: VecDeque<Work>,
 }
 
 /// What belongs to a job.
@@ -188,12 +192,17 @@ struct Bench {
 impl Loop {
     fn run(mut self) {
         let mut bench: Option<Bench> = None;
-        while let Ok(work) = self.orders.recv() {
+        while let Some(work) = self.next() {
             if let Err(error) = self.act(&mut bench, work) {
                 let _ = self.done.send(Done::Failed(error.to_string()));
                 return;
             }
         }
+    }
+
+    fn next(&mut self) -> Option<Work> {
+        let waiting = self.waiting.pop_front();
+        waiting.or_else(|| self.orders.recv().ok())
     }
 
     fn act(&mut self, bench: &mut Option<Bench>, work: Work) -> Result<(), TrainError> {
@@ -212,7 +221,7 @@ impl Loop {
             return Ok(()); // nothing can be ordered before there is a job
         };
         match work {
-            Work::Job { .. } => {}
+            Work::Job { .. } => {} // dealt with before
             Work::Benchmark {
                 ticket,
                 epoch,
@@ -226,11 +235,19 @@ impl Loop {
                     });
                 }
             }
+            Work::Keep { .. } | Work::Hold { .. } => self.stock(bench, work),
+            Work::Train(task) => self.train(bench, &task)?,
+        }
+        Ok(())
+    }
+
+    /// Data comes and goes.
+    fn stock(&self, bench: &mut Bench, work: Work) {
+        let (epoch, plan) = match work {
             Work::Keep { epoch, plan, keep } => {
                 let keep = usize::try_from(keep).unwrap_or(usize::MAX);
                 bench.held.truncate(keep);
-                let held = bench.held.len() as u64;
-                self.tell(Done::Held { epoch, plan, held });
+                (epoch, plan)
             }
             Work::Hold {
                 epoch,
@@ -242,12 +259,28 @@ impl Loop {
                 if first == bench.held.len() as u64 {
                     bench.held.extend(batches);
                 }
-                let held = bench.held.len() as u64;
-                self.tell(Done::Held { epoch, plan, held });
+                (epoch, plan)
             }
-            Work::Train(task) => self.train(bench, &task)?,
+            Work::Job { .. } | Work::Benchmark { .. } | Work::Train(_) => return,
+        };
+        let held = bench.held.len() as u64;
+        self.tell(Done::Held { epoch, plan, held });
+    }
+
+    /// Data is taken in between two batches of a benchmark: workers measure while it travels.
+    fn take_in(&mut self, bench: &mut Bench) {
+        while let Ok(work) = self.orders.try_recv() {
+            match work {
+                Work::Keep { .. } | Work::Hold { .. } if self.waiting.is_empty() => {
+                    self.stock(bench, work);
+                }
+                Work::Keep { .. }
+                | Work::Hold { .. }
+                | Work::Job { .. }
+                | Work::Benchmark { .. }
+                | Work::Train(_) => self.waiting.push_back(work),
+            }
         }
-        Ok(())
     }
 
     /// Measures one round; nothing if it was cancelled.
@@ -270,6 +303,7 @@ impl Loop {
             if self.is_cancelled(ticket) {
                 return Ok(None);
             }
+            self.take_in(bench);
             let batch = &bench.practice[(step % DISTINCT) as usize];
             self.step(bench.trainer.as_mut(), batch, ticket)?;
         }

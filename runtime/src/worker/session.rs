@@ -317,6 +317,8 @@ impl<'a> Session<'a> {
                 stop_in_ns,
                 results_in_ns: _,
             } => {
+                // It goes before a benchmark that is under way.
+                self.compute.cancel_all();
                 // The order was half a round trip on its way, which is gone from its time.
                 let stop_in = Duration::from_nanos(stop_in_ns);
                 let stop_in = stop_in.saturating_sub(self.peer.rtt() / 2);

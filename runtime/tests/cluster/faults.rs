@@ -20,64 +20,62 @@ const THREE: [&str; 14] = [
     "5",
 ];
 
+/// The same with other values.
+fn three_with<'a>(changes: &[(&'a str, &'a str)], more: &[&'a str]) -> Vec<&'a str> {
+    let mut args = THREE.to_vec();
+    for (key, value) in changes {
+        let at = args.iter().position(|arg| arg == key).expect("it is there");
+        args[at + 1] = value;
+    }
+    args.extend(more);
+    args
+}
+
+/// A worker that is employed.
+fn employed(run: &mut Run) -> String {
+    let share = run.until("share", |share| share["batches"] != 0);
+    share["worker"].as_str().expect("a name").to_owned()
+}
+
 #[test]
 fn a_worker_killed_in_its_benchmark_is_done_without() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut run = Run::start(&small(60, &folder.path().join("run")), &THREE);
+    let args = three_with(&[], &["--set", "waits.gather=1 s"]);
+    let mut run = Run::start(&small(60, &folder.path().join("run")), &args);
     run.until_worker("joined", "local-2");
     signal("KILL", run.pid("local-2"));
     let end = run.end();
     end.completed();
     end.holds_its_limits(60);
-    assert!(
-        end.all("departed").any(|gone| gone["worker"] == "local-2"),
-        "{:#?}",
-        end.seen
-    );
+    let benchmarked = end
+        .all("benchmarked")
+        .any(|event| event["worker"] == "local-2");
+    assert!(!benchmarked, "{:#?}", end.seen);
 }
 
 #[test]
 fn a_worker_killed_while_data_is_shipped_is_done_without() {
     let folder = tempfile::tempdir().expect("a folder");
     // 47 MB take long enough to be killed in.
-    let mut args = THREE.to_vec();
-    args.extend(["--set", "job.batches=1800", "--cycle-time", "30 s"]);
-    let mut args: Vec<&str> = args.into_iter().filter(|arg| *arg != "8 s").collect();
-    let first = args
-        .iter()
-        .position(|arg| *arg == "--cycle-time")
-        .expect("it is there");
-    args.remove(first);
-    let throttles = args
-        .iter()
-        .position(|arg| *arg == "0.02,0.02,0.02")
-        .expect("it is there");
-    args[throttles] = "1,0.9,0.8";
+    let args = three_with(
+        &[("--throttles", "1,0.9,0.8"), ("--cycle-time", "30 s")],
+        &[],
+    );
     let mut run = Run::start(&small(1_800, &folder.path().join("run")), &args);
-    run.until("planned", |_| true);
-    signal("KILL", run.pid("local-1"));
+    let worker = employed(&mut run);
+    signal("KILL", run.pid(&worker));
     let end = run.end();
     end.completed();
     end.holds_its_limits(1_800);
-    assert!(
-        end.all("departed").any(|gone| gone["worker"] == "local-1"),
-        "{:#?}",
-        end.seen
-    );
+    let gone = |event: &serde_json::Value| event["worker"] == worker.as_str();
+    assert!(end.all("departed").any(gone), "{:#?}", end.seen);
 }
 
 #[test]
 fn a_worker_killed_in_training_costs_one_cycle() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut args = THREE.to_vec();
-    args.extend(["--beta", "3", "--set", "waits.pause=300 ms"]);
-    args.retain(|arg| *arg != "2");
-    let beta = args
-        .iter()
-        .position(|arg| *arg == "--beta")
-        .expect("it is there");
-    args.remove(beta);
     // With all three needed, its loss ends the run, with the reason, after a pause.
+    let args = three_with(&[("--beta", "3")], &["--set", "waits.pause=300 ms"]);
     let mut run = Run::start(&small(90, &folder.path().join("run")), &args);
     run.until("cycle", |_| true);
     signal("KILL", run.pid("local-3"));
@@ -91,11 +89,7 @@ fn a_worker_killed_in_training_costs_one_cycle() {
     );
     // With two needed, the others go on.
     let mut run = Run::start(&small(90, &folder.path().join("again")), &THREE);
-    let of_two = |run: &mut Run| {
-        let lot = run.until("lot", |lot| lot["accepted"] != 0);
-        lot["worker"].as_str().expect("a name").to_owned()
-    };
-    let worker = of_two(&mut run);
+    let worker = employed(&mut run);
     run.until("cycle", |_| true);
     signal("KILL", run.pid(&worker));
     let end = run.end();
@@ -108,13 +102,9 @@ fn a_worker_killed_in_training_costs_one_cycle() {
 #[test]
 fn a_worker_that_stalls_is_excluded_and_comes_back() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut args = THREE.to_vec();
-    args[9] = "12";
+    let args = three_with(&[("--cycles", "12")], &[]);
     let mut run = Run::start(&small(90, &folder.path().join("run")), &args);
-    let worker = run.until("lot", |lot| lot["accepted"] != 0)["worker"]
-        .as_str()
-        .expect("a name")
-        .to_owned();
+    let worker = employed(&mut run);
     run.until("cycle", |_| true);
     signal("STOP", run.pid(&worker));
     let gone = run.until_worker("departed", &worker);

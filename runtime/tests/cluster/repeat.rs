@@ -133,7 +133,7 @@ fn a_plan_that_cannot_be_run_is_refused_with_the_reason() {
     check(
         &line("[30,10]", "[\"a\",\"b\"]", 2),
         "2",
-        "60 ms",
+        "30 ms",
         5,
         "more than its s_max of",
     );

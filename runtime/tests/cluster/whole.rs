@@ -287,3 +287,80 @@ fn a_worker_whose_least_fee_is_not_paid_says_so() {
     let _cheap = Daemon::start(&token, "cheap", folder.path(), &["--least-fee", "1"]);
     run.end().completed();
 }
+
+/// Every combination by the same workers; one that fails does not stop the others.
+#[test]
+fn a_sweep_runs_every_combination_with_the_same_workers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("sweep");
+    let mut args = small(40, &out);
+    args[0] = "sweep".to_owned();
+    let more = [
+        "--local",
+        "2",
+        "--cycles",
+        "2",
+        "--cycle-time",
+        "4 s",
+        "--vary",
+        "job.s_min=1,41",
+        "--vary",
+        "fees.type=linear,random",
+    ];
+    let end = Run::start(&args, &more).end();
+    // A lot of 41 is more than there are batches: such a job has no plan.
+    assert_eq!(end.code, Some(5), "{:#?}\n{}", end.seen, end.stderr);
+    let dump = fs::read_to_string(out.join("dump.json")).expect("a dump");
+    let dump: serde_json::Value = serde_json::from_str(&dump).expect("it is JSON");
+    let cells = dump.as_array().expect("a list");
+    let summary: Vec<_> = cells
+        .iter()
+        .map(|cell| {
+            let values = (&cell["values"]["job.s_min"], &cell["values"]["fees.type"]);
+            (
+                values,
+                cell["result"]["ending"] == "completed",
+                cell["result"]["error"].is_string(),
+            )
+        })
+        .collect();
+    let text = |text: &str| serde_json::Value::from(text);
+    let (one, much, linear, random) = (text("1"), text("41"), text("linear"), text("random"));
+    assert_eq!(
+        summary,
+        [
+            ((&one, &linear), true, false),
+            ((&one, &random), true, false),
+            ((&much, &linear), false, true),
+            ((&much, &random), false, true),
+        ]
+    );
+    assert_eq!(
+        end.all("started").count(),
+        2,
+        "the workers were started once"
+    );
+    assert!(
+        out.join("job.s_min=1,fees.type=linear/model.safetensors")
+            .exists()
+    );
+    assert!(end.stderr.contains("no plan"), "{}", end.stderr);
+}
+
+#[test]
+fn tokens_and_workers_are_commands() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().display().to_string();
+    let run = |args: &[&str]| {
+        let output = program()
+            .args(args)
+            .args(["--state", &state])
+            .output()
+            .expect("it runs");
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).expect("it is text")
+    };
+    let token = run(&["token", "--uses", "3", "--address", "127.0.0.1:9317"]);
+    assert!(runtime::net::Token::parse(token.trim()).is_ok(), "{token}");
+    assert_eq!(run(&["workers", "list"]), "", "nobody came yet");
+}
