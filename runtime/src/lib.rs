@@ -1,1 +1,3 @@
 //! The real runner: joins machines over QUIC, ships data, trains, averages.
+
+pub mod net;

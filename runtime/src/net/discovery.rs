@@ -1,0 +1,149 @@
+//! Where an orchestrator may be: its own addresses, and DNS-SD over multicast DNS.
+//!
+//! Everything here is a hint. Anybody in the network can say anything; the pinned key decides.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
+
+use mdns_sd::{ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
+use tokio::sync::mpsc;
+
+use super::identity::PeerId;
+use super::limits;
+
+const SERVICE: &str = "_allot._udp.local.";
+const ID: &str = "id";
+
+/// The addresses at which others may reach a socket that listens on `address`.
+pub(super) fn reachable(address: SocketAddr) -> Vec<SocketAddr> {
+    if !address.ip().is_unspecified() {
+        return vec![address];
+    }
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let mut addresses: Vec<IpAddr> = interfaces
+        .iter()
+        .filter(|interface| !interface.is_loopback() && !interface.is_link_local())
+        .map(if_addrs::Interface::ip)
+        .filter(|ip| ip.is_ipv4() || address.is_ipv6())
+        .collect();
+    // IPv4 first, since that is what people type and what every local network has.
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses.truncate(limits::ADDRESSES / 2);
+    if addresses.is_empty() {
+        addresses.push(Ipv4Addr::LOCALHOST.into());
+    }
+    let port = address.port();
+    let addresses = addresses.into_iter();
+    addresses.map(|ip| SocketAddr::new(ip, port)).collect()
+}
+
+/// A running announcement; dropping it takes it back.
+pub(super) struct Announcement {
+    daemon: ServiceDaemon,
+    name: String,
+}
+
+/// Says in the local network where this orchestrator is. A network without multicast is no
+/// error: then the token's addresses must do.
+pub(super) fn announce(id: PeerId, address: SocketAddr) -> Option<Announcement> {
+    if address.ip().is_loopback() {
+        return None;
+    }
+    let announced = try_announce(id, address);
+    if let Err(error) = &announced {
+        tracing::warn!("cannot announce the orchestrator in the local network: {error}");
+    }
+    announced.ok()
+}
+
+fn try_announce(id: PeerId, address: SocketAddr) -> mdns_sd::Result<Announcement> {
+    let host = format!("allot-{id}.local.");
+    let properties = [(ID, id.full())];
+    let ips: &[IpAddr] = match address.ip() {
+        ip if ip.is_unspecified() => &[],
+        ip => &[ip],
+    };
+    let mut service = ServiceInfo::new(
+        SERVICE,
+        &id.to_string(),
+        &host,
+        ips,
+        address.port(),
+        &properties[..],
+    )?;
+    if ips.is_empty() {
+        service = service.enable_addr_auto();
+    }
+    // The name is the hash of a key, so nobody else has it, and probing would take a second.
+    service.set_requires_probe(false);
+    let name = service.get_fullname().to_owned();
+    let daemon = daemon()?;
+    daemon.register(service)?;
+    Ok(Announcement { daemon, name })
+}
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        // The process goes on whether or not the goodbye gets through.
+        let _ = self.daemon.unregister(&self.name);
+        let _ = self.daemon.shutdown();
+    }
+}
+
+impl std::fmt::Debug for Announcement {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_tuple("Announcement")
+            .field(&self.name)
+            .finish()
+    }
+}
+
+/// Listens for an orchestrator in the local network, for as long as somebody wants to know.
+pub(super) async fn look_for(id: PeerId, found: mpsc::Sender<SocketAddr>) -> mdns_sd::Result<()> {
+    let daemon = Daemon(daemon()?);
+    let events = daemon.0.browse(SERVICE)?;
+    while let Ok(event) = events.recv_async().await {
+        let ServiceEvent::ServiceResolved(service) = event else {
+            continue;
+        };
+        if service.get_property_val_str(ID) != Some(id.full().as_str()) {
+            continue;
+        }
+        let port = service.get_port();
+        let addresses = service.get_addresses().iter();
+        let addresses: BTreeSet<_> = addresses.map(|ip| socket_address(ip, port)).collect();
+        for address in addresses {
+            if found.send(address).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A link-local IPv6 address is of use only with the interface that it was heard on.
+fn socket_address(ip: &ScopedIp, port: u16) -> SocketAddr {
+    match ip {
+        ScopedIp::V6(v6) if v6.addr().is_unicast_link_local() => {
+            SocketAddrV6::new(*v6.addr(), port, 0, v6.scope_id().index).into()
+        }
+        _ => SocketAddr::new(ip.to_ip_addr(), port),
+    }
+}
+
+/// A machine that has just been switched on gets its network a moment after its programs start.
+fn daemon() -> mdns_sd::Result<ServiceDaemon> {
+    let daemon = ServiceDaemon::new()?;
+    daemon.set_ip_check_interval(1)?;
+    Ok(daemon)
+}
+
+struct Daemon(ServiceDaemon);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.shutdown();
+    }
+}

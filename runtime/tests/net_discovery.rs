@@ -1,0 +1,187 @@
+//! A worker finds its orchestrator by mDNS, with no address given, across two network namespaces
+//! that the test makes and removes itself. Without the right to make them it says so and is
+//! skipped; in CI (the variable `CI` is set) it fails then.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of a test fail by panicking too"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use runtime::net::{DialOptions, Dialer, Gate, GateOptions, Identity, Target, Token};
+
+/// Tells a role of this test where the other one leaves its files.
+const FOLDER: &str = "ALLOT_TEST_DISCOVERY";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[test]
+fn a_worker_finds_its_orchestrator_without_an_address() {
+    let network = match Network::make() {
+        Ok(network) => network,
+        Err(why) => {
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "no namespaces in CI: {why}"
+            );
+            eprintln!("SKIPPED: mDNS between namespaces, since none can be made: {why}");
+            return;
+        }
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let _orchestrator = network.run(0, "orchestrator", folder.path());
+    let mut worker = network.run(1, "worker", folder.path());
+    let begin = Instant::now();
+    let status = loop {
+        if let Some(status) = worker.0.try_wait().unwrap() {
+            break status;
+        }
+        assert!(begin.elapsed() < 2 * PATIENCE, "the worker hangs");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(status.success(), "the worker was not let in");
+    let took = std::fs::read_to_string(folder.path().join("took")).unwrap();
+    eprintln!("found and let in after {took} ms");
+}
+
+#[tokio::test]
+#[ignore = "a role of the test above, which runs it in a namespace"]
+async fn orchestrator() {
+    let Some(folder) = folder() else { return };
+    let identity = Identity::load_or_create(&folder.join("gate/key")).unwrap();
+    let any = "[::]:0".parse().unwrap();
+    let gate = Gate::bind(GateOptions::new(identity, folder.join("gate"), any));
+    let gate = gate.await.unwrap();
+    let mut token = gate.mint(1, PATIENCE).await.unwrap();
+    token.hints.clear();
+    let aside = folder.join("token.new");
+    std::fs::write(&aside, token.to_string()).unwrap();
+    std::fs::rename(&aside, folder.join("token")).unwrap();
+    let peer = tokio::time::timeout(PATIENCE, gate.next()).await.unwrap();
+    let peer = peer.unwrap();
+    let _ = tokio::time::timeout(PATIENCE, peer.closed()).await;
+    gate.close().await;
+}
+
+#[tokio::test]
+#[ignore = "a role of the test above, which runs it in a namespace"]
+async fn worker() {
+    let Some(folder) = folder() else { return };
+    let identity = Identity::load_or_create(&folder.join("worker/key")).unwrap();
+    let begin = Instant::now();
+    let token = loop {
+        match std::fs::read_to_string(folder.join("token")) {
+            Ok(text) => break Token::parse(&text).unwrap(),
+            Err(error) => assert!(begin.elapsed() < PATIENCE, "no token: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    let mut options = DialOptions::new(identity, "pc1", Target::Token(token));
+    options.patience = PATIENCE;
+    // Nobody repeats itself within a second (RFC 6762, 6), so that a worker who asks in an
+    // orchestrator's first one gets its answer with the second. That is not what is looked at.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let begin = Instant::now();
+    let dialer = Dialer::new(options).unwrap();
+    let peer = dialer
+        .dial()
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    let took = begin.elapsed().as_millis();
+    std::fs::write(folder.join("took"), took.to_string()).unwrap();
+    drop(peer);
+    dialer.close().await;
+}
+
+fn folder() -> Option<PathBuf> {
+    std::env::var_os(FOLDER).map(PathBuf::from)
+}
+
+/// Two namespaces joined by a cable; dropping it removes them.
+struct Network {
+    names: [String; 2],
+}
+
+impl Network {
+    fn make() -> Result<Self, String> {
+        let number = std::process::id();
+        let names = ["a", "b"].map(|side| format!("allot-test-{number}-{side}"));
+        // From here on whatever was made is removed again, even if the rest fails.
+        let network = Self { names };
+        let [first, second] = &network.names;
+        let ends = [format!("at{number}a"), format!("at{number}b")];
+        ip(&format!("netns add {first}"))?;
+        ip(&format!("netns add {second}"))?;
+        ip(&format!(
+            "-n {first} link add {} type veth peer name {} netns {second}",
+            ends[0], ends[1]
+        ))?;
+        for (number, (name, end)) in network.names.iter().zip(&ends).enumerate() {
+            ip(&format!(
+                "-n {name} address add 10.83.83.{}/24 dev {end}",
+                number + 1
+            ))?;
+            ip(&format!("-n {name} link set {end} up"))?;
+            ip(&format!("-n {name} link set lo up"))?;
+        }
+        // The cable is there a moment after both ends are up.
+        let begin = Instant::now();
+        for (name, end) in network.names.iter().zip(&ends) {
+            while !ip(&format!("-n {name} link show {end}"))?.contains("state UP") {
+                if begin.elapsed() > PATIENCE {
+                    return Err(format!("{end} does not come up"));
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        Ok(network)
+    }
+
+    /// Runs a role of this very program in a namespace.
+    fn run(&self, side: usize, role: &str, folder: &Path) -> Role {
+        let program = std::env::current_exe().unwrap();
+        let child = Command::new("ip")
+            .args(["netns", "exec", &self.names[side]])
+            .arg(program)
+            .args([
+                "--exact",
+                role,
+                "--ignored",
+                "--nocapture",
+                "--test-threads=1",
+            ])
+            .env(FOLDER, folder)
+            .stdout(Stdio::null())
+            .spawn();
+        Role(child.unwrap())
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for name in &self.names {
+            let _ = ip(&format!("netns delete {name}"));
+        }
+    }
+}
+
+struct Role(Child);
+
+impl Drop for Role {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn ip(words: &str) -> Result<String, String> {
+    let output = Command::new("ip").args(words.split(' ')).output();
+    let output = output.map_err(|error| format!("`ip` cannot be run: {error}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let why = String::from_utf8_lossy(&output.stderr);
+    Err(format!("`ip {words}`: {}", why.trim()))
+}
