@@ -1,3 +1,61 @@
 //! The real runner: joins machines over QUIC, ships data, trains, averages.
+//!
+//! [`net`] is who may speak to whom, and how bytes travel; [`data`], [`model`], [`train`] and
+//! [`average`] are what is learnt; [`protocol`] is what an orchestrator and a worker say to each
+//! other. The `runtime` command puts them together around the scheduler's state machine, the same
+//! that the simulator drives.
+//!
+//! **What it deliberately does not know:** how plans are found (`solvers`), what a scenario looks
+//! like (`scenarios`), how tables are laid out (`results`), and anything of the simulator.
 
+pub mod average;
+mod cli;
+mod clock;
+mod cluster;
+pub mod data;
+mod exit;
+pub mod model;
 pub mod net;
+mod orchestrator;
+pub mod protocol;
+pub mod train;
+mod wire;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use exit::{Exit, Stop};
+
+/// Runs the command line that the process was started with.
+pub fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let exit = match command {
+        Command::Cluster(args) => in_tokio(2, cluster::run(*args)),
+        Command::Worker(args) => in_tokio(1, worker::run(args)),
+        Command::CbcServer => solvers::cbc::serve_stdio()
+            .map(|()| Exit::Done)
+            .map_err(Stop::failed),
+    };
+    match exit {
+        Ok(exit) => exit.into(),
+        Err(stop) => stop.report(),
+    }
+}
+
+/// Runs a command to its end; what it left on other threads does not hold the process up.
+fn in_tokio(
+    threads: usize,
+    command: impl Future<Output = Result<Exit, Stop>>,
+) -> Result<Exit, Stop> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()
+        .map_err(Stop::failed)?;
+    let exit = runtime.block_on(command);
+    runtime.shutdown_background();
+    exit
+}

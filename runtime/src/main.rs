@@ -1,3 +1,7 @@
-//! The `runtime` command.
+//! The `runtime` command. See the library's description.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    runtime::main()
+}

@@ -15,7 +15,7 @@ pub struct Draws(ChaCha8Rng);
 
 impl Draws {
     /// The stream of one key; those of different keys have nothing to do with each other.
-    pub(crate) fn of_key(key: [u64; 4], stream: u64) -> Self {
+    pub fn of_key(key: [u64; 4], stream: u64) -> Self {
         let mut bytes = [0; 32];
         for (bytes, part) in bytes.chunks_exact_mut(8).zip(key) {
             bytes.copy_from_slice(&part.to_le_bytes());

@@ -106,9 +106,10 @@ impl Overrides {
         self
     }
 
-    /// One more for what a file and all others leave open.
+    /// One more for what a file and all others leave open, with the words that messages name it
+    /// by: of several with the same key the first counts.
     #[must_use]
-    pub(crate) fn otherwise(mut self, given: String, key: &str, value: &str) -> Self {
+    pub fn otherwise(mut self, given: String, key: &str, value: &str) -> Self {
         self.otherwise.push(Override::new(given, key, value));
         self
     }

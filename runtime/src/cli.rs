@@ -1,0 +1,228 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use scheduler::Fee;
+
+use crate::average::Rule;
+use crate::data::DataSource;
+use crate::model::{Loss, ModelKind};
+use crate::train::DeviceChoice;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  the job reached its end
+    2  the command line is wrong: see --help
+    3  some input was bad: see standard error
+    4  a check of ours failed: a bug, please report it with the command line
+    5  the job ended early: see the reason on standard error
+  130  interrupted: what was finished is kept";
+
+const CLUSTER_EXAMPLES: &str = "\
+Examples:
+  runtime cluster --local 4 --data synthetic     four worker processes of this machine
+  runtime cluster lab.toml --data mnist --out first-run
+  runtime cluster --local 4 --plan plan.json     a plan made beforehand, such as by sim solve
+  runtime cluster --resume first-run             go on with a run that was broken off
+
+A value comes from the first of: flag, scenario file, environment variable, .env, default.
+The variables are BETA, S_MIN, MAX_TIME, FEE_TYPE, FEES, DEFAULT_FEE, NUM_BENCHMARK,
+NUM_GLOBAL_CYCLES, BATCH_SIZE, WEIGHT_TYPE, ALLOW_GPU_DEVICE and LOGS.";
+
+const WORKER_EXAMPLES: &str = "\
+Examples:
+  runtime worker --join allot1-…          the token that the orchestrator printed
+  runtime worker                          once it was admitted, its key is enough
+  runtime worker --join token.txt --name pc7 --least-fee 2.5";
+
+/// Trains on many unequal machines, at the least fee and within a time limit.
+#[derive(Debug, Parser)]
+#[command(name = "runtime", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a job: wait for workers, plan, ship data, train, average
+    #[command(after_help = CLUSTER_EXAMPLES, allow_negative_numbers = true)]
+    Cluster(Box<ClusterArgs>),
+    /// Work for an orchestrator, for as long as there is one
+    #[command(after_help = WORKER_EXAMPLES)]
+    Worker(WorkerArgs),
+    /// Solve for a parent process with CBC, which is not thread-safe
+    #[command(hide = true)]
+    CbcServer,
+}
+
+/// What is to be run, and where.
+#[derive(Debug, Args)]
+pub(crate) struct ClusterArgs {
+    /// A scenario file, or the name of one that comes with Allot; fees and names of workers count,
+    /// their speeds are measured
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenario: Option<String>,
+    /// Start so many workers on this machine, each slower than the one before
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) local: Option<u32>,
+    /// The fractions of full speed that they run at, such as 1,0.5,0.5,0.25
+    #[arg(long, value_name = "F,F,…", value_delimiter = ',', requires = "local", value_parser = fraction)]
+    pub(crate) throttles: Vec<f64>,
+    /// mnist, fashion-mnist, synthetic, or a folder with IDX files
+    #[arg(long, default_value = "synthetic", value_name = "DATA")]
+    pub(crate) data: DataSource,
+    /// What is trained
+    #[arg(long, value_enum)]
+    pub(crate) model: Option<ModelKind>,
+    /// What training makes smaller
+    #[arg(long, value_enum, default_value_t = Loss::Logits)]
+    pub(crate) loss: Loss,
+    /// mean, median or trimmed:SHARE
+    #[arg(long, default_value = "mean", value_name = "RULE")]
+    pub(crate) aggregate: Rule,
+    /// auto, cpu or cuda:N: where models are judged, and where local workers train
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    pub(crate) device: DeviceChoice,
+    /// Run exactly this plan, one line of sim solve; its workers are matched by name
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+    /// Go on with the run in this folder; everything else is as it was
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["plan", "scenario"])]
+    pub(crate) resume: Option<PathBuf>,
+    /// Seeds weights and random fees
+    #[arg(long, value_name = "SEED")]
+    pub(crate) seed: Option<u64>,
+    /// Wait for so many workers before the first plan
+    #[arg(long, value_name = "N")]
+    pub(crate) expect: Option<u32>,
+    /// The UDP address to listen on
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// The folder of the key and the allow-list
+    #[arg(long, value_name = "DIR", env = "ALLOT_STATE")]
+    pub(crate) state: Option<PathBuf>,
+    /// How many workers the printed token admits
+    #[arg(long, default_value_t = 16, value_name = "N")]
+    pub(crate) uses: u32,
+    /// Print what happens as JSON lines on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
+}
+
+/// Settings that have a variable too, and those of scenarios.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Settings")]
+pub(crate) struct SettingArgs {
+    /// job.max_time, the time for all cycles together; variable MAX_TIME
+    #[arg(long, value_name = "TIME", conflicts_with = "cycle_time")]
+    pub(crate) max_time: Option<String>,
+    /// job.cycle_time, the time for each cycle
+    #[arg(long, value_name = "TIME")]
+    pub(crate) cycle_time: Option<String>,
+    /// job.cycles; variable NUM_GLOBAL_CYCLES
+    #[arg(long, value_name = "N")]
+    pub(crate) cycles: Option<String>,
+    /// job.beta, the least number of employed workers; variable BETA
+    #[arg(long, value_name = "N")]
+    pub(crate) beta: Option<String>,
+    /// job.s_min, the least batches of an employed worker; variable S_MIN
+    #[arg(long, value_name = "N")]
+    pub(crate) s_min: Option<String>,
+    /// fees.type: constant, random, linear, specific or declared; variable FEE_TYPE
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) fee_type: Option<String>,
+    /// fees.fees, such as 14,5.8, when they are specific; variable FEES
+    #[arg(long, value_name = "F,F,…")]
+    pub(crate) fees: Option<String>,
+    /// fees.default_fee; variable DEFAULT_FEE
+    #[arg(long, value_name = "FEE")]
+    pub(crate) default_fee: Option<String>,
+    /// job.batch_size, samples in a batch; variable BATCH_SIZE
+    #[arg(long, value_name = "N")]
+    pub(crate) batch_size: Option<String>,
+    /// benchmark.batches; variable NUM_BENCHMARK
+    #[arg(long, value_name = "N")]
+    pub(crate) benchmark_batches: Option<String>,
+    /// training.weights: xavier, kaiming or orthogonal; variable WEIGHT_TYPE
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) weights: Option<String>,
+    /// training.allow_gpu: true or false; variable ALLOW_GPU_DEVICE
+    #[arg(long, value_name = "BOOL")]
+    pub(crate) allow_gpu: Option<String>,
+    /// training.out, where results go; variable LOGS
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<String>,
+    /// job.allocator: exact, heuristic, cbc or lp
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allocator: Option<String>,
+    /// job.replan: adaptive or static
+    #[arg(long, value_name = "HOW")]
+    pub(crate) replan: Option<String>,
+    /// job.billing: assigned or computed
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) billing: Option<String>,
+    /// job.partial: accept
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) partial: Option<String>,
+    /// job.risk, the chance that a worker at its capacity overruns
+    #[arg(long, value_name = "RISK")]
+    pub(crate) risk: Option<String>,
+    /// Any key of a scenario, such as waits.gather="10 s"; again for more
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+/// Who works, and for whom.
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArgs {
+    /// A token, a file that holds one, or - for standard input
+    #[arg(long, value_name = "TOKEN", env = "ALLOT_TOKEN")]
+    pub(crate) join: Option<String>,
+    /// Where the orchestrator is, if it is not found: HOST or HOST:PORT; again for more
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) orchestrator: Vec<String>,
+    /// What it is called in plans and tables; the machine's name if nothing is said
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// auto, cpu or cuda:N
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    pub(crate) device: DeviceChoice,
+    /// Threads that it trains with
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) threads: usize,
+    /// Run at a fraction of full speed, such as 0.5
+    #[arg(long, default_value_t = 1.0, value_name = "F", value_parser = fraction)]
+    pub(crate) throttle: f64,
+    /// Work for no less than this a batch
+    #[arg(long, default_value = "0", value_name = "FEE", value_parser = fee)]
+    pub(crate) least_fee: Fee,
+    /// Hold no more data than this many bytes
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) memory: Option<u64>,
+    /// The folder of the key
+    #[arg(long, value_name = "DIR", env = "ALLOT_STATE")]
+    pub(crate) state: Option<PathBuf>,
+    /// End when the orchestrator has no more to do
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// The token is the first line of standard input, and the worker ends when that ends
+    #[arg(long, hide = true)]
+    pub(crate) with_parent: bool,
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(fraction) if (0.001..=1.0).contains(&fraction) => Ok(fraction),
+        Ok(_) | Err(_) => Err("expected a fraction from 0.001 to 1".to_owned()),
+    }
+}
+
+fn fee(text: &str) -> Result<Fee, String> {
+    text.parse()
+        .map_err(|error: scheduler::DecimalError| error.to_string())
+}

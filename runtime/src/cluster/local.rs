@@ -1,0 +1,122 @@
+//! Workers that are started here: processes of this very program.
+//!
+//! Each gets the token over its standard input, which stays open: a worker ends when it closes,
+//! so none outlives the orchestrator, however that ends.
+//!
+//! **What it does not know:** what they do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, ChildStdin, Command};
+
+use crate::net::Token;
+use crate::train::DeviceChoice;
+
+/// To end by themselves, once there is nothing more to do.
+const END_WITHIN: Duration = Duration::from_secs(1);
+
+/// The worker processes of this machine. Those that are left are killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Locals {
+    children: Vec<(Child, ChildStdin)>,
+    /// Holds their keys; removed at the end.
+    _state: Scratch,
+}
+
+/// A folder for this run alone.
+#[derive(Debug)]
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Makes one that nobody else can look into.
+    pub(crate) fn new() -> io::Result<Self> {
+        let base = std::env::temp_dir();
+        for attempt in 0..1_000_u32 {
+            let path = base.join(format!("allot-{}-{attempt}", std::process::id()));
+            let mut builder = std::fs::DirBuilder::new();
+            #[cfg(unix)]
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            match builder.create(&path) {
+                Ok(()) => return Ok(Self(path)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed is left to whoever cleans the folder of temporary files.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The fraction of full speed of each of so many workers, if nothing is said: from all of it down
+/// to two fifths.
+pub(crate) fn throttles(count: u32) -> Vec<f64> {
+    let last = f64::from(count.saturating_sub(1)).max(1.0);
+    let throttle = |place: u32| 1.0 - 0.6 * f64::from(place) / last;
+    (0..count).map(throttle).collect()
+}
+
+impl Locals {
+    /// Starts a worker for each name.
+    pub(crate) async fn start(
+        state: Scratch,
+        names: &[String],
+        throttles: &[f64],
+        device: DeviceChoice,
+        token: &Token,
+    ) -> io::Result<Self> {
+        let program = std::env::current_exe()?;
+        let mut children = Vec::new();
+        for (name, throttle) in names.iter().zip(throttles) {
+            let mut child = Command::new(&program)
+                .args(["worker", "--with-parent", "--once", "--name", name])
+                .args(["--throttle", &throttle.to_string()])
+                .args(["--device", &device.to_string()])
+                .arg("--state")
+                .arg(state.path().join(name))
+                .env_remove("ALLOT_TOKEN")
+                .env("OMP_NUM_THREADS", "1")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .kill_on_drop(true)
+                .spawn()?;
+            let stdin = child.stdin.take();
+            let mut stdin = stdin.ok_or_else(|| io::Error::other("a worker has no input"))?;
+            stdin.write_all(format!("{token}\n").as_bytes()).await?;
+            stdin.flush().await?;
+            children.push((child, stdin));
+        }
+        Ok(Self {
+            children,
+            _state: state,
+        })
+    }
+
+    /// Their process ids, in the order of their names.
+    pub(crate) fn ids(&self) -> Vec<Option<u32>> {
+        self.children.iter().map(|(child, _)| child.id()).collect()
+    }
+
+    /// Lets them end, and ends those that do not.
+    pub(crate) async fn end(self) {
+        for (mut child, stdin) in self.children {
+            drop(stdin);
+            if tokio::time::timeout(END_WITHIN, child.wait()).await.is_err() {
+                let _ = child.kill().await;
+            }
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! What a run looks like from outside: a line for each worker, events as JSON, the log and the
+//! checkpoints; and what is kept for the summary.
+//!
+//! **What it does not know:** the network, and what is decided.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{self, JoinHandle};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use results::event_log::EventFile;
+use scheduler::machine::{
+    Config, CycleRow, Event, Fate, LotRow, PlanRow, Record, ShareRow, WorkerId,
+};
+use scheduler::{Instant, Link, Span, Speed};
+use serde_json::{Value, json};
+
+use crate::orchestrator::{Checkpoint, Member, Watch};
+use crate::train::Evaluation;
+
+/// What a worker is to the summary.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Person {
+    pub(crate) cpu: String,
+    pub(crate) device: String,
+    pub(crate) threads: u32,
+    pub(crate) cores: u32,
+    pub(crate) address: String,
+    pub(crate) link: Link,
+    pub(crate) benchmark: Option<Speed>,
+}
+
+/// Looks on, and remembers.
+pub(crate) struct Report {
+    json: bool,
+    bars: Option<Bars>,
+    log: Option<EventFile>,
+    checkpoints: Option<Checkpoints>,
+    folder: PathBuf,
+    /// Something that could not be written, once.
+    pub(crate) broken: Option<String>,
+    pub(crate) people: BTreeMap<WorkerId, Person>,
+    pub(crate) names: BTreeMap<WorkerId, String>,
+    pub(crate) plans: Vec<PlanRow>,
+    pub(crate) shares: Vec<ShareRow>,
+    pub(crate) lots: Vec<LotRow>,
+    pub(crate) cycles: Vec<CycleRow>,
+    pub(crate) judged: BTreeMap<u32, Evaluation>,
+    pub(crate) departures: u64,
+    config: Option<Config>,
+}
+
+struct Bars {
+    all: MultiProgress,
+    whole: ProgressBar,
+    workers: BTreeMap<WorkerId, ProgressBar>,
+}
+
+/// The thread that writes checkpoints: the newest, when there are several.
+struct Checkpoints {
+    queue: Sender<Checkpoint>,
+    thread: JoinHandle<Result<(), String>>,
+}
+
+impl Report {
+    /// Shows progress on a terminal, or events with `json`, and keeps what a run leaves in a
+    /// folder.
+    pub(crate) fn new(folder: &Path, json: bool) -> Self {
+        let is_seen = io::stderr().is_terminal() && !json;
+        let bars = is_seen.then(|| {
+            let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+            let style = ProgressStyle::with_template("{prefix:>14} {bar:24} {pos}/{len} {msg}");
+            let style = style.expect("the template is valid").progress_chars("=> ");
+            let whole = all.add(ProgressBar::new(0).with_style(style).with_prefix("cycles"));
+            Bars {
+                all,
+                whole,
+                workers: BTreeMap::new(),
+            }
+        });
+        Self {
+            json,
+            bars,
+            log: None,
+            checkpoints: None,
+            folder: folder.to_owned(),
+            broken: None,
+            people: BTreeMap::new(),
+            names: BTreeMap::new(),
+            plans: Vec::new(),
+            shares: Vec::new(),
+            lots: Vec::new(),
+            cycles: Vec::new(),
+            judged: BTreeMap::new(),
+            departures: 0,
+            config: None,
+        }
+    }
+
+    /// Everything that was begun is finished; says what could not be.
+    pub(crate) fn finish(&mut self) {
+        if let Some(bars) = self.bars.take() {
+            bars.workers.values().for_each(ProgressBar::finish_and_clear);
+            bars.whole.finish_and_clear();
+        }
+        if let Some(Checkpoints { queue, thread }) = self.checkpoints.take() {
+            drop(queue);
+            match thread.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => self.breaks(error),
+                Err(_) => self.breaks("the writer of checkpoints ended early".to_owned()),
+            }
+        }
+        if let Some(log) = self.log.take()
+            && let Err(error) = log.publish()
+        {
+            self.breaks(error.to_string());
+        }
+    }
+
+    fn breaks(&mut self, error: String) {
+        self.log = None;
+        self.broken.get_or_insert(error);
+    }
+
+    fn event(&self, now: Option<Instant>, what: &str, mut fields: Value) {
+        if !self.json {
+            return;
+        }
+        if let Some(fields) = fields.as_object_mut() {
+            fields.insert("event".to_owned(), json!(what));
+            if let Some(now) = now {
+                fields.insert("at_s".to_owned(), json!(now.since(Instant::START).seconds_f64()));
+            }
+        }
+        let mut out = io::stdout().lock();
+        // Whoever reads it may leave early: the run goes on.
+        let _ = writeln!(out, "{fields}").and_then(|()| out.flush());
+    }
+
+    fn bar(&mut self, worker: WorkerId) -> Option<&ProgressBar> {
+        let name = self.names.get(&worker).cloned().unwrap_or_default();
+        let bars = self.bars.as_mut()?;
+        let all = &bars.all;
+        let bar = bars.workers.entry(worker).or_insert_with(|| {
+            let style = ProgressStyle::with_template("{prefix:>14} {bar:24} {msg}");
+            let style = style.expect("the template is valid").progress_chars("=> ");
+            all.add(ProgressBar::new(1).with_style(style).with_prefix(name))
+        });
+        Some(bar)
+    }
+
+    fn shows(&mut self, worker: WorkerId, at: u64, of: u64, message: String) {
+        if let Some(bar) = self.bar(worker) {
+            bar.set_length(of.max(1));
+            bar.set_position(at);
+            bar.set_message(message);
+        }
+    }
+}
+
+impl Watch for Report {
+    fn begins(&mut self, config: &Config) {
+        self.config = Some(config.clone());
+        match EventFile::create(&self.folder.join("events.jsonl"), config) {
+            Ok(log) => self.log = Some(log),
+            Err(error) => self.breaks(error.to_string()),
+        }
+        let (queue, waiting) = channel::<Checkpoint>();
+        let folder = self.folder.clone();
+        let write = move || {
+            while let Ok(mut checkpoint) = waiting.recv() {
+                while let Ok(newer) = waiting.try_recv() {
+                    checkpoint = newer;
+                }
+                let written = checkpoint.write(&folder);
+                written.map_err(|error| format!("the checkpoint cannot be written: {error}"))?;
+            }
+            Ok(())
+        };
+        match thread::Builder::new().name("checkpoints".to_owned()).spawn(write) {
+            Ok(thread) => self.checkpoints = Some(Checkpoints { queue, thread }),
+            Err(error) => self.breaks(error.to_string()),
+        }
+        if let Some(bars) = &self.bars {
+            bars.whole.set_length(config.cycles.into());
+            bars.whole.set_position(u64::from(config.first_cycle) - 1);
+            bars.whole.set_message("waiting for workers");
+        }
+        let fields = json!({"cycles": config.cycles, "batches": config.batches});
+        self.event(None, "begins", fields);
+    }
+
+    fn told(&mut self, now: Instant, event: &Event) {
+        if let Some(log) = &mut self.log
+            && let Err(error) = log.append(now, event)
+        {
+            self.breaks(error.to_string());
+        }
+    }
+
+    fn record(&mut self, now: Instant, record: &Record, name: &dyn Fn(WorkerId) -> String) {
+        match record {
+            Record::Joined { worker, fee, .. } => {
+                self.names.insert(*worker, name(*worker));
+                self.shows(*worker, 0, 1, "benchmark".to_owned());
+                let fields = json!({"worker": name(*worker), "fee": fee.to_string()});
+                self.event(Some(now), "joined", fields);
+            }
+            Record::Benchmarked { worker, speed, noisy, .. } => {
+                let rate = speed.per_second_f64();
+                if let Some(person) = self.people.get_mut(worker) {
+                    person.benchmark.get_or_insert(*speed);
+                }
+                self.shows(*worker, 0, 1, format!("{rate:.0} batches/s"));
+                let fields = json!({"worker": name(*worker), "batches_per_s": rate, "noisy": noisy});
+                self.event(Some(now), "benchmarked", fields);
+            }
+            Record::Departed { worker, why, epoch } => {
+                self.departures += u64::from(epoch.is_some());
+                self.names.insert(*worker, name(*worker));
+                self.shows(*worker, 0, 1, format!("gone: {why}"));
+                let fields = json!({"worker": name(*worker), "why": why.name()});
+                self.event(Some(now), "departed", fields);
+            }
+            Record::Planned(row) => {
+                self.plans.push(*row);
+                self.shares.clear();
+                if let Some(bars) = &self.bars {
+                    let employed = row.workers_employed;
+                    bars.whole.set_message(format!("{employed} workers, {} a cycle", row.cost));
+                }
+                self.event(Some(now), "planned", json!({
+                    "trigger": row.trigger.name(), "workers": row.workers_employed,
+                    "cost": row.cost.to_string(), "status": row.status.name(),
+                }));
+            }
+            Record::Share(row) => self.shares.push(*row),
+            Record::NotPlanned { why, .. } => {
+                self.event(Some(now), "not_planned", json!({"why": why.reason()}));
+            }
+            Record::Shipped { batches, since, .. } => {
+                let took = now.since(*since).seconds_f64();
+                self.event(Some(now), "shipped", json!({"batches": batches, "took_s": took}));
+            }
+            Record::Paused { why, .. } => {
+                if let Some(bars) = &self.bars {
+                    bars.whole.set_message(format!("paused: {why}"));
+                }
+                self.event(Some(now), "paused", json!({"why": why.reason()}));
+            }
+            Record::Lot(row) => {
+                self.lots.push(*row);
+                let told = match row.fate {
+                    Fate::Complete | Fate::Truncated => {
+                        format!("{} of {}", row.accepted, row.assigned)
+                    }
+                    Fate::Late | Fate::Lost | Fate::Refused | Fate::Absent => {
+                        row.fate.name().to_owned()
+                    }
+                };
+                self.shows(row.worker, row.accepted, row.assigned, told);
+                self.event(Some(now), "lot", json!({
+                    "cycle": row.cycle.get(), "worker": name(row.worker), "fate": row.fate.name(),
+                    "assigned": row.assigned, "accepted": row.accepted,
+                }));
+            }
+            Record::Cycle(row) => {
+                self.cycles.push(*row);
+                if let Some(bars) = &self.bars {
+                    bars.whole.set_position(row.cycle.get().into());
+                }
+                self.event(Some(now), "cycle", json!({
+                    "cycle": row.cycle.get(), "result": row.result.name(),
+                    "took_s": row.ended.since(row.started).seconds_f64(),
+                    "limit_s": row.limit.seconds_f64(), "accepted": row.accepted,
+                    "lost": row.lost, "cost": row.cost.to_string(),
+                }));
+            }
+            Record::Ignored { worker, why, .. } => {
+                self.event(Some(now), "ignored", json!({"worker": name(*worker), "why": why.name()}));
+            }
+        }
+    }
+
+    fn note(&mut self, line: &str) {
+        match &self.bars {
+            Some(bars) => {
+                // A terminal that cannot be written to is none.
+                let _ = bars.all.println(line);
+            }
+            None => eprintln!("{line}"),
+        }
+        self.event(None, "note", json!({"text": line}));
+    }
+
+    fn member(&mut self, worker: WorkerId, member: &Member, link: &Link) {
+        let hello = &member.hello;
+        self.names.insert(worker, hello.name.clone());
+        let known = self.people.get(&worker).and_then(|person| person.benchmark);
+        let person = Person {
+            cpu: hello.cpu.clone(),
+            device: hello.device.clone(),
+            threads: hello.threads,
+            cores: hello.cores,
+            address: member.peer.remote().to_string(),
+            link: *link,
+            benchmark: known,
+        };
+        self.people.insert(worker, person);
+    }
+
+    fn shipped(&mut self, worker: WorkerId, held: u64, of: u64) {
+        self.shows(worker, held, of, format!("data {held} of {of}"));
+    }
+
+    fn trains(&mut self, worker: WorkerId, batches: u64, within: Span) {
+        self.shows(worker, 0, batches, format!("0 of {batches} within {within}"));
+    }
+
+    fn beat(&mut self, worker: WorkerId, done: u64) {
+        if let Some(bar) = self.bar(worker) {
+            bar.set_position(done);
+            let of = bar.length().unwrap_or(0);
+            bar.set_message(format!("{done} of {of}"));
+        }
+    }
+
+    fn judged(&mut self, cycle: u32, judged: &Evaluation) {
+        self.judged.insert(cycle, *judged);
+        self.event(None, "judged", json!({
+            "cycle": cycle, "accuracy": judged.accuracy, "loss": judged.loss,
+            "true_class_probability": judged.true_class_probability,
+        }));
+    }
+
+    fn checkpoint(&mut self, checkpoint: &dyn Fn() -> Checkpoint) {
+        let gone = match &self.checkpoints {
+            Some(checkpoints) => checkpoints.queue.send(checkpoint()).is_err(),
+            None => false,
+        };
+        if gone {
+            self.note("checkpoints cannot be written any more: the run could not be resumed");
+            self.checkpoints = None;
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! What is to be run: the scenario with all that the command line, the environment and `.env` say,
+//! and what the data and the model add to it.
+//!
+//! **What it does not know:** how it is run.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+
+use scenarios::scenario::{Partial, Provenance, Weights as ScenarioWeights};
+use scenarios::settings::{DOTENV, Variable, resolve};
+use scenarios::{Overrides, Scenario};
+use scheduler::machine::{Config, Limit, Replan};
+use scheduler::{Margin, Margins, Span};
+
+use crate::cli::{ClusterArgs, SettingArgs};
+use crate::data::BatchShape;
+use crate::exit::{Exit, Stop};
+use crate::model::{ModelKind, ModelSpec, Weights};
+
+/// A file of variables that is longer is something else.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// What a batch's time spreads by, as the logarithm's standard deviation in millionths, when a
+/// scenario says nothing of it: benchmarks of short rounds, and jitter of a shared machine.
+const BENCHMARK_SIGMA_PPM: u32 = 80_000;
+const JITTER_SIGMA_PPM: u32 = 50_000;
+
+/// The words by which limits of no origin are named.
+const USUAL: &str = "the usual";
+
+/// The workers of a run without a scenario, and the link within a machine.
+fn usual(local: Option<u32>) -> String {
+    let (name, count, link) = match local {
+        Some(count) => ("local", count, "[link]\nbandwidth = \"10 Gbit/s\"\n"),
+        None => ("worker", 1, ""),
+    };
+    format!(
+        "[job]\n{link}[[workers]]\nname = \"{name}\"\ncount = {count}\n\
+         speed = \"1 batches/s\" # it is measured\n"
+    )
+}
+
+/// The text of a scenario, before anything is set in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    /// As messages have it.
+    pub(crate) file: String,
+    pub(crate) text: String,
+}
+
+impl Source {
+    /// A file's, else one of the catalogue, else the usual one.
+    pub(crate) fn open(args: &ClusterArgs) -> Result<Self, Stop> {
+        let Some(name) = &args.scenario else {
+            return Ok(Self {
+                file: "no scenario".to_owned(),
+                text: usual(args.local),
+            });
+        };
+        match (fs::read_to_string(name), scenarios::named(name)) {
+            (Ok(text), _) => Ok(Self {
+                file: name.clone(),
+                text,
+            }),
+            (Err(_), Some(entry)) => Ok(Self {
+                file: format!("{}.toml", entry.name),
+                text: entry.text.to_owned(),
+            }),
+            (Err(error), None) => Err(Stop::new(
+                Exit::BadInput,
+                format!("cannot read {name}: {error}; expected a scenario file or the name of one"),
+            )),
+        }
+    }
+}
+
+/// All that is said outside of the scenario.
+pub(crate) fn said(args: &ClusterArgs) -> Result<Overrides, Stop> {
+    let settings = &args.settings;
+    let set = Overrides::parse(&settings.set).map_err(|error| Stop::new(Exit::Usage, error))?;
+    let mut set = set;
+    for (flag, key, value) in [
+        ("--cycle-time", "job.cycle_time", &settings.cycle_time),
+        ("--allocator", "job.allocator", &settings.allocator),
+        ("--replan", "job.replan", &settings.replan),
+        ("--billing", "job.billing", &settings.billing),
+        ("--partial", "job.partial", &settings.partial),
+        ("--risk", "job.risk", &settings.risk),
+    ] {
+        if let Some(value) = value {
+            set = set.and(flag, key, value);
+        }
+    }
+    if let Some(seed) = args.seed {
+        set = set.and("--seed", "run.seed", &seed.to_string());
+    }
+    if let Some(expect) = args.expect {
+        set = set.and("--expect", "job.expect", &expect.to_string());
+    }
+    let (environment, dotenv) = (environment()?, dotenv()?);
+    resolve(&set, &flags(settings), &environment, dotenv.as_deref())
+        .map_err(|lines| Stop::new(Exit::BadInput, lines.join("\nerror: ")))
+}
+
+/// What is to be run.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    pub(crate) scenario: Scenario,
+    pub(crate) provenance: Provenance,
+    pub(crate) config: Config,
+    pub(crate) model: ModelSpec,
+}
+
+/// What the data says of itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Material {
+    pub(crate) features: u32,
+    pub(crate) classes: u32,
+    pub(crate) samples: usize,
+}
+
+impl Setting {
+    /// Reads a scenario with what is said, and with what follows from the data and the model.
+    pub(crate) fn new(
+        source: &Source,
+        said: &Overrides,
+        args: &ClusterArgs,
+        kind: ModelKind,
+        material: Material,
+    ) -> Result<Self, Stop> {
+        let lines = |errors: &scenarios::ScenarioErrors| errors.lines().join("\nerror: ");
+        let bad = |errors| Stop::new(Exit::BadInput, lines(&errors));
+        // Read once for the size of a batch, on which the sizes of everything else depend.
+        let with = |batches: u64| {
+            said.clone()
+                .otherwise(format!("--data {}", args.data), "job.batches", &batches.to_string())
+                .otherwise(USUAL.to_owned(), "job.max_time", "\"30 s\"")
+        };
+        let (first, _) = Scenario::read(&source.file, &source.text, &with(1)).map_err(bad)?;
+        let batch_size = u32::try_from(first.job().batch_size).unwrap_or(u32::MAX);
+        let there = (material.samples as u64) / u64::from(batch_size);
+        if there == 0 {
+            return Err(Stop::bad(format!(
+                "job.batch_size is {batch_size}, and {} has {} samples: expected a smaller one",
+                args.data, material.samples
+            )));
+        }
+        let shape = BatchShape {
+            batch_size,
+            features: material.features,
+            classes: material.classes,
+        };
+        let weights = match first.training().weights {
+            ScenarioWeights::Xavier => Weights::Xavier,
+            ScenarioWeights::Kaiming => Weights::Kaiming,
+            ScenarioWeights::Orthogonal => Weights::Orthogonal,
+        };
+        let model = ModelSpec {
+            kind,
+            weights,
+            loss: args.loss,
+            shape,
+        };
+        let sized = with(there)
+            .and("--model", "model.parameters", &format!("\"{} B\"", model.layout().wire_len()))
+            .and("--data", "model.batch", &format!("\"{} B\"", shape.wire_len()));
+        let (scenario, provenance) =
+            Scenario::read(&source.file, &source.text, &sized).map_err(bad)?;
+        let job = scenario.job();
+        if job.batches > there {
+            return Err(Stop::bad(format!(
+                "job.batches is {}, and {} has {there} batches of {batch_size}",
+                job.batches, args.data
+            )));
+        }
+        if job.ships_each_cycle {
+            return Err(Stop::bad("job.ship is each-cycle, expected once: data is shipped before training"));
+        }
+        if job.partial == Partial::Discard {
+            return Err(Stop::bad("job.partial is discard, expected accept: workers return what they have"));
+        }
+        let mut config = scenario.config();
+        if config.margins == Margins::NONE {
+            config.margins = margins(job.risk.micros());
+        }
+        if args.plan.is_some() && config.replan == Replan::Adaptive {
+            let is_said = provenance.given.iter().any(|given| given.key == "job.replan");
+            if is_said {
+                return Err(Stop::bad("job.replan is adaptive, expected static with --plan: the plan is run as it is"));
+            }
+            config.replan = Replan::Static;
+        }
+        Ok(Self {
+            provenance: shown(provenance),
+            scenario,
+            config,
+            model,
+        })
+    }
+}
+
+/// What of a limit is left after some time.
+pub(crate) fn less(limit: Limit, elapsed: Span) -> Limit {
+    match limit {
+        Limit::Job {
+            max_time,
+            counts_setup,
+        } => Limit::Job {
+            max_time: max_time - elapsed,
+            counts_setup,
+        },
+        Limit::Cycle(_) => limit,
+    }
+}
+
+/// The margins that a risk asks for, when nothing is said of how speeds spread.
+fn margins(risk_ppm: u64) -> Margins {
+    let risk = u32::try_from(risk_ppm).unwrap_or(u32::MAX);
+    // Independent spreads add as squares.
+    let both = f64::from(BENCHMARK_SIGMA_PPM).hypot(f64::from(JITTER_SIGMA_PPM)).round() as u32;
+    let learnt = Margin::lognormal(risk, JITTER_SIGMA_PPM);
+    Margins {
+        benchmarked: Margin::lognormal(risk, both),
+        learnt,
+        keep: Margin::from_ppb(learnt.ppb().midpoint(Margin::NONE.ppb())),
+    }
+}
+
+/// Without what nobody said.
+fn shown(mut provenance: Provenance) -> Provenance {
+    let sizes = ["model.parameters", "model.batch"];
+    provenance
+        .given
+        .retain(|given| given.from != USUAL && !sizes.contains(&given.key.as_str()));
+    provenance
+}
+
+fn flags(args: &SettingArgs) -> BTreeMap<Variable, String> {
+    let flags = [
+        (Variable::MaxTime, &args.max_time),
+        (Variable::Cycles, &args.cycles),
+        (Variable::Beta, &args.beta),
+        (Variable::SMin, &args.s_min),
+        (Variable::FeeType, &args.fee_type),
+        (Variable::Fees, &args.fees),
+        (Variable::DefaultFee, &args.default_fee),
+        (Variable::BatchSize, &args.batch_size),
+        (Variable::BenchmarkBatches, &args.benchmark_batches),
+        (Variable::Weights, &args.weights),
+        (Variable::AllowGpu, &args.allow_gpu),
+        (Variable::Out, &args.out),
+    ];
+    let given = |(variable, text): (Variable, &Option<String>)| Some((variable, text.clone()?));
+    flags.into_iter().filter_map(given).collect()
+}
+
+fn environment() -> Result<BTreeMap<Variable, String>, Stop> {
+    let mut found = BTreeMap::new();
+    for variable in Variable::ALL {
+        if let Some(text) = std::env::var_os(variable.name()) {
+            let text = text.into_string().map_err(|_| {
+                let name = variable.name();
+                Stop::bad(format!("environment {name}: that is no text, expected UTF-8"))
+            })?;
+            found.insert(variable, text);
+        }
+    }
+    Ok(found)
+}
+
+/// The text of the file of variables, if there is one in the working folder.
+fn dotenv() -> Result<Option<String>, Stop> {
+    let bad = |what: String| Stop::bad(format!("{DOTENV}: {what}"));
+    match fs::metadata(DOTENV) {
+        // Anything else of that name is another program's, such as a folder of Python's.
+        Ok(found) if found.is_file() && found.len() <= MOST_BYTES => {}
+        Ok(found) if found.is_file() => {
+            return Err(bad(format!(
+                "it is too long for a file of variables, expected {MOST_BYTES} bytes at most"
+            )));
+        }
+        Ok(_) => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(bad(format!("it cannot be read: {error}"))),
+    }
+    let text = fs::read_to_string(DOTENV);
+    text.map(Some).map_err(|error| bad(format!("it cannot be read: {error}")))
+}

@@ -1,0 +1,211 @@
+//! Where a run stands after a cycle, in one file: whoever finds it can go on from there.
+//!
+//! It is a safetensors file: the parameters, and the rest as JSON in its metadata. It is written
+//! beside its place, synced, and renamed, so that there is always a whole one.
+//!
+//! **What it does not know:** the job; its settings lie beside it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use results::WholeFile;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use scheduler::Span;
+use serde::{Deserialize, Serialize};
+
+use super::GivenPlan;
+use crate::model::{from_wire, to_wire};
+
+/// What it is called in the folder of a run.
+pub(crate) const FILE: &str = "checkpoint.safetensors";
+
+const KEY: &str = "allot";
+const TENSOR: &str = "parameters";
+const VERSION: u32 = 1;
+/// A larger file is none of ours.
+const MAX_BYTES: u64 = 1 << 31;
+
+/// Where a run stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Checkpoint {
+    /// The last cycle that is over.
+    pub(crate) cycle: u32,
+    /// How long the cycles took, since the first began.
+    pub(crate) elapsed: Span,
+    /// The seed of the run.
+    pub(crate) seed: u64,
+    /// The plan, by name.
+    pub(crate) plan: Vec<(String, u64)>,
+    /// The batches that each held, in order.
+    pub(crate) held: Vec<(String, Vec<u64>)>,
+    /// All workers, by number.
+    pub(crate) names: Vec<String>,
+    /// The model.
+    pub(crate) parameters: Vec<f32>,
+}
+
+/// Why a run cannot be gone on with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CheckpointError {
+    /// It cannot be read.
+    #[error("{}: {source}; name the folder that an interrupted run wrote to with --out", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not what it should be.
+    #[error("{}: {why}, expected a checkpoint of this release", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// In which way.
+        why: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    version: u32,
+    cycle: u32,
+    elapsed_ns: u64,
+    seed: u64,
+    plan: Vec<(String, u64)>,
+    held: BTreeMap<String, Vec<u64>>,
+    names: Vec<String>,
+}
+
+impl Checkpoint {
+    /// Its plan, to be run again.
+    pub(crate) fn plan(&self) -> GivenPlan {
+        GivenPlan::of(self.plan.clone())
+    }
+
+    /// Writes it to a folder, in the place of an earlier one.
+    ///
+    /// # Errors
+    /// When the system refuses; the earlier one is then still there.
+    pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
+        let written = Written {
+            version: VERSION,
+            cycle: self.cycle,
+            elapsed_ns: self.elapsed.nanos(),
+            seed: self.seed,
+            plan: self.plan.clone(),
+            held: self.held.iter().cloned().collect(),
+            names: self.names.clone(),
+        };
+        let bytes = to_wire(&self.parameters);
+        let view = TensorView::new(Dtype::F32, vec![self.parameters.len()], &bytes);
+        let view = view.map_err(io::Error::other)?;
+        let metadata = HashMap::from([(KEY.to_owned(), serde_json::to_string(&written)?)]);
+        let whole = safetensors::serialize([(TENSOR, view)], Some(metadata));
+        let whole = whole.map_err(io::Error::other)?;
+        let mut file = WholeFile::create(&folder.join(FILE))?;
+        file.write_all(&whole)?;
+        file.finish()?;
+        // The rename itself is safe once the folder is.
+        fs::File::open(folder)?.sync_all()
+    }
+
+    /// Reads that of a folder.
+    ///
+    /// # Errors
+    /// When there is none, or it is damaged.
+    pub(crate) fn read(folder: &Path) -> Result<Self, CheckpointError> {
+        let path = folder.join(FILE);
+        let unreadable = |source| CheckpointError::Unreadable {
+            path: path.clone(),
+            source,
+        };
+        let length = fs::metadata(&path).map_err(unreadable)?.len();
+        if length > MAX_BYTES {
+            let why = format!("it has {length} bytes");
+            return Err(CheckpointError::Damaged { path, why });
+        }
+        let bytes = fs::read(&path).map_err(unreadable)?;
+        Self::parse(&bytes).map_err(|why| CheckpointError::Damaged {
+            path: path.clone(),
+            why,
+        })
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let words = |error: safetensors::SafeTensorError| error.to_string();
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(words)?;
+        let metadata = header.metadata().as_ref();
+        let text = metadata.and_then(|metadata| metadata.get(KEY));
+        let text = text.ok_or("it says nothing of a run")?;
+        let written: Written = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        if written.version != VERSION {
+            return Err(format!("its version is {}", written.version));
+        }
+        let tensors = SafeTensors::deserialize(bytes).map_err(words)?;
+        let tensor = tensors.tensor(TENSOR).map_err(words)?;
+        if tensor.dtype() != Dtype::F32 {
+            return Err("its parameters are no 32-bit floats".to_owned());
+        }
+        let parameters = from_wire(tensor.data()).ok_or("its parameters are cut off")?;
+        if parameters.iter().any(|parameter| !parameter.is_finite()) {
+            return Err("its parameters are not all finite".to_owned());
+        }
+        Ok(Self {
+            cycle: written.cycle,
+            elapsed: Span::from_nanos(written.elapsed_ns),
+            seed: written.seed,
+            plan: written.plan,
+            held: written.held.into_iter().collect(),
+            names: written.names,
+            parameters,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint() -> Checkpoint {
+        Checkpoint {
+            cycle: 3,
+            elapsed: Span::from_millis(1_250),
+            seed: 7,
+            plan: vec![("b".to_owned(), 2), ("a".to_owned(), 1)],
+            held: vec![("a".to_owned(), vec![4]), ("b".to_owned(), vec![9, 1])],
+            names: vec!["b".to_owned(), "a".to_owned()],
+            parameters: vec![0.1, -0.0, 1e-40],
+        }
+    }
+
+    #[test]
+    fn it_comes_back_to_the_last_bit() {
+        let folder = tempfile::tempdir().expect("a folder");
+        checkpoint().write(folder.path()).expect("written");
+        let mut later = checkpoint();
+        later.cycle = 4;
+        later.write(folder.path()).expect("written again");
+        let read = Checkpoint::read(folder.path()).expect("whole");
+        assert_eq!(read, later);
+        assert_eq!(read.parameters[1].to_bits(), (-0.0_f32).to_bits());
+        let files = fs::read_dir(folder.path()).expect("a folder").count();
+        assert_eq!(files, 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_damaged_one_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let error = Checkpoint::read(folder.path()).expect_err("none").to_string();
+        assert!(error.contains("name the folder"), "{error}");
+        checkpoint().write(folder.path()).expect("written");
+        let path = folder.path().join(FILE);
+        let whole = fs::read(&path).expect("it is there");
+        for end in 0..whole.len() {
+            fs::write(&path, &whole[..end]).expect("written");
+            assert!(Checkpoint::read(folder.path()).is_err(), "{end} bytes of it");
+        }
+    }
+}

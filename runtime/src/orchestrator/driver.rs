@@ -1,0 +1,592 @@
+//! One job: the scheduler's steps, and what happens between them.
+//!
+//! **What it does not know:** how orders are carried out in detail (`orders.rs`), and the network.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use scenarios::Scenario;
+use scheduler::machine::{
+    Action, Config, CycleId, Departure, Ending, Epoch, Event, Profile, Record, Scheduler, Totals,
+    WorkerId,
+};
+use scheduler::{Instant, Link, MAX_BATCHES, Span};
+use solvers::Allocator;
+
+use super::crew::{Crew, Member};
+use super::evaluate::Evaluator;
+use super::holdings::Holdings;
+use super::link::{Command, JobData, Said, Serial};
+use super::roster::{self, Roster};
+use super::solve::Solver;
+use super::{Checkpoint, GivenPlan, Input};
+use crate::average::{Average, Contribution, Rule, Update};
+use crate::clock::Clock;
+use crate::data::Splits;
+use crate::model::{ModelSpec, to_wire};
+use crate::protocol::{Brief, Report};
+use crate::train::{DeviceChoice, Evaluation};
+
+/// After the end a judgement of the last model is waited for so long.
+const LAST_JUDGEMENT: Duration = Duration::from_secs(60);
+
+/// What is to be done.
+pub(crate) struct Job {
+    /// The scenario: fees, and what else it says of workers.
+    pub(crate) scenario: Scenario,
+    /// The scheduler's configuration.
+    pub(crate) config: Config,
+    pub(crate) seed: u64,
+    pub(crate) model: ModelSpec,
+    pub(crate) rule: Rule,
+    pub(crate) data: Splits,
+    /// The device on which models are judged.
+    pub(crate) device: DeviceChoice,
+    pub(crate) allocator: Box<dyn Allocator>,
+    /// A plan to be run in the place of the allocator's.
+    pub(crate) given: Option<GivenPlan>,
+    /// Names that have their numbers beforehand.
+    pub(crate) names: Vec<String>,
+    /// Where a run that was broken off stood.
+    pub(crate) resumed: Option<Checkpoint>,
+}
+
+/// Somebody who looks on.
+pub(crate) trait Watch {
+    /// The job begins with this configuration.
+    fn begins(&mut self, config: &Config);
+    /// The scheduler is told this.
+    fn told(&mut self, now: Instant, event: &Event);
+    /// The scheduler says this.
+    fn record(&mut self, now: Instant, record: &Record, name: &dyn Fn(WorkerId) -> String);
+    /// Something worth a line.
+    fn note(&mut self, line: &str);
+    /// A worker was taken in, with what it says of itself and how its connection was measured.
+    fn member(&mut self, worker: WorkerId, member: &Member, link: &Link);
+    /// So many batches of a worker's share are with it.
+    fn shipped(&mut self, worker: WorkerId, held: u64, of: u64);
+    /// A worker was told to train so many batches, in a cycle of so long.
+    fn trains(&mut self, worker: WorkerId, batches: u64, within: Span);
+    /// So many batches of a worker's share are trained.
+    fn beat(&mut self, worker: WorkerId, done: u64);
+    /// The model after a cycle was judged.
+    fn judged(&mut self, cycle: u32, judged: &Evaluation);
+    /// A cycle is complete: what is needed to go on from here.
+    fn checkpoint(&mut self, checkpoint: &dyn Fn() -> Checkpoint);
+}
+
+/// How a job ended.
+pub(crate) struct Ended {
+    pub(crate) ending: Ending,
+    pub(crate) totals: Totals,
+    /// Words that say more than the ending does, such as whom a plan misses.
+    pub(crate) because: Option<String>,
+    pub(crate) model: Arc<Vec<f32>>,
+}
+
+/// One job under way.
+pub(crate) struct Orchestrator<'a> {
+    pub(super) crew: &'a mut Crew,
+    pub(super) watch: &'a mut dyn Watch,
+    pub(super) number: u32,
+    pub(super) clock: Clock,
+    scheduler: Scheduler,
+    actions: Vec<Action>,
+    wake: Option<Instant>,
+    pub(super) scenario: Scenario,
+    pub(super) seed: u64,
+    spec: ModelSpec,
+    pub(super) passes: u32,
+    data: Arc<JobData>,
+    pub(super) solver: Solver,
+    pub(super) evaluator: Evaluator,
+    pub(super) given: Option<GivenPlan>,
+    pub(super) resumed: Option<Checkpoint>,
+    pub(super) roster: Roster,
+    pub(super) holdings: Holdings,
+    pub(super) plan: BTreeMap<WorkerId, u64>,
+    /// Who serves on which connection.
+    pub(super) here: BTreeMap<WorkerId, Serial>,
+    pub(super) stays: BTreeMap<Serial, Stay>,
+    /// Events that follow from carrying out orders.
+    pub(super) after: VecDeque<Event>,
+    pub(super) model: Arc<Vec<f32>>,
+    pub(super) wire: Bytes,
+    pub(super) cycle: Cycle,
+    pub(super) because: Option<String>,
+    pub(super) ended: Option<(Ending, Totals)>,
+    /// Time that the cycles of a run before this one took, if it is resumed.
+    pub(super) done_before: Span,
+}
+
+/// A worker on a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stay {
+    pub(super) worker: WorkerId,
+    pub(super) epoch: Option<Epoch>,
+    pub(super) profile: Option<Profile>,
+    /// It was excluded, and may ask to be admitted again.
+    pub(super) may_return: bool,
+    /// What it is being sent: the plan, and batches in all.
+    pub(super) ship: Option<(scheduler::machine::PlanId, u64)>,
+}
+
+/// The results of the running cycle.
+#[derive(Debug)]
+pub(super) struct Cycle {
+    pub(super) id: CycleId,
+    /// Batches that were ordered.
+    pub(super) ordered: BTreeMap<WorkerId, u64>,
+    /// What arrived last, until the scheduler says whether it counts.
+    pub(super) candidate: Option<(WorkerId, Update)>,
+    pub(super) results: Vec<Contribution>,
+    /// The average is being taken.
+    pub(super) merging: bool,
+}
+
+impl<'a> Orchestrator<'a> {
+    /// Prepares a job.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub(crate) fn new(
+        job: Job,
+        crew: &'a mut Crew,
+        watch: &'a mut dyn Watch,
+    ) -> std::io::Result<Self> {
+        crew.jobs += 1;
+        let number = crew.jobs;
+        let clock = Clock::start();
+        let layout = job.model.layout();
+        let average = Average::new(&layout, job.rule);
+        let Splits { train, test } = job.data;
+        let data = Arc::new(JobData {
+            train: Arc::new(train),
+            batch_size: job.model.shape.batch_size,
+            average,
+            wire_len: layout.wire_len(),
+            clock,
+        });
+        let solver = Solver::start(number, job.allocator, crew.sender())?;
+        let evaluator =
+            Evaluator::start(number, job.model, job.device, Arc::new(test), crew.sender())?;
+        let closed = job.given.is_some();
+        let roster = Roster::new(job.names, closed);
+        let mut holdings = Holdings::new(job.config.batches);
+        let mut model = job.model.initial(job.seed);
+        if let Some(checkpoint) = &job.resumed {
+            model.clone_from(&checkpoint.parameters);
+            for (name, batches) in &checkpoint.held {
+                if let Some(worker) = roster.worker(name) {
+                    holdings.prefer(worker, batches.clone());
+                }
+            }
+        }
+        let done_before = job.resumed.as_ref().map_or(Span::ZERO, |c| c.elapsed);
+        Ok(Self {
+            crew,
+            watch,
+            number,
+            clock,
+            passes: job.config.law.passes,
+            cycle: Cycle::new(CycleId::new(job.config.first_cycle)),
+            scheduler: Scheduler::new(job.config),
+            actions: Vec::new(),
+            wake: None,
+            scenario: job.scenario,
+            seed: job.seed,
+            spec: job.model,
+            data,
+            solver,
+            evaluator,
+            given: job.given,
+            resumed: job.resumed,
+            roster,
+            holdings,
+            plan: BTreeMap::new(),
+            here: BTreeMap::new(),
+            stays: BTreeMap::new(),
+            after: VecDeque::new(),
+            wire: to_wire(&model).into(),
+            model: Arc::new(model),
+            because: None,
+            ended: None,
+            done_before,
+        })
+    }
+
+    /// Runs the job to its end.
+    pub(crate) async fn run(mut self) -> Ended {
+        self.watch.begins(self.scheduler.config());
+        self.step(Event::Wake);
+        for serial in self.crew.members.keys().copied().collect::<Vec<_>>() {
+            self.brief(serial);
+        }
+        while self.ended.is_none() {
+            let wake = self.clock.wake(self.wake.unwrap_or_else(|| self.clock.now()));
+            let input = tokio::select! {
+                biased; // what came before a deadline is heard before it
+                input = self.crew.inputs.recv() => input,
+                () = tokio::time::sleep_until(wake) => None,
+            };
+            match input {
+                Some(input) => self.take(input),
+                None => self.step(Event::Wake),
+            }
+        }
+        self.say_over();
+        self.await_judgement().await;
+        let (ending, totals) = self.ended.expect("it has ended");
+        Ended {
+            ending,
+            totals,
+            because: self.because,
+            model: self.model,
+        }
+    }
+
+    /// Tells the scheduler, and carries out what it orders; and what follows from that.
+    pub(super) fn step(&mut self, event: Event) {
+        let mut next = Some(event);
+        while let Some(event) = next {
+            if self.ended.is_some() {
+                return;
+            }
+            let now = self.clock.now();
+            self.watch.told(now, &event);
+            let mut actions = std::mem::take(&mut self.actions);
+            self.wake = self.scheduler.step(now, event, &mut actions);
+            for action in actions.drain(..) {
+                self.carry_out(now, action);
+            }
+            self.actions = actions;
+            next = self.after.pop_front();
+        }
+    }
+
+    pub(super) fn first_cycle_at(&self) -> Option<Instant> {
+        self.scheduler.totals().first_cycle_at
+    }
+
+    pub(super) fn average(&self) -> Average {
+        self.data.average.clone()
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Link(serial, said) => self.hear(serial, said),
+            Input::Solved { job, plan, choice } if job == self.number => {
+                self.step(Event::Solved { plan, choice });
+            }
+            Input::Merged { job, cycle, merged } if job == self.number => {
+                self.merged(cycle, merged);
+            }
+            Input::Evaluated { job, cycle, judged } if job == self.number => {
+                self.judged(cycle, judged);
+            }
+            // Of a job before this one.
+            Input::Solved { .. } | Input::Merged { .. } | Input::Evaluated { .. } => {}
+            Input::Interrupted => self.step(Event::Stopped),
+        }
+    }
+
+    fn judged(&mut self, cycle: u32, judged: Result<Evaluation, String>) {
+        match judged {
+            Ok(judged) => self.watch.judged(cycle, &judged),
+            Err(error) => self.watch.note(&format!("the model cannot be judged: {error}")),
+        }
+    }
+
+    fn hear(&mut self, serial: Serial, said: Said) {
+        match said {
+            Said::Hello(hello, peer, commands) => {
+                let member = Member {
+                    hello,
+                    peer,
+                    commands,
+                };
+                self.crew.members.insert(serial, member);
+                self.brief(serial);
+            }
+            Said::Measured(link) => self.joins(serial, link),
+            Said::Report(report) => self.reported(serial, report),
+            Said::Result {
+                epoch,
+                cycle,
+                done,
+                took,
+                update,
+            } => self.result(serial, (epoch, cycle), (done, took), update.map(|u| *u)),
+            Said::Gone { why, misbehaved } => {
+                let departure = if misbehaved {
+                    Departure::Misbehaved
+                } else {
+                    Departure::Disconnected
+                };
+                self.lose(serial, departure, &why);
+                self.crew.members.remove(&serial);
+            }
+        }
+    }
+
+    /// Tells a worker what the job is, if it can do it.
+    fn brief(&mut self, serial: Serial) {
+        let Some(member) = self.crew.members.get(&serial) else {
+            return;
+        };
+        let (name, key) = (member.hello.name.clone(), member.peer.id());
+        let checked = member.hello.check(self.spec.kind);
+        let checked = checked.map_err(|error| error.to_string());
+        let entered = checked.and_then(|least_fee| {
+            let worker = self.roster.enter(&name, key);
+            worker
+                .map(|worker| (worker, least_fee))
+                .map_err(|error| error.to_string())
+        });
+        let (worker, least_fee) = match entered {
+            Ok(entered) => entered,
+            Err(reason) => {
+                self.watch.note(&format!("{name} is turned away: {reason}"));
+                return self.close(serial, &reason);
+            }
+        };
+        let fee = roster::fee(&self.scenario, self.seed, worker, &name);
+        let batch = self.spec.shape.wire_len() as u64;
+        let most = member.hello.memory.map_or(MAX_BATCHES, |bytes| bytes / batch);
+        let profile = Profile {
+            fee,
+            least_fee,
+            link: Link::default(), // measured next
+            most: most.min(MAX_BATCHES),
+        };
+        let stay = Stay {
+            worker,
+            epoch: None,
+            profile: Some(profile),
+            may_return: false,
+            ship: None,
+        };
+        self.stays.insert(serial, stay);
+        let brief = Brief {
+            job: self.number,
+            model: self.spec,
+            fee_micro: fee.micros(),
+            seed: self.seed,
+        };
+        let data = Arc::clone(&self.data);
+        self.command(serial, Command::Job(brief, data));
+    }
+
+    /// A worker was measured: the scheduler decides whether it is a member.
+    fn joins(&mut self, serial: Serial, link: Link) {
+        let Some(stay) = self.stays.get_mut(&serial) else {
+            return;
+        };
+        let worker = stay.worker;
+        let Some(profile) = &mut stay.profile else {
+            return;
+        };
+        profile.link = link;
+        let profile = *profile;
+        if let Some(member) = self.crew.members.get(&serial) {
+            self.watch.member(worker, member, &link);
+        }
+        if let Some(old) = self.here.insert(worker, serial)
+            && old != serial
+        {
+            // It came again before its loss was noticed: the scheduler replaces it.
+            self.stays.remove(&old);
+            self.close(old, "a newer connection took its place");
+        }
+        self.step(Event::Joined { worker, profile });
+    }
+
+    fn reported(&mut self, serial: Serial, report: Report) {
+        let Some(stay) = self.stays.get(&serial).copied() else {
+            return;
+        };
+        let worker = stay.worker;
+        match report {
+            Report::Hello(_) => {} // the connection sees to that
+            Report::Benchmarked {
+                epoch,
+                batches,
+                took_ns,
+            } => self.step(Event::Benchmarked {
+                worker,
+                epoch: Epoch::new(epoch),
+                batches,
+                took: Span::from_nanos(took_ns),
+            }),
+            Report::Shipped { epoch, plan, held } => self.holds(serial, stay, epoch, plan, held),
+            Report::Beat { epoch, cycle, done } => {
+                if stay.epoch == Some(Epoch::new(epoch)) && self.cycle.id.get() == cycle {
+                    self.watch.beat(worker, done);
+                }
+                self.step(Event::Beat {
+                    worker,
+                    epoch: Epoch::new(epoch),
+                    cycle: CycleId::new(cycle),
+                    done,
+                });
+            }
+            Report::Return => {
+                if stay.may_return
+                    && let Some(profile) = stay.profile
+                {
+                    if let Some(stay) = self.stays.get_mut(&serial) {
+                        stay.may_return = false;
+                    }
+                    self.step(Event::Joined { worker, profile });
+                }
+            }
+            Report::Leave { reason } => {
+                let reason: String = reason.chars().filter(|c| !c.is_control()).take(200).collect();
+                self.lose(serial, Departure::Left, &reason);
+                self.close(serial, "farewell");
+            }
+        }
+    }
+
+    fn holds(&mut self, serial: Serial, stay: Stay, epoch: u32, plan: u32, held: u64) {
+        let Some((ordered, share)) = stay.ship else {
+            return;
+        };
+        if stay.epoch != Some(Epoch::new(epoch)) || ordered.get() != plan {
+            return; // of an earlier order
+        }
+        if held > share {
+            let why = format!("it says that it holds {held} batches of {share}");
+            self.lose(serial, Departure::Misbehaved, &why);
+            return self.close(serial, &why);
+        }
+        self.watch.shipped(stay.worker, held, share);
+        if held == share {
+            if let Some(stay) = self.stays.get_mut(&serial) {
+                stay.ship = None;
+            }
+            self.step(Event::Shipped {
+                worker: stay.worker,
+                epoch: Epoch::new(epoch),
+                plan: ordered,
+                batches: share,
+            });
+        }
+    }
+
+    fn result(
+        &mut self,
+        serial: Serial,
+        (epoch, cycle): (Epoch, CycleId),
+        (done, took): (u64, Span),
+        update: Result<Update, String>,
+    ) {
+        let Some(stay) = self.stays.get(&serial) else {
+            return;
+        };
+        let worker = stay.worker;
+        let is_due = stay.epoch == Some(epoch) && cycle == self.cycle.id;
+        let ordered = self.cycle.ordered.get(&worker).copied();
+        let refusal = match (&update, ordered) {
+            _ if !is_due => None, // the scheduler says what that is worth
+            (Err(why), _) => Some(why.clone()),
+            (Ok(_), Some(ordered)) if done > ordered => {
+                Some(format!("it claims {done} batches, {ordered} were ordered"))
+            }
+            (Ok(_), _) => None,
+        };
+        if let Some(why) = refusal {
+            let name = self.roster.name(worker).to_owned();
+            let line = format!("a result of {name} is refused: {why}");
+            self.watch.note(&line);
+            return self.step(Event::Refused {
+                worker,
+                epoch,
+                cycle,
+            });
+        }
+        self.cycle.candidate = update.ok().map(|update| (worker, update));
+        self.step(Event::Trained {
+            worker,
+            epoch,
+            cycle,
+            done,
+            took,
+        });
+        self.cycle.candidate = None;
+    }
+
+    /// A connection is of no use any more.
+    pub(super) fn lose(&mut self, serial: Serial, departure: Departure, why: &str) {
+        let Some(stay) = self.stays.remove(&serial) else {
+            return;
+        };
+        if self.here.get(&stay.worker) == Some(&serial) {
+            self.here.remove(&stay.worker);
+            let name = self.roster.name(stay.worker).to_owned();
+            self.watch.note(&format!("{name} is gone: {why}"));
+            if let Some(epoch) = stay.epoch {
+                self.step(Event::Lost {
+                    worker: stay.worker,
+                    epoch,
+                    why: departure,
+                });
+            }
+        }
+    }
+
+    /// Waits, in bounded time, for the judgement of the last model.
+    async fn await_judgement(&mut self) {
+        let last = self.cycle.id.get().saturating_sub(1);
+        if self.scheduler.totals().accepted == 0 {
+            return;
+        }
+        self.evaluator.judge(last, Arc::clone(&self.model));
+        let until = tokio::time::Instant::now() + LAST_JUDGEMENT;
+        while let Ok(Some(input)) = tokio::time::timeout_at(until, self.crew.inputs.recv()).await {
+            match input {
+                Input::Evaluated { job, cycle, judged } if job == self.number => {
+                    self.judged(cycle, judged);
+                    if cycle == last {
+                        return;
+                    }
+                }
+                Input::Link(serial, said) => self.keep_up(serial, said),
+                Input::Interrupted => return,
+                Input::Solved { .. } | Input::Merged { .. } | Input::Evaluated { .. } => {}
+            }
+        }
+    }
+
+    /// After the end: who is there is still of interest, for a next job.
+    fn keep_up(&mut self, serial: Serial, said: Said) {
+        match said {
+            Said::Hello(hello, peer, commands) => {
+                let member = Member {
+                    hello,
+                    peer,
+                    commands,
+                };
+                self.crew.members.insert(serial, member);
+            }
+            Said::Gone { .. } => {
+                self.crew.members.remove(&serial);
+            }
+            Said::Measured(_) | Said::Report(_) | Said::Result { .. } => {}
+        }
+    }
+}
+
+impl Cycle {
+    pub(super) const fn new(id: CycleId) -> Self {
+        Self {
+            id,
+            ordered: BTreeMap::new(),
+            candidate: None,
+            results: Vec::new(),
+            merging: false,
+        }
+    }
+}

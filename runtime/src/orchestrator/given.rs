@@ -1,0 +1,210 @@
+//! A plan that was made beforehand, put in the place of an allocator's answer.
+//!
+//! Its workers are matched by name. It is an answer like any other: the scheduler verifies it
+//! against the speeds that were measured, and refuses it when they no longer support it.
+//!
+//! **What it does not know:** how it was made, and whether it is cheap.
+
+use std::fs;
+use std::path::Path;
+
+use results::plan_line;
+use scheduler::machine::WorkerId;
+use scheduler::{Choice, Failure, FailureReason, Family, Outcome, Plan, PlanStatus, Planned};
+
+/// Who gets how much, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GivenPlan {
+    shares: Vec<(String, u64)>,
+}
+
+/// Why a file holds no plan that can be run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GivenPlanError {
+    /// It cannot be read.
+    #[error("{0}: {1}")]
+    Unreadable(String, std::io::Error),
+    /// It does not hold one line.
+    #[error("{0}: it has {1} plans, expected one, as a line of sim solve")]
+    Lines(String, usize),
+    /// It is not a plan.
+    #[error("{0}: {1}")]
+    Line(String, plan_line::LineError),
+    /// It says that there is none.
+    #[error("{0}: it is {1}, expected a plan")]
+    None(String, &'static str),
+    /// Its workers cannot be told apart.
+    #[error("{0}: {1}, expected a name of its own for each worker, so that they can be matched")]
+    Names(String, String),
+}
+
+impl GivenPlan {
+    /// Reads one line of `sim solve` from a file.
+    pub(crate) fn read(path: &Path) -> Result<Self, GivenPlanError> {
+        let shown = path.display().to_string();
+        let text = fs::read_to_string(path);
+        let text = text.map_err(|error| GivenPlanError::Unreadable(shown.clone(), error))?;
+        Self::parse(&shown, &text)
+    }
+
+    fn parse(file: &str, text: &str) -> Result<Self, GivenPlanError> {
+        let file = file.to_owned();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let &[line] = lines.as_slice() else {
+            return Err(GivenPlanError::Lines(file, lines.len()));
+        };
+        let line = match plan_line::read(line) {
+            Ok(line) => line,
+            Err(error) => return Err(GivenPlanError::Line(file, error)),
+        };
+        let Some(plan) = line.plan else {
+            return Err(GivenPlanError::None(file, line.status.name()));
+        };
+        let names: Option<Vec<String>> = line.names.into_iter().collect();
+        let Some(names) = names.filter(|names| names.len() == plan.batches.len()) else {
+            return Err(GivenPlanError::Names(file, "not every worker has a name".to_owned()));
+        };
+        let mut sorted: Vec<&String> = names.iter().collect();
+        sorted.sort_unstable();
+        if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            let message = format!("two workers are called {:?}", pair[0]);
+            return Err(GivenPlanError::Names(file, message));
+        }
+        let shares = names.into_iter().zip(plan.batches).collect();
+        Ok(Self { shares })
+    }
+
+    /// A plan by name, as a checkpoint has it.
+    pub(crate) const fn of(shares: Vec<(String, u64)>) -> Self {
+        Self { shares }
+    }
+
+    /// Who gets how much.
+    pub(crate) fn shares(&self) -> &[(String, u64)] {
+        &self.shares
+    }
+
+    /// The names, in the plan's order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.shares.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// All batches that it hands out.
+    pub(crate) fn batches(&self) -> u64 {
+        self.shares.iter().map(|(_, batches)| batches).sum()
+    }
+
+    /// The workers that it employs.
+    pub(crate) fn employed(&self) -> impl Iterator<Item = &str> {
+        let employed = self.shares.iter().filter(|(_, batches)| *batches > 0);
+        employed.map(|(name, _)| name.as_str())
+    }
+
+    /// The answer to a question: this plan, or the words why it cannot be one.
+    pub(crate) fn answer(&self, family: &Family, name: impl Fn(WorkerId) -> String) -> Choice {
+        let names: Vec<String> = family
+            .candidates()
+            .iter()
+            .map(|candidate| name(candidate.worker))
+            .collect();
+        let missing: Vec<&str> = self
+            .employed()
+            .filter(|planned| !names.iter().any(|name| name == planned))
+            .collect();
+        if !missing.is_empty() {
+            let message = format!("the plan employs {}, not here", missing.join(", "));
+            let failure = Failure {
+                reason: FailureReason::NoPlanFound,
+                message,
+            };
+            return Choice {
+                employed: 1,
+                outcome: Outcome::Failed(failure),
+                solves: 0,
+            };
+        }
+        let share = |name: &String| {
+            let share = self.shares.iter().find(|(planned, _)| planned == name);
+            share.map_or(0, |(_, batches)| *batches)
+        };
+        let batches: Vec<u64> = names.iter().map(share).collect();
+        let employed = batches.iter().filter(|batches| **batches > 0).count() as u64;
+        let employed = employed.max(1);
+        let planned = Planned {
+            plan: Plan::costed(&family.problem(employed), batches),
+            status: PlanStatus::Feasible,
+            lower_bound: None,
+            certificate: None,
+        };
+        Choice {
+            employed,
+            outcome: Outcome::Planned(planned),
+            solves: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scheduler::{Candidate, Fee, Law, Link, Margin, Span, Speed};
+
+    const LINE: &str = r#"{"id":0,"allocator":"exact","status":"optimal","batches":[6,0,4],"cost":14,"lower_bound":14,"workers_employed":2,"certificate":"search","reason":null,"message":null,"names":["a","b","c"]}"#;
+
+    fn family(batches_a_second: [u64; 3]) -> Family {
+        let candidate = |(worker, speed): (u32, u64)| Candidate {
+            worker: WorkerId::new(worker),
+            fee: Fee::from_micros(1_000_000).expect("small"),
+            speed: Speed::measured(speed, Span::from_secs(1)).expect("valid"),
+            margin: Margin::NONE,
+            link: Link::default(),
+            most: u64::MAX,
+        };
+        let candidates = (0..).zip(batches_a_second).map(candidate).collect();
+        Family::new((10, 0, 0), Span::from_secs(1), Law::COMPUTE, candidates).expect("valid")
+    }
+
+    fn name(worker: WorkerId) -> String {
+        // In another order than the plan's.
+        ["c", "b", "a"][worker.get() as usize].to_owned()
+    }
+
+    #[test]
+    fn workers_are_matched_by_name_and_the_measured_speeds_decide() {
+        let given = GivenPlan::parse("plan.json", LINE).expect("valid");
+        assert_eq!(given.batches(), 10);
+        let check = |speeds| {
+            let family = family(speeds);
+            let choice = given.answer(&family, name);
+            let planned = choice.outcome.planned().expect("all are here").clone();
+            assert_eq!(planned.plan.batches, [4, 0, 6]);
+            family.verify(choice.employed, &planned)
+        };
+        assert_eq!(check([4, 1, 6]), Ok(()));
+        let refused = check([4, 9, 5]).unwrap_err().to_string();
+        assert_eq!(refused, "worker 2 gets 6 batches, more than its s_max of 5");
+        let choice = given.answer(&family([9; 3]), |_| "b".to_owned());
+        let Outcome::Failed(failure) = choice.outcome else {
+            panic!("two are missing");
+        };
+        assert_eq!(failure.message, "the plan employs a, c, not here");
+    }
+
+    #[test]
+    fn a_file_without_a_plan_is_told() {
+        let error = |text: &str| GivenPlan::parse("p", text).unwrap_err().to_string();
+        assert!(error("").starts_with("p: it has 0 plans"));
+        assert!(error(&format!("{LINE}\n{LINE}")).starts_with("p: it has 2 plans"));
+        assert!(error("{").starts_with("p: "));
+        let nameless = LINE.replace(r#","names":["a","b","c"]"#, "");
+        assert!(error(&nameless).contains("not every worker has a name"));
+        let doubled = LINE.replace(r#"["a","b","c"]"#, r#"["a","b","a"]"#);
+        assert!(error(&doubled).contains("two workers are called \"a\""));
+        let none = LINE
+            .replace("optimal", "infeasible")
+            .replace("[6,0,4]", "null")
+            .replace("\"cost\":14", "\"cost\":null")
+            .replace("\"workers_employed\":2", "\"workers_employed\":null");
+        assert!(error(&none).contains("it is infeasible, expected a plan"), "{}", error(&none));
+    }
+}

@@ -1,0 +1,505 @@
+//! One worker's connection, as the orchestrator sees it: what it is told goes out, what it says
+//! comes in.
+//!
+//! Three tasks serve a connection: one writes, in the order of the commands; one reads reports;
+//! one takes in results, each checked as soon as it is whole. Transfers run beside the writer, so
+//! that an order never waits behind a transfer, and are dropped, which resets their streams, when
+//! something newer makes them useless. Nobody waits for a worker: a command is handed over or the
+//! worker counts as gone.
+//!
+//! **What it does not know:** membership, plans and deadlines. It believes nothing of what it
+//! passes on but lengths.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant as Moment};
+
+use bytes::Bytes;
+use scheduler::machine::{CycleId, Epoch};
+use scheduler::{Instant, Link, Span};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::Input;
+use crate::average::{Average, Update};
+use crate::clock::{self, Clock};
+use crate::data::Dataset;
+use crate::net::{BlobReader, ControlReceiver, ControlSender, NetError, Peer};
+use crate::protocol::{self, BATCHES_A_STREAM, Brief, Down, Hello, Order, Report, Up};
+use crate::wire::{Fault, fault};
+
+/// Commands that a worker may be behind by.
+const COMMANDS: usize = 256;
+/// From the admission by key to the hello.
+const HELLO_WITHIN: Duration = Duration::from_secs(5);
+/// For one probe of the connection there and back.
+const PROBE_WITHIN: Duration = Duration::from_secs(20);
+/// Probes; the median counts. The first one opens the congestion window.
+const PROBES: u32 = 3;
+/// A result must come whole within so long, whatever the scheduler thinks: else its stream leaks.
+const RESULT_WITHIN: Duration = Duration::from_secs(600);
+
+/// Which connection; no two in the life of the program are alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Serial(pub(crate) u64);
+
+/// What all connections of a job have in common.
+#[derive(Debug)]
+pub(crate) struct JobData {
+    /// What is shipped.
+    pub(crate) train: Arc<Dataset>,
+    pub(crate) batch_size: u32,
+    /// Checks results.
+    pub(crate) average: Average,
+    /// Bytes of parameters.
+    pub(crate) wire_len: usize,
+    /// The clock of the job.
+    pub(crate) clock: Clock,
+}
+
+/// What a connection is told to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// There is a job: brief the worker, and measure the connection.
+    Job(Brief, Arc<JobData>),
+    /// Pass an order on.
+    Say(Order),
+    /// Train: the order, then the parameters.
+    Train {
+        epoch: Epoch,
+        cycle: CycleId,
+        batches: u64,
+        passes: u32,
+        beat: Span,
+        beat_batches: u64,
+        stop_by: Instant,
+        results_by: Instant,
+        /// The model, on the wire and as it is.
+        wire: Bytes,
+        model: Arc<Vec<f32>>,
+    },
+    /// The result is not wanted any more.
+    Abort { epoch: Epoch, cycle: CycleId },
+    /// Keep some and send these.
+    Ship {
+        epoch: Epoch,
+        plan: u32,
+        keep: u64,
+        new: Vec<u64>,
+    },
+    /// Say why, and close.
+    Close { reason: String },
+}
+
+/// What comes of a connection.
+#[derive(Debug)]
+pub(crate) enum Said {
+    /// The first thing.
+    Hello(Box<Hello>, Peer, mpsc::Sender<Command>),
+    /// The connection was measured, after [`Command::Job`].
+    Measured(Link),
+    /// A report.
+    Report(Report),
+    /// A result, checked.
+    Result {
+        epoch: Epoch,
+        cycle: CycleId,
+        done: u64,
+        took: Span,
+        update: Result<Box<Update>, String>,
+    },
+    /// It is over, for this reason; misbehaviour is told from bad luck.
+    Gone { why: String, misbehaved: bool },
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(serial: Serial, peer: Peer, inputs: mpsc::Sender<Input>) {
+    let (why, misbehaved) = match talk(serial, &peer, &inputs).await {
+        Ok(()) => (peer.closed().await.to_string(), false),
+        Err(Broken::Connection(why)) => (why, false),
+        Err(Broken::Rules(why)) => (why, true),
+    };
+    peer.close(&why);
+    let gone = Said::Gone { why, misbehaved };
+    let _ = inputs.send(Input::Link(serial, gone)).await; // nobody may listen any more
+}
+
+/// Why a connection cannot go on.
+enum Broken {
+    /// It ended.
+    Connection(String),
+    /// The worker broke a rule.
+    Rules(String),
+}
+
+fn broken(error: &NetError) -> Broken {
+    match fault(error) {
+        Fault::Rules => Broken::Rules(error.to_string()),
+        Fault::Connection | Fault::GivenUp => Broken::Connection(error.to_string()),
+    }
+}
+
+/// A result that is expected: who checks it, against which model.
+#[derive(Clone)]
+struct Expected {
+    epoch: Epoch,
+    cycle: CycleId,
+    model: Arc<Vec<f32>>,
+    job: Arc<JobData>,
+}
+
+async fn talk(
+    serial: Serial,
+    peer: &Peer,
+    inputs: &mpsc::Sender<Input>,
+) -> Result<(), Broken> {
+    let lost = |error: NetError| broken(&error);
+    let (sender, mut receiver) = peer.accept_control().await.map_err(lost)?;
+    let hello = match timeout(HELLO_WITHIN, receiver.recv::<Report>()).await {
+        Ok(Ok(Some(Report::Hello(hello)))) => hello,
+        Ok(Ok(Some(_))) => return Err(Broken::Rules("it did not say hello first".to_owned())),
+        Ok(Ok(None)) => return Err(Broken::Connection("it said nothing".to_owned())),
+        Ok(Err(error)) => return Err(lost(error)),
+        Err(_) => return Err(Broken::Rules("it did not say hello in time".to_owned())),
+    };
+    let (commands, orders) = mpsc::channel(COMMANDS);
+    let said = Said::Hello(Box::new(hello), peer.clone(), commands);
+    if inputs.send(Input::Link(serial, said)).await.is_err() {
+        return Ok(());
+    }
+    let (probes_in, probes) = mpsc::channel(1);
+    let (expected_in, expected) = watch::channel(None);
+    let writer = Writer {
+        serial,
+        peer: peer.clone(),
+        control: sender,
+        inputs: inputs.clone(),
+        probes,
+        expected: expected_in,
+        shipping: None,
+        parameters: None,
+    };
+    let result = tokio::select! {
+        result = writer.run(orders) => result,
+        result = read_reports(serial, &mut receiver, inputs) => result,
+        result = take_blobs(serial, peer, inputs, probes_in, expected) => result,
+    };
+    result
+}
+
+async fn read_reports(
+    serial: Serial,
+    receiver: &mut ControlReceiver,
+    inputs: &mpsc::Sender<Input>,
+) -> Result<(), Broken> {
+    loop {
+        match receiver.recv::<Report>().await {
+            Ok(Some(Report::Hello(_))) => {
+                return Err(Broken::Rules("it said hello twice".to_owned()));
+            }
+            Ok(Some(report)) => {
+                let said = Input::Link(serial, Said::Report(report));
+                if inputs.send(said).await.is_err() {
+                    return Ok(());
+                }
+            }
+            Ok(None) => return Err(Broken::Connection("it ended the conversation".to_owned())),
+            Err(error) => return Err(broken(&error)),
+        }
+    }
+}
+
+/// Takes in transfers, each in a task of its own so that a slow one holds up no other; QUIC's
+/// limit on open streams bounds them.
+async fn take_blobs(
+    serial: Serial,
+    peer: &Peer,
+    inputs: &mpsc::Sender<Input>,
+    probes: mpsc::Sender<u32>,
+    expected: watch::Receiver<Option<Expectation>>,
+) -> Result<(), Broken> {
+    let mut tasks = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            blob = peer.accept_blob() => {
+                let blob = blob.map_err(|error| Broken::Connection(error.to_string()))?;
+                let (inputs, probes) = (inputs.clone(), probes.clone());
+                let expected = expected.borrow().clone();
+                tasks.spawn(async move {
+                    if let Some(said) = take_blob(blob, probes, expected).await? {
+                        let _ = inputs.send(Input::Link(serial, said)).await;
+                    }
+                    Ok(())
+                });
+            }
+            Some(done) = tasks.join_next() => {
+                if let Ok(Err(broken)) = done {
+                    return Err(broken);
+                }
+            }
+        }
+    }
+}
+
+/// What may come over a stream of the worker's.
+#[derive(Clone)]
+enum Expectation {
+    /// A probe of so many bytes.
+    Probe(usize),
+    /// A result.
+    Result(Expected),
+}
+
+async fn take_blob(
+    mut blob: BlobReader,
+    probes: mpsc::Sender<u32>,
+    expected: Option<Expectation>,
+) -> Result<Option<Said>, Broken> {
+    let header = match blob.header::<Up>().await {
+        Ok(header) => header,
+        Err(error) if fault(&error) == Fault::GivenUp => return Ok(None), // given up: it happens
+        Err(error) => return Err(broken(&error)),
+    };
+    let mut bytes = Vec::new();
+    match (header, expected) {
+        (Up::Probe { number }, Some(Expectation::Probe(length))) => {
+            match blob.read_exact_into(&mut bytes, length, PROBE_WITHIN).await {
+                Ok(()) => {}
+                Err(error) => return Err(broken(&error)),
+            }
+            let _ = probes.send(number).await;
+            Ok(None)
+        }
+        (
+            Up::Trained {
+                epoch,
+                cycle,
+                done,
+                took_ns,
+            },
+            Some(Expectation::Result(expected)),
+        ) => {
+            let said = |update| Said::Result {
+                epoch: protocol::epoch(epoch),
+                cycle: protocol::cycle(cycle),
+                done,
+                took: protocol::span(took_ns),
+                update,
+            };
+            match blob.read_exact_into(&mut bytes, expected.job.wire_len, RESULT_WITHIN).await {
+                Ok(()) => {}
+                Err(error) if fault(&error) == Fault::GivenUp => return Ok(None),
+                Err(error) if fault(&error) == Fault::Rules => {
+                    return Ok(Some(said(Err(error.to_string()))));
+                }
+                Err(error) => return Err(broken(&error)),
+            }
+            let current = (protocol::epoch(epoch), protocol::cycle(cycle));
+            if current != (expected.epoch, expected.cycle) {
+                // Of another stay or cycle: the scheduler says what that is worth.
+                let stale = "its result is of another cycle".to_owned();
+                return Ok(Some(said(Err(stale))));
+            }
+            let checked = tokio::task::spawn_blocking(move || {
+                let Expected { model, job, .. } = &expected;
+                job.average
+                    .check(&bytes, model)
+                    .map(Box::new)
+                    .map_err(|refusal| refusal.to_string())
+            });
+            let update = checked.await.unwrap_or_else(|error| Err(error.to_string()));
+            Ok(Some(said(update)))
+        }
+        (Up::Probe { .. } | Up::Trained { .. }, _) => {
+            Err(Broken::Rules("it sent what nobody asked for".to_owned()))
+        }
+    }
+}
+
+struct Writer {
+    serial: Serial,
+    peer: Peer,
+    control: ControlSender,
+    inputs: mpsc::Sender<Input>,
+    probes: mpsc::Receiver<u32>,
+    expected: watch::Sender<Option<Expectation>>,
+    shipping: Option<Transfer>,
+    parameters: Option<Transfer>,
+}
+
+/// A transfer beside the writer; dropping it gives it up.
+struct Transfer(JoinHandle<()>);
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Writer {
+    async fn run(mut self, mut orders: mpsc::Receiver<Command>) -> Result<(), Broken> {
+        let mut job: Option<Arc<JobData>> = None;
+        while let Some(command) = orders.recv().await {
+            match command {
+                Command::Job(brief, data) => {
+                    (self.shipping, self.parameters) = (None, None);
+                    let number = brief.job;
+                    self.say(&Order::Job(brief)).await?;
+                    let link = self.measure(number, data.wire_len).await?;
+                    job = Some(data);
+                    let said = Input::Link(self.serial, Said::Measured(link));
+                    if self.inputs.send(said).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                Command::Say(order) => self.say(&order).await?,
+                Command::Train {
+                    epoch,
+                    cycle,
+                    batches,
+                    passes,
+                    beat,
+                    beat_batches,
+                    stop_by,
+                    results_by,
+                    wire,
+                    model,
+                } => {
+                    let Some(job) = &job else { continue };
+                    let expected = Expected {
+                        epoch,
+                        cycle,
+                        model,
+                        job: Arc::clone(job),
+                    };
+                    self.expected.send_replace(Some(Expectation::Result(expected)));
+                    let now = job.clock.now();
+                    self.say(&Order::Train {
+                        epoch: epoch.get(),
+                        cycle: cycle.get(),
+                        batches,
+                        passes,
+                        beat_ns: beat.nanos(),
+                        beat_batches,
+                        stop_in_ns: stop_by.since(now).nanos(),
+                        results_in_ns: results_by.since(now).nanos(),
+                    })
+                    .await?;
+                    let (epoch, cycle) = (epoch.get(), cycle.get());
+                    let peer = self.peer.clone();
+                    let header = Down::Parameters { epoch, cycle };
+                    self.parameters = Some(Transfer(tokio::spawn(async move {
+                        // A failure shows as the end of the connection, or as silence.
+                        let _ = peer.send_blob(&header, vec![wire]).await;
+                    })));
+                }
+                Command::Abort { epoch, cycle } => {
+                    self.parameters = None;
+                    let (epoch, cycle) = (epoch.get(), cycle.get());
+                    self.say(&Order::Abort { epoch, cycle }).await?;
+                }
+                Command::Ship {
+                    epoch,
+                    plan,
+                    keep,
+                    new,
+                } => {
+                    self.shipping = None;
+                    let Some(job) = &job else { continue };
+                    let epoch = epoch.get();
+                    let order = Order::Ship {
+                        epoch,
+                        plan,
+                        keep,
+                        new: new.len() as u64,
+                    };
+                    let job = Arc::clone(job);
+                    self.say(&order).await?;
+                    let peer = self.peer.clone();
+                    let ship = ship(peer, job, (epoch, plan), keep, new);
+                    self.shipping = Some(Transfer(tokio::spawn(ship)));
+                }
+                Command::Close { reason } => {
+                    self.say(&Order::Over {
+                        reason: reason.clone(),
+                    })
+                    .await?;
+                    // What was said is to arrive before the connection is gone.
+                    self.control.finish();
+                    let _ = timeout(Duration::from_millis(500), self.peer.closed()).await;
+                    return Err(Broken::Connection(reason));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn say(&mut self, order: &Order) -> Result<(), Broken> {
+        let said = self.control.send(order).await;
+        said.map_err(|error| Broken::Connection(error.to_string()))
+    }
+
+    /// Sends as many bytes as the model has there and back, and takes the time: the median of
+    /// three, less the round trip, is what parameters take down and up together.
+    async fn measure(&mut self, job: u32, bytes: usize) -> Result<Link, Broken> {
+        self.expected.send_replace(Some(Expectation::Probe(bytes)));
+        let payload = Bytes::from(vec![0_u8; bytes]);
+        let mut took = Vec::new();
+        for number in 0..PROBES {
+            let since = Moment::now();
+            let header = Down::Probe { job, number };
+            let there_and_back = async {
+                let sent = self.peer.send_blob(&header, vec![payload.clone()]);
+                let answered = async {
+                    while let Some(answered) = self.probes.recv().await {
+                        if answered == number {
+                            break;
+                        }
+                    }
+                };
+                tokio::join!(sent, answered).0
+            };
+            match timeout(PROBE_WITHIN, there_and_back).await {
+                Ok(Ok(())) => took.push(since.elapsed()),
+                Ok(Err(error)) => return Err(Broken::Connection(error.to_string())),
+                Err(_) => {
+                    let why = "its connection could not be measured in time".to_owned();
+                    return Err(Broken::Rules(why));
+                }
+            }
+        }
+        took.sort_unstable();
+        let latency = self.peer.rtt();
+        let transfer = took[took.len() / 2].saturating_sub(latency);
+        Ok(Link {
+            transfer: clock::span(transfer),
+            latency: clock::span(latency),
+            ship: Span::ZERO,
+        })
+    }
+}
+
+/// Sends batches, so many a stream: little lies in memory, and the worker says how far it is.
+async fn ship(
+    peer: Peer,
+    job: Arc<JobData>,
+    (epoch, plan): (u32, u32),
+    mut first: u64,
+    new: Vec<u64>,
+) {
+    for some in new.chunks(BATCHES_A_STREAM) {
+        let batches = some
+            .iter()
+            .map(|index| Bytes::from(job.train.batch_bytes(*index, job.batch_size)));
+        let header = Down::Data {
+            epoch,
+            plan,
+            first,
+            count: some.len() as u32, // at most BATCHES_A_STREAM
+        };
+        if peer.send_blob(&header, batches.collect()).await.is_err() {
+            return; // the end of the connection tells the rest
+        }
+        first += some.len() as u64;
+    }
+}

@@ -1,0 +1,335 @@
+//! What becomes of the scheduler's orders.
+
+use std::sync::Arc;
+
+use scheduler::Instant;
+use scheduler::machine::{
+    Action, CycleId, Departure, Epoch, Event, PlanId, Record, WorkerId,
+};
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::driver::{Cycle, Orchestrator};
+use super::link::{Command, Serial};
+use super::{Checkpoint, Input};
+use crate::average::{Contribution, Merged};
+use crate::model::to_wire;
+use crate::protocol::Order;
+
+impl Orchestrator<'_> {
+    pub(super) fn carry_out(&mut self, now: Instant, action: Action) {
+        match action {
+            Action::Admit { worker, epoch } => {
+                if let Some(stay) = self.stay(worker) {
+                    stay.epoch = Some(epoch);
+                }
+                let epoch = epoch.get();
+                self.order(worker, Command::Say(Order::Admit { epoch }));
+            }
+            Action::Benchmark {
+                worker,
+                epoch,
+                batches,
+            } => {
+                let epoch = epoch.get();
+                self.order(worker, Command::Say(Order::Benchmark { epoch, batches }));
+            }
+            Action::Solve { plan, family } => self.solve(plan, &family),
+            Action::Ship {
+                worker,
+                epoch,
+                plan,
+                batches,
+                new,
+            } => self.ship(worker, epoch, plan, batches, new),
+            Action::Train {
+                worker,
+                epoch,
+                cycle,
+                batches,
+                beat,
+                beat_batches,
+                stop_by,
+                results_by,
+            } => {
+                if self.cycle.id != cycle || self.cycle.merging {
+                    self.cycle = Cycle::new(cycle);
+                }
+                self.cycle.ordered.insert(worker, batches);
+                self.watch.trains(worker, batches, results_by.since(now));
+                let command = Command::Train {
+                    epoch,
+                    cycle,
+                    batches,
+                    passes: self.passes,
+                    beat,
+                    beat_batches,
+                    stop_by,
+                    results_by,
+                    wire: self.wire.clone(),
+                    model: Arc::clone(&self.model),
+                };
+                self.order(worker, command);
+            }
+            Action::Accept {
+                worker,
+                cycle: _,
+                batches,
+            } => {
+                if let Some((of, update)) = self.cycle.candidate.take()
+                    && of == worker
+                {
+                    self.cycle.results.push(Contribution {
+                        worker,
+                        weight: batches,
+                        update,
+                    });
+                }
+            }
+            Action::Abort {
+                worker,
+                epoch,
+                cycle,
+            } => self.order(worker, Command::Abort { epoch, cycle }),
+            Action::Aggregate { cycle, .. } => self.merge(cycle),
+            Action::Discard { .. } => self.cycle.merging = false,
+            Action::Exclude { worker, why } => self.exclude(worker, why),
+            Action::Record(record) => self.record(now, record),
+            Action::Finish { ending, totals } => self.ended = Some((ending, totals)),
+        }
+    }
+
+    fn solve(&mut self, plan: PlanId, family: &Arc<scheduler::Family>) {
+        // A resumed run goes on with its plan where it can; a given one is run and no other.
+        let resumed = self.resumed.as_ref().map(Checkpoint::plan);
+        let name = |worker: WorkerId| self.roster.name(worker).to_owned();
+        let choice = match (&self.given, resumed) {
+            (Some(given), _) => given.answer(family, name),
+            (None, Some(resumed)) => {
+                let choice = resumed.answer(family, name);
+                let planned = choice.outcome.planned();
+                let holds =
+                    planned.is_some_and(|planned| family.verify(choice.employed, planned).is_ok());
+                self.resumed = None; // asked again, the allocator decides
+                if !holds {
+                    return self.solver.ask(plan, Arc::clone(family));
+                }
+                choice
+            }
+            (None, None) => return self.solver.ask(plan, Arc::clone(family)),
+        };
+        if let scheduler::Outcome::Failed(failure) = &choice.outcome {
+            self.because = Some(failure.message.clone());
+        }
+        if let Some(planned) = choice.outcome.planned()
+            && let Err(rejection) = family.verify(choice.employed, planned)
+        {
+            let names: Vec<&str> = family
+                .candidates()
+                .iter()
+                .map(|candidate| self.roster.name(candidate.worker))
+                .collect();
+            self.because = Some(format!(
+                "the given plan no longer holds by the measured speeds of {}: {rejection}",
+                names.join(", ")
+            ));
+        }
+        let choice = Box::new(choice);
+        self.after.push_back(Event::Solved { plan, choice });
+    }
+
+    fn ship(&mut self, worker: WorkerId, epoch: Epoch, plan: PlanId, batches: u64, new: u64) {
+        let keep = batches - new;
+        let indices = self.holdings.ship(worker, keep, new);
+        if let Some(stay) = self.stay(worker) {
+            stay.ship = Some((plan, batches));
+        }
+        self.watch.shipped(worker, keep, batches);
+        let command = Command::Ship {
+            epoch,
+            plan: plan.get(),
+            keep,
+            new: indices,
+        };
+        self.order(worker, command);
+    }
+
+    /// Averages on a thread of its own.
+    fn merge(&mut self, cycle: CycleId) {
+        self.cycle.merging = true;
+        let results = std::mem::take(&mut self.cycle.results);
+        let average = self.average();
+        let (job, answers) = (self.number, self.crew.sender());
+        tokio::task::spawn_blocking(move || {
+            let merged = average.merge(results);
+            // Nobody may listen any more: then nobody minds.
+            let _ = answers.blocking_send(Input::Merged { job, cycle, merged });
+        });
+    }
+
+    pub(super) fn merged(&mut self, cycle: CycleId, merged: Merged) {
+        if self.cycle.id != cycle || !self.cycle.merging {
+            return; // it was discarded
+        }
+        for (worker, refusal) in &merged.refused {
+            let name = self.roster.name(*worker).to_owned();
+            self.watch.note(&format!("a result of {name} is refused: {refusal}"));
+            let epoch = self.stay(*worker).and_then(|stay| stay.epoch);
+            if let Some(epoch) = epoch {
+                let worker = *worker;
+                self.step(Event::Refused {
+                    worker,
+                    epoch,
+                    cycle,
+                });
+            }
+        }
+        self.cycle.merging = false;
+        if let Some(parameters) = merged.parameters {
+            self.wire = to_wire(&parameters).into();
+            self.model = Arc::new(parameters);
+        }
+        let model = Arc::clone(&self.model);
+        self.evaluator.judge(cycle.get(), model);
+        self.step(Event::Aggregated { cycle });
+    }
+
+    fn exclude(&mut self, worker: WorkerId, why: Departure) {
+        let may_return = match why {
+            Departure::BenchmarkLate
+            | Departure::ShipLate
+            | Departure::MissedBeats
+            | Departure::AlwaysLate => true,
+            Departure::Disconnected
+            | Departure::Left
+            | Departure::Misbehaved
+            | Departure::Replaced
+            | Departure::Quarantined
+            | Departure::FeeTooLow
+            | Departure::Full => false,
+        };
+        let name = self.roster.name(worker).to_owned();
+        self.watch.note(&format!("{name} is excluded: {why}"));
+        let Some(serial) = self.here.get(&worker).copied() else {
+            return;
+        };
+        if let Some(stay) = self.stays.get_mut(&serial) {
+            stay.may_return = may_return;
+            stay.ship = None;
+        }
+        let reason = why.to_string();
+        self.command(
+            serial,
+            Command::Say(Order::Excluded {
+                reason: reason.clone(),
+                may_return,
+            }),
+        );
+        if !may_return {
+            self.here.remove(&worker);
+            self.stays.remove(&serial);
+            self.close(serial, &reason);
+        }
+    }
+
+    fn record(&mut self, now: Instant, record: Record) {
+        match &record {
+            Record::Planned(_) => self.plan.clear(),
+            Record::Share(row) => {
+                self.holdings.keep(row.worker, row.batches);
+                if row.batches > 0 {
+                    self.plan.insert(row.worker, row.batches);
+                }
+            }
+            Record::Departed {
+                worker,
+                epoch: Some(_),
+                ..
+            } => self.holdings.release(*worker),
+            Record::Joined { .. }
+            | Record::Benchmarked { .. }
+            | Record::Departed { epoch: None, .. }
+            | Record::NotPlanned { .. }
+            | Record::Shipped { .. }
+            | Record::Paused { .. }
+            | Record::Lot(_)
+            | Record::Cycle(_)
+            | Record::Ignored { .. } => {}
+        }
+        let roster = &self.roster;
+        let name = |worker| roster.name(worker).to_owned();
+        self.watch.record(now, &record, &name);
+        if let Record::Cycle(row) = &record {
+            self.cycle_over(row.cycle, now);
+        }
+    }
+
+    /// Whatever follows goes on from here.
+    fn cycle_over(&mut self, cycle: CycleId, now: Instant) {
+        self.cycle = Cycle::new(CycleId::new(cycle.get() + 1));
+        let elapsed = self.done_before + now.since(self.first_cycle_at().unwrap_or(now));
+        let checkpoint = || Checkpoint {
+            cycle: cycle.get(),
+            elapsed,
+            seed: self.seed,
+            plan: self
+                .plan
+                .iter()
+                .map(|(worker, batches)| (self.roster.name(*worker).to_owned(), *batches))
+                .collect(),
+            held: self
+                .plan
+                .keys()
+                .map(|worker| {
+                    let name = self.roster.name(*worker).to_owned();
+                    (name, self.holdings.of(*worker).to_vec())
+                })
+                .collect(),
+            names: self.roster.names().map(str::to_owned).collect(),
+            parameters: self.model.as_ref().clone(),
+        };
+        self.watch.checkpoint(&checkpoint);
+    }
+
+    /// Orders go to whoever serves as this worker; who cannot take one is gone.
+    fn order(&mut self, worker: WorkerId, command: Command) {
+        if let Some(serial) = self.here.get(&worker).copied() {
+            self.command(serial, command);
+        }
+    }
+
+    pub(super) fn command(&mut self, serial: Serial, command: Command) {
+        let Some(member) = self.crew.members.get(&serial) else {
+            return;
+        };
+        match member.commands.try_send(command) {
+            Ok(()) => {}
+            Err(TrySendError::Closed(_)) => {} // the connection's end is in the queue
+            Err(TrySendError::Full(_)) => {
+                // It does not listen: its connection is closed, which the queue will tell.
+                member.peer.close("it does not take its orders");
+            }
+        }
+    }
+
+    pub(super) fn close(&mut self, serial: Serial, reason: &str) {
+        let reason = reason.to_owned();
+        self.command(serial, Command::Close { reason });
+    }
+
+    /// Tells everybody that the job is over; connections stay.
+    pub(super) fn say_over(&mut self) {
+        let reason = match &self.ended {
+            Some((ending, _)) => ending.to_string(),
+            None => String::new(),
+        };
+        for serial in self.stays.keys().copied().collect::<Vec<_>>() {
+            let reason = reason.clone();
+            self.command(serial, Command::Say(Order::Over { reason }));
+        }
+    }
+
+    fn stay(&mut self, worker: WorkerId) -> Option<&mut super::driver::Stay> {
+        let serial = self.here.get(&worker)?;
+        self.stays.get_mut(serial)
+    }
+}

@@ -1,0 +1,144 @@
+//! Who is who: names, the scheduler's numbers, keys, and fees.
+//!
+//! Numbers decide the order in which results are averaged and fees are linear, so that names known
+//! beforehand (of a plan, a scenario, or workers started here) have their numbers before anybody
+//! joins. Others get the next one as they come. A name belongs to the first key that comes with it
+//! in a run.
+//!
+//! **What it does not know:** connections, and whether somebody is there.
+
+use scenarios::Scenario;
+use scenarios::scenario::Luck;
+use scheduler::Fee;
+use scheduler::machine::WorkerId;
+
+use crate::net::PeerId;
+
+/// The workers that a run knows of.
+#[derive(Debug)]
+pub(crate) struct Roster {
+    entries: Vec<Entry>,
+    /// No others than those known beforehand.
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    name: String,
+    key: Option<PeerId>,
+}
+
+/// Why a worker is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Stranger {
+    /// The plan does not name it.
+    #[error("the plan does not know {0:?}")]
+    NotPlanned(String),
+    /// Two machines call themselves the same.
+    #[error("another worker is called {0:?}: give each its own --name")]
+    NameTaken(String),
+}
+
+impl Roster {
+    /// Knows these names beforehand; `closed` lets nobody else in.
+    pub(crate) fn new(names: impl IntoIterator<Item = String>, closed: bool) -> Self {
+        let entry = |name| Entry { name, key: None };
+        Self {
+            entries: names.into_iter().map(entry).collect(),
+            closed,
+        }
+    }
+
+    /// The number of whoever comes with this name and key.
+    pub(crate) fn enter(&mut self, name: &str, key: PeerId) -> Result<WorkerId, Stranger> {
+        let known = self.entries.iter().position(|entry| entry.name == name);
+        let at = match known {
+            Some(at) => at,
+            None if self.closed => return Err(Stranger::NotPlanned(name.to_owned())),
+            None => {
+                self.entries.push(Entry {
+                    name: name.to_owned(),
+                    key: None,
+                });
+                self.entries.len() - 1
+            }
+        };
+        let owner = self.entries[at].key.get_or_insert(key);
+        if *owner != key {
+            return Err(Stranger::NameTaken(name.to_owned()));
+        }
+        let number = u32::try_from(at).expect("there are fewer than 2^32 workers");
+        Ok(WorkerId::new(number))
+    }
+
+    /// The name of a number.
+    pub(crate) fn name(&self, worker: WorkerId) -> &str {
+        let entry = self.entries.get(worker.get() as usize);
+        entry.map_or("", |entry| entry.name.as_str())
+    }
+
+    /// The number of a name.
+    pub(crate) fn worker(&self, name: &str) -> Option<WorkerId> {
+        let at = self.entries.iter().position(|entry| entry.name == name)?;
+        u32::try_from(at).ok().map(WorkerId::new)
+    }
+
+    /// All names, by number.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| entry.name.as_str())
+    }
+}
+
+/// What a worker is paid for a batch: a scenario's own worker what it is paid there, others by the
+/// rule alone.
+pub(crate) fn fee(scenario: &Scenario, seed: u64, worker: WorkerId, name: &str) -> Fee {
+    let fleet = scenario.fleet(seed, 0);
+    let described = fleet.iter().find(|spec| spec.name == name);
+    described.map_or_else(
+        || {
+            let place = worker.get() as usize;
+            scenario.fees().of(place, None, Luck::of(seed, 0, name))
+        },
+        |spec| spec.profile.fee,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scenarios::Overrides;
+
+    fn key(byte: u8) -> PeerId {
+        PeerId::from_bytes([byte; 32])
+    }
+
+    #[test]
+    fn names_have_their_numbers_before_anybody_comes() {
+        let mut roster = Roster::new(["a".to_owned(), "b".to_owned()], false);
+        assert_eq!(roster.enter("c", key(3)), Ok(WorkerId::new(2)));
+        assert_eq!(roster.enter("b", key(2)), Ok(WorkerId::new(1)));
+        assert_eq!(roster.enter("b", key(2)), Ok(WorkerId::new(1)), "it returns");
+        let taken = roster.enter("b", key(9)).unwrap_err().to_string();
+        assert!(taken.contains("another worker is called \"b\""), "{taken}");
+        assert_eq!(roster.name(WorkerId::new(0)), "a");
+        assert_eq!(roster.worker("c"), Some(WorkerId::new(2)));
+        let mut closed = Roster::new(["a".to_owned()], true);
+        let unknown = closed.enter("z", key(1)).unwrap_err().to_string();
+        assert_eq!(unknown, "the plan does not know \"z\"");
+    }
+
+    #[test]
+    fn fees_follow_the_scenario() {
+        let text = "[job]\nbatches = 10\nmax_time = '9 s'\n[[workers]]\nname = 'pc1'\n\
+                    speed = '5 batches/s'\nfee = 7\n";
+        let read = |text: &str| Scenario::parse("x.toml", text, &Overrides::NONE).expect("valid");
+        let units = |scenario: &Scenario, place, name| {
+            fee(scenario, 1, WorkerId::new(place), name).to_string()
+        };
+        let declared = read(text);
+        assert_eq!(units(&declared, 3, "pc1"), "7");
+        assert_eq!(units(&declared, 3, "other"), "1");
+        let linear = read(&text.replace("fee = 7", "[fees]\ntype = 'linear'"));
+        assert_eq!(units(&linear, 4, "other"), "5");
+    }
+}

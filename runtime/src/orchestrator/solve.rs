@@ -1,0 +1,58 @@
+//! The thread on which plans are made, so that nobody waits for one who does not have to.
+//!
+//! **What it does not know:** what becomes of a plan.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+use scheduler::machine::PlanId;
+use scheduler::{Choice, Family, Outcome};
+use solvers::Allocator;
+use tokio::sync::mpsc;
+
+use super::Input;
+
+/// Asks an allocator.
+#[derive(Debug)]
+pub(super) struct Solver {
+    questions: Sender<(PlanId, Arc<Family>)>,
+}
+
+impl Solver {
+    /// Starts the thread; it ends when this is dropped and its last answer is given.
+    pub(super) fn start(
+        job: u32,
+        mut allocator: Box<dyn Allocator>,
+        answers: mpsc::Sender<Input>,
+    ) -> std::io::Result<Self> {
+        let (questions, asked) = channel::<(PlanId, Arc<Family>)>();
+        thread::Builder::new()
+            .name("allocator".to_owned())
+            .spawn(move || {
+                while let Ok(mut question) = asked.recv() {
+                    // A newer question replaces an older one.
+                    while let Ok(newer) = asked.try_recv() {
+                        question = newer;
+                    }
+                    let (plan, family) = question;
+                    let choice = solve(&family, allocator.as_mut());
+                    let choice = Box::new(choice);
+                    let answer = Input::Solved { job, plan, choice };
+                    if answers.blocking_send(answer).is_err() {
+                        return;
+                    }
+                }
+            })?;
+        Ok(Self { questions })
+    }
+
+    /// Asks. The answer comes through the queue.
+    pub(super) fn ask(&self, plan: PlanId, family: Arc<Family>) {
+        let _ = self.questions.send((plan, family)); // the thread lives as long as this
+    }
+}
+
+fn solve(family: &Family, allocator: &mut dyn Allocator) -> Choice {
+    family.cheapest(|problem| -> Outcome { allocator.measure(problem).outcome })
+}

@@ -1,0 +1,476 @@
+//! What an orchestrator and a worker say to each other.
+//!
+//! Small things go over the control stream as [`Order`] and [`Report`]; data and parameters each
+//! have a stream of their own, which begins with a [`Down`] or an [`Up`]. Times are spans, since
+//! the two machines share no clock: a span counts from the moment at which it was sent.
+//!
+//! What a peer says is not believed here. [`Report`]s become events of the scheduler, which
+//! bounds every number; an [`Order`]'s numbers are bounded by [`Order::check`].
+//!
+//! **What it does not know:** streams, threads, and what becomes of what is said.
+
+use scheduler::machine::{CycleId, Epoch};
+use scheduler::{Fee, MAX_BATCHES, MAX_PASSES, Span};
+use serde::{Deserialize, Serialize};
+
+use crate::data::BatchShape;
+use crate::model::{ModelKind, ModelSpec};
+
+/// Both sides must speak the same.
+pub const VERSION: u16 = 1;
+
+/// The longest name of a worker, in bytes.
+pub const MAX_NAME: usize = 64;
+
+/// The most batches that travel in one stream.
+pub const BATCHES_A_STREAM: usize = 64;
+
+/// The most bytes of parameters that a worker accepts: a model of 256 million floats.
+pub const MAX_PARAMETER_BYTES: usize = 1 << 30;
+
+/// The first thing that a worker says on a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`VERSION`].
+    pub version: u16,
+    /// What it is called in plans and tables.
+    pub name: String,
+    /// The least that it works for, in micro-units a batch.
+    pub least_fee_micro: u64,
+    /// Cores that it may use.
+    pub cores: u32,
+    /// Its processor, for whoever wants to know whether two runs can be alike to the last bit.
+    pub cpu: String,
+    /// What it trains on, as a person would say it: `cpu`, `cuda:0`.
+    pub device: String,
+    /// Threads that it trains with.
+    pub threads: u32,
+    /// Models that it can train.
+    pub models: Vec<ModelKind>,
+    /// The most bytes of data that it can hold, if there is a limit.
+    pub memory: Option<u64>,
+}
+
+/// What a job is about; a worker gets it when it says hello, and before each further job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Brief {
+    /// Which job, counted by the orchestrator.
+    pub job: u32,
+    /// What is trained.
+    pub model: ModelSpec,
+    /// What this worker is paid for a batch, in micro-units.
+    pub fee_micro: u64,
+    /// Seeds what a worker makes up itself: the data of its benchmark.
+    pub seed: u64,
+}
+
+/// What the orchestrator says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// There is a job. A probe of the connection follows, then an admission or a dismissal.
+    Job(Brief),
+    /// The worker is admitted: from now on it goes by this epoch.
+    Admit {
+        /// Its stay.
+        epoch: u32,
+    },
+    /// Measure one round.
+    Benchmark {
+        /// The stay that the order is for.
+        epoch: u32,
+        /// Batches to measure.
+        batches: u64,
+    },
+    /// Keep the first of the batches that are held; others follow, in streams of their own.
+    Ship {
+        /// The stay that the order is for.
+        epoch: u32,
+        /// The plan that the share is of.
+        plan: u32,
+        /// Batches to keep.
+        keep: u64,
+        /// Batches that follow.
+        new: u64,
+    },
+    /// Train; the parameters follow in a stream of their own.
+    Train {
+        /// The stay that the order is for.
+        epoch: u32,
+        /// The cycle.
+        cycle: u32,
+        /// The first of the batches that are held, so many.
+        batches: u64,
+        /// How often each.
+        passes: u32,
+        /// A beat is sent this often,
+        beat_ns: u64,
+        /// and after so many batches, whichever comes first.
+        beat_batches: u64,
+        /// Computing ends so long after this was sent.
+        stop_in_ns: u64,
+        /// The result is of no use so long after this was sent.
+        results_in_ns: u64,
+    },
+    /// The result of this cycle is not wanted any more.
+    Abort {
+        /// The stay that the order is for.
+        epoch: u32,
+        /// The cycle.
+        cycle: u32,
+    },
+    /// The worker is not a member any more. The connection stays.
+    Excluded {
+        /// Why, for a person.
+        reason: String,
+        /// Whether it may ask to be admitted again.
+        may_return: bool,
+    },
+    /// The job is over. The connection stays, for another one.
+    Over {
+        /// How it ended, for a person.
+        reason: String,
+    },
+}
+
+/// What a worker says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Report {
+    /// Who it is. The first thing it says, once.
+    Hello(Hello),
+    /// One round of the benchmark.
+    Benchmarked {
+        /// The stay that the order was for.
+        epoch: u32,
+        /// Batches measured.
+        batches: u64,
+        /// How long they took.
+        took_ns: u64,
+    },
+    /// So many batches of the share are here.
+    Shipped {
+        /// The stay that the order was for.
+        epoch: u32,
+        /// The plan that the share is of.
+        plan: u32,
+        /// Batches that are held in all.
+        held: u64,
+    },
+    /// The compute loop is at work.
+    Beat {
+        /// The stay that the order was for.
+        epoch: u32,
+        /// The cycle.
+        cycle: u32,
+        /// Batches done.
+        done: u64,
+    },
+    /// It was excluded, is well, and wants to be admitted again.
+    Return,
+    /// It goes, of its own accord.
+    Leave {
+        /// Why, for a person.
+        reason: String,
+    },
+}
+
+/// What stands before bytes for a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Down {
+    /// Bytes of no meaning, to be sent back at once.
+    Probe {
+        /// The job that it is before: it may overtake [`Order::Job`].
+        job: u32,
+        /// Which probe.
+        number: u32,
+    },
+    /// Batches of data, one after the other.
+    Data {
+        /// The stay.
+        epoch: u32,
+        /// The plan.
+        plan: u32,
+        /// The place of the first among those held.
+        first: u64,
+        /// How many.
+        count: u32,
+    },
+    /// The parameters to begin a cycle with.
+    Parameters {
+        /// The stay.
+        epoch: u32,
+        /// The cycle.
+        cycle: u32,
+    },
+}
+
+/// What stands before bytes from a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Up {
+    /// The bytes of a probe, sent back.
+    Probe {
+        /// Which probe.
+        number: u32,
+    },
+    /// The parameters that came of a cycle.
+    Trained {
+        /// The stay.
+        epoch: u32,
+        /// The cycle.
+        cycle: u32,
+        /// Batches that it did.
+        done: u64,
+        /// How long it computed.
+        took_ns: u64,
+    },
+}
+
+/// Why something that was said is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProtocolError {
+    /// Other programs.
+    #[error("it speaks version {found} of the protocol, expected {VERSION}: use the same release on all machines")]
+    Version {
+        /// What it speaks.
+        found: u16,
+    },
+    /// A name that cannot be printed, or is empty.
+    #[error("its name is {found:?}, expected 1 to {MAX_NAME} printable characters")]
+    Name {
+        /// The name.
+        found: String,
+    },
+    /// It says more than anybody needs to.
+    #[error("it says too much of itself")]
+    Verbose,
+    /// A fee beyond all bounds.
+    #[error("its least fee is {micros} micro-units, more than any fee")]
+    LeastFee {
+        /// The fee.
+        micros: u64,
+    },
+    /// It cannot train the model of this job.
+    #[error("it cannot train the model {wanted}, only {can}")]
+    Model {
+        /// The job's.
+        wanted: ModelKind,
+        /// Its own.
+        can: String,
+    },
+    /// A number out of its bounds.
+    #[error("{what} is {found}, expected at most {most}")]
+    Number {
+        /// Which number.
+        what: &'static str,
+        /// What it is.
+        found: u64,
+        /// The most it may be.
+        most: u64,
+    },
+}
+
+impl Hello {
+    /// Checks what a worker says of itself; gives the least fee.
+    ///
+    /// # Errors
+    /// The first thing that is not acceptable.
+    pub fn check(&self, model: ModelKind) -> Result<Fee, ProtocolError> {
+        if self.version != VERSION {
+            return Err(ProtocolError::Version {
+                found: self.version,
+            });
+        }
+        let plain = |text: &str| !text.chars().any(char::is_control);
+        if self.name.is_empty() || self.name.len() > MAX_NAME || !plain(&self.name) {
+            let found = self.name.chars().take(MAX_NAME).collect();
+            return Err(ProtocolError::Name { found });
+        }
+        let words = [&self.cpu, &self.device];
+        if words.iter().any(|word| word.len() > 256 || !plain(word)) || self.models.len() > 16 {
+            return Err(ProtocolError::Verbose);
+        }
+        if !self.models.contains(&model) {
+            let can: Vec<String> = self.models.iter().map(ToString::to_string).collect();
+            return Err(ProtocolError::Model {
+                wanted: model,
+                can: can.join(", "),
+            });
+        }
+        let micros = self.least_fee_micro;
+        Fee::from_micros(micros).ok_or(ProtocolError::LeastFee { micros })
+    }
+}
+
+impl Brief {
+    /// Checks that what is asked for can be held.
+    ///
+    /// # Errors
+    /// The first number out of its bounds.
+    pub fn check(&self) -> Result<(), ProtocolError> {
+        let BatchShape {
+            batch_size,
+            features,
+            classes,
+        } = self.model.shape;
+        // Bounded one by one first, so that their products are small numbers.
+        bound("features of a sample", features.into(), 1 << 20)?;
+        bound("classes", classes.into(), 256)?;
+        bound("samples in a batch", batch_size.into(), 1 << 20)?;
+        bound(
+            "bytes of a batch",
+            self.model.shape.wire_len() as u64,
+            1 << 28,
+        )?;
+        bound(
+            "bytes of parameters",
+            self.model.layout().wire_len() as u64,
+            MAX_PARAMETER_BYTES as u64,
+        )
+    }
+}
+
+impl Order {
+    /// Checks the numbers of an order.
+    ///
+    /// # Errors
+    /// The first out of its bounds.
+    pub fn check(&self) -> Result<(), ProtocolError> {
+        match self {
+            Self::Job(brief) => brief.check(),
+            Self::Benchmark { batches, .. } => bound("benchmark batches", *batches, MAX_BATCHES),
+            Self::Ship { keep, new, .. } => {
+                bound("batches to keep", *keep, MAX_BATCHES)?;
+                bound("new batches", *new, MAX_BATCHES)
+            }
+            Self::Train {
+                batches, passes, ..
+            } => {
+                bound("batches to train", *batches, MAX_BATCHES)?;
+                bound("passes", u64::from(*passes), MAX_PASSES.into())
+            }
+            Self::Admit { .. } | Self::Abort { .. } | Self::Excluded { .. } | Self::Over { .. } => {
+                Ok(())
+            }
+        }
+    }
+}
+
+fn bound(what: &'static str, found: u64, most: u64) -> Result<(), ProtocolError> {
+    if found > most {
+        return Err(ProtocolError::Number { what, found, most });
+    }
+    Ok(())
+}
+
+/// The epoch that a peer names.
+pub(crate) const fn epoch(number: u32) -> Epoch {
+    Epoch::new(number)
+}
+
+/// The cycle that a peer names.
+pub(crate) const fn cycle(number: u32) -> CycleId {
+    CycleId::new(number)
+}
+
+/// The span that a peer names.
+pub(crate) const fn span(nanos: u64) -> Span {
+    Span::from_nanos(nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Loss, Weights};
+    use proptest::prelude::*;
+
+    fn hello() -> Hello {
+        Hello {
+            version: VERSION,
+            name: "pc1".to_owned(),
+            least_fee_micro: 1_500_000,
+            cores: 4,
+            cpu: "a processor".to_owned(),
+            device: "cpu".to_owned(),
+            threads: 1,
+            models: vec![ModelKind::Linear],
+            memory: None,
+        }
+    }
+
+    #[test]
+    fn a_hello_is_checked() {
+        let check = |change: &dyn Fn(&mut Hello), expected: &str| {
+            let mut hello = hello();
+            change(&mut hello);
+            let error = hello.check(ModelKind::Linear).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        };
+        let fee = hello().check(ModelKind::Linear).expect("good");
+        assert_eq!(fee.micros(), 1_500_000);
+        check(&|h| h.version = 9, "version 9 of the protocol, expected 1");
+        check(&|h| h.name = String::new(), "its name is \"\"");
+        check(&|h| h.name = "a\nb".to_owned(), "printable");
+        check(&|h| h.name = "x".repeat(65), "1 to 64");
+        check(&|h| h.cpu = "x".repeat(300), "too much");
+        check(&|h| h.least_fee_micro = u64::MAX, "more than any fee");
+        check(&|h| h.models = vec![ModelKind::Mlp], "cannot train the model linear, only mlp");
+    }
+
+    proptest! {
+        /// Whatever comes over the wire is read or refused, and what is read is bounded.
+        #[test]
+        fn no_order_asks_for_more_than_there_is(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            if let Ok(order) = postcard::from_bytes::<Order>(&bytes)
+                && order.check().is_ok()
+                && let Order::Job(brief) = order
+            {
+                prop_assert!(brief.model.shape.wire_len() <= 1 << 28);
+                prop_assert!(brief.model.layout().wire_len() <= MAX_PARAMETER_BYTES);
+            }
+        }
+
+        #[test]
+        fn what_is_said_is_what_is_heard(epoch: u32, cycle: u32, done: u64, took_ns: u64) {
+            let said = Up::Trained { epoch, cycle, done, took_ns };
+            let bytes = postcard::to_allocvec(&said).expect("it has a form");
+            prop_assert_eq!(postcard::from_bytes::<Up>(&bytes).expect("it is whole"), said);
+        }
+    }
+
+    #[test]
+    fn a_job_too_large_is_refused() {
+        let shape = BatchShape {
+            batch_size: 32,
+            features: 784,
+            classes: 10,
+        };
+        let model = ModelSpec {
+            kind: ModelKind::Linear,
+            weights: Weights::Xavier,
+            loss: Loss::Logits,
+            shape,
+        };
+        let brief = |shape: BatchShape| Brief {
+            job: 1,
+            model: ModelSpec { shape, ..model },
+            fee_micro: 1,
+            seed: 1,
+        };
+        assert_eq!(brief(shape).check(), Ok(()));
+        for large in [
+            BatchShape {
+                features: u32::MAX,
+                ..shape
+            },
+            BatchShape {
+                batch_size: u32::MAX,
+                ..shape
+            },
+            BatchShape {
+                classes: 257,
+                ..shape
+            },
+        ] {
+            assert!(brief(large).check().is_err());
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What a sample's outputs are worth, by the same few lines for every kind of model.
+
+use super::Evaluation;
+use crate::model::Loss;
+
+/// Sums over the samples of a set.
+#[derive(Debug)]
+pub(super) struct Tally {
+    kind: Loss,
+    loss: f64,
+    probability: f64,
+    hits: u64,
+    samples: u64,
+}
+
+impl Tally {
+    pub(super) fn new(kind: Loss) -> Self {
+        Self {
+            kind,
+            loss: 0.0,
+            probability: 0.0,
+            hits: 0,
+            samples: 0,
+        }
+    }
+
+    /// Adds a sample by its outputs, and puts the slope of its loss in each of them in their place.
+    pub(super) fn add(&mut self, outputs: &mut [f32], label: usize) {
+        let best = (0..outputs.len()).reduce(|best, at| {
+            if outputs[at] > outputs[best] {
+                at
+            } else {
+                best
+            }
+        });
+        let log = softmax(outputs, label);
+        self.samples += 1;
+        self.hits += u64::from(best == Some(label));
+        self.probability += f64::from(outputs[label]);
+        match self.kind {
+            Loss::Logits => {
+                self.loss -= log;
+                outputs[label] -= 1.0;
+            }
+            Loss::SeedSoftmax => {
+                let mut slopes = outputs.to_vec();
+                self.loss -= softmax(&mut slopes, label);
+                slopes[label] -= 1.0;
+                // By the chain rule through the first softmax, whose outputs are still there.
+                let mean: f32 = outputs
+                    .iter()
+                    .zip(&slopes)
+                    .map(|(p, slope)| p * slope)
+                    .sum();
+                for (output, slope) in outputs.iter_mut().zip(slopes) {
+                    *output *= slope - mean;
+                }
+            }
+        }
+    }
+
+    /// The means.
+    pub(super) fn evaluation(&self) -> Evaluation {
+        let samples = self.samples.max(1) as f64;
+        Evaluation {
+            loss: self.loss / samples,
+            accuracy: self.hits as f64 / samples,
+            true_class_probability: self.probability / samples,
+        }
+    }
+}
+
+/// Makes probabilities of outputs, and returns the logarithm of that of `label`.
+fn softmax(outputs: &mut [f32], label: usize) -> f64 {
+    let greatest = outputs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let own = f64::from(outputs[label] - greatest);
+    let mut sum = 0.0;
+    for output in outputs.iter_mut() {
+        *output = (*output - greatest).exp();
+        sum += *output;
+    }
+    outputs.iter_mut().for_each(|output| *output /= sum);
+    own - f64::from(sum).ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slopes_are_the_differences_of_the_loss() {
+        let outputs = [0.3, -1.2, 2.0, 0.7_f32];
+        let judged = |loss, outputs: &mut [f32; 4], label| {
+            let mut tally = Tally::new(loss);
+            tally.add(outputs, label);
+            tally.evaluation()
+        };
+        for loss in [Loss::Logits, Loss::SeedSoftmax] {
+            for label in 0..4 {
+                let mut slopes = outputs;
+                judged(loss, &mut slopes, label);
+                for at in 0..4 {
+                    let moved = |by: f32| {
+                        let mut moved = outputs;
+                        moved[at] += by;
+                        judged(loss, &mut moved, label).loss
+                    };
+                    let difference = (moved(0.01) - moved(-0.01)) / 0.02;
+                    assert!(
+                        (difference - f64::from(slopes[at])).abs() < 1e-3,
+                        "{loss}, label {label}, output {at}: {difference} and {}",
+                        slopes[at]
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn known_answers() {
+        // Probabilities 1/4, 1/2 and 1/4 for the classes 0, 1 and 2.
+        let outputs = [1.0, 1.0 + 2.0_f32.ln(), 1.0];
+        let mut tally = Tally::new(Loss::Logits);
+        tally.add(&mut outputs.clone(), 1);
+        tally.add(&mut outputs.clone(), 2);
+        let evaluation = tally.evaluation();
+        assert_eq!(evaluation.accuracy, 0.5);
+        assert!((evaluation.true_class_probability - 0.375).abs() < 1e-6);
+        assert!((evaluation.loss - 1.5 * 2.0_f64.ln()).abs() < 1e-6);
+        // The seed's loss of the same: the softmax of (1/4, 1/2, 1/4).
+        let mut tally = Tally::new(Loss::SeedSoftmax);
+        tally.add(&mut outputs.clone(), 1);
+        let (e, other) = (0.5_f64.exp(), 0.25_f64.exp());
+        assert!((tally.evaluation().loss - -(e / (e + 2.0 * other)).ln()).abs() < 1e-6);
+        assert_eq!(tally.evaluation().accuracy, 1.0);
+    }
+}

@@ -1,0 +1,182 @@
+//! Softmax regression in plain Rust: one linear layer, without libtorch.
+
+use super::adam::Adam;
+use super::judge::Tally;
+use super::{Evaluation, TrainError, Trainer};
+use crate::data::{Batch, Dataset};
+use crate::model::{Loss, ModelSpec};
+
+/// The trainer of [`ModelKind::Linear`](crate::model::ModelKind::Linear).
+#[derive(Debug)]
+pub(super) struct Linear {
+    loss: Loss,
+    features: usize,
+    classes: usize,
+    /// Weights, a row for each class, then biases.
+    parameters: Vec<f32>,
+    gradients: Vec<f32>,
+    adam: Adam,
+    /// The sample at hand as floats.
+    sample: Vec<f32>,
+    /// The outputs for it, then what the loss says of them.
+    outputs: Vec<f32>,
+}
+
+impl Linear {
+    pub(super) fn new(spec: &ModelSpec) -> Self {
+        let (features, classes) = (spec.shape.features as usize, spec.shape.classes as usize);
+        let parameters = (features + 1) * classes;
+        let mut adam = Adam::default();
+        adam.reset(parameters);
+        Self {
+            loss: spec.loss,
+            features,
+            classes,
+            parameters: vec![0.0; parameters],
+            gradients: vec![0.0; parameters],
+            adam,
+            sample: vec![0.0; features],
+            outputs: vec![0.0; classes],
+        }
+    }
+
+    fn read(&mut self, pixels: &[u8]) {
+        for (value, pixel) in self.sample.iter_mut().zip(pixels) {
+            *value = f32::from(*pixel) / 255.0;
+        }
+    }
+
+    /// The outputs for the sample at hand.
+    fn forward(&mut self, parameters: &[f32]) {
+        let (weights, biases) = parameters.split_at(self.features * self.classes);
+        for (class, output) in self.outputs.iter_mut().enumerate() {
+            let row = &weights[class * self.features..][..self.features];
+            *output = dot(row, &self.sample) + biases[class];
+        }
+    }
+}
+
+impl Trainer for Linear {
+    fn begin(&mut self, parameters: &[f32]) -> Result<(), TrainError> {
+        self.parameters.copy_from_slice(parameters);
+        self.adam.reset(parameters.len());
+        Ok(())
+    }
+
+    fn step(&mut self, batch: &Batch) -> Result<(), TrainError> {
+        let labels = batch.labels();
+        assert_eq!(
+            batch.shape().features as usize,
+            self.features,
+            "features of the model"
+        );
+        self.gradients.fill(0.0);
+        let mut tally = Tally::new(self.loss);
+        let parameters = std::mem::take(&mut self.parameters);
+        for (pixels, &label) in batch.pixels().chunks_exact(self.features).zip(labels) {
+            self.read(pixels);
+            self.forward(&parameters);
+            tally.add(&mut self.outputs, usize::from(label));
+            let (weights, biases) = self.gradients.split_at_mut(self.features * self.classes);
+            for (class, slope) in self.outputs.iter().enumerate() {
+                let slope = slope / labels.len() as f32;
+                biases[class] += slope;
+                let row = &mut weights[class * self.features..][..self.features];
+                for (gradient, value) in row.iter_mut().zip(&self.sample) {
+                    *gradient += slope * value;
+                }
+            }
+        }
+        self.parameters = parameters;
+        self.adam.step(&mut self.parameters, &self.gradients);
+        Ok(())
+    }
+
+    fn finish(&mut self, into: &mut Vec<f32>) -> Result<(), TrainError> {
+        into.clone_from(&self.parameters);
+        Ok(())
+    }
+
+    fn evaluate(&mut self, parameters: &[f32], set: &Dataset) -> Result<Evaluation, TrainError> {
+        assert_eq!(
+            parameters.len(),
+            self.parameters.len(),
+            "parameters of the model"
+        );
+        let (pixels, labels) = set.rows(0, set.len());
+        assert_eq!(
+            set.features() as usize,
+            self.features,
+            "features of the model"
+        );
+        let mut tally = Tally::new(self.loss);
+        for (pixels, &label) in pixels.chunks_exact(self.features).zip(labels) {
+            self.read(pixels);
+            self.forward(parameters);
+            tally.add(&mut self.outputs, usize::from(label));
+        }
+        Ok(tally.evaluation())
+    }
+}
+
+/// A sum in eight parts, in an order that is always the same and that a compiler can make vectors
+/// of.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    const LANES: usize = 8;
+    let mut sums = [0.0; LANES];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| a * b);
+    sums.into_iter().chain(rest).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{DataSource, Synthetic};
+    use crate::model::{ModelKind, Weights};
+
+    fn spec(loss: Loss, set: &Dataset) -> ModelSpec {
+        ModelSpec {
+            kind: ModelKind::Linear,
+            weights: Weights::Xavier,
+            loss,
+            shape: set.batch_shape(32),
+        }
+    }
+
+    #[test]
+    fn it_learns_and_twice_the_same() {
+        let source = DataSource::Synthetic(Synthetic {
+            seed: 5,
+            train: 6_400,
+            test: 1_000,
+        });
+        let splits = Dataset::load(&source).unwrap();
+        let train = |loss| {
+            let spec = spec(loss, &splits.train);
+            let mut trainer = Linear::new(&spec);
+            let (start, mut end) = (spec.initial(1), Vec::new());
+            trainer.begin(&start).unwrap();
+            for _ in 0..20 {
+                for index in 0..splits.train.batches(32) {
+                    trainer.step(&splits.train.batch(index, 32)).unwrap();
+                }
+            }
+            trainer.finish(&mut end).unwrap();
+            let before = trainer.evaluate(&start, &splits.test).unwrap();
+            let after = trainer.evaluate(&end, &splits.test).unwrap();
+            println!("{loss}: {before:?}, then {after:?}");
+            assert!(before.accuracy < 0.3 && before.true_class_probability < 0.3);
+            assert!(after.accuracy > 0.75 && after.loss < before.loss);
+            end
+        };
+        let bits = |p: Vec<f32>| p.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+        assert_eq!(bits(train(Loss::Logits)), bits(train(Loss::Logits)));
+        train(Loss::SeedSoftmax);
+    }
+}

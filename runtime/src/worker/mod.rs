@@ -1,0 +1,176 @@
+//! `runtime worker`: a daemon that finds its orchestrator, works for it, and comes back.
+//!
+//! - `session.rs`: one connection.
+//! - `compute.rs`: the thread that trains. `pace.rs`: how it keeps time.
+//!
+//! **What it does not know:** plans, and other workers.
+
+mod compute;
+mod pace;
+mod session;
+
+use std::io::BufRead;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::cli::WorkerArgs;
+use crate::exit::{Exit, Stop};
+use crate::net::{DialOptions, Dialer, Identity, Remembered, Target, Token};
+use compute::Means;
+use session::{End, Person};
+
+/// Between two attempts to reach an orchestrator, at first and at most.
+const AGAIN_AFTER: Duration = Duration::from_millis(250);
+const AGAIN_AFTER_MOST: Duration = Duration::from_secs(15);
+
+/// Runs the daemon.
+pub(crate) async fn run(args: WorkerArgs) -> Result<Exit, Stop> {
+    crate::cluster::log(if args.with_parent {
+        tracing::Level::WARN // its parent shows what there is to see
+    } else {
+        tracing::Level::INFO
+    });
+    let mut parent = None;
+    let token = if args.with_parent {
+        let (token, ends) = from_parent()?;
+        parent = Some(ends);
+        Some(token)
+    } else {
+        args.join.as_deref().map(token).transpose()?
+    };
+    let state = match &args.state {
+        Some(state) => state.clone(),
+        None => state_folder("worker")?,
+    };
+    let identity = Identity::load_or_create(&state.join("identity")).map_err(Stop::bad)?;
+    let target = match token {
+        Some(token) => Target::Token(token),
+        None => match Remembered::load(&state).map_err(Stop::bad)? {
+            Some(known) => Target::Known(known.orchestrator),
+            None => {
+                let message = "no orchestrator is known: --join TOKEN, which it printed";
+                return Err(Stop::new(Exit::Usage, message));
+            }
+        },
+    };
+    let name = args.name.clone().unwrap_or_else(machine_name);
+    let mut dial = DialOptions::new(identity, name.clone(), target);
+    dial.orchestrators.clone_from(&args.orchestrator);
+    dial.state = Some(state);
+    dial.discover = !args.with_parent; // its parent is on this very machine
+    let person = Person {
+        name,
+        least_fee: args.least_fee,
+        memory: args.memory,
+        cpu: processor(),
+        means: Means {
+            device: args.device,
+            threads: args.threads.max(1),
+            throttle: args.throttle,
+        },
+    };
+    let serve = serve(dial, &person, args.once);
+    let parent_ends = async {
+        match parent {
+            Some(ends) => {
+                let _ = ends.await; // either way it is over
+            }
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        exit = serve => exit,
+        () = parent_ends => Ok(Exit::Done),
+        _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+    }
+}
+
+/// Works until there is nothing more to do, which for a daemon is never.
+async fn serve(dial: DialOptions, person: &Person, once: bool) -> Result<Exit, Stop> {
+    let dialer = Dialer::new(dial).map_err(Stop::failed)?;
+    let mut wait = AGAIN_AFTER;
+    loop {
+        match dialer.dial().await {
+            Ok(peer) => {
+                wait = AGAIN_AFTER;
+                tracing::info!(orchestrator = %peer.remote(), "connected as {}", person.name);
+                match session::serve(&peer, person).await {
+                    End::Useless(reason) => return Err(Stop::failed(reason)),
+                    End::Over(reason) if once => {
+                        tracing::info!(reason, "the connection is over");
+                        return Ok(Exit::Done);
+                    }
+                    End::Over(reason) => tracing::info!(reason, "the connection is over"),
+                }
+            }
+            Err(error) if error.may_pass() => tracing::warn!("{error}"),
+            Err(error) => return Err(Stop::bad(error)),
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(AGAIN_AFTER_MOST);
+    }
+}
+
+/// A token from its text, a file, or standard input.
+fn token(given: &str) -> Result<Token, Stop> {
+    let text = if given == "-" {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).map_err(Stop::bad)?;
+        line
+    } else {
+        match std::fs::read_to_string(given) {
+            Ok(text) => text,
+            Err(_) => given.to_owned(),
+        }
+    };
+    Token::parse(text.trim()).map_err(|error| Stop::bad(format!("--join: {error}")))
+}
+
+/// The token of a parent process, and a sign of its end: its end of our standard input closes.
+fn from_parent() -> Result<(Token, tokio::sync::oneshot::Receiver<()>), Stop> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).map_err(Stop::bad)?;
+    let token = Token::parse(line.trim()).map_err(Stop::bad)?;
+    let (ends, ended) = tokio::sync::oneshot::channel();
+    let watch = move || {
+        let copied = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        drop(copied); // the pipe's end is what was waited for, however it came
+        let _ = ends.send(());
+    };
+    let thread = std::thread::Builder::new().name("parent".to_owned());
+    thread.spawn(watch).map_err(Stop::failed)?;
+    Ok((token, ended))
+}
+
+/// Where keys are kept: in the user's folder for state.
+pub(crate) fn state_folder(role: &str) -> Result<PathBuf, Stop> {
+    let set = |name| {
+        let path = std::env::var_os(name).map(PathBuf::from);
+        path.filter(|path| path.is_absolute())
+    };
+    let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local").join("state")));
+    let state = state.ok_or_else(|| {
+        let message = "there is no home folder to keep the key in: --state DIR";
+        Stop::new(Exit::Usage, message)
+    })?;
+    Ok(state.join("allot").join(role))
+}
+
+/// What the machine calls itself.
+fn machine_name() -> String {
+    let read = |path| std::fs::read_to_string(path).ok();
+    let name = read("/proc/sys/kernel/hostname").or_else(|| std::env::var("HOSTNAME").ok());
+    let name = name.map(|name| name.trim().to_owned());
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "worker".to_owned())
+}
+
+/// What the machine's processor calls itself.
+fn processor() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == "model name").then(|| value.trim().to_owned())
+    });
+    let known = model.filter(|model| !model.is_empty() && model.len() <= 256);
+    known.unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+}

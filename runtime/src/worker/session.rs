@@ -1,0 +1,520 @@
+//! One connection to an orchestrator, from the hello to its end.
+//!
+//! Orders and transfers come in, go to the compute thread, and what comes of them goes out. The
+//! two halves of an order to train, the order itself and the parameters, come on two streams, in
+//! either order.
+//!
+//! **What it does not know:** how the connection came about, and what becomes of it afterwards.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use scheduler::Fee;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::compute::{Compute, Done, Means, Task, Work};
+use crate::data::Batch;
+use crate::model::{ModelKind, from_wire, to_wire};
+use crate::net::{BlobReader, ControlSender, NetError, Peer};
+use crate::protocol::{BATCHES_A_STREAM, Brief, Down, Hello, Order, Report, Up, VERSION};
+use crate::wire::{Fault, fault};
+
+/// What a worker says of itself, and how it works.
+#[derive(Clone, Debug)]
+pub(crate) struct Person {
+    pub(crate) name: String,
+    pub(crate) least_fee: Fee,
+    pub(crate) memory: Option<u64>,
+    pub(crate) cpu: String,
+    pub(crate) means: Means,
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It broke, or the orchestrator has nothing more to do.
+    Over(String),
+    /// This worker cannot serve this orchestrator: coming back would change nothing.
+    Useless(String),
+}
+
+/// After an exclusion the worker asks again after this, and each time twice as long.
+const RETURN_AFTER: Duration = Duration::from_millis(200);
+const RETURN_AFTER_MOST: Duration = Duration::from_secs(10);
+/// A transfer may overtake the order that announces it, by so much.
+const ANNOUNCED_WITHIN: Duration = Duration::from_secs(5);
+/// A transfer comes whole within so long, or the connection is of no use.
+const TRANSFER_WITHIN: Duration = Duration::from_secs(600);
+/// Streams of batches that may have overtaken their order.
+const EARLY: usize = 64;
+
+/// Serves an orchestrator until the connection ends.
+pub(crate) async fn serve(peer: &Peer, person: &Person) -> End {
+    match Session::start(peer, person).await {
+        Ok(session) => session.run().await,
+        Err(error) => End::Over(error.to_string()),
+    }
+}
+
+struct Session<'a> {
+    peer: &'a Peer,
+    person: &'a Person,
+    control: ControlSender,
+    orders: mpsc::Receiver<Heard>,
+    readers: [JoinHandle<()>; 2],
+    /// The plan whose batches are taken in.
+    shipping: Option<(u32, u32)>,
+    /// Batches that came before the order of their plan.
+    early: Vec<Shipment>,
+    compute: Compute,
+    done: mpsc::UnboundedReceiver<Done>,
+    /// An order to train whose parameters are not here, or the parameters without an order.
+    half: Half,
+    sending: Option<Sending>,
+    exclusions: u32,
+    return_at: Option<tokio::time::Instant>,
+}
+
+/// What arrived.
+enum Heard {
+    Order(Order),
+    Probe {
+        number: u32,
+        bytes: Bytes,
+    },
+    Batches(Shipment),
+    Parameters {
+        epoch: u32,
+        cycle: u32,
+        parameters: Vec<f32>,
+    },
+    Broken(String),
+}
+
+/// Some batches of a share.
+struct Shipment {
+    epoch: u32,
+    plan: u32,
+    first: u64,
+    batches: Vec<Batch>,
+}
+
+#[derive(Default)]
+struct Half {
+    task: Option<Task>,
+    parameters: Option<(u32, u32, Vec<f32>)>,
+}
+
+/// A transfer on its way; dropping it gives it up.
+struct Sending {
+    epoch: u32,
+    cycle: u32,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        self.readers.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl<'a> Session<'a> {
+    async fn start(peer: &'a Peer, person: &'a Person) -> Result<Self, NetError> {
+        let (mut control, mut receiver) = peer.open_control().await?;
+        control.send(&Report::Hello(hello(person))).await?;
+        let (heard, orders) = mpsc::channel(64);
+        let (briefs, brief) = watch::channel(None);
+        let listener = heard.clone();
+        let listen = async move {
+            loop {
+                let heard = match receiver.recv::<Order>().await {
+                    Ok(Some(order)) => match order.check() {
+                        Ok(()) => {
+                            if let Order::Job(brief) = &order {
+                                briefs.send_replace(Some(brief.clone()));
+                            }
+                            Heard::Order(order)
+                        }
+                        Err(error) => Heard::Broken(error.to_string()),
+                    },
+                    Ok(None) => Heard::Broken("the orchestrator has nothing more to say".to_owned()),
+                    Err(error) => Heard::Broken(error.to_string()),
+                };
+                let is_over = matches!(heard, Heard::Broken(_));
+                if listener.send(heard).await.is_err() || is_over {
+                    return;
+                }
+            }
+        };
+        let taker = peer.clone();
+        let mut brief = brief;
+        let take = async move {
+            loop {
+                let read = match taker.accept_blob().await {
+                    Ok(blob) => read_blob(blob, &mut brief).await,
+                    Err(error) => Err(error.to_string()),
+                };
+                let (message, is_over) = match read {
+                    Ok(Some(message)) => (message, false),
+                    Ok(None) => continue,
+                    Err(why) => (Heard::Broken(why), true),
+                };
+                if heard.send(message).await.is_err() || is_over {
+                    return;
+                }
+            }
+        };
+        let (compute, done) = Compute::start(person.means).map_err(|error| NetError::Setup {
+            what: "the compute thread",
+            why: error.to_string(),
+        })?;
+        Ok(Self {
+            peer,
+            person,
+            control,
+            orders,
+            readers: [tokio::spawn(listen), tokio::spawn(take)],
+            shipping: None,
+            early: Vec::new(),
+            compute,
+            done,
+            half: Half::default(),
+            sending: None,
+            exclusions: 0,
+            return_at: None,
+        })
+    }
+
+    async fn run(mut self) -> End {
+        loop {
+            let return_at = self.return_at;
+            let returns = async {
+                match return_at {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let step = tokio::select! {
+                Some(heard) = self.orders.recv() => self.hear(heard).await,
+                Some(done) = self.done.recv() => self.report(done).await,
+                () = returns => {
+                    self.return_at = None;
+                    self.say(&Report::Return).await
+                }
+            };
+            if let Err(end) = step {
+                return end;
+            }
+        }
+    }
+
+    async fn hear(&mut self, heard: Heard) -> Result<(), End> {
+        match heard {
+            Heard::Order(order) => self.obey(order).await,
+            Heard::Probe { number, bytes } => {
+                let peer = self.peer.clone();
+                tokio::spawn(async move {
+                    let _ = peer.send_blob(&Up::Probe { number }, vec![bytes]).await;
+                });
+                Ok(())
+            }
+            Heard::Batches(shipment) => {
+                if self.shipping == Some((shipment.epoch, shipment.plan)) {
+                    self.hold(shipment);
+                } else if self.early.len() < EARLY {
+                    self.early.push(shipment);
+                }
+                Ok(())
+            }
+            Heard::Parameters {
+                epoch,
+                cycle,
+                parameters,
+            } => {
+                self.half.parameters = Some((epoch, cycle, parameters));
+                self.begin();
+                Ok(())
+            }
+            Heard::Broken(why) => {
+                // What the orchestrator said when it closed says more than what broke by it.
+                let closed = tokio::time::timeout(Duration::from_millis(200), self.peer.closed());
+                Err(End::Over(match closed.await {
+                    Ok(reason) => reason.to_string(),
+                    Err(_) => why,
+                }))
+            }
+        }
+    }
+
+    async fn obey(&mut self, order: Order) -> Result<(), End> {
+        let received = Instant::now();
+        match order {
+            Order::Job(brief) => {
+                if brief.fee_micro < self.person.least_fee.micros() {
+                    let paid = Fee::from_micros(brief.fee_micro).unwrap_or(Fee::MAX);
+                    let reason = format!(
+                        "it is paid {paid} a batch here, and works for {} or more",
+                        self.person.least_fee
+                    );
+                    self.say(&Report::Leave { reason: reason.clone() }).await?;
+                    self.control.finish();
+                    let _ = tokio::time::timeout(Duration::from_secs(1), self.peer.closed()).await;
+                    return Err(End::Useless(reason));
+                }
+                self.compute.cancel_all();
+                (self.half, self.sending) = (Half::default(), None);
+                (self.exclusions, self.return_at) = (0, None);
+                (self.shipping, self.early) = (None, Vec::new());
+                self.compute.order(Work::Job {
+                    model: brief.model,
+                    seed: brief.seed,
+                });
+                tracing::info!(model = %brief.model.kind, "a job");
+            }
+            Order::Admit { epoch } => tracing::info!(epoch, "admitted"),
+            Order::Benchmark { epoch, batches } => {
+                let ticket = self.compute.ticket();
+                self.compute.order(Work::Benchmark {
+                    ticket,
+                    epoch,
+                    batches,
+                });
+            }
+            Order::Ship {
+                epoch,
+                plan,
+                keep,
+                new: _,
+            } => {
+                self.compute.order(Work::Keep { epoch, plan, keep });
+                self.shipping = Some((epoch, plan));
+                // What is of an earlier plan is of no use any more.
+                let early = std::mem::take(&mut self.early).into_iter();
+                early
+                    .filter(|shipment| (shipment.epoch, shipment.plan) == (epoch, plan))
+                    .for_each(|shipment| self.hold(shipment));
+            }
+            Order::Train {
+                epoch,
+                cycle,
+                batches,
+                passes,
+                beat_ns,
+                beat_batches,
+                stop_in_ns,
+                results_in_ns: _,
+            } => {
+                // The order was half a round trip on its way, which is gone from its time.
+                let stop_in = Duration::from_nanos(stop_in_ns);
+                let stop_in = stop_in.saturating_sub(self.peer.rtt() / 2);
+                // More than a year is as good as for ever, and does not overflow a clock.
+                let stop_in = stop_in.min(Duration::from_secs(1 << 25));
+                self.half.task = Some(Task {
+                    ticket: self.compute.ticket(),
+                    epoch,
+                    cycle,
+                    batches,
+                    passes,
+                    beat: Duration::from_nanos(beat_ns),
+                    beat_batches,
+                    stop_at: received + stop_in,
+                    parameters: Vec::new(),
+                });
+                self.begin();
+            }
+            Order::Abort { epoch, cycle } => {
+                self.compute.cancel_all();
+                let is_it = |sending: &mut Sending| (sending.epoch, sending.cycle) == (epoch, cycle);
+                drop(self.sending.take_if(is_it));
+                self.half = Half::default();
+            }
+            Order::Excluded { reason, may_return } => {
+                tracing::warn!(reason, "excluded");
+                self.compute.cancel_all();
+                if may_return {
+                    let wait = RETURN_AFTER * 2_u32.saturating_pow(self.exclusions.min(10));
+                    let wait = wait.min(RETURN_AFTER_MOST);
+                    self.exclusions += 1;
+                    self.return_at = Some(tokio::time::Instant::now() + wait);
+                }
+            }
+            Order::Over { reason } => {
+                tracing::info!(reason, "the job is over");
+                self.compute.cancel_all();
+                (self.half, self.sending) = (Half::default(), None);
+                self.return_at = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn hold(&self, shipment: Shipment) {
+        let Shipment {
+            epoch,
+            plan,
+            first,
+            batches,
+        } = shipment;
+        self.compute.order(Work::Hold {
+            epoch,
+            plan,
+            first,
+            batches,
+        });
+    }
+
+    /// Hands an order to train over once both halves are here.
+    fn begin(&mut self) {
+        let Half { task, parameters } = &mut self.half;
+        let (Some(waiting), Some((epoch, cycle, _))) = (&*task, &*parameters) else {
+            return;
+        };
+        if (waiting.epoch, waiting.cycle) != (*epoch, *cycle) {
+            return; // the newer half's other half is still on its way
+        }
+        if let (Some(mut task), Some((_, _, parameters))) = (task.take(), parameters.take()) {
+            task.parameters = parameters;
+            self.compute.order(Work::Train(task));
+        }
+    }
+
+    async fn report(&mut self, done: Done) -> Result<(), End> {
+        let report = match done {
+            Done::Benchmarked {
+                epoch,
+                batches,
+                took,
+            } => Report::Benchmarked {
+                epoch,
+                batches,
+                took_ns: crate::clock::nanos(took),
+            },
+            Done::Held { epoch, plan, held } => Report::Shipped { epoch, plan, held },
+            Done::Beat { epoch, cycle, done } => Report::Beat { epoch, cycle, done },
+            Done::Trained {
+                epoch,
+                cycle,
+                done,
+                took,
+                parameters,
+            } => {
+                let header = Up::Trained {
+                    epoch,
+                    cycle,
+                    done,
+                    took_ns: crate::clock::nanos(took),
+                };
+                let peer = self.peer.clone();
+                let task = tokio::spawn(async move {
+                    let bytes = Bytes::from(to_wire(&parameters));
+                    // If it fails, the connection is over or the result not wanted any more.
+                    let _ = peer.send_blob(&header, vec![bytes]).await;
+                });
+                self.sending = Some(Sending { epoch, cycle, task });
+                return Ok(());
+            }
+            Done::Failed(reason) => {
+                self.say(&Report::Leave { reason: reason.clone() }).await?;
+                self.control.finish();
+                let _ = tokio::time::timeout(Duration::from_secs(1), self.peer.closed()).await;
+                return Err(End::Useless(reason));
+            }
+        };
+        self.say(&report).await
+    }
+
+    async fn say(&mut self, report: &Report) -> Result<(), End> {
+        let said = self.control.send(report).await;
+        said.map_err(|error| End::Over(error.to_string()))
+    }
+}
+
+fn hello(person: &Person) -> Hello {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut models = vec![ModelKind::Linear];
+    if cfg!(feature = "torch") {
+        models.push(ModelKind::Mlp);
+    }
+    Hello {
+        version: VERSION,
+        name: person.name.clone(),
+        least_fee_micro: person.least_fee.micros(),
+        cores: u32::try_from(cores).unwrap_or(u32::MAX),
+        cpu: person.cpu.clone(),
+        device: person.means.device.to_string(),
+        threads: u32::try_from(person.means.threads).unwrap_or(u32::MAX),
+        models,
+        memory: person.memory,
+    }
+}
+
+/// Reads a transfer; nothing if it was given up.
+async fn read_blob(
+    mut blob: BlobReader,
+    briefs: &mut watch::Receiver<Option<Brief>>,
+) -> Result<Option<Heard>, String> {
+    let header = match blob.header::<Down>().await {
+        Ok(header) => header,
+        Err(error) if fault(&error) == Fault::GivenUp => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    let announced = |brief: &Option<Brief>| match (header, brief) {
+        (Down::Probe { job, .. }, Some(brief)) => brief.job == job,
+        (Down::Data { .. } | Down::Parameters { .. }, Some(_)) => true,
+        (_, None) => false,
+    };
+    let waited = async {
+        let brief = briefs.wait_for(announced).await;
+        brief.ok().and_then(|brief| brief.as_ref().map(|brief| brief.model))
+    };
+    let model = tokio::time::timeout(ANNOUNCED_WITHIN, waited).await;
+    let model = model.ok().flatten();
+    let Some(model) = model else {
+        return Err("something was sent of a job that there is not".to_owned());
+    };
+    let mut bytes = Vec::new();
+    let expected = match header {
+        Down::Data { count, .. } if count as usize <= BATCHES_A_STREAM => {
+            count as usize * model.shape.wire_len()
+        }
+        Down::Data { .. } => return Err("too many batches in one stream".to_owned()),
+        Down::Probe { .. } | Down::Parameters { .. } => model.layout().wire_len(),
+    };
+    match blob.read_exact_into(&mut bytes, expected, TRANSFER_WITHIN).await {
+        Ok(()) => {}
+        Err(error) if fault(&error) == Fault::GivenUp => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    }
+    Ok(Some(match header {
+        Down::Probe { number, .. } => Heard::Probe {
+            number,
+            bytes: bytes.into(),
+        },
+        Down::Data {
+            epoch, plan, first, ..
+        } => {
+            let parts = bytes.chunks_exact(model.shape.wire_len());
+            let batches: Result<Vec<Batch>, _> = parts
+                .map(|part| Batch::from_wire(&model.shape, part.to_vec()))
+                .collect();
+            Heard::Batches(Shipment {
+                epoch,
+                plan,
+                first,
+                batches: batches.map_err(|error| error.to_string())?,
+            })
+        }
+        Down::Parameters { epoch, cycle } => Heard::Parameters {
+            epoch,
+            cycle,
+            parameters: from_wire(&bytes).ok_or("parameters are no floats")?,
+        },
+    }))
+}

@@ -1,0 +1,124 @@
+//! Workers and orchestrators that die or stall.
+
+use crate::common::{Run, is_alive, signal, small};
+
+/// Three slow workers of which two are enough: about 50 batches a second each.
+const THREE: [&str; 14] = [
+    "--local", "3", "--throttles", "0.02,0.02,0.02", "--beta", "2", "--s-min", "5", "--cycles", "6",
+    "--cycle-time", "8 s", "--seed", "5",
+];
+
+#[test]
+fn a_worker_killed_in_its_benchmark_is_done_without() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut run = Run::start(&small(60, &folder.path().join("run")), &THREE);
+    run.until_worker("joined", "local-2");
+    signal("KILL", run.pid("local-2"));
+    let end = run.end();
+    end.completed();
+    end.holds_its_limits(60);
+    assert!(end.all("departed").any(|gone| gone["worker"] == "local-2"), "{:#?}", end.seen);
+}
+
+#[test]
+fn a_worker_killed_while_data_is_shipped_is_done_without() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // 47 MB take long enough to be killed in.
+    let mut args = THREE.to_vec();
+    args.extend(["--set", "job.batches=1800", "--cycle-time", "30 s"]);
+    let mut args: Vec<&str> = args.into_iter().filter(|arg| *arg != "8 s").collect();
+    let first = args.iter().position(|arg| *arg == "--cycle-time").expect("it is there");
+    args.remove(first);
+    let throttles = args.iter().position(|arg| *arg == "0.02,0.02,0.02").expect("it is there");
+    args[throttles] = "1,0.9,0.8";
+    let mut run = Run::start(&small(1_800, &folder.path().join("run")), &args);
+    run.until("planned", |_| true);
+    signal("KILL", run.pid("local-1"));
+    let end = run.end();
+    end.completed();
+    end.holds_its_limits(1_800);
+    assert!(end.all("departed").any(|gone| gone["worker"] == "local-1"), "{:#?}", end.seen);
+}
+
+#[test]
+fn a_worker_killed_in_training_costs_one_cycle() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut args = THREE.to_vec();
+    args.extend(["--beta", "3", "--set", "waits.pause=300 ms"]);
+    args.retain(|arg| *arg != "2" );
+    let beta = args.iter().position(|arg| *arg == "--beta").expect("it is there");
+    args.remove(beta);
+    // With all three needed, its loss ends the run, with the reason, after a pause.
+    let mut run = Run::start(&small(90, &folder.path().join("run")), &args);
+    run.until("cycle", |_| true);
+    signal("KILL", run.pid("local-3"));
+    let end = run.end();
+    assert_eq!(end.code, Some(5), "{}", end.stderr);
+    assert_eq!(end.summary()["ending"], "below_beta");
+    assert!(end.stderr.contains("2 workers are left, 3 needed"), "{}", end.stderr);
+    // With two needed, the others go on.
+    let mut run = Run::start(&small(90, &folder.path().join("again")), &THREE);
+    let of_two = |run: &mut Run| {
+        let lot = run.until("lot", |lot| lot["accepted"] != 0);
+        lot["worker"].as_str().expect("a name").to_owned()
+    };
+    let worker = of_two(&mut run);
+    run.until("cycle", |_| true);
+    signal("KILL", run.pid(&worker));
+    let end = run.end();
+    end.completed();
+    end.holds_its_limits(90);
+    let lost = end.all("cycle").filter(|cycle| cycle["lost"] != 0).count();
+    assert!(lost <= 1, "its share is planned anew: {:#?}", end.seen);
+}
+
+#[test]
+fn a_worker_that_stalls_is_excluded_and_comes_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut args = THREE.to_vec();
+    args[9] = "12";
+    let mut run = Run::start(&small(90, &folder.path().join("run")), &args);
+    let worker = run.until("lot", |lot| lot["accepted"] != 0)["worker"]
+        .as_str()
+        .expect("a name")
+        .to_owned();
+    run.until("cycle", |_| true);
+    signal("STOP", run.pid(&worker));
+    let gone = run.until_worker("departed", &worker);
+    assert_eq!(gone["why"], "missed_beats");
+    signal("CONT", run.pid(&worker));
+    run.until_worker("joined", &worker);
+    let end = run.end();
+    end.completed();
+    end.holds_its_limits(90);
+}
+
+#[test]
+fn a_short_stall_changes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut run = Run::start(&small(90, &folder.path().join("run")), &THREE);
+    run.until("cycle", |_| true);
+    let pid = run.pid("local-1");
+    signal("STOP", pid);
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    signal("CONT", pid);
+    let end = run.end();
+    end.completed();
+    assert_eq!(end.all("departed").count(), 0, "{:#?}", end.seen);
+    assert_eq!(end.all("joined").count(), 3);
+}
+
+#[test]
+fn workers_end_with_an_orchestrator_that_is_killed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut run = Run::start(&small(90, &folder.path().join("run")), &THREE);
+    run.until("cycle", |_| true);
+    let pids: Vec<u64> = run.pids.iter().map(|(_, pid)| *pid).collect();
+    signal("KILL", run.own_pid());
+    let end = run.end();
+    assert_eq!(end.code, None, "it was killed");
+    // They see the end of their input; nothing tells us when they have.
+    while pids.iter().any(|pid| is_alive(*pid)) {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}

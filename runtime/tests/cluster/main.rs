@@ -1,0 +1,10 @@
+//! The whole program: an orchestrator and its workers as real processes on loopback.
+//!
+//! No test has a time limit of its own: what the program waits for is bounded by the program.
+//! Processes are ended by their ids alone.
+
+mod common;
+mod faults;
+mod repeat;
+mod strangers;
+mod whole;

@@ -1,0 +1,156 @@
+//! Workers that lie: each lie is refused with a clear line, and the run goes on.
+
+use std::path::Path;
+use std::time::Duration;
+
+use runtime::model::{ModelKind, to_wire};
+use runtime::net::{DialOptions, Dialer, Identity, Peer, Target, Token};
+use runtime::protocol::{Down, Hello, Order, Report, Up, VERSION};
+
+use crate::common::{Daemon, Run, small};
+
+/// What a worker says at the end of a cycle.
+#[derive(Clone, Copy)]
+enum Lie {
+    /// So many batches.
+    Batches(u64),
+    /// Numbers that are none.
+    NotANumber,
+    /// Parameters of another shape.
+    TooShort,
+    TooLong,
+    /// Of another stay.
+    Stale,
+}
+
+/// Serves as a worker that lies about its results, until it is shown out.
+async fn lie(token: &str, folder: &Path, lie: Lie) -> String {
+    let identity = Identity::load_or_create(&folder.join("liar")).expect("a key");
+    let target = Target::Token(Token::parse(token).expect("a token"));
+    let mut options = DialOptions::new(identity, "liar", target);
+    options.discover = false;
+    let dialer = Dialer::new(options).expect("a socket");
+    let peer = dialer.dial().await.expect("it is let in");
+    let (mut control, mut orders) = peer.open_control().await.expect("a stream");
+    let hello = Hello {
+        version: VERSION,
+        name: "liar".to_owned(),
+        least_fee_micro: 0,
+        cores: 1,
+        cpu: "a liar's".to_owned(),
+        device: "cpu".to_owned(),
+        threads: 1,
+        models: vec![ModelKind::Linear],
+        memory: None,
+    };
+    control.send(&Report::Hello(hello)).await.expect("it is heard");
+    let blobs = tokio::spawn(answer_blobs(peer.clone()));
+    let mut length = 0;
+    while let Ok(Some(order)) = orders.recv::<Order>().await {
+        match order {
+            Order::Job(brief) => length = brief.model.layout().len(),
+            Order::Benchmark { epoch, batches } => {
+                let took_ns = batches * 5_000_000;
+                let report = Report::Benchmarked { epoch, batches, took_ns };
+                control.send(&report).await.expect("it is heard");
+            }
+            Order::Ship { epoch, plan, keep, new } => {
+                let held = keep + new;
+                let report = Report::Shipped { epoch, plan, held };
+                control.send(&report).await.expect("it is heard");
+            }
+            Order::Train { epoch, cycle, batches, .. } => {
+                let (mut done, mut parameters, mut said) = (batches, vec![0.01; length], epoch);
+                match lie {
+                    Lie::Batches(claim) => done = claim,
+                    Lie::NotANumber => parameters[length / 2] = f32::NAN,
+                    Lie::TooShort => parameters.truncate(length - 1),
+                    Lie::TooLong => parameters.push(0.0),
+                    Lie::Stale => said = epoch.wrapping_sub(1),
+                }
+                let header = Up::Trained { epoch: said, cycle, done, took_ns: 1_000_000 };
+                let _ = peer.send_blob(&header, vec![to_wire(&parameters).into()]).await;
+            }
+            Order::Admit { .. }
+            | Order::Abort { .. }
+            | Order::Excluded { .. }
+            | Order::Over { .. } => {}
+        }
+    }
+    blobs.abort();
+    let closed = tokio::time::timeout(Duration::from_secs(20), peer.closed()).await;
+    closed.expect("it is shown out").to_string()
+}
+
+/// Sends probes back, and takes in everything else.
+async fn answer_blobs(peer: Peer) {
+    while let Ok(mut blob) = peer.accept_blob().await {
+        let Ok(header) = blob.header::<Down>().await else {
+            continue;
+        };
+        let mut bytes = Vec::new();
+        while let Ok(Some(chunk)) = blob.next_chunk(1 << 16).await {
+            bytes.extend_from_slice(&chunk);
+        }
+        if let Down::Probe { number, .. } = header {
+            let _ = peer.send_blob(&Up::Probe { number }, vec![bytes.into()]).await;
+        }
+    }
+}
+
+fn check(name: &str, lies: Lie, expected: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("state").display().to_string();
+    // The liar is the cheap one, so that it is employed.
+    let scenario = folder.path().join("liars.toml");
+    let text = "[job]\ncycles = 6\ncycle_time = \"4 s\"\ns_min = 5\n\
+                [[workers]]\nname = \"liar\"\nspeed = \"1 batches/s\"\nfee = 1\n\
+                [[workers]]\nname = \"honest\"\nspeed = \"1 batches/s\"\nfee = 5\n";
+    std::fs::write(&scenario, text).expect("written");
+    let scenario = scenario.display().to_string();
+    let more = [&scenario, "--listen", "127.0.0.1:0", "--state", &state];
+    let mut run = Run::start(&small(40, &folder.path().join(name)), &more);
+    let listening = run.until("listening", |_| true);
+    let token = listening["token"].as_str().expect("a token").to_owned();
+    let _honest = Daemon::start(&token, "honest", folder.path(), &["--throttle", "0.05"]);
+    let path = folder.path().to_owned();
+    let liar = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        runtime.block_on(lie(&token, &path, lies))
+    });
+    let end = run.end();
+    end.completed();
+    end.holds_its_limits(40);
+    let told = |event: &serde_json::Value| {
+        let text = event["text"].as_str().unwrap_or_default();
+        text.contains(expected) || event["why"] == expected
+    };
+    assert!(end.seen.iter().any(told), "{name}: {:#?}", end.seen);
+    // Nothing that it said counted.
+    for lot in end.all("lot").filter(|lot| lot["worker"] == "liar") {
+        assert_eq!(lot["accepted"], 0, "{name}: {lot}");
+    }
+    assert!(end.summary()["accuracy"].as_f64() > Some(0.3), "the honest one's work counts");
+    liar.join().expect("it was shown out");
+}
+
+#[test]
+fn a_claim_of_a_thousand_million_batches_is_refused() {
+    check("claim", Lie::Batches(1_000_000_000), "it claims 1000000000 batches");
+}
+
+#[test]
+fn parameters_that_are_no_numbers_are_refused() {
+    check("nan", Lie::NotANumber, "expected a finite number");
+}
+
+#[test]
+fn parameters_of_another_length_are_refused() {
+    check("short", Lie::TooShort, "a result of liar is refused");
+    check("long", Lie::TooLong, "a result of liar is refused");
+}
+
+#[test]
+fn a_result_of_another_stay_is_refused() {
+    check("stale", Lie::Stale, "stale_epoch");
+}

@@ -1,0 +1,87 @@
+//! The same network as an ordinary tch program: its layers, its Adam, its `backward_step`. What is
+//! made by hand is compared with it.
+
+use runtime::data::Batch;
+use tch::nn::{self, Module, OptimizerConfig};
+use tch::{Device, Kind, Tensor};
+
+/// A plain training loop.
+#[derive(Debug)]
+pub(crate) struct Plain {
+    _store: nn::VarStore,
+    variables: Vec<Tensor>,
+    layers: [nn::Linear; 3],
+    adam: nn::Optimizer,
+    seed_softmax: bool,
+}
+
+impl Plain {
+    /// For a network of two hidden layers of 200 with these parameters.
+    pub(crate) fn new(parameters: &[f32], features: i64, classes: i64, seed_softmax: bool) -> Self {
+        let store = nn::VarStore::new(Device::Cpu);
+        let layer = |name, inputs, outputs| {
+            nn::linear(
+                store.root() / name,
+                inputs,
+                outputs,
+                nn::LinearConfig::default(),
+            )
+        };
+        let layers = [
+            layer("fc1", features, 200),
+            layer("fc2", 200, 200),
+            layer("fc3", 200, classes),
+        ];
+        let adam = nn::Adam::default().build(&store, 1e-4).unwrap();
+        let mut variables = Vec::new();
+        let mut rest = parameters;
+        for layer in &layers {
+            for variable in [&layer.ws, layer.bs.as_ref().unwrap()] {
+                let (part, after) = rest.split_at(variable.numel());
+                let mut variable = variable.shallow_clone();
+                tch::no_grad(|| variable.copy_(&Tensor::from_slice(part).view_as(&variable)));
+                variables.push(variable);
+                rest = after;
+            }
+        }
+        assert!(rest.is_empty());
+        Self {
+            _store: store,
+            variables,
+            layers,
+            adam,
+            seed_softmax,
+        }
+    }
+
+    /// One step.
+    pub(crate) fn step(&mut self, batch: &Batch) {
+        let loss = self.outputs(batch);
+        let loss = if self.seed_softmax {
+            loss.softmax(-1, Kind::Float)
+        } else {
+            loss
+        };
+        let loss =
+            loss.cross_entropy_for_logits(&Tensor::from_slice(batch.labels()).to_kind(Kind::Int64));
+        self.adam.backward_step(&loss);
+    }
+
+    /// What the network says of a batch.
+    pub(crate) fn outputs(&self, batch: &Batch) -> Tensor {
+        let shape = batch.shape();
+        let values = Tensor::from_slice(batch.pixels()).to_kind(Kind::Float) / 255.0;
+        let values = values.view([i64::from(shape.batch_size), i64::from(shape.features)]);
+        let [first, second, third] = &self.layers;
+        third.forward(&second.forward(&first.forward(&values).relu()).relu())
+    }
+
+    /// Its parameters, in the order in which they were given.
+    pub(crate) fn parameters(&self) -> Vec<f32> {
+        let parts = self
+            .variables
+            .iter()
+            .map(|variable| Vec::<f32>::try_from(variable.flatten(0, -1)).unwrap());
+        parts.flatten().collect()
+    }
+}

@@ -1,0 +1,253 @@
+//! Trainers against an ordinary tch program, and whether they learn.
+
+#[cfg(feature = "torch")]
+mod plain;
+
+use runtime::average::{Average, Contribution, Rule};
+use runtime::data::{DataSource, Dataset, Splits};
+use runtime::model::{Loss, ModelKind, ModelSpec, Weights, to_wire};
+use runtime::train::{DeviceChoice, Evaluation, Trainer, trainer};
+use scheduler::machine::WorkerId;
+
+fn load(name: &str) -> Splits {
+    let source: DataSource = name.parse().unwrap();
+    Dataset::load(&source).unwrap()
+}
+
+fn spec(kind: ModelKind, loss: Loss, set: &Dataset) -> ModelSpec {
+    ModelSpec {
+        kind,
+        weights: Weights::Xavier,
+        loss,
+        shape: set.batch_shape(32),
+    }
+}
+
+fn update(
+    trainer: &mut dyn Trainer,
+    set: &Dataset,
+    start: &[f32],
+    batches: impl Iterator<Item = u64>,
+) -> Vec<f32> {
+    let mut end = Vec::new();
+    trainer.begin(start).unwrap();
+    for index in batches {
+        trainer.step(&set.batch(index, 32)).unwrap();
+    }
+    trainer.finish(&mut end).unwrap();
+    end
+}
+
+/// Trains in cycles as a cluster does, with lots of very different sizes, and without a network.
+fn simulate(
+    spec: &ModelSpec,
+    splits: &Splits,
+    lots: &[u64],
+    cycles: usize,
+) -> Vec<(Evaluation, Vec<f32>)> {
+    let mut trainer = trainer(spec, DeviceChoice::Cpu, 1).unwrap();
+    let average = Average::new(&spec.layout(), Rule::Mean);
+    let mut global = spec.initial(1);
+    let cycle = |_| {
+        let mut results = Vec::new();
+        let mut first = 0;
+        for (worker, &lot) in (0..).zip(lots) {
+            let end = update(&mut *trainer, &splits.train, &global, first..first + lot);
+            first += lot;
+            results.push(Contribution {
+                worker: WorkerId::new(worker),
+                weight: lot,
+                update: average.check(&to_wire(&end), &global).unwrap(),
+            });
+        }
+        let merged = average.merge(results);
+        assert_eq!(merged.refused, [], "nobody lied");
+        global = merged.parameters.unwrap();
+        (
+            trainer.evaluate(&global, &splits.test).unwrap(),
+            global.clone(),
+        )
+    };
+    (0..cycles).map(cycle).collect()
+}
+
+#[test]
+fn a_linear_model_learns_in_cycles() {
+    let splits = load("synthetic:train=12800,test=1000");
+    let cycles = simulate(
+        &spec(ModelKind::Linear, Loss::Logits, &splits.train),
+        &splits,
+        &[20, 200, 80, 100],
+        12,
+    );
+    let (last, _) = cycles.last().unwrap();
+    println!("{last:?}");
+    assert!(last.accuracy > 0.7);
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_in_one_line() {
+    let splits = load("synthetic:train=32,test=32");
+    let text = |kind, device| {
+        let spec = spec(kind, Loss::Logits, &splits.train);
+        trainer(&spec, device, 1).err().unwrap().to_string()
+    };
+    assert_eq!(
+        text(ModelKind::Linear, DeviceChoice::Cuda(1)),
+        "there is no cuda:1: the model 'linear' trains on the CPU alone; use --device cpu"
+    );
+    let mlp = text(ModelKind::Mlp, DeviceChoice::Cuda(99));
+    let expected = if cfg!(feature = "torch") {
+        "there is no cuda:99: "
+    } else {
+        "this program was built without libtorch"
+    };
+    assert!(mlp.starts_with(expected) && !mlp.contains('\n'), "{mlp}");
+}
+
+#[cfg(feature = "torch")]
+mod torch {
+    use super::*;
+
+    use crate::plain::Plain;
+    use tch::{Kind, Tensor};
+
+    /// Same start, same batches: libtorch's own Adam goes the same way, up to roundings.
+    #[test]
+    fn it_goes_the_way_of_an_ordinary_tch_program() {
+        let splits = load("synthetic:train=6400,test=32");
+        for loss in [Loss::Logits, Loss::SeedSoftmax] {
+            let spec = spec(ModelKind::Mlp, loss, &splits.train);
+            let start = spec.initial(7);
+            let mut ours = trainer(&spec, DeviceChoice::Cpu, 1).unwrap();
+            // Roundings are measured against how far the parameters have moved.
+            for batches in [1, 10, 200] {
+                let end = update(&mut *ours, &splits.train, &start, 0..batches);
+                let mut plain = Plain::new(&start, 784, 10, loss == Loss::SeedSoftmax);
+                (0..batches).for_each(|index| plain.step(&splits.train.batch(index, 32)));
+                let theirs = plain.parameters();
+                let length = |a: &[f32], b: &[f32]| {
+                    a.iter()
+                        .zip(b)
+                        .map(|(a, b)| f64::from(a - b).powi(2))
+                        .sum::<f64>()
+                        .sqrt()
+                };
+                let (apart, moved) = (length(&end, &theirs), length(&start, &theirs));
+                println!(
+                    "{loss}, {batches} batches: apart {apart:.2e}, moved {moved:.2e}, ratio {:.1e}",
+                    apart / moved
+                );
+                assert!(apart <= 1e-4 * moved);
+            }
+        }
+    }
+
+    #[test]
+    fn it_judges_as_an_ordinary_tch_program_does() {
+        let splits = load("synthetic:train=2400,test=3200");
+        let spec = spec(ModelKind::Mlp, Loss::Logits, &splits.train);
+        let mut ours = trainer(&spec, DeviceChoice::Cpu, 1).unwrap();
+        let end = update(&mut *ours, &splits.train, &spec.initial(1), 0..75);
+        let judged = ours.evaluate(&end, &splits.test).unwrap();
+        let plain = Plain::new(&end, 784, 10, false);
+        let (mut loss, mut accuracy, mut probability) = (0.0, 0.0, 0.0);
+        for index in 0..100 {
+            let batch = splits.test.batch(index, 32);
+            let outputs = plain.outputs(&batch).detach();
+            let labels = Tensor::from_slice(batch.labels()).to_kind(Kind::Int64);
+            loss += outputs.cross_entropy_for_logits(&labels).double_value(&[]) / 100.0;
+            accuracy += outputs.accuracy_for_logits(&labels).double_value(&[]) / 100.0;
+            let chosen = outputs
+                .softmax(-1, Kind::Float)
+                .gather(1, &labels.view([32, 1]), false);
+            probability += chosen.mean(Kind::Double).double_value(&[]) / 100.0;
+        }
+        println!("{judged:?}");
+        assert!((judged.loss - loss).abs() < 1e-4, "loss {loss}");
+        assert!(
+            (judged.accuracy - accuracy).abs() < 1e-6,
+            "accuracy {accuracy}"
+        );
+        assert!(
+            (judged.true_class_probability - probability).abs() < 1e-5,
+            "probability {probability}"
+        );
+    }
+
+    /// With one thread, the same start and the same batches give the same bits, whatever happened
+    /// to the trainer before and between.
+    #[test]
+    fn the_same_training_gives_the_same_bits() {
+        let splits = load("synthetic:train=3200,test=1000");
+        let spec = spec(ModelKind::Mlp, Loss::Logits, &splits.train);
+        let start = spec.initial(1);
+        let bits = |p: &[f32]| p.iter().map(|p| p.to_bits()).collect::<Vec<_>>();
+        let mut one = trainer(&spec, DeviceChoice::Cpu, 1).unwrap();
+        let first = update(&mut *one, &splits.train, &start, 0..100);
+        let other = update(&mut *one, &splits.train, &start, 50..100);
+        let mut two = trainer(&spec, DeviceChoice::Auto, 1).unwrap();
+        two.begin(&start).unwrap();
+        let mut second = Vec::new();
+        for index in 0..100 {
+            if index == 30 {
+                let judged = two.evaluate(&other, &splits.test).unwrap();
+                assert_eq!(judged, one.evaluate(&other, &splits.test).unwrap());
+            }
+            two.step(&splits.train.batch(index, 32)).unwrap();
+        }
+        two.finish(&mut second).unwrap();
+        assert_eq!(bits(&first), bits(&second));
+        assert_ne!(bits(&first), bits(&other));
+        let cycles = || simulate(&spec, &splits, &[10, 60, 30], 2);
+        assert_eq!(bits(&cycles()[1].1), bits(&cycles()[1].1));
+    }
+
+    #[test]
+    fn it_learns_in_cycles_with_either_loss() {
+        let splits = load("synthetic:train=12800,test=1000");
+        for (loss, bar) in [(Loss::Logits, 0.9), (Loss::SeedSoftmax, 0.8)] {
+            let cycles = simulate(
+                &spec(ModelKind::Mlp, loss, &splits.train),
+                &splits,
+                &[20, 200, 80, 100],
+                6,
+            );
+            let (last, _) = cycles.last().unwrap();
+            println!("{loss}: {last:?}");
+            assert!(last.accuracy > bar, "{loss}: {last:?}");
+        }
+    }
+
+    /// The whole experiment but for the network: `cargo test -p runtime --release --test train
+    /// mnist -- --ignored --nocapture`, a few minutes; mnist must be there.
+    #[test]
+    #[ignore = "takes minutes, and needs mnist"]
+    fn mnist_is_learnt_in_eighty_cycles() {
+        let splits = load("mnist");
+        // As constant, random and linear fees would have it: alike, uneven, very uneven.
+        let lots = [
+            [469, 469, 469, 468],
+            [700, 400, 600, 175],
+            [1845, 10, 10, 10],
+        ];
+        for (loss, bar) in [(Loss::Logits, 0.97), (Loss::SeedSoftmax, 0.965)] {
+            for lots in &lots {
+                assert_eq!(lots.iter().sum::<u64>(), splits.train.batches(32));
+                let cycles = simulate(
+                    &spec(ModelKind::Mlp, loss, &splits.train),
+                    &splits,
+                    lots,
+                    80,
+                );
+                for number in [1, 10, 20, 40, 80] {
+                    println!(
+                        "{loss}, lots {lots:?}, cycle {number}: {:?}",
+                        cycles[number - 1].0
+                    );
+                }
+                assert!(cycles[79].0.accuracy >= bar);
+            }
+        }
+    }
+}
