@@ -9,6 +9,7 @@ use scheduler::Fee;
 use crate::average::Rule;
 use crate::data::DataSource;
 use crate::model::{Loss, ModelKind};
+use crate::net::cli::{JoinArgs, StateArgs, TokenArgs, WorkersArgs};
 use crate::train::DeviceChoice;
 
 const EXIT_CODES: &str = "\
@@ -30,6 +31,13 @@ Examples:
 A value comes from the first of: flag, scenario file, environment variable, .env, default.
 The variables are BETA, S_MIN, MAX_TIME, FEE_TYPE, FEES, DEFAULT_FEE, NUM_BENCHMARK,
 NUM_GLOBAL_CYCLES, BATCH_SIZE, WEIGHT_TYPE, ALLOW_GPU_DEVICE and LOGS.";
+
+const SWEEP_EXAMPLES: &str = "\
+Examples:
+  runtime sweep --local 4 --vary job.s_min=5,50 --vary fees.type=constant,random --out sweep
+
+Every combination gets a folder of its own, and dump.json has all of their results. One that fails
+does not stop the others.";
 
 const WORKER_EXAMPLES: &str = "\
 Examples:
@@ -53,13 +61,20 @@ pub(crate) enum Command {
     /// Work for an orchestrator, for as long as there is one
     #[command(after_help = WORKER_EXAMPLES)]
     Worker(WorkerArgs),
+    /// Run a job for every combination of the values of some keys, with the same workers
+    #[command(after_help = SWEEP_EXAMPLES, allow_negative_numbers = true)]
+    Sweep(Box<SweepArgs>),
+    /// Make a token that lets workers in
+    Token(TokenArgs),
+    /// Show who may come in, or shut somebody out
+    Workers(WorkersArgs),
     /// Solve for a parent process with CBC, which is not thread-safe
     #[command(hide = true)]
     CbcServer,
 }
 
 /// What is to be run, and where.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct ClusterArgs {
     /// A scenario file, or the name of one that comes with Allot; fees and names of workers count,
     /// their speeds are measured
@@ -101,9 +116,14 @@ pub(crate) struct ClusterArgs {
     /// The UDP address to listen on
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
-    /// The folder of the key and the allow-list
-    #[arg(long, value_name = "DIR", env = "ALLOT_STATE")]
-    pub(crate) state: Option<PathBuf>,
+    /// Do not announce it in the local network
+    #[arg(long)]
+    pub(crate) no_discovery: bool,
+    /// Hand packets to the system one by one, for drivers that cannot take many at once
+    #[arg(long)]
+    pub(crate) no_gso: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
     /// How many workers the printed token admits
     #[arg(long, default_value_t = 16, value_name = "N")]
     pub(crate) uses: u32,
@@ -114,8 +134,18 @@ pub(crate) struct ClusterArgs {
     pub(crate) settings: SettingArgs,
 }
 
-/// Settings that have a variable too, and those of scenarios.
+/// What is to be run, with what varied.
 #[derive(Debug, Args)]
+pub(crate) struct SweepArgs {
+    /// A key of a scenario and its values, such as job.s_min=5,10; again for more
+    #[arg(long, value_name = "KEY=V,V,…", required = true)]
+    pub(crate) vary: Vec<String>,
+    #[command(flatten)]
+    pub(crate) of: ClusterArgs,
+}
+
+/// Settings that have a variable too, and those of scenarios.
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Settings")]
 pub(crate) struct SettingArgs {
     /// job.max_time, the time for all cycles together; variable MAX_TIME
@@ -180,15 +210,8 @@ pub(crate) struct SettingArgs {
 /// Who works, and for whom.
 #[derive(Debug, Args)]
 pub(crate) struct WorkerArgs {
-    /// A token, a file that holds one, or - for standard input
-    #[arg(long, value_name = "TOKEN", env = "ALLOT_TOKEN")]
-    pub(crate) join: Option<String>,
-    /// Where the orchestrator is, if it is not found: HOST or HOST:PORT; again for more
-    #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) orchestrator: Vec<String>,
-    /// What it is called in plans and tables; the machine's name if nothing is said
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) join: JoinArgs,
     /// auto, cpu or cuda:N
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub(crate) device: DeviceChoice,
@@ -204,9 +227,6 @@ pub(crate) struct WorkerArgs {
     /// Hold no more data than this many bytes
     #[arg(long, value_name = "BYTES")]
     pub(crate) memory: Option<u64>,
-    /// The folder of the key
-    #[arg(long, value_name = "DIR", env = "ALLOT_STATE")]
-    pub(crate) state: Option<PathBuf>,
     /// End when the orchestrator has no more to do
     #[arg(long)]
     pub(crate) once: bool,

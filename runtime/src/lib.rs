@@ -34,7 +34,10 @@ pub fn main() -> ExitCode {
     let command = Cli::parse().command;
     let exit = match command {
         Command::Cluster(args) => in_tokio(2, cluster::run(*args)),
+        Command::Sweep(args) => in_tokio(2, cluster::sweep(*args)),
         Command::Worker(args) => in_tokio(1, worker::run(args)),
+        Command::Token(args) => answer(net::cli::token(&args)),
+        Command::Workers(args) => answer(net::cli::workers(&args)),
         Command::CbcServer => solvers::cbc::serve_stdio()
             .map(|()| Exit::Done)
             .map_err(Stop::failed),
@@ -43,6 +46,15 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(stop) => stop.report(),
     }
+}
+
+/// Prints what a command about joining has to say.
+fn answer(answer: Result<net::cli::Answer, net::cli::CliError>) -> Result<Exit, Stop> {
+    let answer = answer.map_err(Stop::bad)?;
+    for note in answer.notes {
+        eprintln!("{note}");
+    }
+    exit::print(&answer.out).map(|()| Exit::Done)
 }
 
 /// Runs a command to its end; what it left on other threads does not hold the process up.

@@ -106,6 +106,8 @@ pub enum Order {
         beat_ns: u64,
         /// and after so many batches, whichever comes first.
         beat_batches: u64,
+        /// The last so many batches are timed apart.
+        tail_batches: u64,
         /// Computing ends so long after this was sent.
         stop_in_ns: u64,
         /// The result is of no use so long after this was sent.
@@ -221,6 +223,8 @@ pub enum Up {
         done: u64,
         /// How long it computed.
         took_ns: u64,
+        /// How much of that the last batches took.
+        tail_ns: u64,
     },
 }
 
@@ -228,7 +232,9 @@ pub enum Up {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
     /// Other programs.
-    #[error("it speaks version {found} of the protocol, expected {VERSION}: use the same release on all machines")]
+    #[error(
+        "it speaks version {found} of the protocol, expected {VERSION}: use the same release on all machines"
+    )]
     Version {
         /// What it speaks.
         found: u16,
@@ -412,7 +418,10 @@ mod tests {
         check(&|h| h.name = "x".repeat(65), "1 to 64");
         check(&|h| h.cpu = "x".repeat(300), "too much");
         check(&|h| h.least_fee_micro = u64::MAX, "more than any fee");
-        check(&|h| h.models = vec![ModelKind::Mlp], "cannot train the model linear, only mlp");
+        check(
+            &|h| h.models = vec![ModelKind::Mlp],
+            "cannot train the model linear, only mlp",
+        );
     }
 
     proptest! {
@@ -429,8 +438,8 @@ mod tests {
         }
 
         #[test]
-        fn what_is_said_is_what_is_heard(epoch: u32, cycle: u32, done: u64, took_ns: u64) {
-            let said = Up::Trained { epoch, cycle, done, took_ns };
+        fn what_is_said_is_what_is_heard(epoch: u32, cycle: u32, done: u64, took_ns: u64, tail_ns: u64) {
+            let said = Up::Trained { epoch, cycle, done, took_ns, tail_ns };
             let bytes = postcard::to_allocvec(&said).expect("it has a form");
             prop_assert_eq!(postcard::from_bytes::<Up>(&bytes).expect("it is whole"), said);
         }

@@ -114,7 +114,10 @@ impl Locals {
     pub(crate) async fn end(self) {
         for (mut child, stdin) in self.children {
             drop(stdin);
-            if tokio::time::timeout(END_WITHIN, child.wait()).await.is_err() {
+            if tokio::time::timeout(END_WITHIN, child.wait())
+                .await
+                .is_err()
+            {
                 let _ = child.kill().await;
             }
         }

@@ -2,6 +2,7 @@
 //!
 //! - `settings.rs`: what is to be run. `local.rs`: workers of this machine.
 //! - `report.rs`: what a run looks like. `summary.rs`, `outputs.rs`: what it leaves.
+//! - `sweep.rs`: many jobs, and what is kept of all.
 //!
 //! **What it does not know:** how a job is run (`orchestrator`), and what workers do.
 
@@ -11,27 +12,31 @@ mod outputs;
 mod report;
 mod settings;
 mod summary;
+mod sweep;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use scenarios::Overrides;
+use scenarios::scenario::Vary;
 use scheduler::Span;
 use scheduler::machine::{Ending, Limit, WorkerId};
 use serde_json::json;
 use solvers::{AllocatorName, Host};
 
 use crate::average::{Average, Contribution, Rule};
-use crate::cli::ClusterArgs;
+use crate::cli::{ClusterArgs, SweepArgs};
 use crate::clock;
 use crate::data::{Dataset, Splits};
 use crate::exit::{Exit, Stop, print};
 use crate::model::{ModelKind, ModelSpec, to_wire};
-use crate::net::{DEFAULT_PORT, Gate, GateOptions, Identity, Token};
+use crate::net::cli::ListenArgs;
+use crate::net::{DEFAULT_PORT, Gate, Token};
 use crate::orchestrator::{Checkpoint, Crew, GivenPlan, Input, Job, Orchestrator};
-use crate::worker::state_folder;
 use folder::{Kept, RunFolder};
 use local::{Locals, Scratch, throttles};
+use outputs::Tables;
 use report::Report;
 use settings::{Material, Setting, Source, less, said};
 
@@ -60,58 +65,143 @@ pub(crate) fn log(usual: tracing::Level) {
 /// Runs a job.
 pub(crate) async fn run(mut args: ClusterArgs) -> Result<Exit, Stop> {
     log(tracing::Level::WARN);
-    let prepared = Prepared::new(&mut args)?;
-    let scratch = args.local.map(|_| Scratch::new()).transpose();
-    let scratch = scratch.map_err(Stop::failed)?;
-    let (gate, token) = open_gate(&args, scratch.as_ref()).await?;
-    let names = prepared.names.clone();
-    let locals = match (args.local, scratch) {
-        (Some(count), Some(scratch)) => {
-            let throttles = if args.throttles.is_empty() {
-                throttles(count)
-            } else {
-                args.throttles.clone()
-            };
-            let started = Locals::start(
-                scratch,
-                &names[..names.len().min(count as usize)],
-                &throttles,
-                args.device,
-                &token,
-            );
-            let locals = started.await.map_err(|error| {
-                Stop::failed(format!("a worker cannot be started: {error}"))
-            })?;
-            for (name, id) in names.iter().zip(locals.ids()) {
-                tracing::info!(name, ?id, "a worker of this machine");
-                if args.json {
-                    print(&format!("{}\n", json!({"event": "started", "worker": name, "pid": id})))?;
-                }
+    let said = said(&args)?;
+    let prepared = Prepared::new(&mut args, &said, None)?;
+    let mut house = House::open(&args, &prepared.names).await?;
+    let outcome = execute(prepared, &args, &mut house.crew).await;
+    house.close().await;
+    outcome.map(|(exit, _)| exit)
+}
+
+/// Runs a job for every combination of what is varied, with the same workers.
+pub(crate) async fn sweep(args: SweepArgs) -> Result<Exit, Stop> {
+    log(tracing::Level::WARN);
+    let SweepArgs { vary, mut of } = args;
+    if of.resume.is_some() {
+        return Err(Stop::new(
+            Exit::Usage,
+            "a sweep cannot be resumed, expected no --resume",
+        ));
+    }
+    let varied: Result<Vec<Vary>, _> = vary.iter().map(|text| Vary::parse(text)).collect();
+    let varied = varied.map_err(|error| Stop::new(Exit::Usage, error))?;
+    let said = said(&of)?;
+    let cells = Vary::product(&varied, &Overrides::NONE);
+    let root = sweep::Root::create(&of)?;
+    // The names of the first cell: what is varied does not rename workers.
+    let names = {
+        let mut first = of.clone();
+        let said = said.clone().and_all(&cells[0]);
+        Prepared::new(&mut first, &said, Some(root.cell(&cells[0])))?.names
+    };
+    let mut house = House::open(&of, &names).await?;
+    let mut dump = Vec::new();
+    let mut worst = Exit::Done;
+    for (at, cell) in cells.iter().enumerate() {
+        let name = sweep::name(cell);
+        eprintln!("{} of {}: {name}", at + 1, cells.len());
+        let said = said.clone().and_all(cell);
+        let outcome = match Prepared::new(&mut of, &said, Some(root.cell(cell))) {
+            Ok(prepared) => execute(prepared, &of, &mut house.crew).await,
+            Err(stop) => Err(stop),
+        };
+        let (exit, result) = match outcome {
+            Ok((exit, summary)) => (exit, summary),
+            Err(stop) => {
+                eprintln!("error: {name}: {}", stop.message);
+                (stop.exit, json!({"error": stop.message}))
             }
-            Some(locals)
+        };
+        dump.push(sweep::line(cell, result));
+        root.dump(&dump)?;
+        match exit {
+            Exit::Done => {}
+            Exit::Interrupted => {
+                worst = exit;
+                break;
+            }
+            Exit::Usage | Exit::BadInput | Exit::Unfinished => worst = Exit::Unfinished,
         }
-        _ => None,
-    };
-    if args.local.is_none() || args.listen.is_some() {
-        let address = gate.local_addr().to_string();
-        eprintln!("listening on {address}; workers join with:\n  runtime worker --join {token}");
-        if args.json {
+    }
+    house.close().await;
+    Ok(worst)
+}
+
+/// The door, those who came in by it, and the workers of this machine.
+struct House {
+    crew: Crew,
+    locals: Option<Locals>,
+}
+
+impl House {
+    /// Opens the door and starts workers, if there are to be any here.
+    async fn open(args: &ClusterArgs, names: &[String]) -> Result<Self, Stop> {
+        let scratch = args.local.map(|_| Scratch::new()).transpose();
+        let scratch = scratch.map_err(Stop::failed)?;
+        let (gate, token) = open_gate(args, scratch.as_ref()).await?;
+        let started = match (args.local, scratch) {
+            (Some(count), Some(scratch)) => {
+                let throttles = if args.throttles.is_empty() {
+                    throttles(count)
+                } else {
+                    args.throttles.clone()
+                };
+                let names = &names[..names.len().min(count as usize)];
+                if throttles.len() < names.len() {
+                    let (has, needs) = (throttles.len(), names.len());
+                    let message = format!("--throttles has {has} fractions, expected {needs}");
+                    return Err(Stop::new(Exit::Usage, message));
+                }
+                let started = Locals::start(scratch, names, &throttles, args.device, &token).await;
+                let locals = started.map_err(|error| {
+                    Stop::failed(format!("a worker cannot be started: {error}"))
+                })?;
+                for (name, id) in names.iter().zip(locals.ids()) {
+                    tracing::info!(name, ?id, "a worker of this machine");
+                    tell(
+                        args,
+                        &json!({"event": "started", "worker": name, "pid": id}),
+                    )?;
+                }
+                Some(locals)
+            }
+            _ => None,
+        };
+        if args.local.is_none() || args.listen.is_some() {
+            let address = gate.local_addr().to_string();
+            eprintln!(
+                "listening on {address}; workers join with:\n  runtime worker --join {token}"
+            );
             let token = token.to_string();
-            print(&format!("{}\n", json!({"event": "listening", "address": address, "token": token})))?;
+            tell(
+                args,
+                &json!({"event": "listening", "address": address, "token": token}),
+            )?;
+        }
+        let crew = Crew::gather(gate);
+        listen_for_ctrl_c(&crew);
+        Ok(Self {
+            crew,
+            locals: started,
+        })
+    }
+
+    async fn close(self) {
+        self.crew
+            .dismiss("the orchestrator has no more to do")
+            .await;
+        if let Some(locals) = self.locals {
+            locals.end().await;
         }
     }
-    let mut crew = Crew::gather(gate);
-    listen_for_ctrl_c(&crew);
-    let outcome = execute(prepared, &args, &mut crew).await;
-    let reason = match &outcome {
-        Ok(_) => "the job is over",
-        Err(_) => "the job could not be begun",
-    };
-    crew.dismiss(reason).await;
-    if let Some(locals) = locals {
-        locals.end().await;
+}
+
+/// For scripts.
+fn tell(args: &ClusterArgs, event: &serde_json::Value) -> Result<(), Stop> {
+    if args.json {
+        return print(&format!("{event}\n"));
     }
-    outcome
+    Ok(())
 }
 
 /// Runs a job with the workers that are there and come; prints and writes what comes of it.
@@ -119,7 +209,7 @@ async fn execute(
     prepared: Prepared,
     args: &ClusterArgs,
     crew: &mut Crew,
-) -> Result<Exit, Stop> {
+) -> Result<(Exit, serde_json::Value), Stop> {
     let Prepared {
         setting,
         data,
@@ -127,10 +217,19 @@ async fn execute(
         resumed,
         names,
         folder,
+        kept,
         allocator,
     } = prepared;
     let given_plan = given.is_some();
-    let mut report = Report::new(folder.path(), args.json);
+    folder.make()?;
+    kept.write(folder.path())?;
+    let tables = Tables::create(&folder, &setting, args, allocator)?;
+    let mut report = Report::new(folder.path(), tables, args.json);
+    let host = Host {
+        cbc_server: std::env::current_exe()
+            .ok()
+            .map(|program| (program, vec!["cbc-server".into()])),
+    };
     let job = Job {
         scenario: setting.scenario.clone(),
         config: setting.config.clone(),
@@ -139,18 +238,14 @@ async fn execute(
         rule: args.aggregate,
         data,
         device: args.device,
-        allocator: allocator.create(&Host {
-            cbc_server: std::env::current_exe()
-                .ok()
-                .map(|program| (program, vec!["cbc-server".into()])),
-        }),
+        allocator: allocator.create(&host),
         given,
         names,
         resumed,
     };
     let orchestrator = Orchestrator::new(job, crew, &mut report).map_err(Stop::failed)?;
     let ended = orchestrator.run().await;
-    report.finish();
+    let rows = report.finish();
     let outcome = summary::Outcome {
         setting: &setting,
         ended: &ended,
@@ -158,20 +253,20 @@ async fn execute(
         given_plan,
         folder: folder.path(),
     };
-    let written = outputs::write(&outcome, allocator.name());
-    let text = if args.json {
-        summary::json(&outcome)
+    let summary = summary::json(&outcome);
+    let written = outputs::write(&outcome, allocator.name(), rows);
+    if args.json {
+        print(&format!("{summary}\n"))?;
     } else {
-        summary::boxed(&outcome)
-    };
-    print(&text)?;
+        print(&summary::boxed(&outcome))?;
+    }
     written.map_err(|error| Stop::failed(format!("results cannot be written: {error}")))?;
     if let Some(error) = report.broken {
         return Err(Stop::failed(error));
     }
     match ended.ending {
-        Ending::Completed => Ok(Exit::Done),
-        Ending::Stopped => Ok(Exit::Interrupted),
+        Ending::Completed => Ok((Exit::Done, summary)),
+        Ending::Stopped => Ok((Exit::Interrupted, summary)),
         Ending::TooFewWorkers { .. }
         | Ending::BelowBeta { .. }
         | Ending::Infeasible(_)
@@ -179,7 +274,10 @@ async fn execute(
         | Ending::SolverLate
         | Ending::PlanRejected(_)
         | Ending::OutOfTime { .. } => {
-            let because = ended.because.map(|why| format!(" ({why})")).unwrap_or_default();
+            let because = ended
+                .because
+                .map(|why| format!(" ({why})"))
+                .unwrap_or_default();
             let message = format!("the job ended early: {}{because}", ended.ending);
             Err(Stop::new(Exit::Unfinished, message))
         }
@@ -194,11 +292,13 @@ struct Prepared {
     resumed: Option<Checkpoint>,
     names: Vec<String>,
     folder: RunFolder,
+    kept: Kept,
     allocator: AllocatorName,
 }
 
 impl Prepared {
-    fn new(args: &mut ClusterArgs) -> Result<Self, Stop> {
+    /// With what is said outside of the scenario; in a given folder, or the one that is asked for.
+    fn new(args: &mut ClusterArgs, said: &Overrides, place: Option<PathBuf>) -> Result<Self, Stop> {
         let (source, mut given, resumed) = match args.resume.clone() {
             None => (Source::open(args)?, None, None),
             Some(folder) => {
@@ -208,7 +308,6 @@ impl Prepared {
                 (source, given, Some(checkpoint))
             }
         };
-        let said = said(args)?;
         let kind = args.model.unwrap_or(if cfg!(feature = "torch") {
             ModelKind::Mlp
         } else {
@@ -224,7 +323,7 @@ impl Prepared {
         if let Some(path) = &args.plan {
             given = Some(GivenPlan::read(path).map_err(Stop::bad)?);
         }
-        let mut setting = Setting::new(&source, &said, args, kind, material)?;
+        let mut setting = Setting::new(&source, said, args, kind, material)?;
         if let Some(given) = &given {
             let (plan, job) = (given.batches(), setting.config.batches);
             if plan != job {
@@ -264,11 +363,12 @@ impl Prepared {
             return Err(Stop::bad("no time is left of job.max_time"));
         }
         config.check().map_err(Stop::bad)?;
-        let folder = match &args.resume {
-            Some(folder) => RunFolder::again(folder),
-            None => RunFolder::create(args, &setting)?,
+        let folder = match (place, &args.resume) {
+            (Some(place), _) => RunFolder::within(place),
+            (None, Some(folder)) => RunFolder::again(folder),
+            (None, None) => RunFolder::asked(args, &setting)?,
         };
-        Kept::of(args, given.as_ref()).write(folder.path(), &setting)?;
+        let kept = Kept::of(args, given.as_ref(), &setting);
         Ok(Self {
             setting,
             data,
@@ -276,6 +376,7 @@ impl Prepared {
             resumed,
             names,
             folder,
+            kept,
             allocator,
         })
     }
@@ -335,24 +436,24 @@ fn own_time(model: &ModelSpec, rule: Rule, results: u64) -> Span {
 
 /// Opens the door: for workers of this machine alone where these are all, else for everybody who
 /// has the token.
-async fn open_gate(
-    args: &ClusterArgs,
-    scratch: Option<&Scratch>,
-) -> Result<(Gate, Token), Stop> {
+async fn open_gate(args: &ClusterArgs, scratch: Option<&Scratch>) -> Result<(Gate, Token), Stop> {
     let is_local = args.local.is_some() && args.listen.is_none();
-    let state: PathBuf = match (&args.state, scratch) {
-        (Some(state), _) => state.clone(),
-        (None, Some(scratch)) if is_local => scratch.path().join("orchestrator"),
-        (None, _) => state_folder("orchestrator")?,
-    };
+    let mut state = args.state.clone();
+    if let (None, Some(scratch)) = (&state.state, scratch) {
+        state.state = Some(scratch.path().to_owned());
+    }
     let listen = args.listen.unwrap_or(if is_local {
         SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
     } else {
         SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_PORT))
     });
-    let identity = Identity::load_or_create(&state.join("identity")).map_err(Stop::bad)?;
-    let mut options = GateOptions::new(identity, state, listen);
-    options.announce = !is_local;
+    let listening = ListenArgs {
+        listen,
+        no_discovery: is_local || args.no_discovery,
+        no_gso: args.no_gso,
+        state,
+    };
+    let options = listening.options().map_err(Stop::bad)?;
     let gate = Gate::bind(options).await.map_err(Stop::failed)?;
     let uses = args.uses.max(args.local.unwrap_or(0));
     let token = gate.mint(uses, TOKEN_FOR).await.map_err(Stop::failed)?;

@@ -4,15 +4,118 @@
 
 use std::fmt::Write;
 use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use results::{WholeFile, plan_line};
-use scheduler::{Outcome as Solved, Plan, Planned};
+use results::runs::{Job, RunEnd, RunFolder as RunTables, RunKey, RunRows, RunsPlan};
+use results::{ResultsError, WholeFile, plan_line};
+use scheduler::machine::Record;
+use scheduler::{Instant, Outcome as Solved, Overheads, Plan, Planned};
+use serde_json::Value;
+use solvers::AllocatorName;
 
+use super::folder::RunFolder;
+use super::settings::Setting;
 use super::summary::{self, Outcome};
+use crate::cli::ClusterArgs;
+use crate::exit::Stop;
 use crate::model::save_model;
 
+/// The only run of its folder.
+const KEY: RunKey = RunKey {
+    replicate: 0,
+    allocator: 0,
+};
+
+/// The tables that simulations have too, written as rows come.
+pub(crate) struct Tables {
+    folder: RunTables,
+    rows: RunRows,
+    /// Where the log of events goes.
+    pub(crate) events: PathBuf,
+}
+
+impl Tables {
+    /// Begins them in a folder that is there.
+    pub(crate) fn create(
+        folder: &RunFolder,
+        setting: &Setting,
+        args: &ClusterArgs,
+        allocator: AllocatorName,
+    ) -> Result<Self, Stop> {
+        let (scenario, config) = (&setting.scenario, &setting.config);
+        let (model, link) = (scenario.model(), scenario.link());
+        let job = Job {
+            config: config.clone(),
+            overheads: Overheads {
+                evaluation: config.law.own,
+                down: link.down.time_for(model.parameters),
+                up: link.up.time_for(model.parameters),
+            },
+            parameter_bytes: model.parameters.get(),
+        };
+        let name = args.scenario.as_ref().map(PathBuf::from);
+        let name = name.as_ref().and_then(|path| path.file_stem());
+        let plan = RunsPlan {
+            mode: "real".to_owned(),
+            scenario: name.map_or("none".into(), |name| name.to_string_lossy().into_owned()),
+            seed: scenario.run().seed,
+            replicates: 1,
+            allocators: vec![allocator.name().to_owned()],
+        };
+        let text = scenario.to_string();
+        let tables = RunTables::create(folder.path(), plan, &job, &text, folder.is_resumed());
+        let tables = tables.map_err(Stop::bad)?;
+        let events = tables.event_files().map_err(Stop::bad)?(KEY);
+        Ok(Self {
+            folder: tables,
+            rows: RunRows::new(KEY),
+            events,
+        })
+    }
+
+    /// Takes in a record.
+    pub(crate) fn record(&mut self, now: Instant, record: &Record) -> Result<(), ResultsError> {
+        self.rows.record(now, record);
+        match self.rows.take_full() {
+            Some(chunk) => self.folder.push(chunk),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends them; `run.json`, with the summary, comes last.
+    fn finish(self, outcome: &Outcome<'_>) -> Result<(), ResultsError> {
+        let Self {
+            mut folder, rows, ..
+        } = self;
+        let end = RunEnd {
+            ending: outcome.ended.ending,
+            totals: outcome.ended.totals,
+            ended: outcome.ended.at,
+            limit: outcome.limit(),
+            truth: None,
+        };
+        let names: Vec<Arc<str>> = outcome
+            .ended
+            .names
+            .iter()
+            .map(|name| name.as_str().into())
+            .collect();
+        folder.push(rows.finish(end, &names))?;
+        let details = || match summary::json(outcome) {
+            Value::Object(details) => details,
+            _ => serde_json::Map::new(),
+        };
+        folder.finish(details).map(drop)
+    }
+}
+
 /// Writes everything; each file is there only once it is whole, `run.json` last.
-pub(crate) fn write(outcome: &Outcome<'_>, allocator: &str) -> io::Result<()> {
+pub(crate) fn write(
+    outcome: &Outcome<'_>,
+    allocator: &str,
+    tables: Option<Tables>,
+) -> io::Result<()> {
     let layout = outcome.setting.model.layout();
     let model = outcome.folder.join("model.safetensors");
     save_model(&model, &layout, &outcome.ended.model).map_err(io::Error::other)?;
@@ -23,7 +126,10 @@ pub(crate) fn write(outcome: &Outcome<'_>, allocator: &str) -> io::Result<()> {
     file(outcome, "workers.csv", &workers(outcome))?;
     file(outcome, "timing.csv", &timing(outcome))?;
     file(outcome, "model.csv", &models(outcome))?;
-    file(outcome, "run.json", &summary::json(outcome))
+    match tables {
+        Some(tables) => tables.finish(outcome).map_err(io::Error::other),
+        None => Ok(()), // why they broke off is told apart
+    }
 }
 
 fn file(outcome: &Outcome<'_>, name: &str, text: &str) -> io::Result<()> {
@@ -56,7 +162,9 @@ fn plan(outcome: &Outcome<'_>, allocator: &str) -> io::Result<Option<String>> {
         names: &names,
         repairs: "",
     };
-    plan_line::write(context, &planned).map(Some).map_err(io::Error::other)
+    plan_line::write(context, &planned)
+        .map(Some)
+        .map_err(io::Error::other)
 }
 
 fn stats(outcome: &Outcome<'_>) -> String {
@@ -81,7 +189,8 @@ fn stats(outcome: &Outcome<'_>) -> String {
 
 fn workers(outcome: &Outcome<'_>) -> String {
     let report = outcome.report;
-    let mut text = "name,address,device,cores,benchmark_batches_per_s,s_max,fee,batches\n".to_owned();
+    let mut text =
+        "name,address,device,cores,benchmark_batches_per_s,s_max,fee,batches\n".to_owned();
     for (worker, person) in &report.people {
         let share = report.shares.iter().find(|share| share.worker == *worker);
         let _ = writeln!(
@@ -91,7 +200,10 @@ fn workers(outcome: &Outcome<'_>) -> String {
             person.address,
             person.device,
             person.cores,
-            person.benchmark.map_or(String::new(), |speed| format!("{:.3}", speed.per_second_f64())),
+            person.benchmark.map_or(String::new(), |speed| format!(
+                "{:.3}",
+                speed.per_second_f64()
+            )),
             share.map_or(String::new(), |share| share.s_max.to_string()),
             share.map_or(String::new(), |share| share.fee.to_string()),
             share.map_or(0, |share| share.batches)

@@ -17,6 +17,7 @@ use scheduler::machine::{
 use scheduler::{Instant, Link, Span, Speed};
 use serde_json::{Value, json};
 
+use super::outputs::Tables;
 use crate::orchestrator::{Checkpoint, Member, Watch};
 use crate::train::Evaluation;
 
@@ -37,6 +38,7 @@ pub(crate) struct Report {
     json: bool,
     bars: Option<Bars>,
     log: Option<EventFile>,
+    tables: Option<Tables>,
     checkpoints: Option<Checkpoints>,
     folder: PathBuf,
     /// Something that could not be written, once.
@@ -49,7 +51,6 @@ pub(crate) struct Report {
     pub(crate) cycles: Vec<CycleRow>,
     pub(crate) judged: BTreeMap<u32, Evaluation>,
     pub(crate) departures: u64,
-    config: Option<Config>,
 }
 
 struct Bars {
@@ -67,7 +68,7 @@ struct Checkpoints {
 impl Report {
     /// Shows progress on a terminal, or events with `json`, and keeps what a run leaves in a
     /// folder.
-    pub(crate) fn new(folder: &Path, json: bool) -> Self {
+    pub(crate) fn new(folder: &Path, tables: Tables, json: bool) -> Self {
         let is_seen = io::stderr().is_terminal() && !json;
         let bars = is_seen.then(|| {
             let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
@@ -84,6 +85,7 @@ impl Report {
             json,
             bars,
             log: None,
+            tables: Some(tables),
             checkpoints: None,
             folder: folder.to_owned(),
             broken: None,
@@ -95,14 +97,15 @@ impl Report {
             cycles: Vec::new(),
             judged: BTreeMap::new(),
             departures: 0,
-            config: None,
         }
     }
 
-    /// Everything that was begun is finished; says what could not be.
-    pub(crate) fn finish(&mut self) {
+    /// Everything that was begun is finished but the tables, which are handed back.
+    pub(crate) fn finish(&mut self) -> Option<Tables> {
         if let Some(bars) = self.bars.take() {
-            bars.workers.values().for_each(ProgressBar::finish_and_clear);
+            bars.workers
+                .values()
+                .for_each(ProgressBar::finish_and_clear);
             bars.whole.finish_and_clear();
         }
         if let Some(Checkpoints { queue, thread }) = self.checkpoints.take() {
@@ -118,6 +121,7 @@ impl Report {
         {
             self.breaks(error.to_string());
         }
+        self.tables.take()
     }
 
     fn breaks(&mut self, error: String) {
@@ -132,7 +136,10 @@ impl Report {
         if let Some(fields) = fields.as_object_mut() {
             fields.insert("event".to_owned(), json!(what));
             if let Some(now) = now {
-                fields.insert("at_s".to_owned(), json!(now.since(Instant::START).seconds_f64()));
+                fields.insert(
+                    "at_s".to_owned(),
+                    json!(now.since(Instant::START).seconds_f64()),
+                );
             }
         }
         let mut out = io::stdout().lock();
@@ -163,10 +170,11 @@ impl Report {
 
 impl Watch for Report {
     fn begins(&mut self, config: &Config) {
-        self.config = Some(config.clone());
-        match EventFile::create(&self.folder.join("events.jsonl"), config) {
-            Ok(log) => self.log = Some(log),
-            Err(error) => self.breaks(error.to_string()),
+        if let Some(tables) = &self.tables {
+            match EventFile::create(&tables.events, config) {
+                Ok(log) => self.log = Some(log),
+                Err(error) => self.breaks(error.to_string()),
+            }
         }
         let (queue, waiting) = channel::<Checkpoint>();
         let folder = self.folder.clone();
@@ -180,7 +188,10 @@ impl Watch for Report {
             }
             Ok(())
         };
-        match thread::Builder::new().name("checkpoints".to_owned()).spawn(write) {
+        match thread::Builder::new()
+            .name("checkpoints".to_owned())
+            .spawn(write)
+        {
             Ok(thread) => self.checkpoints = Some(Checkpoints { queue, thread }),
             Err(error) => self.breaks(error.to_string()),
         }
@@ -202,6 +213,12 @@ impl Watch for Report {
     }
 
     fn record(&mut self, now: Instant, record: &Record, name: &dyn Fn(WorkerId) -> String) {
+        if let Some(tables) = &mut self.tables
+            && let Err(error) = tables.record(now, record)
+        {
+            self.breaks(error.to_string());
+            self.tables = None;
+        }
         match record {
             Record::Joined { worker, fee, .. } => {
                 self.names.insert(*worker, name(*worker));
@@ -209,13 +226,19 @@ impl Watch for Report {
                 let fields = json!({"worker": name(*worker), "fee": fee.to_string()});
                 self.event(Some(now), "joined", fields);
             }
-            Record::Benchmarked { worker, speed, noisy, .. } => {
+            Record::Benchmarked {
+                worker,
+                speed,
+                noisy,
+                ..
+            } => {
                 let rate = speed.per_second_f64();
                 if let Some(person) = self.people.get_mut(worker) {
                     person.benchmark.get_or_insert(*speed);
                 }
                 self.shows(*worker, 0, 1, format!("{rate:.0} batches/s"));
-                let fields = json!({"worker": name(*worker), "batches_per_s": rate, "noisy": noisy});
+                let fields =
+                    json!({"worker": name(*worker), "batches_per_s": rate, "noisy": noisy});
                 self.event(Some(now), "benchmarked", fields);
             }
             Record::Departed { worker, why, epoch } => {
@@ -230,12 +253,17 @@ impl Watch for Report {
                 self.shares.clear();
                 if let Some(bars) = &self.bars {
                     let employed = row.workers_employed;
-                    bars.whole.set_message(format!("{employed} workers, {} a cycle", row.cost));
+                    bars.whole
+                        .set_message(format!("{employed} workers, {} a cycle", row.cost));
                 }
-                self.event(Some(now), "planned", json!({
-                    "trigger": row.trigger.name(), "workers": row.workers_employed,
-                    "cost": row.cost.to_string(), "status": row.status.name(),
-                }));
+                self.event(
+                    Some(now),
+                    "planned",
+                    json!({
+                        "trigger": row.trigger.name(), "workers": row.workers_employed,
+                        "cost": row.cost.to_string(), "status": row.status.name(),
+                    }),
+                );
             }
             Record::Share(row) => self.shares.push(*row),
             Record::NotPlanned { why, .. } => {
@@ -243,7 +271,11 @@ impl Watch for Report {
             }
             Record::Shipped { batches, since, .. } => {
                 let took = now.since(*since).seconds_f64();
-                self.event(Some(now), "shipped", json!({"batches": batches, "took_s": took}));
+                self.event(
+                    Some(now),
+                    "shipped",
+                    json!({"batches": batches, "took_s": took}),
+                );
             }
             Record::Paused { why, .. } => {
                 if let Some(bars) = &self.bars {
@@ -272,15 +304,23 @@ impl Watch for Report {
                 if let Some(bars) = &self.bars {
                     bars.whole.set_position(row.cycle.get().into());
                 }
-                self.event(Some(now), "cycle", json!({
-                    "cycle": row.cycle.get(), "result": row.result.name(),
-                    "took_s": row.ended.since(row.started).seconds_f64(),
-                    "limit_s": row.limit.seconds_f64(), "accepted": row.accepted,
-                    "lost": row.lost, "cost": row.cost.to_string(),
-                }));
+                self.event(
+                    Some(now),
+                    "cycle",
+                    json!({
+                        "cycle": row.cycle.get(), "result": row.result.name(),
+                        "took_s": row.ended.since(row.started).seconds_f64(),
+                        "limit_s": row.limit.seconds_f64(), "accepted": row.accepted,
+                        "lost": row.lost, "cost": row.cost.to_string(),
+                    }),
+                );
             }
             Record::Ignored { worker, why, .. } => {
-                self.event(Some(now), "ignored", json!({"worker": name(*worker), "why": why.name()}));
+                self.event(
+                    Some(now),
+                    "ignored",
+                    json!({"worker": name(*worker), "why": why.name()}),
+                );
             }
         }
     }
@@ -317,7 +357,12 @@ impl Watch for Report {
     }
 
     fn trains(&mut self, worker: WorkerId, batches: u64, within: Span) {
-        self.shows(worker, 0, batches, format!("0 of {batches} within {within}"));
+        self.shows(
+            worker,
+            0,
+            batches,
+            format!("0 of {batches} within {within}"),
+        );
     }
 
     fn beat(&mut self, worker: WorkerId, done: u64) {
@@ -330,10 +375,14 @@ impl Watch for Report {
 
     fn judged(&mut self, cycle: u32, judged: &Evaluation) {
         self.judged.insert(cycle, *judged);
-        self.event(None, "judged", json!({
-            "cycle": cycle, "accuracy": judged.accuracy, "loss": judged.loss,
-            "true_class_probability": judged.true_class_probability,
-        }));
+        self.event(
+            None,
+            "judged",
+            json!({
+                "cycle": cycle, "accuracy": judged.accuracy, "loss": judged.loss,
+                "true_class_probability": judged.true_class_probability,
+            }),
+        );
     }
 
     fn checkpoint(&mut self, checkpoint: &dyn Fn() -> Checkpoint) {

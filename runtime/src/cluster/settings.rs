@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 
-use scenarios::scenario::{Partial, Provenance, Weights as ScenarioWeights};
+use scenarios::scenario::{Provenance, Weights as ScenarioWeights};
 use scenarios::settings::{DOTENV, Variable, resolve};
 use scenarios::{Overrides, Scenario};
 use scheduler::machine::{Config, Limit, Replan};
@@ -134,7 +134,11 @@ impl Setting {
         // Read once for the size of a batch, on which the sizes of everything else depend.
         let with = |batches: u64| {
             said.clone()
-                .otherwise(format!("--data {}", args.data), "job.batches", &batches.to_string())
+                .otherwise(
+                    format!("--data {}", args.data),
+                    "job.batches",
+                    &batches.to_string(),
+                )
                 .otherwise(USUAL.to_owned(), "job.max_time", "\"30 s\"")
         };
         let (first, _) = Scenario::read(&source.file, &source.text, &with(1)).map_err(bad)?;
@@ -163,8 +167,16 @@ impl Setting {
             shape,
         };
         let sized = with(there)
-            .and("--model", "model.parameters", &format!("\"{} B\"", model.layout().wire_len()))
-            .and("--data", "model.batch", &format!("\"{} B\"", shape.wire_len()));
+            .and(
+                "--model",
+                "model.parameters",
+                &format!("\"{} B\"", model.layout().wire_len()),
+            )
+            .and(
+                "--data",
+                "model.batch",
+                &format!("\"{} B\"", shape.wire_len()),
+            );
         let (scenario, provenance) =
             Scenario::read(&source.file, &source.text, &sized).map_err(bad)?;
         let job = scenario.job();
@@ -175,19 +187,23 @@ impl Setting {
             )));
         }
         if job.ships_each_cycle {
-            return Err(Stop::bad("job.ship is each-cycle, expected once: data is shipped before training"));
-        }
-        if job.partial == Partial::Discard {
-            return Err(Stop::bad("job.partial is discard, expected accept: workers return what they have"));
+            return Err(Stop::bad(
+                "job.ship is each-cycle, expected once: data is shipped before training",
+            ));
         }
         let mut config = scenario.config();
         if config.margins == Margins::NONE {
             config.margins = margins(job.risk.micros());
         }
         if args.plan.is_some() && config.replan == Replan::Adaptive {
-            let is_said = provenance.given.iter().any(|given| given.key == "job.replan");
+            let is_said = provenance
+                .given
+                .iter()
+                .any(|given| given.key == "job.replan");
             if is_said {
-                return Err(Stop::bad("job.replan is adaptive, expected static with --plan: the plan is run as it is"));
+                return Err(Stop::bad(
+                    "job.replan is adaptive, expected static with --plan: the plan is run as it is",
+                ));
             }
             config.replan = Replan::Static;
         }
@@ -218,7 +234,9 @@ pub(crate) fn less(limit: Limit, elapsed: Span) -> Limit {
 fn margins(risk_ppm: u64) -> Margins {
     let risk = u32::try_from(risk_ppm).unwrap_or(u32::MAX);
     // Independent spreads add as squares.
-    let both = f64::from(BENCHMARK_SIGMA_PPM).hypot(f64::from(JITTER_SIGMA_PPM)).round() as u32;
+    let both = f64::from(BENCHMARK_SIGMA_PPM)
+        .hypot(f64::from(JITTER_SIGMA_PPM))
+        .round() as u32;
     let learnt = Margin::lognormal(risk, JITTER_SIGMA_PPM);
     Margins {
         benchmarked: Margin::lognormal(risk, both),
@@ -261,7 +279,9 @@ fn environment() -> Result<BTreeMap<Variable, String>, Stop> {
         if let Some(text) = std::env::var_os(variable.name()) {
             let text = text.into_string().map_err(|_| {
                 let name = variable.name();
-                Stop::bad(format!("environment {name}: that is no text, expected UTF-8"))
+                Stop::bad(format!(
+                    "environment {name}: that is no text, expected UTF-8"
+                ))
             })?;
             found.insert(variable, text);
         }
@@ -285,5 +305,6 @@ fn dotenv() -> Result<Option<String>, Stop> {
         Err(error) => return Err(bad(format!("it cannot be read: {error}"))),
     }
     let text = fs::read_to_string(DOTENV);
-    text.map(Some).map_err(|error| bad(format!("it cannot be read: {error}")))
+    text.map(Some)
+        .map_err(|error| bad(format!("it cannot be read: {error}")))
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use scheduler::machine::{Fate, Limit, Replan};
 use scheduler::{Overheads, Span};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::report::Report;
 use super::settings::Setting;
@@ -79,7 +79,9 @@ impl Outcome<'_> {
         let report = self.report;
         if !self.given_plan {
             let plan = shown(&self.folder.join("plan.json"));
-            return Some(format!("the plan follows measured speeds; --plan {plan} runs it again"));
+            return Some(format!(
+                "the plan follows measured speeds; --plan {plan} runs it again"
+            ));
         }
         if self.setting.config.replan != Replan::Static {
             return Some("the plan may change within the run".to_owned());
@@ -95,12 +97,19 @@ impl Outcome<'_> {
         cpus.sort_unstable();
         cpus.dedup();
         if cpus.len() > 1 {
-            return Some(format!("the workers' processors differ: {}", cpus.join(", ")));
+            return Some(format!(
+                "the workers' processors differ: {}",
+                cpus.join(", ")
+            ));
         }
         let incomplete = report.lots.iter().find(|lot| lot.fate != Fate::Complete);
         if let Some(lot) = incomplete {
             let name = report.names.get(&lot.worker).map_or("", String::as_str);
-            return Some(format!("in cycle {} the share of {name} was {}", lot.cycle, lot.fate.name()));
+            return Some(format!(
+                "in cycle {} the share of {name} was {}",
+                lot.cycle,
+                lot.fate.name()
+            ));
         }
         if report.cycles.is_empty() {
             return Some("no cycle was run".to_owned());
@@ -150,7 +159,10 @@ pub(crate) fn boxed(outcome: &Outcome<'_>) -> String {
             ),
         );
     }
-    row("fee", format!("{} in all, {} plans", totals.cost, totals.plans));
+    row(
+        "fee",
+        format!("{} in all, {} plans", totals.cost, totals.plans),
+    );
     if let Some(plan) = report.plans.last() {
         let bound = match plan.lower_bound {
             Some(bound) => format!(", no plan below {bound}"),
@@ -179,7 +191,10 @@ pub(crate) fn boxed(outcome: &Outcome<'_>) -> String {
         Some(why) => row("reproducible", format!("false: {why}")),
     }
     for given in &outcome.setting.provenance.given {
-        row("setting", format!("{} = {} ({})", given.key, given.value, given.from));
+        row(
+            "setting",
+            format!("{} = {} ({})", given.key, given.value, given.from),
+        );
     }
     for unused in &outcome.setting.provenance.unused {
         row("setting", unused.clone());
@@ -191,7 +206,11 @@ pub(crate) fn boxed(outcome: &Outcome<'_>) -> String {
 fn framed(rows: &[(String, String)]) -> String {
     let width = |text: &str| text.chars().count();
     let keys = rows.iter().map(|(key, _)| width(key)).max().unwrap_or(0);
-    let values = rows.iter().map(|(_, value)| width(value)).max().unwrap_or(0);
+    let values = rows
+        .iter()
+        .map(|(_, value)| width(value))
+        .max()
+        .unwrap_or(0);
     let line = "─".repeat(keys + values + 4);
     let mut text = format!("┌{line}┐\n");
     for (key, value) in rows {
@@ -203,11 +222,11 @@ fn framed(rows: &[(String, String)]) -> String {
     text + &format!("└{line}┘\n")
 }
 
-/// One line.
-pub(crate) fn json(outcome: &Outcome<'_>) -> String {
+/// As an event.
+pub(crate) fn json(outcome: &Outcome<'_>) -> Value {
     let totals = &outcome.ended.totals;
     let judged = outcome.judged();
-    let line = json!({
+    json!({
         "event": "ended",
         "ending": outcome.ended.ending.reason(),
         "because": outcome.ended.because,
@@ -228,6 +247,5 @@ pub(crate) fn json(outcome: &Outcome<'_>) -> String {
         "reproducible": outcome.differs().is_none(),
         "differs_because": outcome.differs(),
         "folder": shown(outcome.folder),
-    });
-    format!("{line}\n")
+    })
 }

@@ -198,14 +198,19 @@ mod tests {
     #[test]
     fn a_damaged_one_is_told() {
         let folder = tempfile::tempdir().expect("a folder");
-        let error = Checkpoint::read(folder.path()).expect_err("none").to_string();
+        let error = Checkpoint::read(folder.path())
+            .expect_err("none")
+            .to_string();
         assert!(error.contains("name the folder"), "{error}");
         checkpoint().write(folder.path()).expect("written");
         let path = folder.path().join(FILE);
         let whole = fs::read(&path).expect("it is there");
         for end in 0..whole.len() {
             fs::write(&path, &whole[..end]).expect("written");
-            assert!(Checkpoint::read(folder.path()).is_err(), "{end} bytes of it");
+            assert!(
+                Checkpoint::read(folder.path()).is_err(),
+                "{end} bytes of it"
+            );
         }
     }
 }

@@ -84,6 +84,10 @@ pub(crate) struct Ended {
     /// Words that say more than the ending does, such as whom a plan misses.
     pub(crate) because: Option<String>,
     pub(crate) model: Arc<Vec<f32>>,
+    /// When it was over.
+    pub(crate) at: Instant,
+    /// Names by number.
+    pub(crate) names: Vec<String>,
 }
 
 /// One job under way.
@@ -225,7 +229,9 @@ impl<'a> Orchestrator<'a> {
             self.brief(serial);
         }
         while self.ended.is_none() {
-            let wake = self.clock.wake(self.wake.unwrap_or_else(|| self.clock.now()));
+            let wake = self
+                .clock
+                .wake(self.wake.unwrap_or_else(|| self.clock.now()));
             let input = tokio::select! {
                 biased; // what came before a deadline is heard before it
                 input = self.crew.inputs.recv() => input,
@@ -236,14 +242,18 @@ impl<'a> Orchestrator<'a> {
                 None => self.step(Event::Wake),
             }
         }
+        let at = self.clock.now();
         self.say_over();
         self.await_judgement().await;
+        let names = self.roster.names().map(str::to_owned).collect();
         let (ending, totals) = self.ended.expect("it has ended");
         Ended {
             ending,
             totals,
             because: self.because,
             model: self.model,
+            at,
+            names,
         }
     }
 
@@ -295,7 +305,9 @@ impl<'a> Orchestrator<'a> {
     fn judged(&mut self, cycle: u32, judged: Result<Evaluation, String>) {
         match judged {
             Ok(judged) => self.watch.judged(cycle, &judged),
-            Err(error) => self.watch.note(&format!("the model cannot be judged: {error}")),
+            Err(error) => self
+                .watch
+                .note(&format!("the model cannot be judged: {error}")),
         }
     }
 
@@ -317,8 +329,12 @@ impl<'a> Orchestrator<'a> {
                 cycle,
                 done,
                 took,
+                tail,
                 update,
-            } => self.result(serial, (epoch, cycle), (done, took), update.map(|u| *u)),
+            } => {
+                let update = update.map(|update| *update);
+                self.result(serial, (epoch, cycle), (done, took, tail), update);
+            }
             Said::Gone { why, misbehaved } => {
                 let departure = if misbehaved {
                     Departure::Misbehaved
@@ -354,7 +370,10 @@ impl<'a> Orchestrator<'a> {
         };
         let fee = roster::fee(&self.scenario, self.seed, worker, &name);
         let batch = self.spec.shape.wire_len() as u64;
-        let most = member.hello.memory.map_or(MAX_BATCHES, |bytes| bytes / batch);
+        let most = member
+            .hello
+            .memory
+            .map_or(MAX_BATCHES, |bytes| bytes / batch);
         let profile = Profile {
             fee,
             least_fee,
@@ -443,7 +462,11 @@ impl<'a> Orchestrator<'a> {
                 }
             }
             Report::Leave { reason } => {
-                let reason: String = reason.chars().filter(|c| !c.is_control()).take(200).collect();
+                let reason: String = reason
+                    .chars()
+                    .filter(|c| !c.is_control())
+                    .take(200)
+                    .collect();
                 self.lose(serial, Departure::Left, &reason);
                 self.close(serial, "farewell");
             }
@@ -480,7 +503,7 @@ impl<'a> Orchestrator<'a> {
         &mut self,
         serial: Serial,
         (epoch, cycle): (Epoch, CycleId),
-        (done, took): (u64, Span),
+        (done, took, tail): (u64, Span, Span),
         update: Result<Update, String>,
     ) {
         let Some(stay) = self.stays.get(&serial) else {
@@ -514,6 +537,7 @@ impl<'a> Orchestrator<'a> {
             cycle,
             done,
             took,
+            tail,
         });
         self.cycle.candidate = None;
     }

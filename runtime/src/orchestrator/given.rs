@@ -49,7 +49,10 @@ impl GivenPlan {
 
     fn parse(file: &str, text: &str) -> Result<Self, GivenPlanError> {
         let file = file.to_owned();
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
         let &[line] = lines.as_slice() else {
             return Err(GivenPlanError::Lines(file, lines.len()));
         };
@@ -62,7 +65,10 @@ impl GivenPlan {
         };
         let names: Option<Vec<String>> = line.names.into_iter().collect();
         let Some(names) = names.filter(|names| names.len() == plan.batches.len()) else {
-            return Err(GivenPlanError::Names(file, "not every worker has a name".to_owned()));
+            return Err(GivenPlanError::Names(
+                file,
+                "not every worker has a name".to_owned(),
+            ));
         };
         let mut sorted: Vec<&String> = names.iter().collect();
         sorted.sort_unstable();
@@ -205,6 +211,10 @@ mod tests {
             .replace("[6,0,4]", "null")
             .replace("\"cost\":14", "\"cost\":null")
             .replace("\"workers_employed\":2", "\"workers_employed\":null");
-        assert!(error(&none).contains("it is infeasible, expected a plan"), "{}", error(&none));
+        assert!(
+            error(&none).contains("it is infeasible, expected a plan"),
+            "{}",
+            error(&none)
+        );
     }
 }

@@ -72,6 +72,7 @@ pub(crate) enum Command {
         passes: u32,
         beat: Span,
         beat_batches: u64,
+        tail_batches: u64,
         stop_by: Instant,
         results_by: Instant,
         /// The model, on the wire and as it is.
@@ -106,6 +107,7 @@ pub(crate) enum Said {
         cycle: CycleId,
         done: u64,
         took: Span,
+        tail: Span,
         update: Result<Box<Update>, String>,
     },
     /// It is over, for this reason; misbehaviour is told from bad luck.
@@ -148,11 +150,7 @@ struct Expected {
     job: Arc<JobData>,
 }
 
-async fn talk(
-    serial: Serial,
-    peer: &Peer,
-    inputs: &mpsc::Sender<Input>,
-) -> Result<(), Broken> {
+async fn talk(serial: Serial, peer: &Peer, inputs: &mpsc::Sender<Input>) -> Result<(), Broken> {
     let lost = |error: NetError| broken(&error);
     let (sender, mut receiver) = peer.accept_control().await.map_err(lost)?;
     let hello = match timeout(HELLO_WITHIN, receiver.recv::<Report>()).await {
@@ -276,6 +274,7 @@ async fn take_blob(
                 cycle,
                 done,
                 took_ns,
+                tail_ns,
             },
             Some(Expectation::Result(expected)),
         ) => {
@@ -284,9 +283,13 @@ async fn take_blob(
                 cycle: protocol::cycle(cycle),
                 done,
                 took: protocol::span(took_ns),
+                tail: protocol::span(tail_ns),
                 update,
             };
-            match blob.read_exact_into(&mut bytes, expected.job.wire_len, RESULT_WITHIN).await {
+            match blob
+                .read_exact_into(&mut bytes, expected.job.wire_len, RESULT_WITHIN)
+                .await
+            {
                 Ok(()) => {}
                 Err(error) if fault(&error) == Fault::GivenUp => return Ok(None),
                 Err(error) if fault(&error) == Fault::Rules => {
@@ -360,6 +363,7 @@ impl Writer {
                     passes,
                     beat,
                     beat_batches,
+                    tail_batches,
                     stop_by,
                     results_by,
                     wire,
@@ -372,7 +376,8 @@ impl Writer {
                         model,
                         job: Arc::clone(job),
                     };
-                    self.expected.send_replace(Some(Expectation::Result(expected)));
+                    self.expected
+                        .send_replace(Some(Expectation::Result(expected)));
                     let now = job.clock.now();
                     self.say(&Order::Train {
                         epoch: epoch.get(),
@@ -381,6 +386,7 @@ impl Writer {
                         passes,
                         beat_ns: beat.nanos(),
                         beat_batches,
+                        tail_batches,
                         stop_in_ns: stop_by.since(now).nanos(),
                         results_in_ns: results_by.since(now).nanos(),
                     })

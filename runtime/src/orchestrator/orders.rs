@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use scheduler::Instant;
-use scheduler::machine::{
-    Action, CycleId, Departure, Epoch, Event, PlanId, Record, WorkerId,
-};
+use scheduler::machine::{Action, CycleId, Departure, Epoch, Event, PlanId, Record, WorkerId};
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::driver::{Cycle, Orchestrator};
@@ -48,6 +46,7 @@ impl Orchestrator<'_> {
                 batches,
                 beat,
                 beat_batches,
+                tail_batches,
                 stop_by,
                 results_by,
             } => {
@@ -63,6 +62,7 @@ impl Orchestrator<'_> {
                     passes: self.passes,
                     beat,
                     beat_batches,
+                    tail_batches,
                     stop_by,
                     results_by,
                     wire: self.wire.clone(),
@@ -172,7 +172,8 @@ impl Orchestrator<'_> {
         }
         for (worker, refusal) in &merged.refused {
             let name = self.roster.name(*worker).to_owned();
-            self.watch.note(&format!("a result of {name} is refused: {refusal}"));
+            self.watch
+                .note(&format!("a result of {name} is refused: {refusal}"));
             let epoch = self.stay(*worker).and_then(|stay| stay.epoch);
             if let Some(epoch) = epoch {
                 let worker = *worker;

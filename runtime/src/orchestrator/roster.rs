@@ -117,7 +117,11 @@ mod tests {
         let mut roster = Roster::new(["a".to_owned(), "b".to_owned()], false);
         assert_eq!(roster.enter("c", key(3)), Ok(WorkerId::new(2)));
         assert_eq!(roster.enter("b", key(2)), Ok(WorkerId::new(1)));
-        assert_eq!(roster.enter("b", key(2)), Ok(WorkerId::new(1)), "it returns");
+        assert_eq!(
+            roster.enter("b", key(2)),
+            Ok(WorkerId::new(1)),
+            "it returns"
+        );
         let taken = roster.enter("b", key(9)).unwrap_err().to_string();
         assert!(taken.contains("another worker is called \"b\""), "{taken}");
         assert_eq!(roster.name(WorkerId::new(0)), "a");

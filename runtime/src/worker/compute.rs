@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::pace::{Pace, Throttle};
+use super::pace::{Pace, Tail, Throttle};
 use crate::data::{Batch, BatchShape};
 use crate::model::ModelSpec;
 use crate::train::{DeviceChoice, TrainError, Trainer, trainer};
@@ -70,6 +70,7 @@ pub(crate) struct Task {
     pub(crate) passes: u32,
     pub(crate) beat: Duration,
     pub(crate) beat_batches: u64,
+    pub(crate) tail_batches: u64,
     pub(crate) stop_at: Instant,
     pub(crate) parameters: Vec<f32>,
 }
@@ -97,6 +98,7 @@ pub(crate) enum Done {
         cycle: u32,
         done: u64,
         took: Duration,
+        tail: Duration,
         parameters: Vec<f32>,
     },
     /// It cannot train: this machine is of no use for this job.
@@ -287,6 +289,7 @@ impl Loop {
         let passes = u64::from(passes.max(1));
         let began = Instant::now();
         let mut pace = Pace::new(began, task.stop_at, task.beat, task.beat_batches);
+        let mut tail = Tail::new(began, task.tail_batches.min(share));
         bench.trainer.begin(&task.parameters)?;
         let mut steps = 0;
         while steps < share * passes && pace.fits(Instant::now(), steps) {
@@ -297,6 +300,9 @@ impl Loop {
             self.step(bench.trainer.as_mut(), batch, ticket)?;
             steps += 1;
             let done = steps / passes;
+            if steps % passes == 0 {
+                tail.done(Instant::now());
+            }
             if pace.beats(Instant::now(), done) {
                 self.tell(Done::Beat { epoch, cycle, done });
             }
@@ -306,11 +312,13 @@ impl Loop {
         if self.is_cancelled(ticket) {
             return Ok(());
         }
+        let now = Instant::now();
         self.tell(Done::Trained {
             epoch,
             cycle,
             done: steps / passes,
-            took: began.elapsed(),
+            took: now - began,
+            tail: now - tail.began(),
             parameters,
         });
         Ok(())
@@ -368,7 +376,9 @@ fn practice(shape: &BatchShape, seed: u64) -> Vec<Batch> {
                 _ => 0,
             })
             .collect();
-        bytes.extend((0..shape.batch_size).map(|_| (next() % u64::from(shape.classes.max(1))) as u8));
+        bytes.extend(
+            (0..shape.batch_size).map(|_| (next() % u64::from(shape.classes.max(1))) as u8),
+        );
         Batch::from_wire(shape, bytes).expect("it was made by the shape")
     };
     (0..DISTINCT).map(batch).collect()
@@ -415,6 +425,7 @@ mod tests {
             passes: 2,
             beat: Duration::from_secs(60),
             beat_batches: 3,
+            tail_batches: 2,
             stop_at: Instant::now() + stop_in,
             parameters: model().initial(1),
         }
@@ -495,6 +506,9 @@ mod tests {
             batches: 20,
         });
         let next = done.blocking_recv();
-        assert!(matches!(next, Some(Done::Benchmarked { batches: 20, .. })), "{next:?}");
+        assert!(
+            matches!(next, Some(Done::Benchmarked { batches: 20, .. })),
+            "{next:?}"
+        );
     }
 }

@@ -10,12 +10,12 @@ mod pace;
 mod session;
 
 use std::io::BufRead;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::WorkerArgs;
 use crate::exit::{Exit, Stop};
-use crate::net::{DialOptions, Dialer, Identity, Remembered, Target, Token};
+use crate::net::cli::CliError;
+use crate::net::{DialOptions, Dialer};
 use compute::Means;
 use session::{End, Person};
 
@@ -30,34 +30,18 @@ pub(crate) async fn run(args: WorkerArgs) -> Result<Exit, Stop> {
     } else {
         tracing::Level::INFO
     });
-    let mut parent = None;
-    let token = if args.with_parent {
+    let (mut join, mut parent) = (args.join.clone(), None);
+    if args.with_parent {
         let (token, ends) = from_parent()?;
+        join.join = Some(token);
+        join.no_discovery = true; // its parent is on this very machine
         parent = Some(ends);
-        Some(token)
-    } else {
-        args.join.as_deref().map(token).transpose()?
-    };
-    let state = match &args.state {
-        Some(state) => state.clone(),
-        None => state_folder("worker")?,
-    };
-    let identity = Identity::load_or_create(&state.join("identity")).map_err(Stop::bad)?;
-    let target = match token {
-        Some(token) => Target::Token(token),
-        None => match Remembered::load(&state).map_err(Stop::bad)? {
-            Some(known) => Target::Known(known.orchestrator),
-            None => {
-                let message = "no orchestrator is known: --join TOKEN, which it printed";
-                return Err(Stop::new(Exit::Usage, message));
-            }
-        },
-    };
-    let name = args.name.clone().unwrap_or_else(machine_name);
-    let mut dial = DialOptions::new(identity, name.clone(), target);
-    dial.orchestrators.clone_from(&args.orchestrator);
-    dial.state = Some(state);
-    dial.discover = !args.with_parent; // its parent is on this very machine
+    }
+    let dial = join.options().map_err(|error| match error {
+        CliError::Usage(message) => Stop::new(Exit::Usage, message),
+        CliError::Net(_) | CliError::Token(_) => Stop::bad(error),
+    })?;
+    let name = dial.name.clone();
     let person = Person {
         name,
         least_fee: args.least_fee,
@@ -111,26 +95,13 @@ async fn serve(dial: DialOptions, person: &Person, once: bool) -> Result<Exit, S
     }
 }
 
-/// A token from its text, a file, or standard input.
-fn token(given: &str) -> Result<Token, Stop> {
-    let text = if given == "-" {
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).map_err(Stop::bad)?;
-        line
-    } else {
-        match std::fs::read_to_string(given) {
-            Ok(text) => text,
-            Err(_) => given.to_owned(),
-        }
-    };
-    Token::parse(text.trim()).map_err(|error| Stop::bad(format!("--join: {error}")))
-}
-
 /// The token of a parent process, and a sign of its end: its end of our standard input closes.
-fn from_parent() -> Result<(Token, tokio::sync::oneshot::Receiver<()>), Stop> {
+fn from_parent() -> Result<(String, tokio::sync::oneshot::Receiver<()>), Stop> {
     let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).map_err(Stop::bad)?;
-    let token = Token::parse(line.trim()).map_err(Stop::bad)?;
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(Stop::bad)?;
     let (ends, ended) = tokio::sync::oneshot::channel();
     let watch = move || {
         let copied = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
@@ -139,29 +110,7 @@ fn from_parent() -> Result<(Token, tokio::sync::oneshot::Receiver<()>), Stop> {
     };
     let thread = std::thread::Builder::new().name("parent".to_owned());
     thread.spawn(watch).map_err(Stop::failed)?;
-    Ok((token, ended))
-}
-
-/// Where keys are kept: in the user's folder for state.
-pub(crate) fn state_folder(role: &str) -> Result<PathBuf, Stop> {
-    let set = |name| {
-        let path = std::env::var_os(name).map(PathBuf::from);
-        path.filter(|path| path.is_absolute())
-    };
-    let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local").join("state")));
-    let state = state.ok_or_else(|| {
-        let message = "there is no home folder to keep the key in: --state DIR";
-        Stop::new(Exit::Usage, message)
-    })?;
-    Ok(state.join("allot").join(role))
-}
-
-/// What the machine calls itself.
-fn machine_name() -> String {
-    let read = |path| std::fs::read_to_string(path).ok();
-    let name = read("/proc/sys/kernel/hostname").or_else(|| std::env::var("HOSTNAME").ok());
-    let name = name.map(|name| name.trim().to_owned());
-    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "worker".to_owned())
+    Ok((line.trim().to_owned(), ended))
 }
 
 /// What the machine's processor calls itself.

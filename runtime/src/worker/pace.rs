@@ -2,6 +2,7 @@
 //!
 //! **What it does not know:** what a batch is, and clocks: moments are arguments.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// The time of one order.
@@ -51,6 +52,38 @@ impl Pace {
             (self.last_beat, self.last_beat_done) = (now, done);
         }
         is_due
+    }
+}
+
+/// When the last so many batches began.
+#[derive(Clone, Debug)]
+pub(crate) struct Tail {
+    batches: usize,
+    /// When each batch before the last so many was done, the latest last; at most one more than
+    /// these.
+    moments: VecDeque<Instant>,
+}
+
+impl Tail {
+    /// Of so many batches, for an order that begins now.
+    pub(crate) fn new(now: Instant, batches: u64) -> Self {
+        Self {
+            batches: usize::try_from(batches).unwrap_or(usize::MAX),
+            moments: VecDeque::from([now]),
+        }
+    }
+
+    /// Another batch is done.
+    pub(crate) fn done(&mut self, now: Instant) {
+        self.moments.push_back(now);
+        if self.moments.len() > self.batches.saturating_add(1) {
+            self.moments.pop_front();
+        }
+    }
+
+    /// The moment after which no more than the last so many batches were done.
+    pub(crate) fn began(&self) -> Instant {
+        *self.moments.front().expect("there is always one")
     }
 }
 
@@ -119,6 +152,16 @@ mod tests {
     }
 
     #[test]
+    fn the_tail_is_the_last_batches_or_all() {
+        let began = Instant::now();
+        let mut tail = Tail::new(began, 2);
+        for (done, expected) in [(1, 0), (2, 0), (3, 1), (4, 2), (5, 3)] {
+            tail.done(began + done * 10 * MS);
+            assert_eq!(tail.began(), began + expected * 10 * MS, "after {done}");
+        }
+    }
+
+    #[test]
     fn a_throttle_idles_its_share() {
         let mut throttle = Throttle::new(0.25);
         let (mut worked, mut slept) = (Duration::ZERO, Duration::ZERO);
@@ -133,7 +176,10 @@ mod tests {
             }
         }
         let ratio = slept.as_secs_f64() / worked.as_secs_f64();
-        assert!((ratio - 3.0).abs() < 0.01, "{ratio}: three idle for one at work");
+        assert!(
+            (ratio - 3.0).abs() < 0.01,
+            "{ratio}: three idle for one at work"
+        );
         assert_eq!(Throttle::new(1.0).worked(MS * 1_000), Duration::ZERO);
     }
 }

@@ -144,7 +144,9 @@ impl<'a> Session<'a> {
                         }
                         Err(error) => Heard::Broken(error.to_string()),
                     },
-                    Ok(None) => Heard::Broken("the orchestrator has nothing more to say".to_owned()),
+                    Ok(None) => {
+                        Heard::Broken("the orchestrator has nothing more to say".to_owned())
+                    }
                     Err(error) => Heard::Broken(error.to_string()),
                 };
                 let is_over = matches!(heard, Heard::Broken(_));
@@ -263,7 +265,10 @@ impl<'a> Session<'a> {
                         "it is paid {paid} a batch here, and works for {} or more",
                         self.person.least_fee
                     );
-                    self.say(&Report::Leave { reason: reason.clone() }).await?;
+                    self.say(&Report::Leave {
+                        reason: reason.clone(),
+                    })
+                    .await?;
                     self.control.finish();
                     let _ = tokio::time::timeout(Duration::from_secs(1), self.peer.closed()).await;
                     return Err(End::Useless(reason));
@@ -308,6 +313,7 @@ impl<'a> Session<'a> {
                 passes,
                 beat_ns,
                 beat_batches,
+                tail_batches,
                 stop_in_ns,
                 results_in_ns: _,
             } => {
@@ -324,6 +330,7 @@ impl<'a> Session<'a> {
                     passes,
                     beat: Duration::from_nanos(beat_ns),
                     beat_batches,
+                    tail_batches,
                     stop_at: received + stop_in,
                     parameters: Vec::new(),
                 });
@@ -331,7 +338,8 @@ impl<'a> Session<'a> {
             }
             Order::Abort { epoch, cycle } => {
                 self.compute.cancel_all();
-                let is_it = |sending: &mut Sending| (sending.epoch, sending.cycle) == (epoch, cycle);
+                let is_it =
+                    |sending: &mut Sending| (sending.epoch, sending.cycle) == (epoch, cycle);
                 drop(self.sending.take_if(is_it));
                 self.half = Half::default();
             }
@@ -403,6 +411,7 @@ impl<'a> Session<'a> {
                 cycle,
                 done,
                 took,
+                tail,
                 parameters,
             } => {
                 let header = Up::Trained {
@@ -410,6 +419,7 @@ impl<'a> Session<'a> {
                     cycle,
                     done,
                     took_ns: crate::clock::nanos(took),
+                    tail_ns: crate::clock::nanos(tail),
                 };
                 let peer = self.peer.clone();
                 let task = tokio::spawn(async move {
@@ -421,7 +431,10 @@ impl<'a> Session<'a> {
                 return Ok(());
             }
             Done::Failed(reason) => {
-                self.say(&Report::Leave { reason: reason.clone() }).await?;
+                self.say(&Report::Leave {
+                    reason: reason.clone(),
+                })
+                .await?;
                 self.control.finish();
                 let _ = tokio::time::timeout(Duration::from_secs(1), self.peer.closed()).await;
                 return Err(End::Useless(reason));
@@ -472,7 +485,9 @@ async fn read_blob(
     };
     let waited = async {
         let brief = briefs.wait_for(announced).await;
-        brief.ok().and_then(|brief| brief.as_ref().map(|brief| brief.model))
+        brief
+            .ok()
+            .and_then(|brief| brief.as_ref().map(|brief| brief.model))
     };
     let model = tokio::time::timeout(ANNOUNCED_WITHIN, waited).await;
     let model = model.ok().flatten();
@@ -487,7 +502,10 @@ async fn read_blob(
         Down::Data { .. } => return Err("too many batches in one stream".to_owned()),
         Down::Probe { .. } | Down::Parameters { .. } => model.layout().wire_len(),
     };
-    match blob.read_exact_into(&mut bytes, expected, TRANSFER_WITHIN).await {
+    match blob
+        .read_exact_into(&mut bytes, expected, TRANSFER_WITHIN)
+        .await
+    {
         Ok(()) => {}
         Err(error) if fault(&error) == Fault::GivenUp => return Ok(None),
         Err(error) => return Err(error.to_string()),

@@ -71,7 +71,8 @@ impl Run {
         thread::spawn(move || {
             for line in BufReader::new(stdout).lines() {
                 let line = line.expect("it is text");
-                let value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+                let value =
+                    serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
                 if tell.send(value).is_err() {
                     return;
                 }
@@ -100,8 +101,15 @@ impl Run {
                 return event;
             }
         }
-        let stderr = self.stderr.take().map(|text| text.join().expect("it was read"));
-        panic!("it ended before {what}: {:#?}\n{}", self.seen, stderr.unwrap_or_default());
+        let stderr = self
+            .stderr
+            .take()
+            .map(|text| text.join().expect("it was read"));
+        panic!(
+            "it ended before {what}: {:#?}\n{}",
+            self.seen,
+            stderr.unwrap_or_default()
+        );
     }
 
     /// Until a worker does something.
@@ -115,7 +123,10 @@ impl Run {
             self.take(&event);
         }
         let status = self.child.wait().expect("it ends");
-        let stderr = self.stderr.take().map(|text| text.join().expect("it was read"));
+        let stderr = self
+            .stderr
+            .take()
+            .map(|text| text.join().expect("it was read"));
         End {
             code: status.code(),
             seen: std::mem::take(&mut self.seen),
@@ -125,7 +136,9 @@ impl Run {
 
     pub(crate) fn pid(&self, name: &str) -> u64 {
         let known = self.pids.iter().find(|(known, _)| known == name);
-        known.unwrap_or_else(|| panic!("no worker {name}: {:?}", self.pids)).1
+        known
+            .unwrap_or_else(|| panic!("no worker {name}: {:?}", self.pids))
+            .1
     }
 
     pub(crate) fn own_pid(&self) -> u64 {
@@ -135,7 +148,8 @@ impl Run {
     fn take(&mut self, event: &Value) {
         if event["event"] == "started" {
             let name = event["worker"].as_str().expect("a name").to_owned();
-            self.pids.push((name, event["pid"].as_u64().expect("an id")));
+            self.pids
+                .push((name, event["pid"].as_u64().expect("an id")));
         }
         self.seen.push(event.clone());
     }
@@ -181,7 +195,9 @@ impl End {
 
 /// Sends a signal to a process, by its id.
 pub(crate) fn signal(name: &str, pid: u64) {
-    let status = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
+    let status = Command::new("kill")
+        .args(["-s", name, &pid.to_string()])
+        .status();
     assert!(status.expect("kill runs").success(), "{name} to {pid}");
 }
 
@@ -189,7 +205,10 @@ pub(crate) fn signal(name: &str, pid: u64) {
 pub(crate) fn is_alive(pid: u64) -> bool {
     // A process that ended and was not yet waited for is gone for all that matters here.
     let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = state.rsplit(") ").next().and_then(|rest| rest.chars().next());
+    let state = state
+        .rsplit(") ")
+        .next()
+        .and_then(|rest| rest.chars().next());
     state.is_some_and(|state| state != 'Z')
 }
 

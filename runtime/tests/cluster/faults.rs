@@ -4,8 +4,20 @@ use crate::common::{Run, is_alive, signal, small};
 
 /// Three slow workers of which two are enough: about 50 batches a second each.
 const THREE: [&str; 14] = [
-    "--local", "3", "--throttles", "0.02,0.02,0.02", "--beta", "2", "--s-min", "5", "--cycles", "6",
-    "--cycle-time", "8 s", "--seed", "5",
+    "--local",
+    "3",
+    "--throttles",
+    "0.02,0.02,0.02",
+    "--beta",
+    "2",
+    "--s-min",
+    "5",
+    "--cycles",
+    "6",
+    "--cycle-time",
+    "8 s",
+    "--seed",
+    "5",
 ];
 
 #[test]
@@ -17,7 +29,11 @@ fn a_worker_killed_in_its_benchmark_is_done_without() {
     let end = run.end();
     end.completed();
     end.holds_its_limits(60);
-    assert!(end.all("departed").any(|gone| gone["worker"] == "local-2"), "{:#?}", end.seen);
+    assert!(
+        end.all("departed").any(|gone| gone["worker"] == "local-2"),
+        "{:#?}",
+        end.seen
+    );
 }
 
 #[test]
@@ -27,9 +43,15 @@ fn a_worker_killed_while_data_is_shipped_is_done_without() {
     let mut args = THREE.to_vec();
     args.extend(["--set", "job.batches=1800", "--cycle-time", "30 s"]);
     let mut args: Vec<&str> = args.into_iter().filter(|arg| *arg != "8 s").collect();
-    let first = args.iter().position(|arg| *arg == "--cycle-time").expect("it is there");
+    let first = args
+        .iter()
+        .position(|arg| *arg == "--cycle-time")
+        .expect("it is there");
     args.remove(first);
-    let throttles = args.iter().position(|arg| *arg == "0.02,0.02,0.02").expect("it is there");
+    let throttles = args
+        .iter()
+        .position(|arg| *arg == "0.02,0.02,0.02")
+        .expect("it is there");
     args[throttles] = "1,0.9,0.8";
     let mut run = Run::start(&small(1_800, &folder.path().join("run")), &args);
     run.until("planned", |_| true);
@@ -37,7 +59,11 @@ fn a_worker_killed_while_data_is_shipped_is_done_without() {
     let end = run.end();
     end.completed();
     end.holds_its_limits(1_800);
-    assert!(end.all("departed").any(|gone| gone["worker"] == "local-1"), "{:#?}", end.seen);
+    assert!(
+        end.all("departed").any(|gone| gone["worker"] == "local-1"),
+        "{:#?}",
+        end.seen
+    );
 }
 
 #[test]
@@ -45,8 +71,11 @@ fn a_worker_killed_in_training_costs_one_cycle() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut args = THREE.to_vec();
     args.extend(["--beta", "3", "--set", "waits.pause=300 ms"]);
-    args.retain(|arg| *arg != "2" );
-    let beta = args.iter().position(|arg| *arg == "--beta").expect("it is there");
+    args.retain(|arg| *arg != "2");
+    let beta = args
+        .iter()
+        .position(|arg| *arg == "--beta")
+        .expect("it is there");
     args.remove(beta);
     // With all three needed, its loss ends the run, with the reason, after a pause.
     let mut run = Run::start(&small(90, &folder.path().join("run")), &args);
@@ -55,7 +84,11 @@ fn a_worker_killed_in_training_costs_one_cycle() {
     let end = run.end();
     assert_eq!(end.code, Some(5), "{}", end.stderr);
     assert_eq!(end.summary()["ending"], "below_beta");
-    assert!(end.stderr.contains("2 workers are left, 3 needed"), "{}", end.stderr);
+    assert!(
+        end.stderr.contains("2 workers are left, 3 needed"),
+        "{}",
+        end.stderr
+    );
     // With two needed, the others go on.
     let mut run = Run::start(&small(90, &folder.path().join("again")), &THREE);
     let of_two = |run: &mut Run| {

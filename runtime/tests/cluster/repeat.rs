@@ -6,8 +6,20 @@ use std::path::Path;
 use crate::common::{End, Run, signal, small};
 
 const THREE: [&str; 14] = [
-    "--local", "3", "--throttles", "0.2,0.1,0.1", "--beta", "3", "--s-min", "10", "--cycles", "5",
-    "--cycle-time", "20 s", "--seed", "11",
+    "--local",
+    "3",
+    "--throttles",
+    "0.2,0.1,0.1",
+    "--beta",
+    "3",
+    "--s-min",
+    "10",
+    "--cycles",
+    "5",
+    "--cycle-time",
+    "20 s",
+    "--seed",
+    "11",
 ];
 
 fn model(folder: &Path) -> Vec<u8> {
@@ -23,7 +35,9 @@ fn is_reproducible(end: &End) {
 fn a_plan_run_twice_or_resumed_gives_the_same_model() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
-    Run::start(&small(80, &path("first")), &THREE).end().completed();
+    Run::start(&small(80, &path("first")), &THREE)
+        .end()
+        .completed();
     let plan = path("first").join("plan.json").display().to_string();
     let with_plan = |name: &str| {
         let mut args = THREE.to_vec();
@@ -46,7 +60,12 @@ fn a_plan_run_twice_or_resumed_gives_the_same_model() {
     drop(run.end());
     assert!(!path("killed").join("run.json").exists(), "it has no end");
     let killed = path("killed").display().to_string();
-    let resume = ["cluster".to_owned(), "--resume".to_owned(), killed, "--json".to_owned()];
+    let resume = [
+        "cluster".to_owned(),
+        "--resume".to_owned(),
+        killed,
+        "--json".to_owned(),
+    ];
     let resumed = Run::start(&resume, &[]).end();
     is_reproducible(&resumed);
     let first = resumed.all("cycle").next().expect("it goes on")["cycle"].as_u64();
@@ -55,7 +74,11 @@ fn a_plan_run_twice_or_resumed_gives_the_same_model() {
     // There is nothing more to go on with.
     let again = Run::start(&resume, &[]).end();
     assert_eq!(again.code, Some(3));
-    assert!(again.stderr.contains("all 5 cycles of this run are done"), "{}", again.stderr);
+    assert!(
+        again.stderr.contains("all 5 cycles of this run are done"),
+        "{}",
+        again.stderr
+    );
 }
 
 #[test]
@@ -73,16 +96,45 @@ fn a_plan_that_cannot_be_run_is_refused_with_the_reason() {
         fs::write(&plan, text).expect("written");
         let out = tempfile::tempdir().expect("a folder");
         let args = [
-            "--local", local, "--throttles", "0.05,0.05", "--cycle-time", cycle, "--cycles", "2",
-            "--set", "waits.gather=3 s", "--set", "waits.pause=300 ms", "--plan",
+            "--local",
+            local,
+            "--throttles",
+            "0.05,0.05",
+            "--cycle-time",
+            cycle,
+            "--cycles",
+            "2",
+            "--set",
+            "waits.gather=3 s",
+            "--set",
+            "waits.pause=300 ms",
+            "--plan",
             plan.to_str().expect("text"),
         ];
         let end = Run::start(&small(40, &out.path().join("run")), &args).end();
         assert_eq!(end.code, Some(code), "{:#?}\n{}", end.seen, end.stderr);
         assert!(end.stderr.contains(expected), "{}", end.stderr);
     };
-    check(&line("[30,11]", "[\"a\",\"b\"]", 2), "2", "9 s", 3, "the plan hands out 41 batches, the job has 40");
-    check(&line("[30,10]", "[\"a\",\"b\"]", 2), "1", "9 s", 5, "the plan employs b, not here");
+    check(
+        &line("[30,11]", "[\"a\",\"b\"]", 2),
+        "2",
+        "9 s",
+        3,
+        "the plan hands out 41 batches, the job has 40",
+    );
+    check(
+        &line("[30,10]", "[\"a\",\"b\"]", 2),
+        "1",
+        "9 s",
+        5,
+        "the plan employs b, not here",
+    );
     // 30 batches at a twentieth of full speed do not fit a few milliseconds.
-    check(&line("[30,10]", "[\"a\",\"b\"]", 2), "2", "60 ms", 5, "more than its s_max of");
+    check(
+        &line("[30,10]", "[\"a\",\"b\"]", 2),
+        "2",
+        "60 ms",
+        5,
+        "more than its s_max of",
+    );
 }

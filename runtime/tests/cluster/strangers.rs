@@ -43,7 +43,10 @@ async fn lie(token: &str, folder: &Path, lie: Lie) -> String {
         models: vec![ModelKind::Linear],
         memory: None,
     };
-    control.send(&Report::Hello(hello)).await.expect("it is heard");
+    control
+        .send(&Report::Hello(hello))
+        .await
+        .expect("it is heard");
     let blobs = tokio::spawn(answer_blobs(peer.clone()));
     let mut length = 0;
     while let Ok(Some(order)) = orders.recv::<Order>().await {
@@ -51,15 +54,29 @@ async fn lie(token: &str, folder: &Path, lie: Lie) -> String {
             Order::Job(brief) => length = brief.model.layout().len(),
             Order::Benchmark { epoch, batches } => {
                 let took_ns = batches * 5_000_000;
-                let report = Report::Benchmarked { epoch, batches, took_ns };
+                let report = Report::Benchmarked {
+                    epoch,
+                    batches,
+                    took_ns,
+                };
                 control.send(&report).await.expect("it is heard");
             }
-            Order::Ship { epoch, plan, keep, new } => {
+            Order::Ship {
+                epoch,
+                plan,
+                keep,
+                new,
+            } => {
                 let held = keep + new;
                 let report = Report::Shipped { epoch, plan, held };
                 control.send(&report).await.expect("it is heard");
             }
-            Order::Train { epoch, cycle, batches, .. } => {
+            Order::Train {
+                epoch,
+                cycle,
+                batches,
+                ..
+            } => {
                 let (mut done, mut parameters, mut said) = (batches, vec![0.01; length], epoch);
                 match lie {
                     Lie::Batches(claim) => done = claim,
@@ -68,8 +85,16 @@ async fn lie(token: &str, folder: &Path, lie: Lie) -> String {
                     Lie::TooLong => parameters.push(0.0),
                     Lie::Stale => said = epoch.wrapping_sub(1),
                 }
-                let header = Up::Trained { epoch: said, cycle, done, took_ns: 1_000_000 };
-                let _ = peer.send_blob(&header, vec![to_wire(&parameters).into()]).await;
+                let header = Up::Trained {
+                    epoch: said,
+                    cycle,
+                    done,
+                    took_ns: 1_000_000,
+                    tail_ns: 1_000_000,
+                };
+                let _ = peer
+                    .send_blob(&header, vec![to_wire(&parameters).into()])
+                    .await;
             }
             Order::Admit { .. }
             | Order::Abort { .. }
@@ -93,7 +118,9 @@ async fn answer_blobs(peer: Peer) {
             bytes.extend_from_slice(&chunk);
         }
         if let Down::Probe { number, .. } = header {
-            let _ = peer.send_blob(&Up::Probe { number }, vec![bytes.into()]).await;
+            let _ = peer
+                .send_blob(&Up::Probe { number }, vec![bytes.into()])
+                .await;
         }
     }
 }
@@ -130,13 +157,20 @@ fn check(name: &str, lies: Lie, expected: &str) {
     for lot in end.all("lot").filter(|lot| lot["worker"] == "liar") {
         assert_eq!(lot["accepted"], 0, "{name}: {lot}");
     }
-    assert!(end.summary()["accuracy"].as_f64() > Some(0.3), "the honest one's work counts");
+    assert!(
+        end.summary()["accuracy"].as_f64() > Some(0.3),
+        "the honest one's work counts"
+    );
     liar.join().expect("it was shown out");
 }
 
 #[test]
 fn a_claim_of_a_thousand_million_batches_is_refused() {
-    check("claim", Lie::Batches(1_000_000_000), "it claims 1000000000 batches");
+    check(
+        "claim",
+        Lie::Batches(1_000_000_000),
+        "it claims 1000000000 batches",
+    );
 }
 
 #[test]

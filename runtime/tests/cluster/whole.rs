@@ -10,25 +10,47 @@ fn four_workers_learn_within_the_limit() {
     let out = folder.path().join("run");
     let mut run = Run::start(
         &small(200, &out),
-        &["--local", "4", "--beta", "4", "--cycles", "6", "--max-time", "20 s", "--fee-type", "linear"],
+        &[
+            "--local",
+            "4",
+            "--beta",
+            "4",
+            "--cycles",
+            "6",
+            "--max-time",
+            "20 s",
+            "--fee-type",
+            "linear",
+        ],
     );
     run.until("cycle", |_| true);
     let pids: Vec<u64> = run.pids.iter().map(|(_, pid)| *pid).collect();
     let end = run.end();
     let summary = end.completed();
     end.holds_its_limits(200);
-    assert!(summary["accuracy"].as_f64() > Some(0.6), "ten classes: chance is 0.1; {summary}");
+    assert!(
+        summary["accuracy"].as_f64() > Some(0.6),
+        "ten classes: chance is 0.1; {summary}"
+    );
     assert_eq!(summary["cycles_complete"], 6, "{summary}");
-    assert!(summary["wall_s"].as_f64() <= summary["limit_s"].as_f64(), "{summary}");
+    assert!(
+        summary["wall_s"].as_f64() <= summary["limit_s"].as_f64(),
+        "{summary}"
+    );
     assert_eq!(summary["reproducible"], false);
     // Linear fees: the first worker is the cheapest, and gets all that beta leaves.
     let lots: Vec<_> = end.all("lot").filter(|lot| lot["cycle"] == 1).collect();
     assert_eq!(lots.len(), 4);
-    assert!(lots[0]["assigned"].as_u64() > lots[3]["assigned"].as_u64(), "{lots:?}");
+    assert!(
+        lots[0]["assigned"].as_u64() > lots[3]["assigned"].as_u64(),
+        "{lots:?}"
+    );
     assert_eq!(pids.len(), 4);
     assert!(!pids.into_iter().any(is_alive), "nobody is left behind");
     for file in [
-        "events.jsonl",
+        "events/0-exact.jsonl",
+        "command.json",
+        "lots.parquet",
         "model.safetensors",
         "plan.json",
         "run.json",
@@ -43,11 +65,19 @@ fn four_workers_learn_within_the_limit() {
     }
     let left = fs::read_dir(&out).expect("a folder");
     let names = left.map(|entry| entry.expect("an entry").file_name());
-    assert!(names.into_iter().all(|name| !name.to_string_lossy().ends_with(".partial")));
+    assert!(
+        names
+            .into_iter()
+            .all(|name| !name.to_string_lossy().ends_with(".partial"))
+    );
     // The folder holds a run now.
     let again = Run::start(&small(200, &out), &["--local", "2"]).end();
     assert_eq!(again.code, Some(3));
-    assert!(again.stderr.contains("holds a run already"), "{}", again.stderr);
+    assert!(
+        again.stderr.contains("holds a run already"),
+        "{}",
+        again.stderr
+    );
 }
 
 /// The log of what the scheduler was told gives the run again, row by row.
@@ -58,10 +88,19 @@ fn the_log_of_a_run_replays_it() {
 
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("run");
-    let args = ["--local", "3", "--beta", "3", "--cycles", "4", "--cycle-time", "2 s"];
+    let args = [
+        "--local",
+        "3",
+        "--beta",
+        "3",
+        "--cycles",
+        "4",
+        "--cycle-time",
+        "2 s",
+    ];
     let end = Run::start(&small(100, &out), &args).end();
     end.completed();
-    let log = EventReader::open(&out.join("events.jsonl")).expect("a log");
+    let log = EventReader::open(&out.join("events/0-exact.jsonl")).expect("a log");
     let mut scheduler = Scheduler::new(log.config().clone());
     let (mut actions, mut timing) = (Vec::new(), Vec::new());
     let mut totals = None;
@@ -118,8 +157,20 @@ fn daemons_join_by_token_even_in_the_middle_of_a_run() {
     let mut run = Run::start(
         &small(60, &out),
         &[
-            "--listen", "127.0.0.1:0", "--state", &state, "--expect", "1", "--cycles", "12",
-            "--cycle-time", "4 s", "--fee-type", "specific", "--fees", "5,1",
+            "--listen",
+            "127.0.0.1:0",
+            "--state",
+            &state,
+            "--expect",
+            "1",
+            "--cycles",
+            "12",
+            "--cycle-time",
+            "4 s",
+            "--fee-type",
+            "specific",
+            "--fees",
+            "5,1",
         ],
     );
     let listening = run.until("listening", |_| true);
@@ -144,21 +195,48 @@ fn bad_input_gets_one_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("run");
     let check = |more: &[&str], code: i32, expected: &str| {
-        let output = program().args(small(10, &out)).args(more).output().expect("it runs");
+        let output = program()
+            .args(small(10, &out))
+            .args(more)
+            .output()
+            .expect("it runs");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "{more:?}: {stderr}");
         assert!(stderr.contains(expected), "{more:?}: {stderr}");
     };
     check(&["--local", "0"], 2, "0 is not in 1..=64");
     check(&["no-such.toml"], 3, "cannot read no-such.toml");
-    check(&["--local", "1", "--beta", "x"], 3, "--beta x: job.beta is \"x\"");
-    check(&["--local", "1", "--set", "job.batches=11"], 3, "job.batches is 11, and synthetic");
-    check(&["--local", "1", "--batch-size", "1000"], 3, "expected a smaller one");
-    check(&["--local", "1", "--set", "job.ship=each-cycle"], 3, "expected once");
-    check(&["--local", "1", "--allocator", "gurobi"], 3, "no allocator is called \"gurobi\"");
+    check(
+        &["--local", "1", "--beta", "x"],
+        3,
+        "--beta x: job.beta is \"x\"",
+    );
+    check(
+        &["--local", "1", "--set", "job.batches=11"],
+        3,
+        "job.batches is 11, and synthetic",
+    );
+    check(
+        &["--local", "1", "--batch-size", "1000"],
+        3,
+        "expected a smaller one",
+    );
+    check(
+        &["--local", "1", "--set", "job.ship=each-cycle"],
+        3,
+        "expected once",
+    );
+    check(
+        &["--local", "1", "--allocator", "gurobi"],
+        3,
+        "no allocator is called \"gurobi\"",
+    );
     check(&["--resume", "no-such-folder"], 3, "name the folder");
     assert!(!out.exists(), "nothing was begun");
-    let worker = program().args(["worker", "--join", "allot1-nonsense"]).output().expect("it runs");
+    let worker = program()
+        .args(["worker", "--join", "allot1-nonsense"])
+        .output()
+        .expect("it runs");
     assert_eq!(worker.status.code(), Some(3));
 }
 
@@ -170,20 +248,42 @@ fn a_worker_whose_least_fee_is_not_paid_says_so() {
     let mut run = Run::start(
         &small(20, &out),
         &[
-            "--listen", "127.0.0.1:0", "--state", &state, "--expect", "1", "--cycles", "2",
-            "--cycle-time", "4 s", "--fee-type", "constant",
+            "--listen",
+            "127.0.0.1:0",
+            "--state",
+            &state,
+            "--expect",
+            "1",
+            "--cycles",
+            "2",
+            "--cycle-time",
+            "4 s",
+            "--fee-type",
+            "constant",
         ],
     );
     let listening = run.until("listening", |_| true);
     let token = listening["token"].as_str().expect("a token").to_owned();
     let dear = program()
-        .args(["worker", "--join", &token, "--name", "dear", "--least-fee", "7.5", "--state"])
+        .args([
+            "worker",
+            "--join",
+            &token,
+            "--name",
+            "dear",
+            "--least-fee",
+            "7.5",
+            "--state",
+        ])
         .arg(folder.path().join("dear"))
         .output()
         .expect("it runs");
     let stderr = String::from_utf8_lossy(&dear.stderr);
     assert_eq!(dear.status.code(), Some(5), "{stderr}");
-    assert!(stderr.contains("it is paid 1 a batch here, and works for 7.5 or more"), "{stderr}");
+    assert!(
+        stderr.contains("it is paid 1 a batch here, and works for 7.5 or more"),
+        "{stderr}"
+    );
     let _cheap = Daemon::start(&token, "cheap", folder.path(), &["--least-fee", "1"]);
     run.end().completed();
 }
