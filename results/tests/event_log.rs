@@ -5,8 +5,8 @@ use std::path::Path;
 use proptest::prelude::*;
 use results::event_log::{EventFile, EventReader, EventWriter};
 use scheduler::machine::{
-    Action, Billing, Config, CycleId, Departure, Epoch, Event, Limit, PlanId, Profile, Replan,
-    Scheduler, Waits, WorkerId,
+    Action, Billing, Config, CycleId, Departure, Epoch, Event, Limit, Partial, PlanId, Profile,
+    Replan, Scheduler, Waits, WorkerId,
 };
 use scheduler::{
     BenchmarkRule, CapacityLaw, Certificate, Choice, Cost, Failure, FailureReason, Fee, Infeasible,
@@ -230,13 +230,13 @@ fn config() -> impl Strategy<Value = Config> {
         (1..=1_000_000_u32).prop_flat_map(|cycles| (Just(cycles), 1..=cycles)),
         (1..=1_000_000_u32, 1..=1_000_000_u32),
     );
-    let rest = (any::<[bool; 2]>(), margin(), margin(), margin());
+    let rest = (any::<[bool; 3]>(), margin(), margin(), margin());
     (numbers, limit, law, rest, benchmark, waits).prop_map(
         |(
             numbers,
             limit,
             law,
-            ([adaptive, assigned], benchmarked, learnt, keep),
+            ([adaptive, assigned, accepts], benchmarked, learnt, keep),
             benchmark,
             waits,
         )| {
@@ -258,6 +258,11 @@ fn config() -> impl Strategy<Value = Config> {
                     Replan::Adaptive
                 } else {
                     Replan::Static
+                },
+                partial: if accepts {
+                    Partial::Accept
+                } else {
+                    Partial::Discard
                 },
                 billing: if assigned {
                     Billing::Assigned

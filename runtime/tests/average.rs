@@ -1,5 +1,7 @@
 //! Averaging against exact arithmetic, and what is refused.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use proptest::prelude::*;
 use runtime::average::{Average, Contribution, NORM_FACTOR, Refusal, Rule};
 use runtime::data::BatchShape;

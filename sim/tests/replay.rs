@@ -273,7 +273,10 @@ fn what_is_no_file_of_runs_is_said() {
     sim(&["replay", "/nowhere.json"]).assert_fails(3, "cannot read /nowhere.json");
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().display().to_string();
-    sim(&["replay", &path]).assert_fails(3, "run folders cannot be replayed yet");
+    sim(&["replay", &path]).assert_fails(
+        3,
+        "has no run.json: its run did not end, or it is no folder of results",
+    );
     let few = replay(&runs(), &["--loo"]);
     few.assert_fails(
         3,

@@ -78,7 +78,7 @@ fn try_announce(id: PeerId, address: SocketAddr) -> mdns_sd::Result<Announcement
     // The name is the hash of a key, so nobody else has it, and probing would take a second.
     service.set_requires_probe(false);
     let name = service.get_fullname().to_owned();
-    let daemon = ServiceDaemon::new()?;
+    let daemon = daemon()?;
     daemon.register(service)?;
     Ok(Announcement { daemon, name })
 }
@@ -102,7 +102,7 @@ impl std::fmt::Debug for Announcement {
 
 /// Listens for an orchestrator in the local network, for as long as somebody wants to know.
 pub(super) async fn look_for(id: PeerId, found: mpsc::Sender<SocketAddr>) -> mdns_sd::Result<()> {
-    let daemon = Daemon(ServiceDaemon::new()?);
+    let daemon = Daemon(daemon()?);
     let events = daemon.0.browse(SERVICE)?;
     while let Ok(event) = events.recv_async().await {
         let ServiceEvent::ServiceResolved(service) = event else {
@@ -131,6 +131,13 @@ fn socket_address(ip: &ScopedIp, port: u16) -> SocketAddr {
         }
         _ => SocketAddr::new(ip.to_ip_addr(), port),
     }
+}
+
+/// A machine that has just been switched on gets its network a moment after its programs start.
+fn daemon() -> mdns_sd::Result<ServiceDaemon> {
+    let daemon = ServiceDaemon::new()?;
+    daemon.set_ip_check_interval(1)?;
+    Ok(daemon)
 }
 
 struct Daemon(ServiceDaemon);

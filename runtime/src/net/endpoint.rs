@@ -5,9 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use quinn::congestion::CubicConfig;
-use quinn::{
-    EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt,
-};
+use quinn::{EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::error::NetError;
@@ -77,21 +75,16 @@ fn transport(limits: &Limits, offload: bool) -> TransportConfig {
     transport.datagram_receive_buffer_size(None);
     transport.congestion_controller_factory(Arc::new(CubicConfig::default()));
     transport.enable_segmentation_offload(offload);
-    let mut discovery = MtuDiscoveryConfig::default();
-    discovery.upper_bound(limits::DATAGRAM);
-    // Bursts of loss are mistaken for a network that carries less; so it is soon asked again.
-    discovery.black_hole_cooldown(limits::DATAGRAM_RETRY);
-    transport.mtu_discovery_config(Some(discovery));
     transport
 }
 
 fn endpoint(socket: UdpSocket, server: Option<ServerConfig>) -> Result<quinn::Endpoint, NetError> {
+    let config = EndpointConfig::default();
     let runtime = Arc::new(quinn::TokioRuntime);
-    let setup = |why: String| NetError::Setup { what: "QUIC", why };
-    let mut config = EndpointConfig::default();
-    let limited = config.max_udp_payload_size(limits::DATAGRAM);
-    limited.map_err(|error| setup(error.to_string()))?;
-    quinn::Endpoint::new(config, server, socket, runtime).map_err(|error| setup(error.to_string()))
+    quinn::Endpoint::new(config, server, socket, runtime).map_err(|error| NetError::Setup {
+        what: "QUIC",
+        why: error.to_string(),
+    })
 }
 
 /// A UDP socket with large buffers; an unspecified IPv6 address serves IPv4 too.

@@ -23,10 +23,6 @@ pub(super) const UNI_STREAMS: u32 = 4;
 pub(super) const INCOMING: usize = 256;
 /// From so many strangers on, a new one must first show that its address is its own.
 pub(super) const INCOMING_RETRY: usize = 64;
-/// Bytes of a packet at most, where the network carries as much: jumbo frames, or loopback.
-pub(super) const DATAGRAM: u16 = 8952;
-/// After how long larger packets are tried again.
-pub(super) const DATAGRAM_RETRY: Duration = Duration::from_secs(5);
 /// What is asked of the system for a socket's buffers, each way.
 pub(super) const SOCKET_BUFFER: usize = 8 * 1024 * 1024;
 /// With less than this a fast link cannot be filled, so it is worth a warning.

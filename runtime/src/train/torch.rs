@@ -20,6 +20,7 @@ const EVALUATED: usize = 1_000;
 pub(super) struct Torch {
     device: Device,
     loss: Loss,
+    features: usize,
     classes: usize,
     layout: Layout,
     parameters: Vec<f32>,
@@ -42,6 +43,7 @@ impl Torch {
         Ok(Self {
             device: choose(device)?,
             loss: spec.loss,
+            features: spec.shape.features as usize,
             classes: spec.shape.classes as usize,
             parameters: vec![0.0; layout.len()],
             gradients: vec![0.0; layout.len()],
@@ -53,7 +55,7 @@ impl Torch {
 
     /// The samples as a tensor of values from 0 to 1.
     fn samples(&mut self, pixels: &[u8]) -> Result<Tensor, TchError> {
-        let features = self.layout.tensors()[0].dimensions[1];
+        let features = self.features;
         self.values.clear();
         self.values
             .extend(pixels.iter().map(|&pixel| f32::from(pixel) / 255.0));
@@ -130,6 +132,8 @@ impl Trainer for Torch {
     }
 
     fn step(&mut self, batch: &Batch) -> Result<(), TrainError> {
+        let features = batch.shape().features as usize;
+        assert_eq!(features, self.features, "features of the model");
         Ok(self.try_step(batch)?)
     }
 
@@ -139,6 +143,8 @@ impl Trainer for Torch {
     }
 
     fn evaluate(&mut self, parameters: &[f32], set: &Dataset) -> Result<Evaluation, TrainError> {
+        let features = set.features() as usize;
+        assert_eq!(features, self.features, "features of the model");
         Ok(self.try_evaluate(parameters, set)?)
     }
 }

@@ -63,6 +63,19 @@ impl Stranger {
     }
 
     pub(crate) fn begin(&self, to: SocketAddr, alpn: &[u8]) -> quinn::Connecting {
+        self.begin_with(self.config(alpn), to)
+    }
+
+    pub(crate) fn begin_with(
+        &self,
+        config: quinn::ClientConfig,
+        to: SocketAddr,
+    ) -> quinn::Connecting {
+        self.endpoint.connect_with(config, to, "any").unwrap()
+    }
+
+    /// Eager: it takes every short cut that the other side offers.
+    pub(crate) fn config(&self, alpn: &[u8]) -> quinn::ClientConfig {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = rustls::ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
@@ -73,9 +86,15 @@ impl Stranger {
                 rustls::client::AlwaysResolvesClientRawPublicKeys::new(Arc::clone(&self.key)),
             ));
         config.alpn_protocols = vec![alpn.to_vec()];
+        config.enable_early_data = true;
         let config = quinn::crypto::rustls::QuicClientConfig::try_from(config).unwrap();
-        let config = quinn::ClientConfig::new(Arc::new(config));
-        self.endpoint.connect_with(config, to, "any").unwrap()
+        quinn::ClientConfig::new(Arc::new(config))
+    }
+
+    /// Goes on from another port, as after a change of networks.
+    pub(crate) fn move_away(&self) {
+        let socket = std::net::UdpSocket::bind(loopback()).unwrap();
+        self.endpoint.rebind(socket).unwrap();
     }
 
     /// A proof that is right for this connection and this key.

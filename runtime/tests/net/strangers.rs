@@ -119,6 +119,41 @@ async fn a_stranger_gets_one_stream_and_no_other_protocol() {
 }
 
 #[tokio::test]
+async fn a_second_visit_proves_everything_anew() {
+    let (gate, _folder) = gate().await;
+    let token = gate.mint(1, HOUR).await.unwrap();
+    let stranger = Stranger::new();
+    let config = stranger.config(JOIN);
+    let connection = soon(stranger.begin_with(config.clone(), gate.local_addr()))
+        .await
+        .unwrap();
+    let hello = bytes(&stranger.hello(&connection, &token));
+    assert_eq!(soon(say(&connection, &hello)).await, Ok(vec![]));
+    // A ticket for later visits would have come by now.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let again = stranger.begin_with(config, gate.local_addr());
+    assert!(again.into_0rtt().is_err(), "it offers early data");
+}
+
+#[tokio::test]
+async fn nobody_goes_on_from_another_address() {
+    let (mut options, _folder) = fresh_options();
+    options.limits.idle = Duration::from_secs(1);
+    options.limits.keep_alive = Duration::from_millis(200);
+    let gate = Gate::bind(options).await.unwrap();
+    let token = gate.mint(1, HOUR).await.unwrap();
+    let stranger = Stranger::new();
+    let _connection = stranger.join(&gate, &token).await;
+    let peer = soon(gate.next()).await.unwrap();
+    let still = tokio::time::timeout(Duration::from_millis(1500), peer.closed()).await;
+    assert!(still.is_err(), "{still:?}");
+    stranger.move_away();
+    let over = tokio::time::timeout(Duration::from_secs(5), peer.closed()).await;
+    assert_eq!(over, Ok(CloseReason::Silent));
+    nothing_is_left(&gate, 0).await;
+}
+
+#[tokio::test]
 async fn a_wrong_token_is_refused() {
     let (gate, folder) = gate().await;
     let token = gate.mint(1, HOUR).await.unwrap();

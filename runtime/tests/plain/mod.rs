@@ -32,11 +32,13 @@ impl Plain {
             layer("fc2", 200, 200),
             layer("fc3", 200, classes),
         ];
-        let adam = nn::Adam::default().build(&store, 1e-4).unwrap();
+        let adam = nn::Adam::default()
+            .build(&store, 1e-4)
+            .expect("an optimiser");
         let mut variables = Vec::new();
         let mut rest = parameters;
         for layer in &layers {
-            for variable in [&layer.ws, layer.bs.as_ref().unwrap()] {
+            for variable in [&layer.ws, layer.bs.as_ref().expect("a bias")] {
                 let (part, after) = rest.split_at(variable.numel());
                 let mut variable = variable.shallow_clone();
                 tch::no_grad(|| variable.copy_(&Tensor::from_slice(part).view_as(&variable)));
@@ -81,7 +83,7 @@ impl Plain {
         let parts = self
             .variables
             .iter()
-            .map(|variable| Vec::<f32>::try_from(variable.flatten(0, -1)).unwrap());
+            .map(|variable| Vec::<f32>::try_from(variable.flatten(0, -1)).expect("floats"));
         parts.flatten().collect()
     }
 }

@@ -166,11 +166,11 @@ mod tests {
         let lines: Vec<&str> = drawn.lines().collect();
         assert_eq!(lines.len(), HEIGHT + 4, "{drawn}");
         assert_eq!(lines[0], "fee");
-        assert_eq!(lines[1].trim_end(), "12.00 ┤   ██████      ┊", "{drawn}");
-        assert_eq!(lines[12], " 0.00 ┤   █████████████████", "{drawn}");
+        assert_eq!(lines[1].trim_end(), "12.00 ┤   ██████    ┊", "{drawn}");
+        assert_eq!(lines[12], " 0.00 ┤   ████████████████", "{drawn}");
         assert!(lines[13].starts_with("      └"), "{drawn}");
         assert_eq!(lines[13].chars().count(), 26, "{drawn}");
-        assert_eq!(lines[14].trim(), "0 s   limit     10 s", "{drawn}");
+        assert_eq!(lines[14].trim(), "0 s    limit   10 s", "{drawn}");
         assert!(lines[15].trim() == "now", "{drawn}");
     }
 }
