@@ -191,15 +191,7 @@ impl DialError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            Self::Refused { refusal, .. } => match refusal {
-                Refusal::TooMany | Refusal::Late | Refusal::Internal => true,
-                Refusal::Unknown
-                | Refusal::Revoked
-                | Refusal::BadProof
-                | Refusal::Expired
-                | Refusal::UsedUp
-                | Refusal::Malformed => false,
-            },
+            Self::Refused { refusal, .. } => refusal.may_pass(),
         }
     }
 }

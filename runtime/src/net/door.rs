@@ -138,6 +138,19 @@ impl Refusal {
     ];
     const FIRST_CODE: u32 = 0x10;
 
+    /// Whether the same worker with the same token may be let in later.
+    pub fn may_pass(self) -> bool {
+        match self {
+            Self::Late | Self::TooMany | Self::Internal => true,
+            Self::Unknown
+            | Self::Revoked
+            | Self::BadProof
+            | Self::Expired
+            | Self::UsedUp
+            | Self::Malformed => false,
+        }
+    }
+
     /// True for what a guesser or an idler does; those have a budget for each address.
     pub(super) fn counts_as_failed_proof(self) -> bool {
         match self {

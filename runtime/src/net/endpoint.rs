@@ -1,6 +1,6 @@
 //! The socket and the QUIC endpoint on it, with every limit set.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
@@ -38,14 +38,8 @@ pub(super) fn listening(
 
 /// The worker's endpoint, on any port of any address.
 pub(super) fn calling() -> Result<quinn::Endpoint, NetError> {
-    let any6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
-    let any4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    // A machine without IPv6 still has IPv4.
-    let socket = socket(any6).or_else(|_| socket(any4));
-    let socket = socket.map_err(|source| NetError::Bind {
-        address: any4,
-        source,
-    })?;
+    let address = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+    let socket = socket(address).map_err(|source| NetError::Bind { address, source })?;
     endpoint(socket, None)
 }
 
@@ -87,8 +81,19 @@ fn endpoint(socket: UdpSocket, server: Option<ServerConfig>) -> Result<quinn::En
     })
 }
 
-/// A UDP socket with large buffers; an unspecified IPv6 address serves IPv4 too.
+/// A socket on this address; a machine without IPv6 gives one for every IPv4 address instead of
+/// one for every address.
 fn socket(address: SocketAddr) -> io::Result<UdpSocket> {
+    socket_on(address).or_else(|error| match address {
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() && error.kind() != ErrorKind::AddrInUse => {
+            socket_on((Ipv4Addr::UNSPECIFIED, v6.port()).into()).map_err(|_| error)
+        }
+        SocketAddr::V4(_) | SocketAddr::V6(_) => Err(error),
+    })
+}
+
+/// A UDP socket with large buffers; an unspecified IPv6 address serves IPv4 too.
+fn socket_on(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::DGRAM,

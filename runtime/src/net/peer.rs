@@ -142,6 +142,19 @@ pub enum CloseReason {
     Protocol(String),
 }
 
+impl CloseReason {
+    /// Whether calling again makes sense.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Here | Self::There(_) | Self::Silent | Self::Restarted | Self::Protocol(_) => {
+                true
+            }
+            Self::Refused(refusal) => refusal.may_pass(),
+            Self::Revoked | Self::Replaced => false,
+        }
+    }
+}
+
 impl fmt::Display for CloseReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
