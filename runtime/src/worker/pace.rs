@@ -55,6 +55,20 @@ impl Pace {
     }
 }
 
+/// After how long computing ends, so that the result is there in time.
+///
+/// The order says when, by what parameters took when the connection was measured. A busy machine
+/// takes longer, to put them together and to send them: twice the longest that was seen of late is
+/// kept for it, and something for being woken, but never more than a quarter of all.
+pub(crate) fn stop_in(ordered: Duration, results_in: Duration, longest_seen: Duration) -> Duration {
+    let allowed = results_in.saturating_sub(ordered);
+    let kept = allowed.max(longest_seen) * 2 + WOKEN;
+    ordered.min(results_in.saturating_sub(kept.min(results_in / 4)))
+}
+
+/// To be woken on a busy machine.
+const WOKEN: Duration = Duration::from_millis(5);
+
 /// When the last so many batches began.
 #[derive(Clone, Debug)]
 pub(crate) struct Tail {
@@ -139,6 +153,19 @@ mod tests {
         assert!(!pace.fits(began + 91 * MS, 9), "10.1 ms a step end at 101");
         assert!(!pace.fits(began + 100 * MS, 0), "not even the first");
         assert!(!pace.fits(began + 200 * MS, 1));
+    }
+
+    #[test]
+    fn time_is_kept_for_sending() {
+        let check = |ordered: u32, results: u32, seen: u32, expected: u32| {
+            let found = stop_in(ordered * MS, results * MS, seen * MS);
+            assert_eq!(found, expected * MS, "{ordered} {results} {seen}");
+        };
+        check(990, 1_000, 0, 975); // twice what the order allows, and 5 ms
+        check(990, 1_000, 30, 935); // twice what was seen
+        check(990, 1_000, 800, 750); // no more than a quarter
+        check(500, 1_000, 0, 500); // the order allows more itself
+        check(0, 0, 10, 0);
     }
 
     #[test]

@@ -6,6 +6,8 @@
 //!
 //! **What it does not know:** how the connection came about, and what becomes of it afterwards.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -14,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::compute::{Compute, Done, Means, Task, Work};
+use super::pace;
 use crate::data::Batch;
 use crate::model::{ModelKind, from_wire, to_wire};
 use crate::net::{BlobReader, ControlSender, NetError, Peer};
@@ -46,6 +49,8 @@ const RETURN_AFTER_MOST: Duration = Duration::from_secs(10);
 const ANNOUNCED_WITHIN: Duration = Duration::from_secs(5);
 /// A transfer comes whole within so long, or the connection is of no use.
 const TRANSFER_WITHIN: Duration = Duration::from_secs(600);
+/// Results whose time of sending is remembered.
+const REMEMBERED: usize = 8;
 /// Streams of batches that may have overtaken their order.
 const EARLY: usize = 64;
 
@@ -72,6 +77,8 @@ struct Session<'a> {
     /// An order to train whose parameters are not here, or the parameters without an order.
     half: Half,
     sending: Option<Sending>,
+    /// How long results took to be sent of late.
+    sent: Sent,
     exclusions: u32,
     return_at: Option<tokio::time::Instant>,
 }
@@ -111,6 +118,26 @@ struct Sending {
     epoch: u32,
     cycle: u32,
     task: JoinHandle<()>,
+}
+
+/// How long the last few results took, from the end of computing to the acknowledgement of the
+/// last byte.
+#[derive(Clone, Debug, Default)]
+struct Sent(Arc<Mutex<VecDeque<Duration>>>);
+
+impl Sent {
+    fn took(&self, time: Duration) {
+        let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        times.push_back(time);
+        if times.len() > REMEMBERED {
+            times.pop_front();
+        }
+    }
+
+    fn longest(&self) -> Duration {
+        let times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        times.iter().max().copied().unwrap_or_default()
+    }
 }
 
 impl Drop for Sending {
@@ -189,6 +216,7 @@ impl<'a> Session<'a> {
             done,
             half: Half::default(),
             sending: None,
+            sent: Sent::default(),
             exclusions: 0,
             return_at: None,
         })
@@ -315,13 +343,14 @@ impl<'a> Session<'a> {
                 beat_batches,
                 tail_batches,
                 stop_in_ns,
-                results_in_ns: _,
+                results_in_ns,
             } => {
                 // It goes before a benchmark that is under way.
                 self.compute.cancel_all();
                 // The order was half a round trip on its way, which is gone from its time.
-                let stop_in = Duration::from_nanos(stop_in_ns);
-                let stop_in = stop_in.saturating_sub(self.peer.rtt() / 2);
+                let [stop_in, results_in] = [stop_in_ns, results_in_ns]
+                    .map(|nanos| Duration::from_nanos(nanos).saturating_sub(self.peer.rtt() / 2));
+                let stop_in = pace::stop_in(stop_in, results_in, self.sent.longest());
                 // More than a year is as good as for ever, and does not overflow a clock.
                 let stop_in = stop_in.min(Duration::from_secs(1 << 25));
                 self.half.task = Some(Task {
@@ -423,11 +452,14 @@ impl<'a> Session<'a> {
                     took_ns: crate::clock::nanos(took),
                     tail_ns: crate::clock::nanos(tail),
                 };
-                let peer = self.peer.clone();
+                let (peer, sent) = (self.peer.clone(), self.sent.clone());
+                let since = Instant::now();
                 let task = tokio::spawn(async move {
                     let bytes = Bytes::from(to_wire(&parameters));
                     // If it fails, the connection is over or the result not wanted any more.
-                    let _ = peer.send_blob(&header, vec![bytes]).await;
+                    if peer.send_blob(&header, vec![bytes]).await.is_ok() {
+                        sent.took(since.elapsed());
+                    }
                 });
                 self.sending = Some(Sending { epoch, cycle, task });
                 return Ok(());
