@@ -82,7 +82,7 @@ impl Locals {
         let mut children = Vec::new();
         for (name, throttle) in names.iter().zip(throttles) {
             let mut child = Command::new(&program)
-                .args(["worker", "--with-parent", "--once", "--name", name])
+                .args(["worker", "--with-parent", "--name", name])
                 .args(["--throttle", &throttle.to_string()])
                 .args(["--device", &device.to_string()])
                 .arg("--state")
