@@ -62,6 +62,8 @@ pub struct Brief {
     pub fee_micro: u64,
     /// Seeds what a worker makes up itself: the data of its benchmark.
     pub seed: u64,
+    /// Whether it may train on a GPU, if it has one.
+    pub allow_gpu: bool,
 }
 
 /// What the orchestrator says.
@@ -463,6 +465,7 @@ mod tests {
             model: ModelSpec { shape, ..model },
             fee_micro: 1,
             seed: 1,
+            allow_gpu: true,
         };
         assert_eq!(brief(shape).check(), Ok(()));
         for large in [

@@ -34,6 +34,7 @@ use crate::model::{ModelKind, ModelSpec, to_wire};
 use crate::net::cli::ListenArgs;
 use crate::net::{DEFAULT_PORT, Gate, Token};
 use crate::orchestrator::{Checkpoint, Crew, GivenPlan, Input, Job, Orchestrator};
+use crate::train::DeviceChoice;
 use folder::{Kept, RunFolder};
 use local::{Locals, Scratch, throttles};
 use outputs::Tables;
@@ -237,7 +238,11 @@ async fn execute(
         model: setting.model,
         rule: args.aggregate,
         data,
-        device: args.device,
+        device: if setting.scenario.training().allow_gpu {
+            args.device
+        } else {
+            DeviceChoice::Cpu
+        },
         allocator: allocator.create(&host),
         given,
         names,

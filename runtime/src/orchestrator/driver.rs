@@ -393,6 +393,7 @@ impl<'a> Orchestrator<'a> {
             model: self.spec,
             fee_micro: fee.micros(),
             seed: self.seed,
+            allow_gpu: self.scenario.training().allow_gpu,
         };
         let data = Arc::clone(&self.data);
         self.command(serial, Command::Job(brief, data));

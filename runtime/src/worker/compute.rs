@@ -41,7 +41,11 @@ pub(crate) struct Means {
 #[derive(Debug)]
 pub(crate) enum Work {
     /// A job begins: nothing of the one before is left.
-    Job { model: ModelSpec, seed: u64 },
+    Job {
+        model: ModelSpec,
+        seed: u64,
+        allow_gpu: bool,
+    },
     /// Measure one round.
     Benchmark {
         ticket: Ticket,
@@ -206,10 +210,20 @@ impl Loop {
     }
 
     fn act(&mut self, bench: &mut Option<Bench>, work: Work) -> Result<(), TrainError> {
-        if let Work::Job { model, seed } = work {
+        if let Work::Job {
+            model,
+            seed,
+            allow_gpu,
+        } = work
+        {
             *bench = None; // its memory is free before the next one's is taken
+            let device = if allow_gpu {
+                self.means.device
+            } else {
+                DeviceChoice::Cpu
+            };
             *bench = Some(Bench {
-                trainer: trainer(&model, self.means.device, self.means.threads)?,
+                trainer: trainer(&model, device, self.means.threads)?,
                 model,
                 seed,
                 held: Vec::new(),
@@ -446,6 +460,7 @@ mod tests {
         compute.order(Work::Job {
             model: model(),
             seed: 1,
+            allow_gpu: false,
         });
         (compute, done)
     }

@@ -308,6 +308,7 @@ impl<'a> Session<'a> {
                 self.compute.order(Work::Job {
                     model: brief.model,
                     seed: brief.seed,
+                    allow_gpu: brief.allow_gpu,
                 });
                 tracing::info!(model = %brief.model.kind, "a job");
             }
