@@ -40,7 +40,8 @@ fn employed(run: &mut Run) -> String {
 #[test]
 fn a_worker_killed_in_its_benchmark_is_done_without() {
     let folder = tempfile::tempdir().expect("a folder");
-    let args = three_with(&[], &["--set", "waits.gather=1 s"]);
+    // Long enough for processes to start on a busy machine.
+    let args = three_with(&[], &["--set", "waits.gather=8 s"]);
     let mut run = Run::start(&small(60, &folder.path().join("run")), &args);
     run.until_worker("joined", "local-2");
     signal("KILL", run.pid("local-2"));

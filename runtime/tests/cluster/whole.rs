@@ -164,7 +164,7 @@ fn daemons_join_by_token_even_in_the_middle_of_a_run() {
             "--expect",
             "1",
             "--cycles",
-            "12",
+            "60",
             "--cycle-time",
             "4 s",
             "--fee-type",
