@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use scheduler::Instant;
 use scheduler::machine::{Action, CycleId, Departure, Epoch, Event, PlanId, Record, WorkerId};
+use scheduler::{Instant, Rejection, Violation};
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::driver::{Cycle, Orchestrator};
@@ -121,16 +121,15 @@ impl Orchestrator<'_> {
             self.because = Some(failure.message.clone());
         }
         if let Some(planned) = choice.outcome.planned()
-            && let Err(rejection) = family.verify(choice.employed, planned)
+            && let Err(Rejection::Violates(Violation::AboveCapacity { worker, x, s_max })) =
+                family.verify(choice.employed, planned)
         {
-            let names: Vec<&str> = family
+            let name = family
                 .candidates()
-                .iter()
-                .map(|candidate| self.roster.name(candidate.worker))
-                .collect();
+                .get(worker)
+                .map_or("", |candidate| self.roster.name(candidate.worker));
             self.because = Some(format!(
-                "the given plan no longer holds by the measured speeds of {}: {rejection}",
-                names.join(", ")
+                "by its measured speed {name} can take {s_max} batches, the plan gives it {x}"
             ));
         }
         let choice = Box::new(choice);

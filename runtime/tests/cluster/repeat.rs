@@ -135,6 +135,6 @@ fn a_plan_that_cannot_be_run_is_refused_with_the_reason() {
         "2",
         "30 ms",
         5,
-        "more than its s_max of",
+        "batches, the plan gives it",
     );
 }
