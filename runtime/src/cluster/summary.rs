@@ -149,6 +149,13 @@ pub(crate) fn boxed(outcome: &Outcome<'_>) -> String {
             totals.first_cycle_at.unwrap_or_default().nanos() as f64 / 1e9,
         ),
     );
+    row(
+        "longest stall",
+        format!(
+            "{:.1} ms in the orchestrator, beyond a tick of 5",
+            outcome.ended.longest_stall.seconds_f64() * 1e3
+        ),
+    );
     if let Some(predicted) = outcome.predicted() {
         let (predicted, measured) = (predicted.seconds_f64(), outcome.wall().seconds_f64());
         row(
@@ -236,6 +243,7 @@ pub(crate) fn json(outcome: &Outcome<'_>) -> Value {
         "wall_s": outcome.wall().seconds_f64(),
         "limit_s": outcome.limit().seconds_f64(),
         "setup_s": totals.first_cycle_at.map(|at| at.nanos() as f64 / 1e9),
+        "longest_stall_s": outcome.ended.longest_stall.seconds_f64(),
         "predicted_s": outcome.predicted().map(Span::seconds_f64),
         "fee": totals.cost.to_string(),
         "cycles_complete": totals.complete,

@@ -21,6 +21,7 @@ use super::holdings::Holdings;
 use super::link::{Command, JobData, Said, Serial};
 use super::roster::{self, Roster};
 use super::solve::Solver;
+use super::ticker::Ticker;
 use super::{Checkpoint, GivenPlan, Input};
 use crate::average::{Average, Contribution, Rule, Update};
 use crate::clock::Clock;
@@ -88,6 +89,8 @@ pub(crate) struct Ended {
     pub(crate) at: Instant,
     /// Names by number.
     pub(crate) names: Vec<String>,
+    /// The longest that this task was held up while cycles ran.
+    pub(crate) longest_stall: Span,
 }
 
 /// One job under way.
@@ -228,18 +231,21 @@ impl<'a> Orchestrator<'a> {
         for serial in self.crew.members.keys().copied().collect::<Vec<_>>() {
             self.brief(serial);
         }
+        let mut ticker = Ticker::new(self.clock.now());
         while self.ended.is_none() {
-            let wake = self
-                .clock
-                .wake(self.wake.unwrap_or_else(|| self.clock.now()));
+            let wake = self.wake.unwrap_or_else(|| self.clock.now());
+            let wake_or_tick = self.clock.wake(wake.min(ticker.due()));
             let input = tokio::select! {
                 biased; // what came before a deadline is heard before it
                 input = self.crew.inputs.recv() => input,
-                () = tokio::time::sleep_until(wake) => None,
+                () = tokio::time::sleep_until(wake_or_tick) => None,
             };
+            let now = self.clock.now();
+            ticker.turn(now, self.first_cycle_at().is_some());
             match input {
                 Some(input) => self.take(input),
-                None => self.step(Event::Wake),
+                None if wake <= now => self.step(Event::Wake),
+                None => {} // the ticker's turn
             }
         }
         let at = self.clock.now();
@@ -254,6 +260,7 @@ impl<'a> Orchestrator<'a> {
             model: self.model,
             at,
             names,
+            longest_stall: ticker.longest(),
         }
     }
 

@@ -22,6 +22,7 @@ mod link;
 mod orders;
 mod roster;
 mod solve;
+mod ticker;
 
 pub(crate) use checkpoint::Checkpoint;
 pub(crate) use crew::{Crew, Member};

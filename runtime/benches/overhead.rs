@@ -1,0 +1,208 @@
+//! The overhead bar: the median cycle of the program against the same training loops with the same
+//! batches and throttles, run at once in processes of their own without network or evaluation.
+//!
+//! Runs and bare loops take turns, since the machine's own speed drifts.
+//! `cargo bench -p runtime --bench overhead`; ends with 1 if the bar is missed.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use runtime::data::{Batch, DataSource, Dataset};
+use runtime::model::{Loss, ModelKind, ModelSpec, Weights};
+use runtime::train::{DeviceChoice, trainer};
+
+#[path = "../tests/cluster/common.rs"]
+#[expect(dead_code, reason = "jobs here have no faults")]
+mod common;
+use common::Run;
+
+/// As large as mnist.
+const DATA: &str = "synthetic:train=60000,test=10000";
+const BATCHES: u64 = 1_875;
+const CYCLES: usize = 10;
+const ROUNDS: usize = 3;
+const LOOP: &str = "--bare-loop";
+const BAR: f64 = 1.05;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(place) = arguments.iter().position(|argument| argument == LOOP) {
+        let throttle = arguments[place + 1].parse();
+        bare_loop(throttle.expect("a fraction"));
+        return ExitCode::SUCCESS;
+    }
+    let four = is_met("4 workers", &["1", "0.8", "0.6", "0.4"], false);
+    let two = is_met("2 workers, one to a core", &["1", "0.8"], true);
+    if four && two {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn is_met(what: &str, throttles: &[&str], pinned: bool) -> bool {
+    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let shares = cluster(throttles, pinned, &mut ours);
+        loops(throttles, &shares, pinned, &mut bare);
+    }
+    let (ours, bare) = (median(ours), median(bare));
+    println!(
+        "{what}: median cycle {:.1} ms, bare loops {:.1} ms, ratio {:.3} (bar {BAR})",
+        ours * 1e3,
+        bare * 1e3,
+        ours / bare
+    );
+    ours / bare <= BAR
+}
+
+/// The program, which adds what its cycles took; the shares of each cycle.
+fn cluster(throttles: &[&str], pinned: bool, took: &mut Vec<f64>) -> Vec<Vec<u64>> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("run").display().to_string();
+    let count = throttles.len().to_string();
+    let least = (BATCHES / 6).to_string();
+    let cycles = CYCLES.to_string();
+    let args = [
+        "cluster",
+        "--model",
+        "mlp",
+        "--json",
+        "--data",
+        DATA,
+        "--device",
+        "cpu",
+        "--out",
+        &out,
+        "--local",
+        &count,
+        "--throttles",
+        &throttles.join(","),
+        "--beta",
+        &count,
+        "--s-min",
+        &least,
+        "--replan",
+        "static",
+        "--max-time",
+        "10 min",
+        "--cycles",
+        &cycles,
+    ]
+    .map(str::to_owned);
+    let mut run = Run::start(&args, &[]);
+    for at in 0..throttles.len() {
+        let started = run.until("started", |_| true);
+        if pinned {
+            pin(started["pid"].as_u64().expect("an id"), at);
+        }
+    }
+    let end = run.end();
+    end.completed();
+    for cycle in end.all("cycle") {
+        assert_eq!(cycle["accepted"], BATCHES, "{cycle}");
+        took.push(cycle["took_s"].as_f64().expect("seconds"));
+    }
+    let mut shares: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+    for lot in end.all("lot") {
+        let count = |key: &str| lot[key].as_u64().expect("a count");
+        let name = lot["worker"].as_str().expect("a name");
+        let worker: usize = name.trim_start_matches("local-").parse().expect("a number");
+        let cycle = shares.entry(count("cycle")).or_default();
+        cycle.resize(throttles.len(), 0);
+        cycle[worker - 1] = count("assigned");
+    }
+    shares.into_values().collect()
+}
+
+/// The same without the program, in lockstep.
+fn loops(throttles: &[&str], shares: &[Vec<u64>], pinned: bool, took: &mut Vec<f64>) {
+    let program = std::env::current_exe().expect("a program");
+    let start = |(at, throttle): (usize, &&str)| {
+        let child = Command::new(&program)
+            .args([LOOP, throttle])
+            .env("OMP_NUM_THREADS", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
+        let mut child: Child = child.expect("a process");
+        if pinned {
+            pin(child.id().into(), at);
+        }
+        let input = child.stdin.take().expect("it is piped");
+        let output = BufReader::new(child.stdout.take().expect("it is piped"));
+        (child, input, output)
+    };
+    let mut all: Vec<(Child, ChildStdin, BufReader<ChildStdout>)> =
+        throttles.iter().enumerate().map(start).collect();
+    let mut line = String::new();
+    let mut answer = |output: &mut BufReader<ChildStdout>| {
+        line.clear();
+        let read = output.read_line(&mut line).expect("an answer");
+        assert!(read > 0, "a loop ended early");
+    };
+    all.iter_mut().for_each(|(_, _, output)| answer(output)); // it is ready
+    for cycle in shares {
+        let since = Instant::now();
+        for ((_, input, _), share) in all.iter_mut().zip(cycle) {
+            writeln!(input, "{share}").expect("it listens");
+        }
+        all.iter_mut().for_each(|(_, _, output)| answer(output));
+        took.push(since.elapsed().as_secs_f64());
+    }
+    for (mut child, input, _) in all {
+        drop(input);
+        assert!(child.wait().expect("it ends").success());
+    }
+}
+
+/// Trains as many batches as each line says, and answers.
+fn bare_loop(throttle: f64) {
+    let source: DataSource = DATA.parse().expect("a data set");
+    let set = Dataset::load(&source).expect("it is made").train;
+    let spec = ModelSpec {
+        kind: ModelKind::Mlp,
+        weights: Weights::Xavier,
+        loss: Loss::Logits,
+        shape: set.batch_shape(32),
+    };
+    let batches: Vec<Batch> = (0..BATCHES).map(|index| set.batch(index, 32)).collect();
+    let mut trainer = trainer(&spec, DeviceChoice::Cpu, 1).expect("a trainer");
+    let mut parameters = spec.initial(1);
+    println!("ready");
+    let mut owed = 0.0;
+    for line in std::io::stdin().lines() {
+        let share: usize = line.expect("a line").parse().expect("a count");
+        trainer.begin(&parameters).expect("it begins");
+        for batch in &batches[..share] {
+            let since = Instant::now();
+            trainer.step(batch).expect("it trains");
+            owed += since.elapsed().as_secs_f64() * (1.0 / throttle - 1.0);
+            // Naps are saved up, as workers do.
+            if owed >= 0.002 {
+                let since = Instant::now();
+                thread::sleep(Duration::from_secs_f64(owed));
+                owed -= since.elapsed().as_secs_f64();
+            }
+        }
+        trainer.finish(&mut parameters).expect("it ends");
+        println!("done");
+    }
+}
+
+/// All threads of a process, and those that they will start, to one core.
+fn pin(pid: u64, core: usize) {
+    let status = Command::new("taskset")
+        .args(["-a", "-c", "-p", &core.to_string(), &pid.to_string()])
+        .stdout(Stdio::null())
+        .status();
+    assert!(status.expect("taskset runs").success());
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
