@@ -87,7 +87,7 @@ impl Locals {
                 .args(["--device", &device.to_string()])
                 .arg("--state")
                 .arg(state.path().join(name))
-                .env_remove("ALLOT_TOKEN")
+                .env_remove("ALLOT_JOIN")
                 .env("OMP_NUM_THREADS", "1")
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())

@@ -29,7 +29,7 @@ pub(crate) struct End {
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_runtime"));
     command
-        .env_remove("ALLOT_TOKEN")
+        .env_remove("ALLOT_JOIN")
         .env_remove("ALLOT_STATE")
         .env("RUST_LOG", "warn");
     command
