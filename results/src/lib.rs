@@ -8,6 +8,7 @@
 //! - [`runs`]: the folder of one or many training runs, simulated or real.
 //! - [`event_log`]: everything that a scheduler was told, to replay its run.
 //! - [`read`]: tables read back, a row at a time.
+//! - [`report`]: one page with figures about any of these folders.
 //!
 //! Tables are written and read through polars, which shows nowhere in the public interface.
 //!
@@ -28,10 +29,12 @@ pub mod paired;
 pub mod plan_line;
 pub mod read;
 mod render;
+pub mod report;
 mod row;
 mod run_plan;
 pub mod runs;
 pub mod statistics;
+mod sweep;
 mod table;
 mod tally;
 mod validation;
@@ -45,6 +48,7 @@ pub use interval::{Estimate, Moments, share};
 pub use render::{Style, render};
 pub use row::{OutcomeRow, Simulated, Status, Took};
 pub use run_plan::{FamilyPlan, RunPlan, Shard, ShardError};
+pub use sweep::{SWEEP_FILE, SweepFolder};
 pub use tally::{ALL_FAMILIES, Counts, Discrepancy, Report, Summary, SummaryRow, TimingRow, WORST};
 pub use validation::{FILES, RUN_FILE, Validation};
 pub use whole::WholeFile;

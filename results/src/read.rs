@@ -202,7 +202,7 @@ impl Table<'_> {
         self.chunked(name, Series::u64)
     }
 
-    fn floats(&self, name: &str) -> Result<Float64Chunked, ResultsError> {
+    pub(crate) fn floats(&self, name: &str) -> Result<Float64Chunked, ResultsError> {
         self.chunked(name, Series::f64)
     }
 
@@ -210,7 +210,7 @@ impl Table<'_> {
         self.chunked(name, Series::str)
     }
 
-    fn costs(&self, name: &str) -> Result<Vec<Option<Cost>>, ResultsError> {
+    pub(crate) fn costs(&self, name: &str) -> Result<Vec<Option<Cost>>, ResultsError> {
         let column = self.chunked(name, |series| series.decimal().map(|d| d.physical()))?;
         let cost = |micros: Option<i128>| match micros.map(u128::try_from) {
             None => Ok(None),
@@ -220,7 +220,7 @@ impl Table<'_> {
         column.iter().map(cost).collect()
     }
 
-    fn chunked<T: Clone>(
+    pub(crate) fn chunked<T: Clone>(
         &self,
         name: &str,
         get: impl FnOnce(&Series) -> PolarsResult<&T>,

@@ -15,6 +15,7 @@ use crate::assess::{Assessed, assess};
 use crate::chunk::{Chunk, Detail, ProblemColumns};
 use crate::error::{Action, ResultsError};
 use crate::frames::{self, Group, StatisticsColumns};
+use crate::report;
 use crate::row::{OutcomeRow, Took};
 use crate::run_plan::RunPlan;
 use crate::table::{CsvTable, Output, ParquetTable};
@@ -400,8 +401,17 @@ impl Tables {
 /// Makes the folder, refuses one with results, or removes those: `run.json` first, so that the
 /// rest never looks whole.
 fn prepare(dir: &Path, overwrite: bool) -> Result<(), ResultsError> {
+    prepare_for(dir, &FILES, overwrite)
+}
+
+/// The same for any files.
+pub(crate) fn prepare_for(
+    dir: &Path,
+    files: &[&'static str],
+    overwrite: bool,
+) -> Result<(), ResultsError> {
     fs::create_dir_all(dir).map_err(|cause| ResultsError::io(Action::Create, dir, cause))?;
-    for file in FILES {
+    for &file in files {
         let path = dir.join(file);
         match fs::symlink_metadata(&path) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
@@ -414,7 +424,8 @@ fn prepare(dir: &Path, overwrite: bool) -> Result<(), ResultsError> {
             }
         }
     }
-    Ok(())
+    // What it says is about to be wrong.
+    report::forget(dir)
 }
 
 pub(crate) fn pretty(value: &impl Serialize) -> Vec<u8> {

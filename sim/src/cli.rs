@@ -49,6 +49,9 @@ pub(crate) enum Command {
     /// Say before a run what it will do, what that costs, and what another limit would
     #[command(after_help = PLAN_EXAMPLES, allow_negative_numbers = true)]
     Plan(PlanArgs),
+    /// Write one page about a folder of results, with its tables and figures
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(ReportArgs),
     /// Simulate workers that are given exactly what fits, and count how often they overrun
     #[command(after_help = RISK_EXAMPLES)]
     Risk(RiskArgs),
@@ -248,10 +251,11 @@ pub(crate) struct SweepArgs {
     /// One JSON line for each row instead of a table
     #[arg(long)]
     pub(crate) json: bool,
-    /// Write the rows into this CSV file too
-    #[arg(long, value_name = "FILE")]
+    /// Write the rows into this CSV file too; or, if it does not end in .csv, into this folder,
+    /// with how it was made
+    #[arg(long, value_name = "PATH")]
     pub(crate) out: Option<PathBuf>,
-    /// Write over the file if it is there already
+    /// Write over what is there already
     #[arg(long, requires = "out")]
     pub(crate) overwrite: bool,
 }
@@ -283,7 +287,7 @@ pub(crate) struct ReplicateArgs {
 
 /// Values of a scenario that have flags and variables of their own. A value comes from the first
 /// of: flag, scenario file, environment variable, `.env`, default.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Values of the scenario, in place of --set")]
 pub(crate) struct SettingArgs {
     /// job.max_time, the time for all cycles together; variable MAX_TIME
@@ -438,6 +442,16 @@ impl PlanArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// A folder that validate, merge, run, sweep, or a real run wrote
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Write over a report.html that is not one of ours
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ScenariosArgs {
     /// The one to print
     #[arg(value_name = "NAME")]
@@ -481,10 +495,22 @@ const SWEEP_EXAMPLES: &str = "\
 Examples:
   sim sweep lab-8 --vary job.risk=0.01,0.05,0.2 --replicates 200
   sim sweep churn --vary job.replan=static,adaptive --vary job.s_min=0,5 --out churn.csv
+  sim sweep lab-8 --vary job.beta=0,4,8 --out results/beta && sim report results/beta
   sim sweep mine.toml --vary workers.pc3.fee=1,2 --allocators heuristic,exact --json
 
 The last key varies fastest. All combinations have the same draws if their seed is the same. A
 combination that is wrong or cannot be simulated is a row with its error; the exit code is then 3.";
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  sim validate --n-tests 10000 --out results/v && sim report results/v
+  sim run lab-8 --replicates 20 --allocators exact,heuristic --out results/lab && sim report results/lab
+  sim sweep lab-8 --vary job.beta=0,4,8 --out results/beta && sim report results/beta
+  runtime cluster --local 4 --data synthetic --out first-run && sim report first-run
+
+Writes DIR/report.html, which needs no other file, no script and no network, and each figure as SVG
+with its data as CSV into DIR/report. The same folder gives the same bytes; a report that is there
+is written anew.";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:

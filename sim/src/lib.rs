@@ -17,6 +17,7 @@ mod machine;
 mod merge;
 mod plan;
 mod replay;
+mod report;
 mod risk;
 mod run;
 mod solve;
@@ -43,6 +44,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::command(&args),
         Command::Sweep(args) => sweep::command(&args),
         Command::Plan(args) => plan::command(&args),
+        Command::Report(args) => report::command(&args),
         Command::Risk(args) => risk::command(&args),
         Command::Scenarios(args) => run::scenarios(&args),
         Command::CbcServer => solvers::cbc::serve_stdio()

@@ -16,20 +16,21 @@ use super::summary::{RunsSummary, Tally};
 use super::{Job, RunEnd, RunKey, RunsPlan};
 use crate::error::{Action, ResultsError};
 use crate::event_log::ConfigWire;
+use crate::report;
 use crate::table::{CsvTable, Output, ParquetTable};
 use crate::validation::{FILES as VALIDATION_FILES, RUN_FILE, pretty};
 
-pub(super) const FORMAT: &str = "allot-runs";
+pub(crate) const FORMAT: &str = "allot-runs";
 pub(super) const VERSION: u64 = 1;
 
-pub(super) const RUNS: &str = "runs.parquet";
-pub(super) const WORKERS: &str = "workers.parquet";
+pub(crate) const RUNS: &str = "runs.parquet";
+pub(crate) const WORKERS: &str = "workers.parquet";
 pub(super) const PLANS: &str = "plans.parquet";
 pub(super) const SHARES: &str = "shares.parquet";
-pub(super) const CYCLES: &str = "cycles.parquet";
-pub(super) const LOTS: &str = "lots.parquet";
+pub(crate) const CYCLES: &str = "cycles.parquet";
+pub(crate) const LOTS: &str = "lots.parquet";
 const HISTORY: &str = "history.parquet";
-const SUMMARY_CSV: &str = "summary.csv";
+pub(crate) const SUMMARY_CSV: &str = "summary.csv";
 const SUMMARY_JSON: &str = "summary.json";
 pub(super) const JOB: &str = "job.json";
 const SCENARIO: &str = "scenario.toml";
@@ -343,7 +344,7 @@ fn prepare(dir: &Path, overwrite: bool) -> Result<(), ResultsError> {
     let events = dir.join(EVENTS);
     let entries = match fs::read_dir(&events) {
         Ok(entries) => entries,
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return report::forget(dir),
         Err(cause) => return Err(ResultsError::io(Action::Read, &events, cause)),
     };
     for entry in entries {
@@ -352,7 +353,8 @@ fn prepare(dir: &Path, overwrite: bool) -> Result<(), ResultsError> {
             remove(&entry.path(), overwrite, dir, EVENTS)?;
         }
     }
-    Ok(())
+    // What it says is about to be wrong.
+    report::forget(dir)
 }
 
 fn remove(

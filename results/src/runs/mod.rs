@@ -36,7 +36,9 @@ use scheduler::machine::{Config, Ending, Totals};
 use scheduler::{Instant, Overheads, Span};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use folder::{CYCLES, FORMAT, LOTS, RUNS, SUMMARY_CSV, WORKERS};
 pub use folder::RunFolder;
+pub(crate) use read::Stream;
 pub use read::{Candidate, Period, RecordedFolder, RecordedRun};
 pub use rows::{RunChunk, RunRows};
 pub use summary::{RunsSummary, SummaryLine, Value};

@@ -328,10 +328,10 @@ const fn was_there(fate: Fate) -> bool {
 }
 
 /// Reads the rows of a row group.
-type Reader<T> = fn(&Table<'_>, usize) -> Result<Vec<T>, ResultsError>;
+pub(crate) type Reader<T> = fn(&Table<'_>, usize) -> Result<Vec<T>, ResultsError>;
 
 /// The rows of a table in order, one row group at a time.
-struct Stream<'a, T> {
+pub(crate) struct Stream<'a, T> {
     groups: Groups,
     allocators: &'a [String],
     read: Reader<T>,
@@ -339,7 +339,7 @@ struct Stream<'a, T> {
 }
 
 impl<'a, T> Stream<'a, T> {
-    const fn new(groups: Groups, allocators: &'a [String], read: Reader<T>) -> Self {
+    pub(crate) const fn new(groups: Groups, allocators: &'a [String], read: Reader<T>) -> Self {
         Self {
             groups,
             allocators,
@@ -389,11 +389,11 @@ impl<'a, T> Stream<'a, T> {
         }
     }
 
-    fn next_of(&mut self, key: RunKey) -> Result<Option<T>, ResultsError> {
+    pub(crate) fn next_of(&mut self, key: RunKey) -> Result<Option<T>, ResultsError> {
         self.next_if(key, |_| true)
     }
 
-    fn all_of(&mut self, key: RunKey) -> Result<Vec<T>, ResultsError> {
+    pub(crate) fn all_of(&mut self, key: RunKey) -> Result<Vec<T>, ResultsError> {
         let mut rows = Vec::new();
         while let Some(row) = self.next_of(key)? {
             rows.push(row);
@@ -401,7 +401,7 @@ impl<'a, T> Stream<'a, T> {
         Ok(rows)
     }
 
-    fn damaged(&self, message: impl std::fmt::Display) -> ResultsError {
+    pub(crate) fn damaged(&self, message: impl std::fmt::Display) -> ResultsError {
         ResultsError::damaged(&self.groups.path, message)
     }
 }

@@ -7,7 +7,7 @@ mod answer;
 mod chart;
 mod curve;
 mod line;
-mod question;
+pub(crate) mod question;
 mod text;
 
 use std::sync::atomic::AtomicBool;

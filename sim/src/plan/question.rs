@@ -10,7 +10,7 @@ use crate::run::Setting;
 use crate::world::{self, World};
 
 /// What the allocator is asked in the first replicate of the setting's seed.
-pub(super) fn of(setting: &Setting) -> Family {
+pub(crate) fn of(setting: &Setting) -> Family {
     let world = setting.conversion.world(setting.seed, 0);
     let (batches, s_min, beta) = (world.config.batches, world.config.s_min, world.config.beta);
     let limit = match world.config.limit {

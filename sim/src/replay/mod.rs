@@ -14,6 +14,7 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
 use results::WholeFile;
+use results::report::{Predicted, PredictedWorker};
 use scenarios::calibration::{Calibration, CalibrationError, error_percent, leave_one_out};
 use scenarios::recorded::{RecordedRun, read_runs};
 use scheduler::{Cost, Outcome, Overheads, Plan, Span};
@@ -72,6 +73,36 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
     };
     written.and_then(|()| out.flush()).map_err(Stop::output)?;
     Ok(exit)
+}
+
+/// What is predicted of a folder's runs, each plan by itself, as `sim replay` of it says.
+pub(crate) fn predicted(path: &Path) -> Result<Vec<Predicted>, Stop> {
+    let folder = folder::read(path)?;
+    let overheads = folder.calibration.overheads();
+    let predicted = |run: &RecordedRun| {
+        let replay = Replay {
+            predicted: run.job.predict(&run.job.batches, &overheads),
+            run,
+            left_out: None,
+            other: None,
+        };
+        let employed = run.job.batches.iter().enumerate().filter(|(_, x)| **x > 0);
+        let worker = |(worker, batches): (usize, &u64)| {
+            let (predicted, measured) = replay.compute(worker, *batches);
+            PredictedWorker {
+                name: run.names[worker].clone(),
+                predicted,
+                measured,
+            }
+        };
+        Predicted {
+            run: run.id.trim_matches('"').to_owned(),
+            predicted: replay.predicted,
+            measured: run.measured.training,
+            workers: employed.map(worker).collect(),
+        }
+    };
+    Ok(folder.runs.iter().map(predicted).collect())
 }
 
 /// A recorded run and what is predicted of it.

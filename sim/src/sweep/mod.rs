@@ -11,14 +11,16 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use results::WholeFile;
+use results::{SweepFolder, WholeFile};
 use scenarios::Overrides;
 use scenarios::scenario::Vary;
+use serde_json::{Map, Value};
 
 use crate::cli::{ReplicateArgs, SweepArgs};
 use crate::environment;
 use crate::exit::{Exit, Stop};
 use crate::interrupt::stop_on_ctrl_c;
+use crate::machine::{MemoryWatch, Started};
 use crate::run::{Setting, Source, given, in_parallel, simulate};
 use crate::terminal;
 use row::{Row, is_column};
@@ -31,8 +33,9 @@ pub(crate) fn command(args: &SweepArgs) -> Result<Exit, Stop> {
     let overrides = environment::overrides(&args.of.set, &args.of.settings)?;
     let varied = varied(&args.vary)?;
     let source = Source::open(&args.of.scenario)?;
-    let file = match &args.out {
-        Some(path) => Some((path, create(path, args.overwrite)?)),
+    let started = Started::now();
+    let kept = match &args.out {
+        Some(path) => Some((path, Kept::create(path, args.overwrite)?)),
         None => None,
     };
     let threads = args.of.threads();
@@ -45,6 +48,7 @@ pub(crate) fn command(args: &SweepArgs) -> Result<Exit, Stop> {
 
     let keys: Vec<&str> = varied.iter().map(Vary::key).collect();
     let stop = stop_on_ctrl_c("runs")?;
+    let memory = MemoryWatch::start();
     let rows = rows(&source, &combinations, &args.of, &keys, threads, &stop);
     let finished: Vec<&Row> = rows.iter().filter(|row| !row.is_interrupted()).collect();
     let text = if args.json {
@@ -54,8 +58,16 @@ pub(crate) fn command(args: &SweepArgs) -> Result<Exit, Stop> {
     };
     // The file first, so that a standard output that is full does not take it away. It has a row
     // for every combination: one that was not simulated says so.
-    let written = file.map_or(Ok(()), |(path, file)| {
-        file.publish(&write::csv(&keys, &rows)).map_err(|error| {
+    let details = || {
+        let mut details = started.record(threads, &memory);
+        details.insert("scenario".to_owned(), args.of.scenario.clone().into());
+        details.insert("set".to_owned(), args.of.set.clone().into());
+        details
+    };
+    let is_complete = finished.len() == rows.len() && !rows.iter().any(Row::is_bad);
+    let written = kept.map_or(Ok(()), |(path, kept)| {
+        let csv = write::csv(&keys, &rows);
+        kept.finish(&csv, &keys, is_complete, details).map_err(|error| {
             let message = format!("cannot write {}: {error}", path.display());
             Stop::new(Exit::Unfinished, message)
         })
@@ -113,7 +125,46 @@ fn varied(texts: &[String]) -> Result<Vec<Vary>, Stop> {
     Ok(all)
 }
 
-/// The file, before hours are spent on what would go into it.
+/// Where rows are kept: made before hours are spent on what would go there.
+enum Kept {
+    File(WholeFile),
+    Folder(SweepFolder),
+}
+
+impl Kept {
+    fn create(path: &Path, overwrite: bool) -> Result<Self, Stop> {
+        let is_csv = path.extension().is_some_and(|end| end == "csv");
+        if path.is_file() && !is_csv {
+            let message = format!(
+                "--out {} is a file, expected a folder, or a name that ends in .csv",
+                path.display()
+            );
+            return Err(Stop::new(Exit::Usage, message));
+        }
+        if is_csv || (path.exists() && !path.is_dir()) {
+            return create(path, overwrite).map(Self::File);
+        }
+        let folder = SweepFolder::create(path, overwrite);
+        folder.map(Self::Folder).map_err(|error| Stop::new(Exit::Usage, error))
+    }
+
+    fn finish(
+        self,
+        csv: &str,
+        keys: &[&str],
+        is_complete: bool,
+        details: impl FnOnce() -> Map<String, Value>,
+    ) -> Result<(), String> {
+        match self {
+            Self::File(file) => file.publish(csv).map_err(|error| error.to_string()),
+            Self::Folder(folder) => folder
+                .finish(csv, keys, is_complete, details())
+                .map_err(|error| error.to_string()),
+        }
+    }
+}
+
+/// The file.
 fn create(path: &Path, overwrite: bool) -> Result<WholeFile, Stop> {
     let usage = |message: String| Stop::new(Exit::Usage, message);
     match path.symlink_metadata() {

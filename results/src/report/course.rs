@@ -1,0 +1,326 @@
+//! How runs went: each run's end, and what was paid in the course of the cycles.
+
+use std::path::Path;
+
+use polars_core::prelude::Series as Values;
+use scheduler::{Cost, Span};
+
+use super::axis::{Axis, Scale};
+use super::figure::{Figure, Picture};
+use super::number::shown;
+use super::plot::{Against, Mark, Plot, Point, Series, Shape};
+use super::table::{Cell, Column, Table};
+use crate::error::ResultsError;
+use crate::interval::{Estimate, Moments};
+use crate::read::{Groups, Table as Group};
+use crate::runs::{CYCLES, RUNS, RecordedFolder, RunKey, Stream};
+
+/// More cycles than that are looked at at so many places.
+const MOST_PLACES: u32 = 120;
+
+/// More runs than that are counted in tiles.
+const MOST_POINTS: usize = 400;
+
+/// Tiles along an axis.
+const TILES: f64 = 32.0;
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub(super) struct RunLine {
+    pub(super) key: RunKey,
+    pub(super) ending: String,
+    pub(super) missed: bool,
+    pub(super) wall: Span,
+    pub(super) limit: Span,
+    pub(super) cost: Cost,
+    /// Complete, truncated, failed.
+    pub(super) cycles: [u64; 3],
+}
+
+/// All runs.
+pub(super) struct RunLines {
+    pub(super) count: u64,
+    /// The first of them.
+    pub(super) first: Vec<RunLine>,
+    /// Wall time in seconds and fee, by allocator.
+    points: Vec<Vec<(f64, f64)>>,
+}
+
+/// As many are kept whole.
+const KEPT: usize = 64;
+
+struct RunCell {
+    ending: String,
+    missed: bool,
+    wall: Span,
+    limit: Span,
+    cost: Cost,
+    cycles: [u64; 3],
+}
+
+fn read_runs(table: &Group<'_>, rows: usize) -> Result<Vec<RunCell>, ResultsError> {
+    let (endings, missed) = (table.texts("ending")?, table.chunked("missed", Values::bool)?);
+    let (wall, limit) = (table.numbers("wall_ns")?, table.numbers("limit_ns")?);
+    let costs = table.costs("cost_micro")?;
+    let complete = table.numbers("cycles_complete")?;
+    let truncated = table.numbers("cycles_truncated")?;
+    let failed = table.numbers("cycles_failed")?;
+    let row = |row: usize| {
+        Ok(RunCell {
+            ending: table.required(endings.get(row), "ending")?.to_owned(),
+            missed: table.required(missed.get(row), "missed")?,
+            wall: Span::from_nanos(wall[row]),
+            limit: Span::from_nanos(limit[row]),
+            cost: table.required(costs[row], "cost_micro")?,
+            cycles: [complete[row], truncated[row], failed[row]],
+        })
+    };
+    (0..rows).map(row).collect()
+}
+
+/// The keys of all runs of a folder, in their order.
+pub(super) fn keys(folder: &RecordedFolder) -> impl Iterator<Item = RunKey> {
+    let allocators = folder.plan().allocators.len();
+    (0..folder.finished()).flat_map(move |replicate| {
+        (0..allocators).map(move |allocator| RunKey { replicate, allocator })
+    })
+}
+
+/// Reads how each run ended.
+pub(super) fn runs(dir: &Path, folder: &RecordedFolder) -> Result<RunLines, ResultsError> {
+    let allocators = &folder.plan().allocators;
+    let mut stream = Stream::new(Groups::open(&dir.join(RUNS))?, allocators, read_runs);
+    let mut lines = RunLines {
+        count: 0,
+        first: Vec::new(),
+        points: vec![Vec::new(); allocators.len()],
+    };
+    for key in keys(folder) {
+        let Some(run) = stream.next_of(key)? else {
+            let (replicate, name) = (key.replicate, &allocators[key.allocator]);
+            let message = format!("expected a row for replicate {replicate} under {name}");
+            return Err(stream.damaged(message));
+        };
+        lines.count += 1;
+        lines.points[key.allocator].push((run.wall.seconds_f64(), run.cost.units_f64()));
+        if lines.first.len() < KEPT {
+            let RunCell { ending, missed, wall, limit, cost, cycles } = run;
+            lines.first.push(RunLine { key, ending, missed, wall, limit, cost, cycles });
+        }
+    }
+    Ok(lines)
+}
+
+/// Fee against wall time, if there are several runs.
+pub(super) fn scatter(folder: &RecordedFolder, lines: &RunLines) -> Option<Figure> {
+    if lines.count < 3 {
+        return None;
+    }
+    let axes = [("wall_s", "wall time, s"), ("fee", "fee of a run")];
+    let (series, data, is_counted) = points_or_tiles(&folder.plan().allocators, &lines.points, axes);
+    let limit = lines.first.first().map(|line| line.limit.seconds_f64());
+    let marks = limit.map(|limit| Mark {
+        name: "limit".to_owned(),
+        at: Against::X(limit),
+    });
+    let how = if is_counted { " Squares are the larger the more runs they stand for." } else { "" };
+    Some(Figure {
+        name: "runs".to_owned(),
+        title: "Fee and time of each run".to_owned(),
+        says: format!(
+            "{} runs: how long their cycles took together, and what they cost.{how}",
+            lines.count
+        ),
+        picture: Picture::Plot(Plot {
+            x: Axis::new("wall time of a run, s", Scale::Even),
+            y: Axis::new("fee of a run", Scale::Even),
+            series,
+            marks: marks.into_iter().collect(),
+        }),
+        data,
+    })
+}
+
+/// Points as they are, or counted in tiles where there are too many; and whether they were.
+pub(super) fn points_or_tiles(
+    names: &[String],
+    points: &[Vec<(f64, f64)>],
+    [x, y]: [(&str, &str); 2],
+) -> (Vec<Series>, Table, bool) {
+    let all = || points.iter().flatten();
+    let is_counted = all().count() > MOST_POINTS;
+    let mut columns = vec![Column::new("series", "of")];
+    if is_counted {
+        for (key, title) in [x, y] {
+            columns.push(Column::new(&format!("{key}_from"), &format!("{title}, from")));
+            columns.push(Column::new(&format!("{key}_to"), "to below"));
+        }
+        columns.push(Column::new("count", "count"));
+    } else {
+        columns.extend([x, y].map(|(key, title)| Column::new(key, title)));
+    }
+    let mut data = Table::new(columns);
+    let tile = |get: fn(&(f64, f64)) -> f64| {
+        let low = all().map(get).fold(f64::INFINITY, f64::min);
+        let high = all().map(get).fold(f64::NEG_INFINITY, f64::max);
+        let size = (high - low) / TILES;
+        (low, if size > 0.0 { size } else { 1.0 })
+    };
+    let ((x_low, x_size), (y_low, y_size)) = (tile(|at| at.0), tile(|at| at.1));
+    let mut series = Vec::new();
+    for (name, of) in names.iter().zip(points) {
+        let mut drawn = Vec::new();
+        if is_counted {
+            let mut tiles = std::collections::BTreeMap::<(u32, u32), u64>::new();
+            for (at_x, at_y) in of {
+                let place = |at: f64, low: f64, size: f64| ((at - low) / size).min(TILES - 1.0) as u32;
+                let tile = (place(*at_x, x_low, x_size), place(*at_y, y_low, y_size));
+                *tiles.entry(tile).or_default() += 1;
+            }
+            let most = tiles.values().copied().max().unwrap_or(1) as f64;
+            for ((column, row), count) in tiles {
+                let (from_x, from_y) =
+                    (x_low + f64::from(column) * x_size, y_low + f64::from(row) * y_size);
+                data.push(vec![
+                    Cell::text(name),
+                    Cell::number(from_x),
+                    Cell::number(from_x + x_size),
+                    Cell::number(from_y),
+                    Cell::number(from_y + y_size),
+                    Cell::count(count),
+                ]);
+                drawn.push(Point {
+                    weight: count as f64 / most,
+                    ..Point::at(from_x + x_size / 2.0, from_y + y_size / 2.0)
+                });
+            }
+        } else {
+            for (at_x, at_y) in of {
+                data.push(vec![Cell::text(name), Cell::number(*at_x), Cell::number(*at_y)]);
+                drawn.push(Point::at(*at_x, *at_y));
+            }
+        }
+        if !drawn.is_empty() {
+            let shape = if is_counted { Shape::Tiles } else { Shape::Points };
+            series.push(Series { name: name.clone(), shape, points: drawn });
+        }
+    }
+    (series, data, is_counted)
+}
+
+fn read_costs(table: &Group<'_>, rows: usize) -> Result<Vec<(u32, Cost)>, ResultsError> {
+    let (cycles, costs) = (table.ids("cycle")?, table.costs("cost_micro")?);
+    let row = |row: usize| Ok((cycles[row], table.required(costs[row], "cost_micro")?));
+    (0..rows).map(row).collect()
+}
+
+/// What was paid up to each cycle, in the mean of all runs.
+pub(super) fn fees(dir: &Path, folder: &RecordedFolder) -> Result<Figure, ResultsError> {
+    let (allocators, config) = (&folder.plan().allocators, &folder.job().config);
+    let places = places(config.first_cycle, config.cycles);
+    let mut paid = vec![vec![Moments::default(); places.len()]; allocators.len()];
+    let mut stream = Stream::new(Groups::open(&dir.join(CYCLES))?, allocators, read_costs);
+    for key in keys(folder) {
+        let (mut total, mut next) = (Cost::ZERO, 0);
+        let paid = &mut paid[key.allocator];
+        while let Some((cycle, cost)) = stream.next_of(key)? {
+            while next < places.len() && places[next] < cycle {
+                paid[next].add(total.units_f64());
+                next += 1;
+            }
+            total += cost;
+        }
+        // A run that ended early costs nothing more.
+        for moments in &mut paid[next..] {
+            moments.add(total.units_f64());
+        }
+    }
+    let mut data = Table::new(vec![
+        Column::new("allocator", "allocator"),
+        Column::new("cycle", "cycle"),
+        Column::estimate("fee", "fee so far"),
+    ]);
+    let (mut series, mut words) = (Vec::new(), Vec::new());
+    for (allocator, paid) in allocators.iter().zip(&paid) {
+        let mut points = vec![Point::at(f64::from(config.first_cycle) - 1.0, 0.0)];
+        let mut last: Option<Estimate> = None;
+        for (cycle, moments) in places.iter().zip(paid) {
+            let Some(mean) = moments.mean() else { continue };
+            data.push(vec![
+                Cell::text(allocator),
+                Cell::count((*cycle).into()),
+                Cell::estimate(Some(mean)),
+            ]);
+            points.push(Point {
+                ends: mean.low.zip(mean.high),
+                ..Point::at(f64::from(*cycle), mean.value)
+            });
+            last = Some(mean);
+        }
+        if let Some(last) = last {
+            words.push(format!("{allocator} {}", shown(last.value)));
+        }
+        series.push(Series { name: allocator.clone(), shape: Shape::Line, points });
+    }
+    let binned = if places.len() < (config.cycles - config.first_cycle + 1) as usize {
+        format!(" Of the cycles {} are shown.", places.len())
+    } else {
+        String::new()
+    };
+    Ok(Figure {
+        name: "fee".to_owned(),
+        title: "Fee over time".to_owned(),
+        says: format!(
+            "What had been paid up to each cycle, in the mean of all runs; bands are 95 % confidence \
+             intervals, and a run that ended early costs nothing more. At the end: {}.{binned}",
+            words.join("; ")
+        ),
+        picture: Picture::Plot(Plot {
+            x: Axis::new("cycle", Scale::Even),
+            y: Axis::new("fee so far", Scale::FromZero),
+            series,
+            marks: Vec::new(),
+        }),
+        data,
+    })
+}
+
+/// The cycles to look at: all of them, or so many at equal distances, the last among them.
+fn places(first: u32, last: u32) -> Vec<u32> {
+    let count = last - first + 1;
+    let step = count.div_ceil(MOST_PLACES);
+    let mut places: Vec<u32> = (0..count.div_ceil(step)).map(|at| last - at * step).collect();
+    places.reverse();
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_cycle_is_always_looked_at() {
+        assert_eq!(places(1, 3), [1, 2, 3]);
+        assert_eq!(places(7, 7), [7]);
+        let many = places(1, 1_000_000);
+        assert!(many.len() <= 120 && many.last() == Some(&1_000_000) && many[0] >= 1);
+        assert!(many.is_sorted());
+    }
+
+    #[test]
+    fn many_points_are_counted_and_none_is_lost() {
+        let points: Vec<(f64, f64)> = (0..1_000).map(|i| (f64::from(i), f64::from(i % 7))).collect();
+        let names = ["exact".to_owned()];
+        let axes = [("x", "x"), ("y", "y")];
+        let (series, data, is_counted) = points_or_tiles(&names, &[points], axes);
+        assert!(is_counted && series[0].points.len() < 400);
+        let csv = data.csv();
+        let counts = csv.lines().skip(1).map(|line| {
+            let (_, count) = line.rsplit_once(',').expect("cells");
+            count.parse::<u64>().expect("a count")
+        });
+        assert_eq!(counts.sum::<u64>(), 1_000);
+        let few = vec![(1.0, 2.0); 3];
+        assert!(!points_or_tiles(&names, &[few], axes).2);
+    }
+}

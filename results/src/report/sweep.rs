@@ -1,0 +1,328 @@
+//! The page of a sweep: what came of each value of each varied key.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::axis::{Axis, Scale};
+use super::csv::Csv;
+use super::figure::{Figure, Picture};
+use super::made;
+use super::number::shown;
+use super::page::{Page, Part, Section};
+use super::plot::{Plot, Point, Series, Shape};
+use super::table::{Cell, Column, Table};
+use crate::error::ResultsError;
+use crate::sweep::{DUMP_FILE, SWEEP_FILE, SWEEP_VERSION};
+use crate::validation::RUN_FILE;
+
+/// Lines that are told apart in one figure; of more, the middle and the range are drawn.
+const MOST_LINES: usize = 6;
+
+/// Rows of the table on the page.
+const MOST_ROWS: usize = 200;
+
+/// What may come of a combination: its column, its title with the unit.
+type Outcome = (&'static str, &'static str, &'static str);
+
+const SIMULATED: [Outcome; 3] = [
+    ("fee", "Fee of a run", "fee of a run"),
+    ("wall_s", "Wall time of a run", "wall time of a run, s"),
+    ("missed", "Runs that missed", "missed, share of runs"),
+];
+
+const REAL: [Outcome; 4] = [
+    ("fee", "Fee of the run", "fee of the run"),
+    ("wall_s", "Wall time of the run", "wall time of the run, s"),
+    ("accuracy", "Accuracy at the end", "accuracy"),
+    ("loss", "Loss at the end", "loss"),
+];
+
+/// The page of a simulated sweep.
+pub(super) fn page(dir: &Path) -> Result<Page, ResultsError> {
+    let path = dir.join(RUN_FILE);
+    let record = made::json(&path)?;
+    let damaged = |message: &str| ResultsError::damaged(&path, message);
+    if record.get("format_version") != Some(&SWEEP_VERSION.into()) {
+        return Err(damaged("it is of another version: read it with the sim that wrote it"));
+    }
+    let keys = record.get("keys").and_then(Value::as_array);
+    let keys = keys.ok_or_else(|| damaged("expected the varied keys"))?;
+    let keys: Option<Vec<String>> =
+        keys.iter().map(|key| key.as_str().map(str::to_owned)).collect();
+    let keys = keys.ok_or_else(|| damaged("expected the varied keys to be names"))?;
+    let csv = Csv::read(&dir.join(SWEEP_FILE))?;
+    if let Some(key) = keys.iter().find(|key| csv.column(key).is_none()) {
+        return Err(damaged(&format!("the table has no column {key}")));
+    }
+    let is_complete = record.get("complete").and_then(Value::as_bool) == Some(true);
+    let scenario = record.get("scenario").and_then(Value::as_str).unwrap_or("a scenario");
+    let mut warnings = Vec::new();
+    if !is_complete {
+        warnings.push("Not complete: some combinations were not worked out, see their rows.".to_owned());
+    }
+    let files = [("sweep.csv", "every row"), ("run.json", "how it was made")];
+    let (rows, varied) = (csv.rows.len(), keys.join(", "));
+    Ok(Page {
+        title: format!("Sweep: {scenario}"),
+        lead: vec![format!("{rows} rows: every combination of the values of {varied}, simulated.")],
+        warnings,
+        sections: vec![
+            Section { id: "figures", title: "Figures", parts: parts(&csv, &keys, &SIMULATED) },
+            Section { id: "tables", title: "Table", parts: tables(&csv, &keys) },
+            made::section(dir, &record, &files)?,
+        ],
+    })
+}
+
+/// The page of a sweep of real runs.
+pub(super) fn real_page(dir: &Path) -> Result<Page, ResultsError> {
+    let path = dir.join(DUMP_FILE);
+    let dump = made::json(&path)?;
+    let (csv, keys) = flattened(&dump).ok_or_else(|| {
+        ResultsError::damaged(&path, "expected a list of values and results, as a sweep writes it")
+    })?;
+    let (rows, varied) = (csv.rows.len(), keys.join(", "));
+    let record = Value::Object(Map::from_iter([("runs".to_owned(), Value::from(rows))]));
+    let files = [("dump.json", "every result")];
+    Ok(Page {
+        title: "Sweep of real runs".to_owned(),
+        lead: vec![format!("{rows} runs on real machines, one for each combination of {varied}.")],
+        warnings: Vec::new(),
+        sections: vec![
+            Section { id: "figures", title: "Figures", parts: parts(&csv, &keys, &REAL) },
+            Section { id: "tables", title: "Table", parts: tables(&csv, &keys) },
+            made::section(dir, &record, &files)?,
+        ],
+    })
+}
+
+/// The results of real runs as rows: the varied keys, then what came of them.
+fn flattened(dump: &Value) -> Option<(Csv, Vec<String>)> {
+    const RESULTS: [&str; 11] = [
+        "ending",
+        "fee",
+        "wall_s",
+        "limit_s",
+        "predicted_s",
+        "accuracy",
+        "loss",
+        "cycles_complete",
+        "cycles_truncated",
+        "cycles_failed",
+        "error",
+    ];
+    let lines = dump.as_array()?;
+    let mut keys: Vec<String> = Vec::new();
+    for line in lines {
+        for key in line.get("values")?.as_object()?.keys() {
+            if !keys.contains(key) {
+                keys.push(key.clone());
+            }
+        }
+        line.get("result")?.as_object()?;
+    }
+    let text = |value: Option<&Value>| match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    let row = |line: &Value| {
+        let values = keys.iter().map(|key| text(line["values"].get(key)));
+        let results = RESULTS.iter().map(|key| text(line["result"].get(key)));
+        values.chain(results).collect()
+    };
+    let heading = keys.iter().cloned().chain(RESULTS.map(str::to_owned)).collect();
+    let csv = Csv {
+        heading,
+        rows: lines.iter().map(row).collect(),
+    };
+    Some((csv, keys))
+}
+
+fn parts(csv: &Csv, keys: &[String], outcomes: &[Outcome]) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for (place, key) in keys.iter().enumerate() {
+        for outcome in outcomes {
+            let figure = over(csv, keys, (place, key), outcome);
+            parts.extend(figure.map(|figure| Part::Figure(Box::new(figure))));
+        }
+    }
+    if parts.is_empty() {
+        parts.push(Part::Words("No row has a result to draw.".to_owned()));
+    }
+    parts
+}
+
+/// A row that has a value to draw.
+struct Found {
+    /// The place of the key's value among its values.
+    value: usize,
+    /// What else tells it from others.
+    of: String,
+    allocator: String,
+    y: f64,
+    ends: Option<(f64, f64)>,
+}
+
+/// One outcome over one key.
+fn over(
+    csv: &Csv,
+    keys: &[String],
+    (place, key): (usize, &str),
+    (column, title, axis): &Outcome,
+) -> Option<Figure> {
+    let mut values: Vec<String> = Vec::new();
+    let mut found = Vec::new();
+    for row in &csv.rows {
+        let text = csv.cell(row, key);
+        let value = values.iter().position(|known| known == text).unwrap_or_else(|| {
+            values.push(text.to_owned());
+            values.len() - 1
+        });
+        let Some(y) = csv.number(row, column) else { continue };
+        let low = csv.number(row, &format!("{column}_low"));
+        let high = csv.number(row, &format!("{column}_high"));
+        let others = keys.iter().filter(|other| *other != key);
+        let others: Vec<String> =
+            others.map(|other| format!("{other} = {}", csv.cell(row, other))).collect();
+        let allocator = csv.cell(row, "allocator").to_owned();
+        let mut of = vec![allocator.clone()];
+        of.extend(others);
+        of.retain(|word| !word.is_empty());
+        found.push(Found { value, of: of.join(", "), allocator, y, ends: low.zip(high) });
+    }
+    let mut lines: Vec<&str> = Vec::new();
+    for row in &found {
+        if !lines.contains(&row.of.as_str()) {
+            lines.push(&row.of);
+        }
+    }
+    if lines.is_empty() || values.len() < 2 {
+        return None;
+    }
+    let numbers: Option<Vec<f64>> = values.iter().map(|value| value.parse().ok()).collect();
+    let numbers = numbers.filter(|numbers| numbers.iter().all(|number| number.is_finite()));
+    let x = |value: usize| numbers.as_ref().map_or(value as f64, |numbers| numbers[value]);
+    let (scale, is_ordered) = scale(numbers.as_deref(), &values);
+    let mut data = Table::new(vec![
+        Column::new("of", "of"),
+        Column::new("value", key),
+        Column::estimate(column, axis),
+        Column::new("rows", "rows"),
+    ]);
+    let is_summed_up = lines.len() > MOST_LINES;
+    let mut groups: Vec<(String, Vec<&Found>)> = Vec::new();
+    for row in &found {
+        let of = if is_summed_up { &row.allocator } else { &row.of };
+        match groups.iter_mut().find(|(known, _)| known == of) {
+            Some((_, rows)) => rows.push(row),
+            None => groups.push((of.clone(), vec![row])),
+        }
+    }
+    let mut series = Vec::new();
+    for (of, rows) in &groups {
+        let mut points = Vec::new();
+        for value in 0..values.len() {
+            let mut at: Vec<&&Found> = rows.iter().filter(|row| row.value == value).collect();
+            at.sort_by(|a, b| a.y.total_cmp(&b.y));
+            let Some(middle) = at.get(at.len().saturating_sub(1) / 2) else { continue };
+            let ends = if is_summed_up {
+                at.first().zip(at.last()).map(|(low, high)| (low.y, high.y))
+            } else {
+                middle.ends
+            };
+            let estimate = crate::Estimate {
+                value: middle.y,
+                low: ends.map(|ends| ends.0),
+                high: ends.map(|ends| ends.1),
+            };
+            data.push(vec![
+                Cell::text(of),
+                Cell::read(&values[value]),
+                Cell::estimate(Some(estimate)),
+                Cell::count(at.len() as u64),
+            ]);
+            points.push(Point { ends, ..Point::at(x(value), middle.y) });
+        }
+        points.sort_by(|a, b| a.x.total_cmp(&b.x));
+        let shape = if is_ordered { Shape::Joined } else { Shape::Points };
+        let name = if of.is_empty() { column.replace('_', " ") } else { of.clone() };
+        series.push(Series { name, shape, points });
+    }
+    let least = found.iter().min_by(|a, b| a.y.total_cmp(&b.y))?;
+    let most = found.iter().max_by(|a, b| a.y.total_cmp(&b.y))?;
+    let how = if is_summed_up {
+        format!(
+            "The middle of all combinations of the other keys, and their range ({} lines would be too many).",
+            lines.len()
+        )
+    } else {
+        "Bars are 95 % confidence intervals, where there are any.".to_owned()
+    };
+    Some(Figure {
+        name: format!("key-{}-{column}", place + 1),
+        title: format!("{title} over {key}"),
+        says: format!(
+            "From {} at {key} = {} to {} at {key} = {}. {how}",
+            shown(least.y),
+            values[least.value],
+            shown(most.y),
+            values[most.value]
+        ),
+        picture: Picture::Plot(Plot {
+            x: Axis::new(key, scale),
+            y: Axis::new(axis, Scale::FromZero),
+            series,
+            marks: Vec::new(),
+        }),
+        data,
+    })
+}
+
+/// How the values of a key lie on an axis, and whether they follow each other.
+fn scale(numbers: Option<&[f64]>, values: &[String]) -> (Scale, bool) {
+    let Some(numbers) = numbers else {
+        return (Scale::Names(values.to_vec()), false);
+    };
+    let least = numbers.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if least > 0.0 && most / least > 50.0 {
+        (Scale::Tenfold, true)
+    } else {
+        (Scale::Even, true)
+    }
+}
+
+/// All rows, as far as they can be read on a page.
+fn tables(csv: &Csv, keys: &[String]) -> Vec<Part> {
+    let is_end = |name: &str| name.ends_with("_low") || name.ends_with("_high");
+    let shown: Vec<&String> = csv.heading.iter().filter(|name| !is_end(name)).collect();
+    let column = |name: &&String| {
+        let title = if keys.contains(name) { (*name).clone() } else { name.replace('_', " ") };
+        if csv.column(&format!("{name}_low")).is_some() {
+            Column::estimate(name, &title)
+        } else {
+            Column::new(name, &title)
+        }
+    };
+    let mut table = Table::new(shown.iter().map(column).collect());
+    for row in csv.rows.iter().take(MOST_ROWS) {
+        let cell = |name: &&String| {
+            let end = |end: &str| csv.cell(row, &format!("{name}_{end}"));
+            match Cell::read_estimate(csv.cell(row, name), end("low"), end("high")) {
+                // What is no estimate has no ends.
+                Cell::Estimate(_, None) => Cell::read(csv.cell(row, name)),
+                cell => cell,
+            }
+        };
+        table.push(shown.iter().map(cell).collect());
+    }
+    let mut parts = Vec::new();
+    if csv.rows.len() > MOST_ROWS {
+        let rows = csv.rows.len();
+        parts.push(Part::Words(format!("The first {MOST_ROWS} of {rows} rows:")));
+    }
+    parts.push(Part::Table("Rows", table));
+    parts
+}

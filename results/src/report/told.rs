@@ -1,0 +1,169 @@
+//! What a report is told beyond the tables: predictions, and what other limits would cost.
+
+use serde_json::Value;
+
+use super::axis::{Axis, Scale};
+use super::course::points_or_tiles;
+use super::figure::{Figure, Picture};
+use super::number::shown;
+use super::plot::{Against, Mark, Plot, Point, Series, Shape};
+use super::table::{Cell, Column, Table};
+use super::{Frontier, Predicted, Told};
+
+/// So many steps of a curve are drawn.
+const MOST_STEPS: usize = 400;
+
+/// Rows of the table of predictions.
+const MOST_ROWS: usize = 40;
+
+pub(super) fn figures(told: &Told) -> Vec<Figure> {
+    let worker_times = |run: &Predicted| {
+        let workers = run.workers.iter();
+        let both = |worker: &super::PredictedWorker| Some((worker.predicted, worker.measured?));
+        workers.filter_map(both).collect::<Vec<_>>()
+    };
+    let times = |(predicted, measured): (scheduler::Span, scheduler::Span)| {
+        (predicted.seconds_f64(), measured.seconds_f64())
+    };
+    let runs = told.predicted.iter().filter_map(|run| Some((run.predicted, run.measured?)));
+    let runs: Vec<(f64, f64)> = runs.map(times).collect();
+    let workers: Vec<(f64, f64)> = told.predicted.iter().flat_map(worker_times).map(times).collect();
+    let run = ("predicted-runs", "Predicted against measured: whole runs", "runs under one plan");
+    let worker = (
+        "predicted-workers",
+        "Predicted against measured: a worker's computing in a cycle",
+        "workers under one plan, each in the mean of its cycles",
+    );
+    let mut figures: Vec<Figure> =
+        [against(run, runs), against(worker, workers)].into_iter().flatten().collect();
+    figures.extend(told.frontier.as_ref().and_then(frontier));
+    figures
+}
+
+/// By how much a prediction is off, in percent of what was measured.
+fn error((predicted, measured): &(f64, f64)) -> f64 {
+    100.0 * (predicted / measured - 1.0)
+}
+
+fn against((name, title, what): (&str, &str, &str), times: Vec<(f64, f64)>) -> Option<Figure> {
+    let times: Vec<(f64, f64)> = times.into_iter().filter(|(_, measured)| *measured > 0.0).collect();
+    if times.is_empty() {
+        return None;
+    }
+    let (count, sum) = times.iter().fold((0_u64, 0.0), |(count, sum), time| {
+        (count + 1, sum + error(time).abs())
+    });
+    let axes = [("predicted_s", "predicted, s"), ("measured_s", "measured, s")];
+    let names = [what.to_owned()];
+    let (series, mut data, is_counted) = points_or_tiles(&names, &[times], axes);
+    data.note("count", &count.to_string());
+    data.note("mean_error_percent", &super::number::exact(sum / count as f64));
+    let how = if is_counted { " Squares are the larger the more they stand for." } else { "" };
+    Some(Figure {
+        name: name.to_owned(),
+        title: title.to_owned(),
+        says: format!(
+            "{count} {what}. On the line the prediction is right, above it took longer. The prediction is \
+             off by {} % in the mean of all.{how}",
+            shown(sum / count as f64)
+        ),
+        picture: Picture::Plot(Plot {
+            x: Axis::new("predicted, s", Scale::Even),
+            y: Axis::new("measured, s", Scale::Even),
+            series,
+            marks: vec![Mark { name: "as predicted".to_owned(), at: Against::Same }],
+        }),
+        data,
+    })
+}
+
+/// The predictions of whole runs, and that which a real run made of itself.
+pub(super) fn table(told: &Told, record: &Value) -> Option<Table> {
+    let mut table = Table::new(vec![
+        Column::new("run", "run"),
+        Column::new("predicted_s", "predicted, s"),
+        Column::new("measured_s", "measured, s"),
+        Column::new("error_percent", "error, %"),
+    ]);
+    let of = |key: &str| record.get(key).and_then(Value::as_f64);
+    if let (Some(predicted), Some(measured)) = (of("predicted_s"), of("wall_s")) {
+        table.push(vec![
+            Cell::text("all cycles, by benchmarks and measured connections"),
+            Cell::number(predicted),
+            Cell::number(measured),
+            Cell::number(error(&(predicted, measured))),
+        ]);
+    }
+    for run in told.predicted.iter().take(MOST_ROWS) {
+        let predicted = run.predicted.seconds_f64();
+        let measured = run.measured.map(scheduler::Span::seconds_f64);
+        let error = measured.filter(|m| *m > 0.0).map(|measured| error(&(predicted, measured)));
+        table.push(vec![
+            Cell::text(&run.run),
+            Cell::number(predicted),
+            Cell::maybe(measured),
+            Cell::maybe(error),
+        ]);
+    }
+    (table.rows() > 0).then_some(table)
+}
+
+fn frontier(curve: &Frontier) -> Option<Figure> {
+    let steps: Vec<(f64, f64)> =
+        curve.steps.iter().map(|(limit, cost)| (limit.seconds_f64(), cost.units_f64())).collect();
+    let (first, last) = (steps.first()?, steps.last()?);
+    let now = curve.now.seconds_f64();
+    // Nearly all of a long tail is of no interest: up to where nine tenths of what can be saved
+    // is, or beyond the present limit.
+    let most = steps.iter().find(|step| first.1 - step.1 >= 0.9 * (first.1 - last.1));
+    let right = 1.25 * most.map_or(last.0, |step| step.0).max(now);
+    let within: Vec<&(f64, f64)> = steps.iter().filter(|step| step.0 <= right).collect();
+    let every = within.len().div_ceil(MOST_STEPS).max(1);
+    let at = within.partition_point(|step| step.0 <= now);
+    let is_kept = |index: usize| {
+        index % every == 0 || index + 1 == within.len() || index + 1 == at || index == at
+    };
+    let mut data = Table::new(vec![
+        Column::new("limit_s", "limit of a cycle from, s"),
+        Column::new("fee", "least fee of a cycle"),
+    ]);
+    let mut points = Vec::new();
+    for (index, step) in within.iter().enumerate().filter(|(index, _)| is_kept(*index)) {
+        let (limit, cost) = curve.steps[index];
+        data.push(vec![Cell::number(limit.seconds_f64()), Cell::read(&cost.to_string())]);
+        points.push(Point::at(step.0, step.1));
+    }
+    let drawn = points.len();
+    if let Some(end) = points.last().copied() {
+        points.push(Point::at(right, end.y));
+    }
+    let fee_now = at.checked_sub(1).map(|at| within[at].1);
+    let says_now = fee_now.map_or_else(
+        || format!("At the present limit of {} s there is no plan.", shown(now)),
+        |fee| format!("At the present limit of {} s it is {}.", shown(now), shown(fee)),
+    );
+    data.note("now_s", &super::number::exact(now));
+    data.note("steps", &steps.len().to_string());
+    data.note("drawn", &drawn.to_string());
+    Some(Figure {
+        name: "frontier".to_owned(),
+        title: "What another limit would cost".to_owned(),
+        says: format!(
+            "The least fee of a cycle over its limit, exactly, as the first plan was asked for; below {} s there is \
+             no plan. {says_now} {drawn} of {} steps are drawn.",
+            shown(first.0),
+            steps.len()
+        ),
+        picture: Picture::Plot(Plot {
+            x: Axis::new("limit of a cycle, s", Scale::Even),
+            y: Axis::new("least fee of a cycle", Scale::FromZero),
+            series: vec![Series {
+                name: "least fee".to_owned(),
+                shape: Shape::Step,
+                points,
+            }],
+            marks: vec![Mark { name: "present limit".to_owned(), at: Against::X(now) }],
+        }),
+        data,
+    })
+}

@@ -1,0 +1,66 @@
+//! The folder of a sweep: one table, and how it was made.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::error::ResultsError;
+use crate::table::Output;
+use crate::validation::{RUN_FILE, prepare_for, pretty};
+
+/// The table.
+pub const SWEEP_FILE: &str = "sweep.csv";
+
+/// What a sweep of real runs leaves instead.
+pub(crate) const DUMP_FILE: &str = "dump.json";
+
+pub(crate) const SWEEP_FORMAT: &str = "allot-sweep";
+pub(crate) const SWEEP_VERSION: u64 = 1;
+
+/// A folder under way; nothing has its name before [`SweepFolder::finish`].
+pub struct SweepFolder {
+    table: Output,
+    record: Output,
+}
+
+impl SweepFolder {
+    /// Begins a folder, which is made if need be.
+    ///
+    /// # Errors
+    /// When the folder holds results and `overwrite` is not asked for, or cannot be written.
+    pub fn create(dir: &Path, overwrite: bool) -> Result<Self, ResultsError> {
+        prepare_for(dir, &[RUN_FILE, SWEEP_FILE], overwrite)?;
+        Ok(Self {
+            table: Output::create(dir, SWEEP_FILE)?,
+            record: Output::create(dir, RUN_FILE)?,
+        })
+    }
+
+    /// Ends it. `keys` are those that are varied, `complete` says whether every row was worked
+    /// out, and `details` how it was made.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn finish(
+        self,
+        csv: &str,
+        keys: &[&str],
+        complete: bool,
+        details: Map<String, Value>,
+    ) -> Result<(), ResultsError> {
+        let Self {
+            mut table,
+            mut record,
+        } = self;
+        table.write_all(csv.as_bytes())?;
+        let mut content = Map::new();
+        content.insert("format".to_owned(), SWEEP_FORMAT.into());
+        content.insert("format_version".to_owned(), SWEEP_VERSION.into());
+        content.insert("complete".to_owned(), complete.into());
+        content.insert("keys".to_owned(), keys.to_vec().into());
+        content.extend(details);
+        record.write_all(&pretty(&content))?;
+        table.publish()?;
+        record.publish()
+    }
+}

@@ -1,0 +1,72 @@
+//! `sim report`: one page about a folder of results.
+//!
+//! `results` reads the tables, draws and writes. What it does not know is told it from here: what
+//! was predicted of runs, and what other limits would have cost.
+
+mod frontier;
+
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use results::ResultsError;
+use results::report::{self, Kind, Told};
+
+use crate::cli::ReportArgs;
+use crate::exit::{Exit, Stop};
+use crate::replay;
+use crate::terminal;
+
+/// The sub-command.
+pub(crate) fn command(args: &ReportArgs) -> Result<Exit, Stop> {
+    let progress = ProgressBar::new_spinner().with_message("reading");
+    progress.enable_steady_tick(Duration::from_millis(200));
+    let told = match Kind::of(&args.dir).map_err(stop)? {
+        Kind::Runs => {
+            progress.set_message("predicting");
+            told(args)?
+        }
+        Kind::Validation | Kind::Sweep | Kind::RealSweep => Told::default(),
+    };
+    progress.set_message("drawing");
+    let written = report::write(&args.dir, &told, args.overwrite).map_err(stop)?;
+    progress.finish_and_clear();
+    let (page, kilobytes) = (written.page.display(), written.bytes.div_ceil(1000));
+    let figures = written.figures;
+    let folder = args.dir.join(report::REPORT_FOLDER);
+    terminal::print(&format!(
+        "report: {page} ({figures} figures, {kilobytes} kB)\nfigures: {}\n",
+        folder.display()
+    ))?;
+    Ok(Exit::Done)
+}
+
+/// What the tables of runs do not say.
+fn told(args: &ReportArgs) -> Result<Told, Stop> {
+    let mut told = Told {
+        predicted: replay::predicted(&args.dir)?,
+        ..Told::default()
+    };
+    match frontier::of(&args.dir) {
+        Ok(frontier) => told.frontier = frontier,
+        // The rest of the page does not need it.
+        Err(why) => told.notes.push(format!("What another limit would cost is not shown: {why}.")),
+    }
+    Ok(told)
+}
+
+fn stop(error: ResultsError) -> Stop {
+    let exit = match &error {
+        ResultsError::Occupied { .. } => Exit::Usage,
+        ResultsError::Unfinished { .. }
+        | ResultsError::Damaged { .. }
+        | ResultsError::Merge(_) => Exit::BadInput,
+        ResultsError::Io { action, .. } => match action {
+            results::Action::Read => Exit::BadInput,
+            results::Action::Create
+            | results::Action::Write
+            | results::Action::Rename
+            | results::Action::Remove => Exit::Unfinished,
+        },
+    };
+    Stop::new(exit, error)
+}
