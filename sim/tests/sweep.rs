@@ -227,6 +227,52 @@ fn the_csv_file_reads_back_as_the_rows() {
 }
 
 #[test]
+fn a_folder_has_the_file_and_how_it_was_made() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (folder, file) = (dir.path().join("sweep"), dir.path().join("rows.csv"));
+    let args = [
+        "sweep",
+        "dab",
+        "--vary",
+        "job.tau=1,2",
+        "--replicates",
+        "2",
+        "--seed",
+        "4",
+        "--out",
+    ];
+    sim(&[&args[..], &[text(&folder)]].concat()).assert_done();
+    sim(&[&args[..], &[text(&file)]].concat()).assert_done();
+    let read = |path: &Path| fs::read_to_string(path).expect("it is there");
+    assert_eq!(read(&folder.join("sweep.csv")), read(&file));
+    let record: Value = serde_json::from_str(&read(&folder.join("run.json"))).expect("JSON");
+    assert_eq!(record["format"], "allot-sweep");
+    assert_eq!(record["complete"], true);
+    assert_eq!(record["keys"], serde_json::json!(["job.tau"]));
+    assert_eq!(record["scenario"], "dab");
+    assert_eq!(record["command_line"][4], "job.tau=1,2");
+    assert!(record["machine"]["cores"].is_u64() && record["version"].is_string());
+    sim(&[&args[..], &[text(&folder)]].concat()).assert_fails(2, "already holds results");
+    let again = sim(&[&args[..], &[text(&folder), "--overwrite"]].concat());
+    again.assert_done();
+    // A combination that is wrong is a row, and the folder says that it is not complete.
+    let wrong = [
+        "sweep",
+        "dab",
+        "--vary",
+        "job.tau=1,x",
+        "--replicates",
+        "2",
+        "--out",
+        text(&folder),
+        "--overwrite",
+    ];
+    assert_eq!(sim(&wrong).code, 3);
+    let record: Value = serde_json::from_str(&read(&folder.join("run.json"))).expect("JSON");
+    assert_eq!(record["complete"], false);
+}
+
+#[test]
 fn a_file_that_cannot_be_written_is_told_in_time() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = |out: &str, code: i32, expected: &str| {
@@ -237,8 +283,13 @@ fn a_file_that_cannot_be_written_is_told_in_time() {
     };
     let nowhere = folder.path().join("nowhere/rows.csv");
     out(text(&nowhere), 2, "cannot write");
-    out(text(folder.path()), 2, "no plain file");
     out("/dev/null", 2, "no plain file");
+    let other = tempfile::tempdir().expect("a folder");
+    let (taken, plain) = (other.path().join("rows.csv"), other.path().join("rows"));
+    fs::create_dir(&taken).expect("room");
+    fs::write(&plain, "mine").expect("room");
+    out(text(&taken), 2, "no plain file");
+    out(text(&plain), 2, "is a file, expected a folder");
 
     // No file may have any bytes: the rows are printed all the same.
     let file = folder.path().join("rows.csv");

@@ -86,7 +86,11 @@ impl Axis {
             }
             Scale::FromZero | Scale::Even => {
                 let wide = high - low;
-                let room = if wide > 0.0 { 0.05 * wide } else { 0.5 * high.abs().max(1.0) };
+                let room = if wide > 0.0 {
+                    0.05 * wide
+                } else {
+                    0.5 * high.abs().max(1.0)
+                };
                 (low - room, high + room)
             }
         }
@@ -193,7 +197,10 @@ mod tests {
             names(axis.marks(range, 7)),
             ["100 ns", "1 µs", "10 µs", "100 µs", "1 ms", "10 ms"]
         );
-        assert_eq!(names(axis.marks(range, 3)), ["100 ns", "10 µs", "1 ms"].map(str::to_owned));
+        assert_eq!(
+            names(axis.marks(range, 3)),
+            ["100 ns", "10 µs", "1 ms"].map(str::to_owned)
+        );
         assert_eq!(axis.along(0.0), None);
         let short = axis.range([110.0, 900.0].into_iter());
         assert_eq!(names(axis.marks(short, 6)), ["200 ns", "500 ns"]);

@@ -104,10 +104,22 @@ mod tests {
         for value in [0.001, 0.002, 0.005, 1.0, 1.5, 2.0, 5.0, 10.0] {
             bins.add(value);
         }
-        let found: Vec<(f64, u64)> = bins.bins().iter().map(|bin| (bin.from, bin.count)).collect();
+        let found: Vec<(f64, u64)> = bins
+            .bins()
+            .iter()
+            .map(|bin| (bin.from, bin.count))
+            .collect();
         assert_eq!(
             found,
-            [(0.001, 1), (0.002, 1), (0.005, 1), (1.0, 2), (2.0, 1), (5.0, 1), (10.0, 1)]
+            [
+                (0.001, 1),
+                (0.002, 1),
+                (0.005, 1),
+                (1.0, 2),
+                (2.0, 1),
+                (5.0, 1),
+                (10.0, 1)
+            ]
         );
         assert_eq!(bins.total(), 8);
     }

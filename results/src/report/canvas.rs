@@ -5,11 +5,11 @@
 use std::fmt::Write;
 
 use plotters::backend::SVGBackend;
+use plotters::coord::CoordTranslate;
 use plotters::coord::Shift;
 use plotters::coord::cartesian::Cartesian2d;
 use plotters::coord::ranged1d::Ranged;
 use plotters::coord::types::RangedCoordf64;
-use plotters::coord::CoordTranslate;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
 use plotters::element::{Circle, PathElement, Polygon, Rectangle};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -118,7 +118,11 @@ impl Canvas<'_> {
         };
         // The backend divides by that.
         let size = LETTERS * FINE * 1.24;
-        let weight = if is_bold { FontStyle::Bold } else { FontStyle::Normal };
+        let weight = if is_bold {
+            FontStyle::Bold
+        } else {
+            FontStyle::Normal
+        };
         let font = FontDesc::new(FontFamily::SansSerif, size, weight);
         let (red, green, blue) = ink.code();
         let colour = RGBColor(red, green, blue);
@@ -198,7 +202,9 @@ fn with_classes(svg: &str) -> String {
     ] {
         text = text.replace(said, "");
     }
-    text.replace(" \"/>", "\"/>").replace("\">\n", "\">").replace("\n</text>", "</text>")
+    text.replace(" \"/>", "\"/>")
+        .replace("\">\n", "\">")
+        .replace("\n</text>", "</text>")
 }
 
 #[cfg(test)]
@@ -212,7 +218,10 @@ mod tests {
             canvas.words(hostile, (5.0, 5.0), Side::Left, Ink::Text, false);
         });
         assert!(!svg.contains("<script"), "{svg}");
-        assert!(svg.contains("&lt;/text&gt;&lt;script&gt;&quot; fill=&quot;#A10000"), "{svg}");
+        assert!(
+            svg.contains("&lt;/text&gt;&lt;script&gt;&quot; fill=&quot;#A10000"),
+            "{svg}"
+        );
         assert_eq!(svg.matches("class=").count(), 1, "{svg}");
     }
 

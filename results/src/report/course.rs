@@ -59,7 +59,10 @@ struct RunCell {
 }
 
 fn read_runs(table: &Group<'_>, rows: usize) -> Result<Vec<RunCell>, ResultsError> {
-    let (endings, missed) = (table.texts("ending")?, table.chunked("missed", Values::bool)?);
+    let (endings, missed) = (
+        table.texts("ending")?,
+        table.chunked("missed", Values::bool)?,
+    );
     let (wall, limit) = (table.numbers("wall_ns")?, table.numbers("limit_ns")?);
     let costs = table.costs("cost_micro")?;
     let complete = table.numbers("cycles_complete")?;
@@ -82,7 +85,10 @@ fn read_runs(table: &Group<'_>, rows: usize) -> Result<Vec<RunCell>, ResultsErro
 pub(super) fn keys(folder: &RecordedFolder) -> impl Iterator<Item = RunKey> {
     let allocators = folder.plan().allocators.len();
     (0..folder.finished()).flat_map(move |replicate| {
-        (0..allocators).map(move |allocator| RunKey { replicate, allocator })
+        (0..allocators).map(move |allocator| RunKey {
+            replicate,
+            allocator,
+        })
     })
 }
 
@@ -104,8 +110,23 @@ pub(super) fn runs(dir: &Path, folder: &RecordedFolder) -> Result<RunLines, Resu
         lines.count += 1;
         lines.points[key.allocator].push((run.wall.seconds_f64(), run.cost.units_f64()));
         if lines.first.len() < KEPT {
-            let RunCell { ending, missed, wall, limit, cost, cycles } = run;
-            lines.first.push(RunLine { key, ending, missed, wall, limit, cost, cycles });
+            let RunCell {
+                ending,
+                missed,
+                wall,
+                limit,
+                cost,
+                cycles,
+            } = run;
+            lines.first.push(RunLine {
+                key,
+                ending,
+                missed,
+                wall,
+                limit,
+                cost,
+                cycles,
+            });
         }
     }
     Ok(lines)
@@ -117,13 +138,19 @@ pub(super) fn scatter(folder: &RecordedFolder, lines: &RunLines) -> Option<Figur
         return None;
     }
     let axes = [("wall_s", "wall time, s"), ("fee", "fee of a run")];
-    let (series, data, is_counted) = points_or_tiles(&folder.plan().allocators, &lines.points, axes);
+    let (series, mut data, is_counted) =
+        points_or_tiles(&folder.plan().allocators, &lines.points, axes);
+    data.note("runs", lines.count as f64);
     let limit = lines.first.first().map(|line| line.limit.seconds_f64());
     let marks = limit.map(|limit| Mark {
         name: "limit".to_owned(),
         at: Against::X(limit),
     });
-    let how = if is_counted { " Squares are the larger the more runs they stand for." } else { "" };
+    let how = if is_counted {
+        " Squares are the larger the more runs they stand for."
+    } else {
+        ""
+    };
     Some(Figure {
         name: "runs".to_owned(),
         title: "Fee and time of each run".to_owned(),
@@ -152,7 +179,10 @@ pub(super) fn points_or_tiles(
     let mut columns = vec![Column::new("series", "of")];
     if is_counted {
         for (key, title) in [x, y] {
-            columns.push(Column::new(&format!("{key}_from"), &format!("{title}, from")));
+            columns.push(Column::new(
+                &format!("{key}_from"),
+                &format!("{title}, from"),
+            ));
             columns.push(Column::new(&format!("{key}_to"), "to below"));
         }
         columns.push(Column::new("count", "count"));
@@ -173,14 +203,17 @@ pub(super) fn points_or_tiles(
         if is_counted {
             let mut tiles = std::collections::BTreeMap::<(u32, u32), u64>::new();
             for (at_x, at_y) in of {
-                let place = |at: f64, low: f64, size: f64| ((at - low) / size).min(TILES - 1.0) as u32;
+                let place =
+                    |at: f64, low: f64, size: f64| ((at - low) / size).min(TILES - 1.0) as u32;
                 let tile = (place(*at_x, x_low, x_size), place(*at_y, y_low, y_size));
                 *tiles.entry(tile).or_default() += 1;
             }
             let most = tiles.values().copied().max().unwrap_or(1) as f64;
             for ((column, row), count) in tiles {
-                let (from_x, from_y) =
-                    (x_low + f64::from(column) * x_size, y_low + f64::from(row) * y_size);
+                let (from_x, from_y) = (
+                    x_low + f64::from(column) * x_size,
+                    y_low + f64::from(row) * y_size,
+                );
                 data.push(vec![
                     Cell::text(name),
                     Cell::number(from_x),
@@ -196,13 +229,25 @@ pub(super) fn points_or_tiles(
             }
         } else {
             for (at_x, at_y) in of {
-                data.push(vec![Cell::text(name), Cell::number(*at_x), Cell::number(*at_y)]);
+                data.push(vec![
+                    Cell::text(name),
+                    Cell::number(*at_x),
+                    Cell::number(*at_y),
+                ]);
                 drawn.push(Point::at(*at_x, *at_y));
             }
         }
         if !drawn.is_empty() {
-            let shape = if is_counted { Shape::Tiles } else { Shape::Points };
-            series.push(Series { name: name.clone(), shape, points: drawn });
+            let shape = if is_counted {
+                Shape::Tiles
+            } else {
+                Shape::Points
+            };
+            series.push(Series {
+                name: name.clone(),
+                shape,
+                points: drawn,
+            });
         }
     }
     (series, data, is_counted)
@@ -260,8 +305,13 @@ pub(super) fn fees(dir: &Path, folder: &RecordedFolder) -> Result<Figure, Result
         if let Some(last) = last {
             words.push(format!("{allocator} {}", shown(last.value)));
         }
-        series.push(Series { name: allocator.clone(), shape: Shape::Line, points });
+        series.push(Series {
+            name: allocator.clone(),
+            shape: Shape::Line,
+            points,
+        });
     }
+    data.note("cycles shown", places.len() as f64);
     let binned = if places.len() < (config.cycles - config.first_cycle + 1) as usize {
         format!(" Of the cycles {} are shown.", places.len())
     } else {
@@ -289,7 +339,9 @@ pub(super) fn fees(dir: &Path, folder: &RecordedFolder) -> Result<Figure, Result
 fn places(first: u32, last: u32) -> Vec<u32> {
     let count = last - first + 1;
     let step = count.div_ceil(MOST_PLACES);
-    let mut places: Vec<u32> = (0..count.div_ceil(step)).map(|at| last - at * step).collect();
+    let mut places: Vec<u32> = (0..count.div_ceil(step))
+        .map(|at| last - at * step)
+        .collect();
     places.reverse();
     places
 }
@@ -309,7 +361,9 @@ mod tests {
 
     #[test]
     fn many_points_are_counted_and_none_is_lost() {
-        let points: Vec<(f64, f64)> = (0..1_000).map(|i| (f64::from(i), f64::from(i % 7))).collect();
+        let points: Vec<(f64, f64)> = (0..1_000)
+            .map(|i| (f64::from(i), f64::from(i % 7)))
+            .collect();
         let names = ["exact".to_owned()];
         let axes = [("x", "x"), ("y", "y")];
         let (series, data, is_counted) = points_or_tiles(&names, &[points], axes);

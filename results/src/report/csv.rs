@@ -27,7 +27,10 @@ impl Csv {
         for (at, row) in rows.iter().enumerate() {
             if row.len() != heading.len() {
                 let (found, expected) = (row.len(), heading.len());
-                return Err(format!("row {} has {found} cells, expected {expected}", at + 1));
+                return Err(format!(
+                    "row {} has {found} cells, expected {expected}",
+                    at + 1
+                ));
             }
         }
         Ok(Self { heading, rows })

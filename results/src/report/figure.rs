@@ -104,11 +104,12 @@ impl Figure {
         } else {
             format!("<p>{rows} rows, too many to be read here.</p>\n")
         };
+        let notes = self.data.notes_html();
         format!(
             "<figure id=\"{name}\" aria-labelledby=\"{name}-heading\">\n\
              <h3 id=\"{name}-heading\">{title}</h3>\n{}{}\
              <figcaption>{says}</figcaption>\n\
-             <details><summary>Data<span class=\"unseen\"> of “{title}”</span></summary>\n{table}\
+             <details><summary>Data<span class=\"unseen\"> of “{title}”</span></summary>\n{table}{notes}\
              <p>As a file: <a href=\"report/{name}.csv\">{name}.csv</a>, \
              <a href=\"report/{name}.svg\">{name}.svg</a></p>\n\
              </details>\n</figure>\n",

@@ -40,12 +40,18 @@ pub(super) fn section(
     if let Some(command) = record.get("command_line").and_then(Value::as_array) {
         let words = command.iter().filter_map(Value::as_str);
         let line: Vec<String> = words.map(quoted).collect();
-        parts.push(Part::Text("Command line", line.join(" ")));
+        parts.push(Part::Line("Command line", line.join(" ")));
     }
-    let mut table = Table::new(vec![Column::new("key", "what"), Column::new("value", "value")]);
+    let mut table = Table::new(vec![
+        Column::new("key", "what"),
+        Column::new("value", "value"),
+    ]);
     flat("", record, &mut table);
     parts.push(Part::Table("As run.json has it", table));
-    for (file, name) in [("scenario.toml", "The scenario, with every value"), ("job.json", "The job")] {
+    for (file, name) in [
+        ("scenario.toml", "The scenario, with every value"),
+        ("job.json", "The job"),
+    ] {
         if let Some(content) = text(&dir.join(file))? {
             parts.push(Part::Text(name, content));
         }
@@ -53,7 +59,9 @@ pub(super) fn section(
     let is_there = |(file, _): &&(&str, &str)| dir.join(file).exists();
     let links = files.iter().filter(is_there);
     let links = links.map(|(file, what)| ((*file).to_owned(), (*what).to_owned()));
-    parts.push(Part::Words("The tables behind this page, beside it:".to_owned()));
+    parts.push(Part::Words(
+        "The tables behind this page, beside it:".to_owned(),
+    ));
     parts.push(Part::Files(links.collect()));
     Ok(Section {
         id: "made",
@@ -76,6 +84,11 @@ fn flat(prefix: &str, value: &Value, table: &mut Table) {
                 if name != "command_line" && name != "shards" {
                     flat(&name, value, table);
                 }
+            }
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            for (at, item) in items.iter().enumerate() {
+                flat(&format!("{prefix}.{}", at + 1), item, table);
             }
         }
         Value::Array(items) => {

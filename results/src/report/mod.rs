@@ -222,7 +222,9 @@ fn publish(dir: &Path, page: &Page, html: &str) -> Result<(), ResultsError> {
     for entry in fs::read_dir(&folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let name = path.file_name().and_then(|name| name.to_str());
-        let is_figure = path.extension().is_some_and(|end| end == "svg" || end == "csv");
+        let is_figure = path
+            .extension()
+            .is_some_and(|end| end == "svg" || end == "csv");
         if is_figure && name.is_some_and(|name| !kept.iter().any(|kept| kept == name)) {
             remove(&path)?;
         }
@@ -240,6 +242,8 @@ fn remove(path: &Path) -> Result<(), ResultsError> {
 fn interrupted(folder: &RecordedFolder) -> Option<String> {
     let (finished, planned) = (folder.finished(), folder.plan().replicates);
     (finished < planned).then(|| {
-        format!("Interrupted: {finished} of {planned} replicates are there, and nothing of the others.")
+        format!(
+            "Interrupted: {finished} of {planned} replicates are there, and nothing of the others."
+        )
     })
 }

@@ -33,6 +33,8 @@ pub(super) enum Part {
     Figure(Box<Figure>),
     /// Text as it is, folded away.
     Text(&'static str, String),
+    /// A line to be typed.
+    Line(&'static str, String),
     /// Links to files of the folder.
     Files(Vec<(String, String)>),
 }
@@ -42,7 +44,9 @@ impl Page {
         let parts = self.sections.iter().flat_map(|section| &section.parts);
         parts.filter_map(|part| match part {
             Part::Figure(figure) => Some(figure.as_ref()),
-            Part::Words(_) | Part::Table(..) | Part::Text(..) | Part::Files(_) => None,
+            Part::Words(_) | Part::Table(..) | Part::Text(..) | Part::Line(..) | Part::Files(_) => {
+                None
+            }
         })
     }
 
@@ -68,7 +72,10 @@ impl Page {
             text += &format!("<p>{}</p>\n", markup(line));
         }
         for warning in &self.warnings {
-            text += &format!("<p class=\"warning\" role=\"note\">{}</p>\n", markup(warning));
+            text += &format!(
+                "<p class=\"warning\" role=\"note\">{}</p>\n",
+                markup(warning)
+            );
         }
         text += "<nav aria-label=\"On this page\"><ul>";
         for section in &self.sections {
@@ -87,14 +94,17 @@ impl Page {
 impl Section {
     fn html(&self) -> String {
         let (id, title) = (self.id, self.title);
-        let mut text = format!(
-            "<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{title}</h2>\n"
-        );
+        let mut text =
+            format!("<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{title}</h2>\n");
         let mut is_grid = false;
         for part in &self.parts {
             let is_figure = matches!(part, Part::Figure(_));
             if is_figure != is_grid {
-                text += if is_figure { "<div class=\"grid\">\n" } else { "</div>\n" };
+                text += if is_figure {
+                    "<div class=\"grid\">\n"
+                } else {
+                    "</div>\n"
+                };
                 is_grid = is_figure;
             }
             text += &match part {
@@ -103,6 +113,11 @@ impl Section {
                 Part::Figure(figure) => figure.html(),
                 Part::Text(name, content) => format!(
                     "<details><summary>{}</summary><pre tabindex=\"0\">{}</pre></details>\n",
+                    markup(name),
+                    markup(content)
+                ),
+                Part::Line(name, content) => format!(
+                    "<p>{}:</p>\n<pre tabindex=\"0\">{}</pre>\n",
                     markup(name),
                     markup(content)
                 ),
@@ -156,6 +171,8 @@ th,td{text-align:left;vertical-align:top;padding:.3rem .7rem .3rem 0;border-bott
 thead th{vertical-align:bottom;color:var(--quiet);font-weight:600}
 tbody th{font-weight:400}
 .n{text-align:right;white-space:nowrap}
+td:not(.n){max-width:60ch}
+thead th.n{white-space:normal}
 .ci{color:var(--quiet)}
 pre{overflow-x:auto;background:var(--panel);padding:.8rem;font-size:.85rem;margin:.4rem 0}
 code{font-size:.95em}

@@ -53,7 +53,10 @@ pub(super) fn inks() -> impl Iterator<Item = (Ink, String)> {
             (Ink::Hatch(of), format!("h{of}")),
         ]
     });
-    plain.map(|(ink, class)| (ink, class.to_owned())).into_iter().chain(series)
+    plain
+        .map(|(ink, class)| (ink, class.to_owned()))
+        .into_iter()
+        .chain(series)
 }
 
 impl Ink {
@@ -96,7 +99,9 @@ const LIGHT: Colours = Colours {
     link: "#0a58a6",
     grid: "#dde2e6",
     axis: "#747e88",
-    series: ["#0064ad", "#b84600", "#00755a", "#98407d", "#7d5c00", "#4a545d"],
+    series: [
+        "#0064ad", "#b84600", "#00755a", "#98407d", "#7d5c00", "#4a545d",
+    ],
 };
 
 const DARK: Colours = Colours {
@@ -107,11 +112,14 @@ const DARK: Colours = Colours {
     link: "#83c5ff",
     grid: "#343d45",
     axis: "#8a959f",
-    series: ["#5cb8f5", "#ff9a61", "#3cc9a0", "#e8a0ce", "#e2c150", "#b4bdc5"],
+    series: [
+        "#5cb8f5", "#ff9a61", "#3cc9a0", "#e8a0ce", "#e2c150", "#b4bdc5",
+    ],
 };
 
 /// Dashes in tenths of a unit, the same for every size of picture.
-const DASHES: [&str; SERIES as usize] = ["none", "70 35", "20 28", "110 30 20 30", "45 20", "150 40"];
+const DASHES: [&str; SERIES as usize] =
+    ["none", "70 35", "20 28", "110 30 20 30", "45 20", "150 40"];
 
 impl Colours {
     fn variables(&self) -> String {
@@ -139,13 +147,14 @@ pub(super) fn colours(root: &str) -> String {
 
 /// What the inks look like.
 pub(super) fn ink_styles() -> String {
-    let mut text = ".chart text{font-family:system-ui,-apple-system,\"Segoe UI\",Roboto,\"Helvetica \
+    let mut text =
+        ".chart text{font-family:system-ui,-apple-system,\"Segoe UI\",Roboto,\"Helvetica \
                     Neue\",Arial,\"DejaVu Sans\",sans-serif;font-variant-numeric:tabular-nums}\n\
                     .tx{fill:var(--text)}.tq{fill:var(--quiet)}.bg{fill:var(--ground)}\
                     .gr,.ax,.mk{fill:none;stroke-width:10}.gr{stroke:var(--grid)}\
                     .ax{stroke:var(--axis)}.mk{stroke:var(--text);stroke-width:15;\
                     stroke-dasharray:50 40}\n"
-        .to_owned();
+            .to_owned();
     for of in 0..SERIES {
         let dashes = DASHES[usize::from(of)];
         // Writing to a text does not fail.
@@ -166,8 +175,14 @@ pub(super) fn hatchings() -> String {
     let mut text = "<defs>".to_owned();
     for of in 0..SERIES {
         // Each its own direction and distance.
-        let (turn, step) = [(45, 60), (-45, 60), (0, 50), (90, 50), (45, 100), (-45, 100)]
-            [usize::from(of)];
+        let (turn, step) = [
+            (45, 60),
+            (-45, 60),
+            (0, 50),
+            (90, 50),
+            (45, 100),
+            (-45, 100),
+        ][usize::from(of)];
         let _ = write!(
             text,
             "<pattern id=\"hatch{of}\" width=\"{step}\" height=\"{step}\" \
@@ -229,8 +244,16 @@ mod tests {
     #[test]
     fn series_are_told_apart_without_red_or_green_cones() {
         let lacking = [
-            [[0.112_38, 0.887_62, 0.0], [0.112_38, 0.887_62, 0.0], [0.004, -0.004, 1.0]],
-            [[0.292_75, 0.707_25, 0.0], [0.292_75, 0.707_25, 0.0], [-0.022_34, 0.022_34, 1.0]],
+            [
+                [0.112_38, 0.887_62, 0.0],
+                [0.112_38, 0.887_62, 0.0],
+                [0.004, -0.004, 1.0],
+            ],
+            [
+                [0.292_75, 0.707_25, 0.0],
+                [0.292_75, 0.707_25, 0.0],
+                [-0.022_34, 0.022_34, 1.0],
+            ],
         ];
         for mode in [&LIGHT, &DARK] {
             for matrix in lacking {

@@ -96,7 +96,8 @@ impl Plot {
     /// How high it is when it is so wide.
     pub(super) fn height(&self, width: f64) -> f64 {
         let rows = legend_rows(&self.legend(), width).len() as f64;
-        rows * LINE + 3.2 * LINE + (width * 0.46).clamp(170.0, 260.0)
+        let names = if self.is_staggered(width) { LINE } else { 0.0 };
+        rows * LINE + names + 3.2 * LINE + (width * 0.46).clamp(170.0, 260.0)
     }
 
     pub(super) fn draw(&self, canvas: &Canvas<'_>, top: f64, (width, height): Place) {
@@ -113,8 +114,21 @@ impl Plot {
         self.draw_marks(canvas, &frame, &plane);
     }
 
+    /// Whether the names of the x axis take two rows in turn: one would not hold them.
+    fn is_staggered(&self, width: f64) -> bool {
+        let Scale::Names(names) = &self.x.scale else {
+            return false;
+        };
+        let room = (width - 60.0) / names.len().max(1) as f64;
+        names.len() > 1 && names.iter().any(|name| width_of(name) + 4.0 > room)
+    }
+
     fn legend(&self) -> Vec<(String, Vec<Swatch>)> {
-        if self.series.len() < 2 && self.marks.is_empty() {
+        // One that the axis names already needs no other name.
+        if let [only] = self.series.as_slice()
+            && self.marks.is_empty()
+            && self.y.title.contains(&only.name)
+        {
             return Vec::new();
         }
         let swatch = |(of, series): (usize, &Series)| {
@@ -129,7 +143,10 @@ impl Plot {
             (series.name.clone(), swatches)
         };
         let series = self.series.iter().enumerate().map(swatch);
-        let marks = self.marks.iter().map(|mark| (mark.name.clone(), vec![Swatch::Line(Ink::Mark)]));
+        let marks = self
+            .marks
+            .iter()
+            .map(|mark| (mark.name.clone(), vec![Swatch::Line(Ink::Mark)]));
         series.chain(marks).collect()
     }
 
@@ -139,9 +156,14 @@ impl Plot {
             Against::X(at) => Some(at),
             Against::Same => None,
         });
-        let is_columns = self.series.iter().any(|series| series.shape == Shape::Columns);
+        let is_columns = self
+            .series
+            .iter()
+            .any(|series| series.shape == Shape::Columns);
         let ends = points().filter(|_| is_columns).map(|point| point.to);
-        let x = self.x.range(points().map(|point| point.x).chain(x_marks).chain(ends));
+        let x = self
+            .x
+            .range(points().map(|point| point.x).chain(x_marks).chain(ends));
         let heights = points().flat_map(|point| {
             let (low, high) = point.ends.unwrap_or((point.y, point.y));
             [point.y, low, high]
@@ -149,7 +171,8 @@ impl Plot {
         let y = self.y.range(heights);
         let y_most = 6;
         let left = self.y.width(y, y_most) + 10.0;
-        let bottom = height - 2.2 * LINE;
+        let names = if self.is_staggered(width) { LINE } else { 0.0 };
+        let bottom = height - 2.2 * LINE - names;
         let room = width - left - 16.0;
         // As many as fit, by the widest.
         let widest = self.x.width(x, 6) + 14.0;
@@ -176,27 +199,40 @@ impl Plot {
             canvas.words(&name, (left - 6.0, level), Side::Right, Ink::Quiet, false);
         }
         // What would touch what is written before it is left out.
-        let mut free = 0.0;
+        let rows = if self.is_staggered(width) { 2 } else { 1 };
+        let mut free = [0.0; 2];
         let marks = self.x.marks(frame.x, frame.x_most);
-        let room = (right - left) / marks.len().max(1) as f64;
+        let room = f64::from(rows) * (right - left) / marks.len().max(1) as f64;
         let is_named = matches!(self.x.scale, Scale::Names(_));
-        for (at, name) in marks {
+        for (index, (at, name)) in marks.into_iter().enumerate() {
+            let row = index % rows as usize;
             let place = plane.place(at, frame.y.0).0;
             canvas.line(&[(place, bottom), (place, bottom + 4.0)], Ink::Axis);
-            let name = if is_named { fitted(&name, room.max(48.0)) } else { name };
+            let name = if is_named {
+                fitted(&name, (room - 4.0).max(48.0))
+            } else {
+                name
+            };
             let half = width_of(&name) / 2.0;
             let middle = place.clamp(half, (width - half).max(half));
-            if middle - half < free {
+            if middle - half < free[row] {
                 continue;
             }
-            free = middle + half + 6.0;
-            canvas.words(&name, (middle, bottom + 13.0), Side::Middle, Ink::Quiet, false);
+            free[row] = middle + half + 4.0;
+            let level = bottom + 13.0 + LINE * row as f64;
+            canvas.words(&name, (middle, level), Side::Middle, Ink::Quiet, false);
         }
         canvas.line(&[(left, bottom), (right, bottom)], Ink::Axis);
         let title = fitted(&self.x.title, width - 4.0);
         let half = width_of(&title) / 2.0;
         let middle = ((left + right) / 2.0).min(width - half).max(half);
-        canvas.words(&title, (middle, height - 0.6 * LINE), Side::Middle, Ink::Quiet, false);
+        canvas.words(
+            &title,
+            (middle, height - 0.6 * LINE),
+            Side::Middle,
+            Ink::Quiet,
+            false,
+        );
     }
 
     fn series(
@@ -227,14 +263,16 @@ impl Plot {
                 canvas.line(&places, Ink::Line(of_look));
             }
             Shape::Joined | Shape::Points => {
-                let places: Vec<Place> = points.iter().filter_map(|p| place(p.x, p.y)).collect();
+                let aside = self.aside(of, plane);
+                let places = points.iter().filter_map(|p| place(p.x, p.y));
+                let places: Vec<Place> = places.map(|(x, y)| (x + aside, y)).collect();
                 if series.shape == Shape::Joined {
                     canvas.line(&places, Ink::Line(of_look));
                 }
                 for point in points {
-                    let ends = point.ends.map(|(low, high)| [low, high].map(|y| place(point.x, y)));
-                    // A name has room for the intervals of all series side by side.
-                    let aside = self.aside(of, plane);
+                    let ends = point
+                        .ends
+                        .map(|(low, high)| [low, high].map(|y| place(point.x, y)));
                     if let Some([Some(low), Some(high)]) = ends {
                         let (low, high) = ((low.0 + aside, low.1), (high.0 + aside, high.1));
                         canvas.line(&[low, high], Ink::Axis);
@@ -271,21 +309,29 @@ impl Plot {
                     let Some((x, y)) = place(point.x, point.y) else {
                         continue;
                     };
-                    let half = 0.6 + 3.4 * point.weight.sqrt();
-                    canvas.rectangle((x - half, y - half), (x + half, y + half), Ink::Area(of_look));
+                    let half = 1.4 + 3.0 * point.weight.sqrt();
+                    canvas.rectangle(
+                        (x - half, y - half),
+                        (x + half, y + half),
+                        Ink::Area(of_look),
+                    );
                 }
             }
         }
     }
 
-    /// Points of series at a name stand side by side; elsewhere they are where they are.
+    /// Points of several series at one place stand side by side if they have intervals, which
+    /// would hide each other.
     fn aside(&self, of: usize, plane: &Plane) -> f64 {
-        let is_points = |series: &Series| series.shape == Shape::Points;
-        if !matches!(self.x.scale, Scale::Names(_)) || !self.series.iter().all(is_points) {
-            return 0.0;
-        }
-        let wide = plane.place(1.0, 0.0).0 - plane.place(0.0, 0.0).0;
-        let step = (wide * 0.8 / self.series.len() as f64).min(14.0);
+        let mut points = self.series.iter().flat_map(|series| &series.points);
+        let step = if matches!(self.x.scale, Scale::Names(_)) {
+            let wide = plane.place(1.0, 0.0).0 - plane.place(0.0, 0.0).0;
+            (wide * 0.8 / self.series.len() as f64).min(14.0)
+        } else if points.any(|point| point.ends.is_some()) {
+            4.0
+        } else {
+            0.0
+        };
         (of as f64 - (self.series.len() as f64 - 1.0) / 2.0) * step
     }
 
@@ -324,7 +370,11 @@ impl Plot {
 
 /// Areas of series that stand beside each other: the first plain, the others hatched.
 pub(super) const fn area(of: u8) -> Ink {
-    if of == 0 { Ink::Area(of) } else { Ink::Hatch(of) }
+    if of == 0 {
+        Ink::Area(of)
+    } else {
+        Ink::Hatch(of)
+    }
 }
 
 /// The sign of an entry of a legend.
@@ -338,10 +388,7 @@ pub(super) enum Swatch {
 const SWATCH: f64 = 26.0;
 
 /// The rows of a legend, each the places of its entries.
-pub(super) fn legend_rows(
-    entries: &[(String, Vec<Swatch>)],
-    width: f64,
-) -> Vec<Vec<(f64, usize)>> {
+pub(super) fn legend_rows(entries: &[(String, Vec<Swatch>)], width: f64) -> Vec<Vec<(f64, usize)>> {
     let mut rows: Vec<Vec<(f64, usize)>> = Vec::new();
     let mut free = f64::INFINITY;
     for (at, (name, _)) in entries.iter().enumerate() {
@@ -375,7 +422,11 @@ pub(super) fn legend(
                 match *swatch {
                     Swatch::Line(ink) => canvas.line(&[(left, level), (left + SWATCH, level)], ink),
                     Swatch::Area(ink) => {
-                        canvas.rectangle((left + 6.0, level - 5.0), (left + SWATCH, level + 5.0), ink);
+                        canvas.rectangle(
+                            (left + 6.0, level - 5.0),
+                            (left + SWATCH, level + 5.0),
+                            ink,
+                        );
                     }
                     Swatch::Sign(of) => canvas.sign((left + SWATCH / 2.0, level), of),
                 }

@@ -13,6 +13,8 @@ pub(super) struct Rows {
     pub(super) x: Axis,
     /// What the parts are, and what they are drawn with.
     pub(super) kinds: Vec<(String, Ink)>,
+    /// The legend leaves out kinds that no row has.
+    pub(super) is_used_only: bool,
     pub(super) rows: Vec<Row>,
     /// Lines across all rows.
     pub(super) marks: Vec<f64>,
@@ -39,7 +41,11 @@ pub(super) struct Part {
 
 impl Rows {
     /// Parts of a whole, one after the other.
-    pub(super) fn shares(x: Axis, kinds: Vec<(String, Ink)>, rows: Vec<(String, Vec<f64>)>) -> Self {
+    pub(super) fn shares(
+        x: Axis,
+        kinds: Vec<(String, Ink)>,
+        rows: Vec<(String, Vec<f64>)>,
+    ) -> Self {
         let row = |(name, shares): (String, Vec<f64>)| {
             let mut from = 0.0;
             let part = |(kind, share): (usize, f64)| {
@@ -59,6 +65,7 @@ impl Rows {
         Self {
             x,
             kinds,
+            is_used_only: false,
             rows: rows.into_iter().map(row).collect(),
             marks: Vec::new(),
             marked: None,
@@ -67,9 +74,20 @@ impl Rows {
     }
 
     fn entries(&self) -> Vec<(String, Vec<Swatch>)> {
-        let kinds = self.kinds.iter();
-        let kinds = kinds.map(|(name, ink)| (name.clone(), vec![Swatch::Area(*ink)]));
-        let marked = self.marked.iter().map(|name| (name.clone(), vec![Swatch::Line(Ink::Mark)]));
+        let is_used = |kind: usize| {
+            let mut parts = self.rows.iter().flat_map(|row| &row.parts);
+            !self.is_used_only || parts.any(|part| part.kind == kind)
+        };
+        let kinds = self
+            .kinds
+            .iter()
+            .enumerate()
+            .filter(|(kind, _)| is_used(*kind));
+        let kinds = kinds.map(|(_, (name, ink))| (name.clone(), vec![Swatch::Area(*ink)]));
+        let marked = self
+            .marked
+            .iter()
+            .map(|name| (name.clone(), vec![Swatch::Line(Ink::Mark)]));
         kinds.chain(marked).collect()
     }
 
@@ -93,10 +111,17 @@ impl Rows {
         };
         let (right, bottom) = (width - 16.0, height - 2.4 * LINE);
         let values = self.rows.iter().flat_map(|row| &row.parts);
-        let range = self.x.range(values.flat_map(|part| [part.from, part.to]));
+        let range = values.flat_map(|part| [part.from, part.to]);
+        let range = self.x.range(range.chain(self.marks.iter().copied()));
         let plane = Plane::new(range, (0.0, 1.0), (left, top), (right, bottom));
         let at = |value: f64| plane.place(value, 0.0).0;
-        self.axis(canvas, range, &at, ((left, top), (right, bottom)), (width, height));
+        self.axis(
+            canvas,
+            range,
+            &at,
+            ((left, top), (right, bottom)),
+            (width, height),
+        );
         for (index, row) in self.rows.iter().enumerate() {
             let upper = top + index as f64 * self.row_height();
             let (from, to) = if self.is_tall {
@@ -146,14 +171,26 @@ impl Rows {
             let middle = place.clamp(half, (width - half).max(half));
             if middle - half >= free {
                 free = middle + half + 6.0;
-                canvas.words(&name, (middle, bottom + 13.0), Side::Middle, Ink::Quiet, false);
+                canvas.words(
+                    &name,
+                    (middle, bottom + 13.0),
+                    Side::Middle,
+                    Ink::Quiet,
+                    false,
+                );
             }
         }
         canvas.line(&[(left, bottom), (right, bottom)], Ink::Axis);
         let title = fitted(&self.x.title, width - 4.0);
         let half = width_of(&title) / 2.0;
         let middle = ((left + right) / 2.0).min(width - half).max(half);
-        canvas.words(&title, (middle, height - 0.6 * LINE), Side::Middle, Ink::Quiet, false);
+        canvas.words(
+            &title,
+            (middle, height - 0.6 * LINE),
+            Side::Middle,
+            Ink::Quiet,
+            false,
+        );
     }
 }
 

@@ -28,7 +28,10 @@ const FILES: [(&str, &str); 17] = [
     ("shares.parquet", "each candidate of each plan"),
     ("cycles.parquet", "each cycle"),
     ("lots.parquet", "each worker in each cycle"),
-    ("history.parquet", "joining, benchmarks, departures, shipping, pauses"),
+    (
+        "history.parquet",
+        "joining, benchmarks, departures, shipping, pauses",
+    ),
     ("scenario.toml", "the scenario with every value"),
     ("job.json", "what the scheduler was told"),
     ("run.json", "how it was made"),
@@ -62,7 +65,9 @@ pub(super) fn page(dir: &Path, told: &Told) -> Result<Page, ResultsError> {
     figures.extend(missed(&summary));
     figures.extend(course::scatter(&folder, &lines));
     figures.extend(told::figures(told));
-    let figures = figures.into_iter().map(|figure| Part::Figure(Box::new(figure)));
+    let figures = figures
+        .into_iter()
+        .map(|figure| Part::Figure(Box::new(figure)));
 
     let mut parts = vec![Part::Table("Summary of all runs", transposed(&summary))];
     if is_real {
@@ -71,26 +76,43 @@ pub(super) fn page(dir: &Path, told: &Told) -> Result<Page, ResultsError> {
     let mut tables = Vec::new();
     if lines.count > MOST_ROWS as u64 {
         let count = lines.count;
-        tables.push(Part::Words(format!("The first {MOST_ROWS} of {count} runs:")));
+        tables.push(Part::Words(format!(
+            "The first {MOST_ROWS} of {count} runs:"
+        )));
     }
-    tables.push(Part::Table("Runs", runs_table(&folder, &lines.first, MOST_ROWS)));
+    tables.push(Part::Table(
+        "Runs",
+        runs_table(&folder, &lines.first, MOST_ROWS),
+    ));
     let first = format!("replicate 0 under {}", plan.allocators[0]);
     if workers.len() > MOST_ROWS {
         let count = workers.len();
-        tables.push(Part::Words(format!("The first {MOST_ROWS} of {count} workers:")));
+        tables.push(Part::Words(format!(
+            "The first {MOST_ROWS} of {count} workers:"
+        )));
     }
     tables.push(Part::Words(format!("The workers of one run, {first}:")));
-    tables.push(Part::Table("Workers", timeline::workers_table(&workers, MOST_ROWS)));
+    tables.push(Part::Table(
+        "Workers",
+        timeline::workers_table(&workers, MOST_ROWS),
+    ));
     if let Some(table) = told::table(told, &record) {
         tables.push(Part::Table("Predicted and measured", table));
     }
 
-    let mode = if is_real { "Real run" } else { "Simulated runs" };
+    let mode = if is_real {
+        "Real run"
+    } else {
+        "Simulated runs"
+    };
     let mut warnings: Vec<String> = interrupted(&folder).into_iter().collect();
     warnings.extend(told.notes.iter().cloned());
     let lead = if is_real {
         let allocator = plan.allocators.join(", ");
-        format!("A training job on real machines, allocated by {allocator}; seed {}.", plan.seed)
+        format!(
+            "A training job on real machines, allocated by {allocator}; seed {}.",
+            plan.seed
+        )
     } else {
         format!(
             "{} replicates of a training job in virtual time under {}; seed {}.",
@@ -99,22 +121,38 @@ pub(super) fn page(dir: &Path, told: &Told) -> Result<Page, ResultsError> {
             plan.seed
         )
     };
-    let name = if plan.scenario == "none" { "no scenario" } else { &plan.scenario };
+    let title = if plan.scenario == "none" {
+        mode.to_owned()
+    } else {
+        format!("{mode}: {}", plan.scenario)
+    };
     Ok(Page {
-        title: format!("{mode}: {name}"),
+        title,
         lead: vec![lead],
         warnings,
         sections: vec![
-            Section { id: "summary", title: "Summary", parts },
-            Section { id: "figures", title: "Figures", parts: figures.collect() },
-            Section { id: "tables", title: "Tables", parts: tables },
+            Section {
+                id: "summary",
+                title: "Summary",
+                parts,
+            },
+            Section {
+                id: "figures",
+                title: "Figures",
+                parts: figures.collect(),
+            },
+            Section {
+                id: "tables",
+                title: "Tables",
+                parts: tables,
+            },
             made::section(dir, &record, &FILES)?,
         ],
     })
 }
 
 /// What a measure of the summary is called on the page; others keep their names.
-const MEASURES: [(&str, &str); 14] = [
+const MEASURES: [(&str, &str); 16] = [
     ("runs", "runs"),
     ("completed", "runs that reached their end"),
     ("missed", "runs that missed"),
@@ -129,6 +167,11 @@ const MEASURES: [(&str, &str); 14] = [
     ("batches_lost_percent", "batches lost, %"),
     ("batches_moved", "batches moved to others"),
     ("plans", "plans"),
+    (
+        "feasible_complete_percent",
+        "complete, % of feasible cycles",
+    ),
+    ("untouched_complete_percent", "the same, no fault within"),
 ];
 
 /// The summary with a row for each measure: there are more of them than of allocators.
@@ -141,7 +184,10 @@ fn transposed(summary: &Csv) -> Table {
     let mut table = Table::new(columns);
     for name in &summary.heading {
         let is_end = name.ends_with("_low") || name.ends_with("_high");
-        let is_said = summary.rows.iter().any(|row| !summary.cell(row, name).is_empty());
+        let is_said = summary
+            .rows
+            .iter()
+            .any(|row| !summary.cell(row, name).is_empty());
         if name == "allocator" || is_end || !is_said {
             continue;
         }
@@ -150,7 +196,11 @@ fn transposed(summary: &Csv) -> Table {
         let mut cells = vec![Cell::text(&title)];
         for row in &summary.rows {
             let end = |end: &str| summary.cell(row, &format!("{name}_{end}"));
-            cells.push(Cell::read_estimate(summary.cell(row, name), end("low"), end("high")));
+            cells.push(Cell::read_estimate(
+                summary.cell(row, name),
+                end("low"),
+                end("high"),
+            ));
         }
         table.push(cells);
     }
@@ -171,11 +221,17 @@ const FACTS: [(&str, &str); 13] = [
     ("longest_stall_s", "longest stall of the orchestrator, s"),
     ("fee", "fee"),
     ("plans", "plans"),
-    ("differs_because", "another run may give another model, since"),
+    (
+        "differs_because",
+        "another run may give another model, since",
+    ),
 ];
 
 fn facts(record: &Value) -> Table {
-    let mut table = Table::new(vec![Column::new("what", "what"), Column::new("value", "value")]);
+    let mut table = Table::new(vec![
+        Column::new("what", "what"),
+        Column::new("value", "value"),
+    ]);
     for (key, title) in FACTS {
         let cell = match record.get(key) {
             None | Some(Value::Null) => continue,
@@ -233,13 +289,18 @@ fn cycles(folder: &RecordedFolder, summary: &Csv) -> Figure {
         data.push(cells);
         rows.push((allocator.to_owned(), shares));
     }
-    let mut kinds: Vec<(String, Ink)> =
-        kinds.iter().map(|(_, title, ink)| ((*title).to_owned(), *ink)).collect();
+    let mut kinds: Vec<(String, Ink)> = kinds
+        .iter()
+        .map(|(_, title, ink)| ((*title).to_owned(), *ink))
+        .collect();
     kinds.push(("not run".to_owned(), Ink::Veil(5)));
     Figure {
         name: "cycles".to_owned(),
         title: "What became of the cycles".to_owned(),
-        says: format!("Of the cycles of a run, in the mean of all runs. {}.", words.join("; ")),
+        says: format!(
+            "Of the cycles of a run, in the mean of all runs. {}.",
+            words.join("; ")
+        ),
         picture: Picture::Rows(Rows::shares(percent("cycles, %"), kinds, rows)),
         data,
     }
@@ -247,7 +308,10 @@ fn cycles(folder: &RecordedFolder, summary: &Csv) -> Figure {
 
 /// How many runs missed, if there are several.
 fn missed(summary: &Csv) -> Option<Figure> {
-    let runs = summary.rows.first().and_then(|row| summary.number(row, "runs"))?;
+    let runs = summary
+        .rows
+        .first()
+        .and_then(|row| summary.number(row, "runs"))?;
     if runs < 2.0 {
         return None;
     }
@@ -273,12 +337,20 @@ fn missed(summary: &Csv) -> Option<Figure> {
                 summary.cell(row, "missed_percent_high"),
             ),
         ]);
-        points.push(Point { ends, ..Point::at(names.len() as f64, value) });
+        points.push(Point {
+            ends,
+            ..Point::at(names.len() as f64, value)
+        });
         names.push(allocator.to_owned());
         words.push(match ends {
             None => format!("{allocator} {} %", shown(value)),
             Some((low, high)) => {
-                format!("{allocator} {} % [{}, {}]", shown(value), shown(low), shown(high))
+                format!(
+                    "{allocator} {} % [{}, {}]",
+                    shown(value),
+                    shown(low),
+                    shown(high)
+                )
             }
         });
     }
@@ -292,7 +364,11 @@ fn missed(summary: &Csv) -> Option<Figure> {
         picture: Picture::Plot(Plot {
             x: Axis::new("allocator", Scale::Names(names)),
             y: Axis::new("missed, % of runs", Scale::Within(0.0, 104.0)),
-            series: vec![Series { name: "missed".to_owned(), shape: Shape::Points, points }],
+            series: vec![Series {
+                name: "missed".to_owned(),
+                shape: Shape::Points,
+                points,
+            }],
             marks: Vec::new(),
         }),
         data,
@@ -347,28 +423,41 @@ fn model(dir: &Path) -> Result<Vec<Figure>, ResultsError> {
     let loss = Axis::new("loss on the test samples", Scale::FromZero);
     let accuracy = ("accuracy", "Accuracy over time", share);
     let loss = ("loss", "Loss over time", loss);
-    Ok([judged(&csv, accuracy, &shares), judged(&csv, loss, &[("loss", "loss")])]
-        .into_iter()
-        .flatten()
-        .collect())
+    Ok([
+        judged(&csv, accuracy, &shares),
+        judged(&csv, loss, &[("loss", "loss")]),
+    ]
+    .into_iter()
+    .flatten()
+    .collect())
 }
 
-fn judged(csv: &Csv, (name, title, y): (&str, &str, Axis), columns: &[(&str, &str)]) -> Option<Figure> {
-    let columns: Vec<_> = columns.iter().filter(|(key, _)| csv.column(key).is_some()).collect();
+fn judged(
+    csv: &Csv,
+    (name, title, y): (&str, &str, Axis),
+    columns: &[(&str, &str)],
+) -> Option<Figure> {
+    let columns: Vec<_> = columns
+        .iter()
+        .filter(|(key, _)| csv.column(key).is_some())
+        .collect();
     let mut heading = vec![Column::new("cycle", "cycle")];
     heading.extend(columns.iter().map(|(key, title)| Column::new(key, title)));
     let mut data = Table::new(heading);
     for row in &csv.rows {
         let mut cells = vec![Cell::read(csv.cell(row, "cycle"))];
-        cells.extend(columns.iter().map(|(key, _)| Cell::maybe(csv.number(row, key))));
+        cells.extend(
+            columns
+                .iter()
+                .map(|(key, _)| Cell::maybe(csv.number(row, key))),
+        );
         data.push(cells);
     }
     let mut words = Vec::new();
     let mut series = Vec::new();
     for (key, title) in columns {
-        let point = |row: &Vec<String>| {
-            Some(Point::at(csv.number(row, "cycle")?, csv.number(row, key)?))
-        };
+        let point =
+            |row: &Vec<String>| Some(Point::at(csv.number(row, "cycle")?, csv.number(row, key)?));
         let points: Vec<Point> = csv.rows.iter().filter_map(point).collect();
         let (first, last) = (points.first()?, points.last()?);
         words.push(format!(
@@ -377,9 +466,17 @@ fn judged(csv: &Csv, (name, title, y): (&str, &str, Axis), columns: &[(&str, &st
             shown(last.y),
             shown(last.x)
         ));
-        let shape = if points.len() > 60 { Shape::Line } else { Shape::Joined };
+        let shape = if points.len() > 60 {
+            Shape::Line
+        } else {
+            Shape::Joined
+        };
         let points = thinned(points);
-        series.push(Series { name: (*title).to_owned(), shape, points });
+        series.push(Series {
+            name: (*title).to_owned(),
+            shape,
+            points,
+        });
     }
     (!series.is_empty()).then(|| Figure {
         name: name.to_owned(),
@@ -399,8 +496,6 @@ fn judged(csv: &Csv, (name, title, y): (&str, &str, Axis), columns: &[(&str, &st
 pub(super) fn thinned(points: Vec<Point>) -> Vec<Point> {
     let step = points.len().div_ceil(300).max(1);
     let last = points.len().saturating_sub(1);
-    let is_kept = |(at, point): (usize, Point)| {
-        (at % step == 0 || at == last).then_some(point)
-    };
+    let is_kept = |(at, point): (usize, Point)| (at.is_multiple_of(step) || at == last).then_some(point);
     points.into_iter().enumerate().filter_map(is_kept).collect()
 }

@@ -44,32 +44,51 @@ pub(super) fn page(dir: &Path) -> Result<Page, ResultsError> {
     let record = made::json(&path)?;
     let damaged = |message: &str| ResultsError::damaged(&path, message);
     if record.get("format_version") != Some(&SWEEP_VERSION.into()) {
-        return Err(damaged("it is of another version: read it with the sim that wrote it"));
+        return Err(damaged(
+            "it is of another version: read it with the sim that wrote it",
+        ));
     }
     let keys = record.get("keys").and_then(Value::as_array);
     let keys = keys.ok_or_else(|| damaged("expected the varied keys"))?;
-    let keys: Option<Vec<String>> =
-        keys.iter().map(|key| key.as_str().map(str::to_owned)).collect();
+    let keys: Option<Vec<String>> = keys
+        .iter()
+        .map(|key| key.as_str().map(str::to_owned))
+        .collect();
     let keys = keys.ok_or_else(|| damaged("expected the varied keys to be names"))?;
     let csv = Csv::read(&dir.join(SWEEP_FILE))?;
     if let Some(key) = keys.iter().find(|key| csv.column(key).is_none()) {
         return Err(damaged(&format!("the table has no column {key}")));
     }
     let is_complete = record.get("complete").and_then(Value::as_bool) == Some(true);
-    let scenario = record.get("scenario").and_then(Value::as_str).unwrap_or("a scenario");
+    let scenario = record
+        .get("scenario")
+        .and_then(Value::as_str)
+        .unwrap_or("a scenario");
     let mut warnings = Vec::new();
     if !is_complete {
-        warnings.push("Not complete: some combinations were not worked out, see their rows.".to_owned());
+        warnings.push(
+            "Not complete: some combinations were not worked out, see their rows.".to_owned(),
+        );
     }
     let files = [("sweep.csv", "every row"), ("run.json", "how it was made")];
     let (rows, varied) = (csv.rows.len(), keys.join(", "));
     Ok(Page {
         title: format!("Sweep: {scenario}"),
-        lead: vec![format!("{rows} rows: every combination of the values of {varied}, simulated.")],
+        lead: vec![format!(
+            "{rows} rows: every combination of the values of {varied}, simulated."
+        )],
         warnings,
         sections: vec![
-            Section { id: "figures", title: "Figures", parts: parts(&csv, &keys, &SIMULATED) },
-            Section { id: "tables", title: "Table", parts: tables(&csv, &keys) },
+            Section {
+                id: "figures",
+                title: "Figures",
+                parts: parts(&csv, &keys, &SIMULATED),
+            },
+            Section {
+                id: "tables",
+                title: "Table",
+                parts: tables(&csv, &keys),
+            },
             made::section(dir, &record, &files)?,
         ],
     })
@@ -80,18 +99,31 @@ pub(super) fn real_page(dir: &Path) -> Result<Page, ResultsError> {
     let path = dir.join(DUMP_FILE);
     let dump = made::json(&path)?;
     let (csv, keys) = flattened(&dump).ok_or_else(|| {
-        ResultsError::damaged(&path, "expected a list of values and results, as a sweep writes it")
+        ResultsError::damaged(
+            &path,
+            "expected a list of values and results, as a sweep writes it",
+        )
     })?;
     let (rows, varied) = (csv.rows.len(), keys.join(", "));
     let record = Value::Object(Map::from_iter([("runs".to_owned(), Value::from(rows))]));
     let files = [("dump.json", "every result")];
     Ok(Page {
         title: "Sweep of real runs".to_owned(),
-        lead: vec![format!("{rows} runs on real machines, one for each combination of {varied}.")],
+        lead: vec![format!(
+            "{rows} runs on real machines, one for each combination of {varied}."
+        )],
         warnings: Vec::new(),
         sections: vec![
-            Section { id: "figures", title: "Figures", parts: parts(&csv, &keys, &REAL) },
-            Section { id: "tables", title: "Table", parts: tables(&csv, &keys) },
+            Section {
+                id: "figures",
+                title: "Figures",
+                parts: parts(&csv, &keys, &REAL),
+            },
+            Section {
+                id: "tables",
+                title: "Table",
+                parts: tables(&csv, &keys),
+            },
             made::section(dir, &record, &files)?,
         ],
     })
@@ -132,7 +164,11 @@ fn flattened(dump: &Value) -> Option<(Csv, Vec<String>)> {
         let results = RESULTS.iter().map(|key| text(line["result"].get(key)));
         values.chain(results).collect()
     };
-    let heading = keys.iter().cloned().chain(RESULTS.map(str::to_owned)).collect();
+    let heading = keys
+        .iter()
+        .cloned()
+        .chain(RESULTS.map(str::to_owned))
+        .collect();
     let csv = Csv {
         heading,
         rows: lines.iter().map(row).collect(),
@@ -176,21 +212,33 @@ fn over(
     let mut found = Vec::new();
     for row in &csv.rows {
         let text = csv.cell(row, key);
-        let value = values.iter().position(|known| known == text).unwrap_or_else(|| {
-            values.push(text.to_owned());
-            values.len() - 1
-        });
-        let Some(y) = csv.number(row, column) else { continue };
+        let value = values
+            .iter()
+            .position(|known| known == text)
+            .unwrap_or_else(|| {
+                values.push(text.to_owned());
+                values.len() - 1
+            });
+        let Some(y) = csv.number(row, column) else {
+            continue;
+        };
         let low = csv.number(row, &format!("{column}_low"));
         let high = csv.number(row, &format!("{column}_high"));
         let others = keys.iter().filter(|other| *other != key);
-        let others: Vec<String> =
-            others.map(|other| format!("{other} = {}", csv.cell(row, other))).collect();
+        let others: Vec<String> = others
+            .map(|other| format!("{other} = {}", csv.cell(row, other)))
+            .collect();
         let allocator = csv.cell(row, "allocator").to_owned();
         let mut of = vec![allocator.clone()];
         of.extend(others);
         of.retain(|word| !word.is_empty());
-        found.push(Found { value, of: of.join(", "), allocator, y, ends: low.zip(high) });
+        found.push(Found {
+            value,
+            of: of.join(", "),
+            allocator,
+            y,
+            ends: low.zip(high),
+        });
     }
     let mut lines: Vec<&str> = Vec::new();
     for row in &found {
@@ -203,7 +251,11 @@ fn over(
     }
     let numbers: Option<Vec<f64>> = values.iter().map(|value| value.parse().ok()).collect();
     let numbers = numbers.filter(|numbers| numbers.iter().all(|number| number.is_finite()));
-    let x = |value: usize| numbers.as_ref().map_or(value as f64, |numbers| numbers[value]);
+    let x = |value: usize| {
+        numbers
+            .as_ref()
+            .map_or(value as f64, |numbers| numbers[value])
+    };
     let (scale, is_ordered) = scale(numbers.as_deref(), &values);
     let mut data = Table::new(vec![
         Column::new("of", "of"),
@@ -214,7 +266,11 @@ fn over(
     let is_summed_up = lines.len() > MOST_LINES;
     let mut groups: Vec<(String, Vec<&Found>)> = Vec::new();
     for row in &found {
-        let of = if is_summed_up { &row.allocator } else { &row.of };
+        let of = if is_summed_up {
+            &row.allocator
+        } else {
+            &row.of
+        };
         match groups.iter_mut().find(|(known, _)| known == of) {
             Some((_, rows)) => rows.push(row),
             None => groups.push((of.clone(), vec![row])),
@@ -223,10 +279,12 @@ fn over(
     let mut series = Vec::new();
     for (of, rows) in &groups {
         let mut points = Vec::new();
-        for value in 0..values.len() {
+        for (value, text) in values.iter().enumerate() {
             let mut at: Vec<&&Found> = rows.iter().filter(|row| row.value == value).collect();
             at.sort_by(|a, b| a.y.total_cmp(&b.y));
-            let Some(middle) = at.get(at.len().saturating_sub(1) / 2) else { continue };
+            let Some(middle) = at.get(at.len().saturating_sub(1) / 2) else {
+                continue;
+            };
             let ends = if is_summed_up {
                 at.first().zip(at.last()).map(|(low, high)| (low.y, high.y))
             } else {
@@ -239,16 +297,31 @@ fn over(
             };
             data.push(vec![
                 Cell::text(of),
-                Cell::read(&values[value]),
+                Cell::read(text),
                 Cell::estimate(Some(estimate)),
                 Cell::count(at.len() as u64),
             ]);
-            points.push(Point { ends, ..Point::at(x(value), middle.y) });
+            points.push(Point {
+                ends,
+                ..Point::at(x(value), middle.y)
+            });
         }
         points.sort_by(|a, b| a.x.total_cmp(&b.x));
-        let shape = if is_ordered { Shape::Joined } else { Shape::Points };
-        let name = if of.is_empty() { column.replace('_', " ") } else { of.clone() };
-        series.push(Series { name, shape, points });
+        let shape = if is_ordered {
+            Shape::Joined
+        } else {
+            Shape::Points
+        };
+        let name = if of.is_empty() {
+            column.replace('_', " ")
+        } else {
+            of.clone()
+        };
+        series.push(Series {
+            name,
+            shape,
+            points,
+        });
     }
     let least = found.iter().min_by(|a, b| a.y.total_cmp(&b.y))?;
     let most = found.iter().max_by(|a, b| a.y.total_cmp(&b.y))?;
@@ -260,16 +333,22 @@ fn over(
     } else {
         "Bars are 95 % confidence intervals, where there are any.".to_owned()
     };
-    Some(Figure {
-        name: format!("key-{}-{column}", place + 1),
-        title: format!("{title} over {key}"),
-        says: format!(
-            "From {} at {key} = {} to {} at {key} = {}. {how}",
+    let range = if least.y < most.y {
+        format!(
+            "From {} at {key} = {} to {} at {key} = {}",
             shown(least.y),
             values[least.value],
             shown(most.y),
             values[most.value]
-        ),
+        )
+    } else {
+        format!("The same for all: {}", shown(least.y))
+    };
+    data.note("lines", lines.len() as f64);
+    Some(Figure {
+        name: format!("key-{}-{column}", place + 1),
+        title: format!("{title} over {key}"),
+        says: format!("{range}. {how}"),
         picture: Picture::Plot(Plot {
             x: Axis::new(key, scale),
             y: Axis::new(axis, Scale::FromZero),
@@ -299,7 +378,11 @@ fn tables(csv: &Csv, keys: &[String]) -> Vec<Part> {
     let is_end = |name: &str| name.ends_with("_low") || name.ends_with("_high");
     let shown: Vec<&String> = csv.heading.iter().filter(|name| !is_end(name)).collect();
     let column = |name: &&String| {
-        let title = if keys.contains(name) { (*name).clone() } else { name.replace('_', " ") };
+        let title = if keys.contains(name) {
+            (*name).clone()
+        } else {
+            name.replace('_', " ")
+        };
         if csv.column(&format!("{name}_low")).is_some() {
             Column::estimate(name, &title)
         } else {
@@ -321,7 +404,9 @@ fn tables(csv: &Csv, keys: &[String]) -> Vec<Part> {
     let mut parts = Vec::new();
     if csv.rows.len() > MOST_ROWS {
         let rows = csv.rows.len();
-        parts.push(Part::Words(format!("The first {MOST_ROWS} of {rows} rows:")));
+        parts.push(Part::Words(format!(
+            "The first {MOST_ROWS} of {rows} rows:"
+        )));
     }
     parts.push(Part::Table("Rows", table));
     parts

@@ -129,9 +129,7 @@ impl Cell {
     pub(super) fn read_estimate(value: &str, low: &str, high: &str) -> Self {
         match Number::read(value) {
             None => Self::read(value),
-            Some(number) => {
-                Self::Estimate(number, Number::read(low).zip(Number::read(high)))
-            }
+            Some(number) => Self::Estimate(number, Number::read(low).zip(Number::read(high))),
         }
     }
 
@@ -161,7 +159,7 @@ pub(super) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
     /// What is worked out of all rows together, by its name.
-    notes: Vec<(String, String)>,
+    notes: Vec<(String, Number)>,
 }
 
 impl Table {
@@ -179,9 +177,9 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// Adds a figure about all rows, which the page shows below the table.
-    pub(super) fn note(&mut self, name: &str, exact: &str) {
-        self.notes.push((name.to_owned(), exact.to_owned()));
+    /// Adds a figure about all rows, which the page shows too.
+    pub(super) fn note(&mut self, name: &str, value: f64) {
+        self.notes.push((name.to_owned(), Number::of(value)));
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -216,9 +214,14 @@ impl Table {
             "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{caption}\">\
              <table><caption>{caption}</caption><thead><tr>"
         );
-        // A column with a number in it is one of numbers.
+        // Numbers stand below each other in columns that hold nothing else.
         let is_number: Vec<bool> = (0..self.columns.len())
-            .map(|at| self.rows.iter().any(|row| row[at].is_number()))
+            .map(|at| {
+                let mut cells = self.rows.iter().map(|row| &row[at]);
+                let is_text = |cell: &Cell| matches!(cell, Cell::Text(_));
+                let has_number = cells.clone().any(Cell::is_number);
+                has_number && !cells.any(is_text)
+            })
             .collect();
         let class = |at: usize| if is_number[at] { " class=\"n\"" } else { "" };
         for (at, column) in self.columns.iter().enumerate() {
@@ -237,16 +240,19 @@ impl Table {
             }
             text += "</tr>\n";
         }
-        text += "</tbody></table></div>\n";
-        if !self.notes.is_empty() {
-            let note = |(name, exact): &(String, String)| {
-                let number = Number::read(exact).map_or_else(|| exact.clone(), |n| n.html());
-                format!("{}: {number}", escape::markup(name))
-            };
-            let notes: Vec<String> = self.notes.iter().map(note).collect();
-            text += &format!("<p class=\"notes\">{}</p>\n", notes.join("; "));
+        text + "</tbody></table></div>\n"
+    }
+
+    /// What is worked out of all rows.
+    pub(super) fn notes_html(&self) -> String {
+        if self.notes.is_empty() {
+            return String::new();
         }
-        text
+        let note = |(name, number): &(String, Number)| {
+            format!("{}: {}", escape::markup(name), number.html())
+        };
+        let notes: Vec<String> = self.notes.iter().map(note).collect();
+        format!("<p class=\"notes\">{}</p>\n", notes.join("; "))
     }
 }
 

@@ -93,11 +93,19 @@ pub(super) fn figures(
     let allocators = &folder.plan().allocators;
     let groups = Groups::open(&dir.join(CYCLES))?;
     let cycles = Stream::new(groups, allocators, read_cycles).all_of(KEY)?;
-    let Some(longest) = cycles.iter().max_by_key(|cycle| (cycle.took(), u32::MAX - cycle.cycle)) else {
+    let Some(longest) = cycles
+        .iter()
+        .max_by_key(|cycle| (cycle.took(), u32::MAX - cycle.cycle))
+    else {
         return Ok(Vec::new());
     };
     let first = &cycles[..cycles.len().min(FIRST_CYCLES)];
-    let chosen = |cycle: u32| first.iter().chain([longest]).any(|known| known.cycle == cycle);
+    let chosen = |cycle: u32| {
+        first
+            .iter()
+            .chain([longest])
+            .any(|known| known.cycle == cycle)
+    };
     let mut lots = Vec::new();
     let mut stream = Stream::new(Groups::open(&dir.join(LOTS))?, allocators, read_lots);
     while let Some(lot) = stream.next_of(KEY)? {
@@ -117,7 +125,10 @@ pub(super) fn figures(
     };
     let mut figures = vec![gantt("timeline", title, first)];
     if first.iter().all(|cycle| cycle.cycle != longest.cycle) {
-        let title = format!("Time-line of the longest cycle, {}, {of_run}", longest.cycle);
+        let title = format!(
+            "Time-line of the longest cycle, {}, {of_run}",
+            longest.cycle
+        );
         figures.push(gantt("timeline-longest", title, &[*longest]));
     }
     if cycles.len() > 1 {
@@ -196,12 +207,18 @@ fn gantt(
         }
         rows.push(Row { name, parts });
     }
+    data.note("workers", all as f64);
+    data.note("workers shown", rows.len() as f64);
     let left_out = if all > rows.len() {
-        format!(" Of {all} workers the {} are shown whose shares took longest.", rows.len())
+        format!(
+            " Of {all} workers the {} are shown whose shares took longest.",
+            rows.len()
+        )
     } else {
         String::new()
     };
-    let slowest = lots.iter().max_by_key(|lot| (lot.elapsed, std::cmp::Reverse(lot.worker)));
+    let with_result = lots.iter().filter(|lot| lot.has_result());
+    let slowest = with_result.max_by_key(|lot| (lot.elapsed, std::cmp::Reverse(lot.worker)));
     let slowest = slowest.map_or_else(String::new, |lot| {
         format!(
             " The last result was that of {} in cycle {}, after {} s, {} s of them computing.",
@@ -222,8 +239,12 @@ fn gantt(
         picture: Picture::Rows(Rows {
             x: Axis::new("time since the run began, s", Scale::Even),
             kinds: KINDS.map(|(name, ink)| (name.to_owned(), ink)).to_vec(),
+            is_used_only: true,
             rows,
-            marks: cycles.iter().map(|cycle| seconds(cycle.started.saturating_add(cycle.limit))).collect(),
+            marks: cycles
+                .iter()
+                .map(|cycle| seconds(cycle.started.saturating_add(cycle.limit)))
+                .collect(),
             marked: Some("limit of a cycle".to_owned()),
             is_tall: false,
         }),
@@ -238,20 +259,33 @@ fn parts_of(lot: &Lot, cycle: &Cycle, overheads: Overheads) -> Vec<Part> {
         return Vec::new();
     }
     if !lot.has_result() {
-        return vec![Part { kind: 3, from: start, to: end }];
+        return vec![Part {
+            kind: 3,
+            from: start,
+            to: end,
+        }];
     }
     let elapsed = lot.elapsed;
     let computed = lot.computed.min(elapsed);
     let (down, up) = (overheads.down.seconds_f64(), overheads.up.seconds_f64());
-    let share = if down + up > 0.0 { down / (down + up) } else { 0.5 };
+    let share = if down + up > 0.0 {
+        down / (down + up)
+    } else {
+        0.5
+    };
     let before = start + share * seconds(elapsed - computed);
     let after = before + seconds(computed);
     let result = start + seconds(elapsed);
-    [(0, start, before), (1, before, after), (0, after, result), (2, result, end)]
-        .into_iter()
-        .filter(|(_, from, to)| to > from)
-        .map(|(kind, from, to)| Part { kind, from, to })
-        .collect()
+    [
+        (0, start, before),
+        (1, before, after),
+        (0, after, result),
+        (2, result, end),
+    ]
+    .into_iter()
+    .filter(|(_, from, to)| to > from)
+    .map(|(kind, from, to)| Part { kind, from, to })
+    .collect()
 }
 
 fn lengths(cycles: &[Cycle], of_run: &str) -> Figure {
@@ -271,13 +305,22 @@ fn lengths(cycles: &[Cycle], of_run: &str) -> Figure {
         name: name.to_owned(),
         shape: Shape::Line,
         points: thinned(
-            cycles.iter().map(|c| Point::at(c.cycle.into(), seconds(get(c)))).collect(),
+            cycles
+                .iter()
+                .map(|c| Point::at(c.cycle.into(), seconds(get(c))))
+                .collect(),
         ),
     };
     let ends = |take: fn(u64, u64) -> u64| {
-        cycles.iter().map(Cycle::took).reduce(take).map_or(f64::NAN, seconds)
+        cycles
+            .iter()
+            .map(Cycle::took)
+            .reduce(take)
+            .map_or(f64::NAN, seconds)
     };
     let drawn = thinned(vec![Point::default(); cycles.len()]).len();
+    data.note("cycles", cycles.len() as f64);
+    data.note("cycles drawn", drawn as f64);
     let left_out = if drawn < cycles.len() {
         format!(" Of {} cycles {drawn} are drawn.", cycles.len())
     } else {
@@ -294,7 +337,10 @@ fn lengths(cycles: &[Cycle], of_run: &str) -> Figure {
         picture: Picture::Plot(Plot {
             x: Axis::new("cycle", Scale::Even),
             y: Axis::new("time of a cycle, s", Scale::FromZero),
-            series: vec![series("took", Cycle::took), series("limit", |cycle| cycle.limit)],
+            series: vec![
+                series("took", Cycle::took),
+                series("limit", |cycle| cycle.limit),
+            ],
             marks: Vec::new(),
         }),
         data,
@@ -320,7 +366,9 @@ pub(super) fn workers_table(workers: &[Worker], most: usize) -> Table {
         .to_vec(),
     );
     for worker in workers.iter().take(most) {
-        let fee = worker.fee.map(|fee| Cost::from_micros(fee.into()).to_string());
+        let fee = worker
+            .fee
+            .map(|fee| Cost::from_micros(fee.into()).to_string());
         let speed = worker.speed.filter(|(_, nanos)| *nanos > 0);
         let speed = speed.map(|(batches, nanos)| batches as f64 * 1e9 / nanos as f64);
         table.push(vec![

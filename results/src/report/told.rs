@@ -25,17 +25,31 @@ pub(super) fn figures(told: &Told) -> Vec<Figure> {
     let times = |(predicted, measured): (scheduler::Span, scheduler::Span)| {
         (predicted.seconds_f64(), measured.seconds_f64())
     };
-    let runs = told.predicted.iter().filter_map(|run| Some((run.predicted, run.measured?)));
+    let runs = told
+        .predicted
+        .iter()
+        .filter_map(|run| Some((run.predicted, run.measured?)));
     let runs: Vec<(f64, f64)> = runs.map(times).collect();
-    let workers: Vec<(f64, f64)> = told.predicted.iter().flat_map(worker_times).map(times).collect();
-    let run = ("predicted-runs", "Predicted against measured: whole runs", "runs under one plan");
+    let workers: Vec<(f64, f64)> = told
+        .predicted
+        .iter()
+        .flat_map(worker_times)
+        .map(times)
+        .collect();
+    let run = (
+        "predicted-runs",
+        "Predicted against measured: whole runs",
+        "runs under one plan",
+    );
     let worker = (
         "predicted-workers",
         "Predicted against measured: a worker's computing in a cycle",
         "workers under one plan, each in the mean of its cycles",
     );
-    let mut figures: Vec<Figure> =
-        [against(run, runs), against(worker, workers)].into_iter().flatten().collect();
+    let mut figures: Vec<Figure> = [against(run, runs), against(worker, workers)]
+        .into_iter()
+        .flatten()
+        .collect();
     figures.extend(told.frontier.as_ref().and_then(frontier));
     figures
 }
@@ -46,19 +60,29 @@ fn error((predicted, measured): &(f64, f64)) -> f64 {
 }
 
 fn against((name, title, what): (&str, &str, &str), times: Vec<(f64, f64)>) -> Option<Figure> {
-    let times: Vec<(f64, f64)> = times.into_iter().filter(|(_, measured)| *measured > 0.0).collect();
+    let times: Vec<(f64, f64)> = times
+        .into_iter()
+        .filter(|(_, measured)| *measured > 0.0)
+        .collect();
     if times.is_empty() {
         return None;
     }
     let (count, sum) = times.iter().fold((0_u64, 0.0), |(count, sum), time| {
         (count + 1, sum + error(time).abs())
     });
-    let axes = [("predicted_s", "predicted, s"), ("measured_s", "measured, s")];
+    let axes = [
+        ("predicted_s", "predicted, s"),
+        ("measured_s", "measured, s"),
+    ];
     let names = [what.to_owned()];
     let (series, mut data, is_counted) = points_or_tiles(&names, &[times], axes);
-    data.note("count", &count.to_string());
-    data.note("mean_error_percent", &super::number::exact(sum / count as f64));
-    let how = if is_counted { " Squares are the larger the more they stand for." } else { "" };
+    data.note("compared", count as f64);
+    data.note("mean error, %", sum / count as f64);
+    let how = if is_counted {
+        " Squares are the larger the more they stand for."
+    } else {
+        ""
+    };
     Some(Figure {
         name: name.to_owned(),
         title: title.to_owned(),
@@ -71,7 +95,10 @@ fn against((name, title, what): (&str, &str, &str), times: Vec<(f64, f64)>) -> O
             x: Axis::new("predicted, s", Scale::Even),
             y: Axis::new("measured, s", Scale::Even),
             series,
-            marks: vec![Mark { name: "as predicted".to_owned(), at: Against::Same }],
+            marks: vec![Mark {
+                name: "as predicted".to_owned(),
+                at: Against::Same,
+            }],
         }),
         data,
     })
@@ -97,7 +124,9 @@ pub(super) fn table(told: &Told, record: &Value) -> Option<Table> {
     for run in told.predicted.iter().take(MOST_ROWS) {
         let predicted = run.predicted.seconds_f64();
         let measured = run.measured.map(scheduler::Span::seconds_f64);
-        let error = measured.filter(|m| *m > 0.0).map(|measured| error(&(predicted, measured)));
+        let error = measured
+            .filter(|m| *m > 0.0)
+            .map(|measured| error(&(predicted, measured)));
         table.push(vec![
             Cell::text(&run.run),
             Cell::number(predicted),
@@ -109,28 +138,40 @@ pub(super) fn table(told: &Told, record: &Value) -> Option<Table> {
 }
 
 fn frontier(curve: &Frontier) -> Option<Figure> {
-    let steps: Vec<(f64, f64)> =
-        curve.steps.iter().map(|(limit, cost)| (limit.seconds_f64(), cost.units_f64())).collect();
+    let steps: Vec<(f64, f64)> = curve
+        .steps
+        .iter()
+        .map(|(limit, cost)| (limit.seconds_f64(), cost.units_f64()))
+        .collect();
     let (first, last) = (steps.first()?, steps.last()?);
     let now = curve.now.seconds_f64();
     // Nearly all of a long tail is of no interest: up to where nine tenths of what can be saved
     // is, or beyond the present limit.
-    let most = steps.iter().find(|step| first.1 - step.1 >= 0.9 * (first.1 - last.1));
+    let most = steps
+        .iter()
+        .find(|step| first.1 - step.1 >= 0.9 * (first.1 - last.1));
     let right = 1.25 * most.map_or(last.0, |step| step.0).max(now);
     let within: Vec<&(f64, f64)> = steps.iter().filter(|step| step.0 <= right).collect();
     let every = within.len().div_ceil(MOST_STEPS).max(1);
     let at = within.partition_point(|step| step.0 <= now);
     let is_kept = |index: usize| {
-        index % every == 0 || index + 1 == within.len() || index + 1 == at || index == at
+        index.is_multiple_of(every) || index + 1 == within.len() || index + 1 == at || index == at
     };
     let mut data = Table::new(vec![
         Column::new("limit_s", "limit of a cycle from, s"),
         Column::new("fee", "least fee of a cycle"),
     ]);
     let mut points = Vec::new();
-    for (index, step) in within.iter().enumerate().filter(|(index, _)| is_kept(*index)) {
+    for (index, step) in within
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| is_kept(*index))
+    {
         let (limit, cost) = curve.steps[index];
-        data.push(vec![Cell::number(limit.seconds_f64()), Cell::read(&cost.to_string())]);
+        data.push(vec![
+            Cell::number(limit.seconds_f64()),
+            Cell::read(&cost.to_string()),
+        ]);
         points.push(Point::at(step.0, step.1));
     }
     let drawn = points.len();
@@ -140,11 +181,17 @@ fn frontier(curve: &Frontier) -> Option<Figure> {
     let fee_now = at.checked_sub(1).map(|at| within[at].1);
     let says_now = fee_now.map_or_else(
         || format!("At the present limit of {} s there is no plan.", shown(now)),
-        |fee| format!("At the present limit of {} s it is {}.", shown(now), shown(fee)),
+        |fee| {
+            format!(
+                "At the present limit of {} s it is {}.",
+                shown(now),
+                shown(fee)
+            )
+        },
     );
-    data.note("now_s", &super::number::exact(now));
-    data.note("steps", &steps.len().to_string());
-    data.note("drawn", &drawn.to_string());
+    data.note("present limit, s", now);
+    data.note("steps", steps.len() as f64);
+    data.note("drawn", drawn as f64);
     Some(Figure {
         name: "frontier".to_owned(),
         title: "What another limit would cost".to_owned(),
@@ -162,7 +209,10 @@ fn frontier(curve: &Frontier) -> Option<Figure> {
                 shape: Shape::Step,
                 points,
             }],
-            marks: vec![Mark { name: "present limit".to_owned(), at: Against::X(now) }],
+            marks: vec![Mark {
+                name: "present limit".to_owned(),
+                at: Against::X(now),
+            }],
         }),
         data,
     })

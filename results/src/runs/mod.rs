@@ -36,8 +36,8 @@ use scheduler::machine::{Config, Ending, Totals};
 use scheduler::{Instant, Overheads, Span};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use folder::{CYCLES, FORMAT, LOTS, RUNS, SUMMARY_CSV, WORKERS};
 pub use folder::RunFolder;
+pub(crate) use folder::{CYCLES, FORMAT, LOTS, RUNS, SUMMARY_CSV, WORKERS};
 pub(crate) use read::Stream;
 pub use read::{Candidate, Period, RecordedFolder, RecordedRun};
 pub use rows::{RunChunk, RunRows};

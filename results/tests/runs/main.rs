@@ -2,6 +2,7 @@
 
 mod cells;
 mod folder;
+mod report;
 
 use std::fs::File;
 use std::path::Path;

@@ -45,7 +45,11 @@ pub(super) fn of(dir: &Path) -> Result<Option<Frontier>, String> {
     if !curve.is_whole {
         return Err("it has too many steps for a page, see sim plan --frontier time".to_owned());
     }
-    let steps: Vec<_> = curve.points.iter().map(|point| (point.limit, point.cost)).collect();
+    let steps: Vec<_> = curve
+        .points
+        .iter()
+        .map(|point| (point.limit, point.cost))
+        .collect();
     Ok((!steps.is_empty()).then(|| Frontier {
         steps,
         now: family.limit(),
@@ -77,7 +81,9 @@ fn simulated(dir: &Path, plan: &RunsPlan) -> Result<Family, String> {
 
 /// What a real run's scheduler asked first.
 fn replayed(dir: &Path, plan: &RunsPlan) -> Result<Family, String> {
-    let path = dir.join("events").join(format!("0-{}.jsonl", plan.allocators[0]));
+    let path = dir
+        .join("events")
+        .join(format!("0-{}.jsonl", plan.allocators[0]));
     if fs::metadata(&path).is_err() {
         return Err("the folder has no log of events".to_owned());
     }
@@ -86,7 +92,8 @@ fn replayed(dir: &Path, plan: &RunsPlan) -> Result<Family, String> {
     let mut actions = Vec::new();
     for event in &mut events {
         let (now, event) = event.map_err(|error| error.to_string())?;
-        scheduler.step(now, event, &mut actions);
+        // What it asks to be woken for is in the log.
+        let _ = scheduler.step(now, event, &mut actions);
         for action in actions.drain(..) {
             if let Action::Solve { family, .. } = action {
                 return Ok(Arc::unwrap_or_clone(family));

@@ -49,7 +49,9 @@ fn told(args: &ReportArgs) -> Result<Told, Stop> {
     match frontier::of(&args.dir) {
         Ok(frontier) => told.frontier = frontier,
         // The rest of the page does not need it.
-        Err(why) => told.notes.push(format!("What another limit would cost is not shown: {why}.")),
+        Err(why) => told.notes.push(format!(
+            "What another limit would cost is not shown: {why}."
+        )),
     }
     Ok(told)
 }
@@ -57,9 +59,9 @@ fn told(args: &ReportArgs) -> Result<Told, Stop> {
 fn stop(error: ResultsError) -> Stop {
     let exit = match &error {
         ResultsError::Occupied { .. } => Exit::Usage,
-        ResultsError::Unfinished { .. }
-        | ResultsError::Damaged { .. }
-        | ResultsError::Merge(_) => Exit::BadInput,
+        ResultsError::Unfinished { .. } | ResultsError::Damaged { .. } | ResultsError::Merge(_) => {
+            Exit::BadInput
+        }
         ResultsError::Io { action, .. } => match action {
             results::Action::Read => Exit::BadInput,
             results::Action::Create

@@ -67,10 +67,11 @@ pub(crate) fn command(args: &SweepArgs) -> Result<Exit, Stop> {
     let is_complete = finished.len() == rows.len() && !rows.iter().any(Row::is_bad);
     let written = kept.map_or(Ok(()), |(path, kept)| {
         let csv = write::csv(&keys, &rows);
-        kept.finish(&csv, &keys, is_complete, details).map_err(|error| {
-            let message = format!("cannot write {}: {error}", path.display());
-            Stop::new(Exit::Unfinished, message)
-        })
+        kept.finish(&csv, &keys, is_complete, details)
+            .map_err(|error| {
+                let message = format!("cannot write {}: {error}", path.display());
+                Stop::new(Exit::Unfinished, message)
+            })
     });
     let printed = terminal::print(&text);
     written?;
@@ -145,7 +146,9 @@ impl Kept {
             return create(path, overwrite).map(Self::File);
         }
         let folder = SweepFolder::create(path, overwrite);
-        folder.map(Self::Folder).map_err(|error| Stop::new(Exit::Usage, error))
+        folder
+            .map(Self::Folder)
+            .map_err(|error| Stop::new(Exit::Usage, error))
     }
 
     fn finish(
