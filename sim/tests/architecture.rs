@@ -70,12 +70,14 @@ fn the_core_is_pure_and_polars_has_one_home() {
         );
     }
     for (name, _) in FLOORS {
-        let has_polars = dependencies(name).iter().any(|d| d.starts_with("polars"));
-        assert_eq!(
-            has_polars,
-            name == "results",
-            "polars lives in results alone"
-        );
+        for library in ["polars", "plotters"] {
+            let has_it = dependencies(name).iter().any(|d| d.starts_with(library));
+            assert_eq!(
+                has_it,
+                name == "results",
+                "{library} lives in results alone"
+            );
+        }
     }
 }
 

@@ -198,7 +198,7 @@ pub(super) fn points_or_tiles(
     };
     let ((x_low, x_size), (y_low, y_size)) = (tile(|at| at.0), tile(|at| at.1));
     let mut series = Vec::new();
-    for (name, of) in names.iter().zip(points) {
+    for (look, (name, of)) in names.iter().zip(points).enumerate() {
         let mut drawn = Vec::new();
         if is_counted {
             let mut tiles = std::collections::BTreeMap::<(u32, u32), u64>::new();
@@ -245,6 +245,7 @@ pub(super) fn points_or_tiles(
             };
             series.push(Series {
                 name: name.clone(),
+                look,
                 shape,
                 points: drawn,
             });
@@ -307,6 +308,7 @@ pub(super) fn fees(dir: &Path, folder: &RecordedFolder) -> Result<Figure, Result
         }
         series.push(Series {
             name: allocator.clone(),
+            look: series.len(),
             shape: Shape::Line,
             points,
         });

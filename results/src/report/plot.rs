@@ -17,6 +17,8 @@ pub(super) struct Plot {
 #[derive(Clone, Debug)]
 pub(super) struct Series {
     pub(super) name: String,
+    /// Which colour, sign and dashes: an allocator has the same in all figures.
+    pub(super) look: usize,
     pub(super) shape: Shape,
     pub(super) points: Vec<Point>,
 }
@@ -131,8 +133,8 @@ impl Plot {
         {
             return Vec::new();
         }
-        let swatch = |(of, series): (usize, &Series)| {
-            let of = look(of);
+        let swatch = |series: &Series| {
+            let of = look(series.look);
             let swatches = match series.shape {
                 Shape::Line | Shape::Step => vec![Swatch::Line(Ink::Line(of))],
                 Shape::Joined => vec![Swatch::Line(Ink::Line(of)), Swatch::Sign(of)],
@@ -142,7 +144,7 @@ impl Plot {
             };
             (series.name.clone(), swatches)
         };
-        let series = self.series.iter().enumerate().map(swatch);
+        let series = self.series.iter().map(swatch);
         let marks = self
             .marks
             .iter()
@@ -243,7 +245,7 @@ impl Plot {
         of: usize,
         series: &Series,
     ) {
-        let of_look = look(of);
+        let of_look = look(series.look);
         let place = |x: f64, y: f64| Some(plane.place(self.x.along(x)?, self.y.along(y)?));
         let points = &series.points;
         match series.shape {

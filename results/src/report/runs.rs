@@ -366,6 +366,7 @@ fn missed(summary: &Csv) -> Option<Figure> {
             y: Axis::new("missed, % of runs", Scale::Within(0.0, 104.0)),
             series: vec![Series {
                 name: "missed".to_owned(),
+                look: 0,
                 shape: Shape::Points,
                 points,
             }],
@@ -474,6 +475,7 @@ fn judged(
         let points = thinned(points);
         series.push(Series {
             name: (*title).to_owned(),
+            look: series.len(),
             shape,
             points,
         });
@@ -496,6 +498,7 @@ fn judged(
 pub(super) fn thinned(points: Vec<Point>) -> Vec<Point> {
     let step = points.len().div_ceil(300).max(1);
     let last = points.len().saturating_sub(1);
-    let is_kept = |(at, point): (usize, Point)| (at.is_multiple_of(step) || at == last).then_some(point);
+    let is_kept =
+        |(at, point): (usize, Point)| (at.is_multiple_of(step) || at == last).then_some(point);
     points.into_iter().enumerate().filter_map(is_kept).collect()
 }

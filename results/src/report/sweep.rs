@@ -38,6 +38,16 @@ const REAL: [Outcome; 4] = [
     ("loss", "Loss at the end", "loss"),
 ];
 
+/// What columns are called on the page; others keep their names.
+const TITLES: [(&str, &str); 6] = [
+    ("wall_s", "wall time, s"),
+    ("limit_s", "limit, s"),
+    ("predicted_s", "predicted, s"),
+    ("missed", "missed, share of runs"),
+    ("lost_percent", "batches lost, %"),
+    ("replicates", "runs"),
+];
+
 /// The page of a simulated sweep.
 pub(super) fn page(dir: &Path) -> Result<Page, ResultsError> {
     let path = dir.join(RUN_FILE);
@@ -319,6 +329,7 @@ fn over(
         };
         series.push(Series {
             name,
+            look: series.len(),
             shape,
             points,
         });
@@ -331,7 +342,13 @@ fn over(
             lines.len()
         )
     } else {
-        "Bars are 95 % confidence intervals, where there are any.".to_owned()
+        String::new()
+    };
+    let has_ends = !is_summed_up && found.iter().any(|row| row.ends.is_some());
+    let how = if has_ends {
+        "Bars are 95 % confidence intervals."
+    } else {
+        &how
     };
     let range = if least.y < most.y {
         format!(
@@ -348,7 +365,7 @@ fn over(
     Some(Figure {
         name: format!("key-{}-{column}", place + 1),
         title: format!("{title} over {key}"),
-        says: format!("{range}. {how}"),
+        says: format!("{range}. {how}").trim_end().to_owned(),
         picture: Picture::Plot(Plot {
             x: Axis::new(key, scale),
             y: Axis::new(axis, Scale::FromZero),
@@ -381,7 +398,8 @@ fn tables(csv: &Csv, keys: &[String]) -> Vec<Part> {
         let title = if keys.contains(name) {
             (*name).clone()
         } else {
-            name.replace('_', " ")
+            let title = TITLES.iter().find(|(known, _)| known == name);
+            title.map_or_else(|| name.replace('_', " "), |(_, title)| (*title).to_owned())
         };
         if csv.column(&format!("{name}_low")).is_some() {
             Column::estimate(name, &title)

@@ -6,6 +6,9 @@ use super::escape;
 use super::number::{self, exact, shown};
 use crate::interval::Estimate;
 
+/// A text of more bytes gets a wide column.
+const LONG: usize = 40;
+
 /// What stands at the head of a column.
 #[derive(Clone, Debug)]
 pub(super) struct Column {
@@ -211,7 +214,7 @@ impl Table {
     pub(super) fn html(&self, caption: &str) -> String {
         let caption = escape::markup(caption);
         let mut text = format!(
-            "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{caption}\">\
+            "<div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"{caption}\">\
              <table><caption>{caption}</caption><thead><tr>"
         );
         // Numbers stand below each other in columns that hold nothing else.
@@ -232,10 +235,17 @@ impl Table {
         for row in &self.rows {
             text += "<tr>";
             for (at, cell) in row.iter().enumerate() {
+                let class = match cell {
+                    // Room for sentences.
+                    Cell::Text(words) if words.len() > LONG => " class=\"w\"",
+                    Cell::Nothing | Cell::Text(_) | Cell::Number(_) | Cell::Estimate(..) => {
+                        class(at)
+                    }
+                };
                 let cell = cell.html();
                 let _ = match at {
-                    0 => write!(text, "<th scope=\"row\"{}>{cell}</th>", class(at)),
-                    _ => write!(text, "<td{}>{cell}</td>", class(at)),
+                    0 => write!(text, "<th scope=\"row\"{class}>{cell}</th>"),
+                    _ => write!(text, "<td{class}>{cell}</td>"),
                 };
             }
             text += "</tr>\n";

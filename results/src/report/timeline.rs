@@ -113,22 +113,24 @@ pub(super) fn figures(
             lots.push(lot);
         }
     }
-    let of_run = format!("replicate 0 under {}", allocators[0]);
+    // A real run is the only one of its folder.
+    let of_run = if folder.plan().mode == "real" {
+        String::new()
+    } else {
+        format!(", replicate 0 under {}", allocators[0])
+    };
     let gantt = |name: &str, title: String, cycles: &[Cycle]| {
         gantt(name, title, cycles, &lots, workers, folder.job().overheads)
     };
     let title = if first.len() == 1 {
-        format!("Time-line of cycle {}, {of_run}", first[0].cycle)
+        format!("Time-line of cycle {}{of_run}", first[0].cycle)
     } else {
         let (from, to) = (first[0].cycle, first[first.len() - 1].cycle);
-        format!("Time-line of cycles {from} to {to}, {of_run}")
+        format!("Time-line of cycles {from} to {to}{of_run}")
     };
     let mut figures = vec![gantt("timeline", title, first)];
     if first.iter().all(|cycle| cycle.cycle != longest.cycle) {
-        let title = format!(
-            "Time-line of the longest cycle, {}, {of_run}",
-            longest.cycle
-        );
+        let title = format!("Time-line of the longest cycle, {}{of_run}", longest.cycle);
         figures.push(gantt("timeline-longest", title, &[*longest]));
     }
     if cycles.len() > 1 {
@@ -301,8 +303,9 @@ fn lengths(cycles: &[Cycle], of_run: &str) -> Figure {
             Cell::number(seconds(cycle.limit)),
         ]);
     }
-    let series = |name: &str, get: fn(&Cycle) -> u64| Series {
+    let series = |look, name: &str, get: fn(&Cycle) -> u64| Series {
         name: name.to_owned(),
+        look,
         shape: Shape::Line,
         points: thinned(
             cycles
@@ -328,7 +331,7 @@ fn lengths(cycles: &[Cycle], of_run: &str) -> Figure {
     };
     Figure {
         name: "cycle-times".to_owned(),
-        title: format!("How long cycles took, {of_run}"),
+        title: format!("How long cycles took{of_run}"),
         says: format!(
             "Each cycle's time and the limit that it had. The shortest took {} s, the longest {} s.{left_out}",
             shown(ends(u64::min)),
@@ -338,8 +341,8 @@ fn lengths(cycles: &[Cycle], of_run: &str) -> Figure {
             x: Axis::new("cycle", Scale::Even),
             y: Axis::new("time of a cycle, s", Scale::FromZero),
             series: vec![
-                series("took", Cycle::took),
-                series("limit", |cycle| cycle.limit),
+                series(0, "took", Cycle::took),
+                series(1, "limit", |cycle| cycle.limit),
             ],
             marks: Vec::new(),
         }),

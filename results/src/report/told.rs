@@ -206,6 +206,7 @@ fn frontier(curve: &Frontier) -> Option<Figure> {
             y: Axis::new("least fee of a cycle", Scale::FromZero),
             series: vec![Series {
                 name: "least fee".to_owned(),
+                look: 0,
                 shape: Shape::Step,
                 points,
             }],
