@@ -1,6 +1,6 @@
 //! The report of a folder of results: one page with its tables, figures and how it was made.
 //!
-//! [`write`] reads what a validation, simulated or real runs, or a sweep left, a row group at a
+//! [`write()`] reads what a validation, simulated or real runs, or a sweep left, a row group at a
 //! time, and writes `report.html`, which needs no other file, and each figure as SVG with its data
 //! as CSV into `report/`. The same folder gives the same bytes. Every number passes through
 //! [`number`], and stands in the tables that it was read from.
