@@ -155,10 +155,15 @@ impl Report {
         let name = self.names.get(&worker).cloned().unwrap_or_default();
         let bars = self.bars.as_mut()?;
         let all = &bars.all;
+        // Below that of the cycles, in the order of their numbers.
+        let place = 1 + bars.workers.range(..worker).count();
         let bar = bars.workers.entry(worker).or_insert_with(|| {
             let style = ProgressStyle::with_template("{prefix:>14} {bar:24} {msg}");
             let style = style.expect("the template is valid").progress_chars("=> ");
-            all.add(ProgressBar::new(1).with_style(style).with_prefix(name))
+            all.insert(
+                place,
+                ProgressBar::new(1).with_style(style).with_prefix(name),
+            )
         });
         Some(bar)
     }
