@@ -126,6 +126,8 @@ pub(crate) struct Orchestrator<'a> {
     pub(super) ended: Option<(Ending, Totals)>,
     /// Time that the cycles of a run before this one took, if it is resumed.
     pub(super) done_before: Span,
+    /// The user wants to stop: the cycle that this breaks off is begun anew by who goes on.
+    pub(super) interrupted: bool,
 }
 
 /// A worker on a connection.
@@ -221,6 +223,7 @@ impl<'a> Orchestrator<'a> {
             because: None,
             ended: None,
             done_before,
+            interrupted: false,
         })
     }
 
@@ -308,7 +311,10 @@ impl<'a> Orchestrator<'a> {
             }
             // Of a job before this one.
             Input::Solved { .. } | Input::Merged { .. } | Input::Evaluated { .. } => {}
-            Input::Interrupted => self.step(Event::Stopped),
+            Input::Interrupted => {
+                self.interrupted = true;
+                self.step(Event::Stopped);
+            }
         }
     }
 

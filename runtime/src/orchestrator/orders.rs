@@ -1,5 +1,6 @@
 //! What becomes of the scheduler's orders.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use scheduler::machine::{Action, CycleId, Departure, Epoch, Event, PlanId, Record, WorkerId};
@@ -267,6 +268,9 @@ impl Orchestrator<'_> {
     /// Whatever follows goes on from here.
     fn cycle_over(&mut self, cycle: CycleId, now: Instant) {
         self.cycle = Cycle::new(CycleId::new(cycle.get() + 1));
+        if self.interrupted {
+            return;
+        }
         let elapsed = self.done_before + now.since(self.first_cycle_at().unwrap_or(now));
         let checkpoint = || Checkpoint {
             cycle: cycle.get(),
@@ -287,6 +291,7 @@ impl Orchestrator<'_> {
                 .collect(),
             names: self.roster.names().map(str::to_owned).collect(),
             parameters: self.model.as_ref().clone(),
+            judged: BTreeMap::new(), // who looks on knows
         };
         self.watch.checkpoint(&checkpoint);
     }
