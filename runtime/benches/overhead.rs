@@ -12,12 +12,16 @@ use std::time::{Duration, Instant};
 
 use runtime::data::{Batch, DataSource, Dataset};
 use runtime::model::{Loss, ModelKind, ModelSpec, Weights};
-use runtime::train::{DeviceChoice, trainer};
+use runtime::train::DeviceChoice;
 
 #[path = "../tests/cluster/common.rs"]
 #[expect(dead_code, reason = "jobs here have no faults")]
 mod common;
 use common::Run;
+
+#[path = "../src/bin/runtime-trainer/torch.rs"]
+mod program;
+use program::trainer;
 
 /// As large as mnist.
 const DATA: &str = "synthetic:train=60000,test=10000";

@@ -71,6 +71,9 @@ pub(crate) enum Command {
     /// Solve for a parent process with CBC, which is not thread-safe
     #[command(hide = true)]
     CbcServer,
+    /// Train for a parent process what needs no libtorch
+    #[command(hide = true)]
+    Trainer,
 }
 
 /// What is to be run, and where.
