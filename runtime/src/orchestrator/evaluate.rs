@@ -186,7 +186,7 @@ impl Desk {
                 slot.busy = None;
                 answers.push((cycle, Ok(judged)));
             }
-            Heard::Answer(Answer::Failed { reason }, _) => {
+            Heard::Answer(Answer::Failed { reason }, _) | Heard::Unfit(reason) => {
                 slot.lives = LIVES; // another one would say the same
                 slot.process = None;
                 answers.extend(slot.busy.take().map(|cycle| (cycle, Err(reason.clone()))));

@@ -451,7 +451,7 @@ mod tests {
         let (tell, heard) = channel();
         let end = move |broken: Option<io::Error>| {
             let ended = child.join().expect("it does not panic");
-            format!("{broken:?} {ended:?}")
+            Heard::Died(format!("{broken:?} {ended:?}"))
         };
         let hear = move |heard| {
             let _ = tell.send(heard);
@@ -467,7 +467,7 @@ mod tests {
             match heard.recv().expect("it goes on") {
                 Heard::Answer(Answer::Begun { .. } | Answer::Ready { .. }, _) => {}
                 Heard::Answer(answer, body) => return (answer, body),
-                Heard::Died(why) => panic!("{why}"),
+                Heard::Died(why) | Heard::Unfit(why) => panic!("{why}"),
             }
         }
     }

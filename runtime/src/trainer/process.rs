@@ -6,7 +6,7 @@
 //! **What it does not know:** what it is asked for.
 
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +31,8 @@ pub(crate) enum Heard {
     Answer(Answer, Vec<u8>),
     /// It ended though nobody wanted it to: the last thing that is heard.
     Died(String),
+    /// There was no such trainer, and there will be none: the last thing that is heard.
+    Unfit(String),
 }
 
 /// How a trainer runs.
@@ -89,7 +91,7 @@ impl Process {
     pub(super) fn over(
         mut to: impl io::Write + Send + 'static,
         mut from: impl Read + Send + 'static,
-        end: impl FnOnce(Option<io::Error>) -> String + Send + 'static,
+        end: impl FnOnce(Option<io::Error>) -> Heard + Send + 'static,
         mut hear: impl FnMut(Heard) + Send + 'static,
     ) -> io::Result<Self> {
         let (asks, asked) = channel::<(Ask, Vec<Bytes>)>();
@@ -118,7 +120,7 @@ impl Process {
             drop(from); // whoever still writes ends by it
             let how = end(broken);
             if !is_left.load(Ordering::Relaxed) {
-                hear(Heard::Died(how));
+                hear(how);
             }
         };
         let named = |name: &str| thread::Builder::new().name(name.to_owned());
@@ -167,24 +169,25 @@ fn program(kind: ModelKind) -> Result<(PathBuf, &'static [&'static str]), String
 }
 
 /// Waits for the end, and says how it came.
-fn end(mut child: Child, program: &std::path::Path, broken: Option<io::Error>) -> String {
+fn end(mut child: Child, program: &Path, broken: Option<io::Error>) -> Heard {
     let id = child.id();
     if let Some(error) = broken {
         // It speaks another language: nothing more is to be had from it.
         let _ = child.kill();
         let _ = child.wait();
         let program = program.display();
-        return format!(
-            "{program} does not answer as a trainer does ({error}): copy it from where this program was built"
-        );
+        return Heard::Unfit(format!(
+            "{program} does not answer as a trainer does ({error}): copy it from where this \
+             program was built"
+        ));
     }
     match child.wait() {
         Ok(status) => ended(program, id, status),
-        Err(error) => format!("its trainer, process {id}, is lost: {error}"),
+        Err(error) => Heard::Died(format!("its trainer, process {id}, is lost: {error}")),
     }
 }
 
-fn ended(program: &std::path::Path, id: u32, status: ExitStatus) -> String {
+fn ended(program: &Path, id: u32, status: ExitStatus) -> Heard {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
         let hint = if signal == 9 {
@@ -192,16 +195,19 @@ fn ended(program: &std::path::Path, id: u32, status: ExitStatus) -> String {
         } else {
             ""
         };
-        return format!("its trainer, process {id}, was killed by signal {signal}{hint}");
+        let why = format!("its trainer, process {id}, was killed by signal {signal}{hint}");
+        return Heard::Died(why);
     }
     match status.code() {
-        Some(NOT_LOADED) => format!(
+        Some(NOT_LOADED) => Heard::Unfit(format!(
             "{} cannot be loaded: libtorch is not where it was when that was built; run './allot \
              setup', or name the folder of libtorch_cpu.so in LD_LIBRARY_PATH",
             program.display()
-        ),
-        Some(code) => format!("its trainer, process {id}, ended by itself with code {code}"),
-        None => format!("its trainer, process {id}, ended: {status}"),
+        )),
+        Some(code) => Heard::Died(format!(
+            "its trainer, process {id}, ended by itself with code {code}"
+        )),
+        None => Heard::Died(format!("its trainer, process {id}, ended: {status}")),
     }
 }
 

@@ -275,6 +275,7 @@ fn done_of(heard: Heard, device: &Mutex<Option<DeviceChoice>>) -> Option<Done> {
     let (answer, body) = match heard {
         Heard::Answer(answer, body) => (answer, body),
         Heard::Died(why) => return Some(Done::Died(why)),
+        Heard::Unfit(why) => return Some(Done::Failed(why)),
     };
     Some(match answer {
         Answer::Ready { device: on } => {

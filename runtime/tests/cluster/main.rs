@@ -7,4 +7,5 @@ mod common;
 mod faults;
 mod repeat;
 mod strangers;
+mod trainer;
 mod whole;

@@ -81,6 +81,28 @@ fn a_plan_run_twice_or_resumed_gives_the_same_model() {
     );
 }
 
+/// The model that needs libtorch too, in processes of their own.
+#[cfg(feature = "torch")]
+#[test]
+fn a_plan_run_twice_by_libtorch_gives_the_same_model() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |name: &str, more: &[&str]| {
+        let mut args = small(80, &folder.path().join(name));
+        args[2] = "mlp".to_owned();
+        let mut all = THREE.to_vec();
+        all[3] = "1,0.6,0.4";
+        all.extend(more);
+        Run::start(&args, &all).end()
+    };
+    run("first", &[]).completed();
+    let plan = folder.path().join("first").join("plan.json");
+    let plan = ["--plan", plan.to_str().expect("text")];
+    is_reproducible(&run("second", &plan));
+    is_reproducible(&run("third", &plan));
+    let model = |name: &str| model(&folder.path().join(name));
+    assert_eq!(model("second"), model("third"));
+}
+
 #[test]
 fn a_plan_that_cannot_be_run_is_refused_with_the_reason() {
     let folder = tempfile::tempdir().expect("a folder");
