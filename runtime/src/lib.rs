@@ -15,6 +15,7 @@ mod clock;
 mod cluster;
 pub mod data;
 mod exit;
+mod interrupt;
 pub mod model;
 pub mod net;
 mod orchestrator;

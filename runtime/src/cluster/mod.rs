@@ -1,7 +1,8 @@
 //! `runtime cluster`: one job, from its settings to its summary.
 //!
 //! - `settings.rs`: what is to be run. `local.rs`: workers of this machine.
-//! - `report.rs`: what a run looks like. `summary.rs`, `outputs.rs`: what it leaves.
+//! - `report.rs`: what a run looks like. `summary.rs`, `outputs.rs`, `seed_tables.rs`: what it
+//!   leaves.
 //! - `sweep.rs`: many jobs, and what is kept of all.
 //!
 //! **What it does not know:** how a job is run (`orchestrator`), and what workers do.
@@ -10,6 +11,7 @@ mod folder;
 mod local;
 mod outputs;
 mod report;
+mod seed_tables;
 mod settings;
 mod summary;
 mod sweep;
@@ -30,6 +32,7 @@ use crate::cli::{ClusterArgs, SweepArgs};
 use crate::clock;
 use crate::data::{Dataset, Splits};
 use crate::exit::{Exit, Stop, print};
+use crate::interrupt::Interrupts;
 use crate::model::{ModelKind, ModelSpec, to_wire};
 use crate::net::cli::ListenArgs;
 use crate::net::{DEFAULT_PORT, Gate, Token};
@@ -144,7 +147,7 @@ impl House {
         let started = match (args.local, scratch) {
             (Some(count), Some(scratch)) => {
                 let throttles = if args.throttles.is_empty() {
-                    throttles(count)
+                    throttles(count, cores())
                 } else {
                     args.throttles.clone()
                 };
@@ -181,7 +184,7 @@ impl House {
             )?;
         }
         let crew = Crew::gather(gate);
-        listen_for_ctrl_c(&crew);
+        listen_for_interrupts(&crew)?;
         Ok(Self {
             crew,
             locals: started,
@@ -467,22 +470,24 @@ async fn open_gate(args: &ClusterArgs, scratch: Option<&Scratch>) -> Result<(Gat
     Ok((gate, token))
 }
 
-/// The first Ctrl-C ends the job in order; the second ends the program.
-fn listen_for_ctrl_c(crew: &Crew) {
+/// The first Ctrl-C, or SIGTERM, ends the job in order; the second ends the program.
+fn listen_for_interrupts(crew: &Crew) -> Result<(), Stop> {
     let inputs = crew.sender();
+    let mut interrupts = Interrupts::listen().map_err(Stop::failed)?;
     tokio::spawn(async move {
-        let mut times = 0;
-        while tokio::signal::ctrl_c().await.is_ok() {
-            times += 1;
-            if times > 1 {
-                std::process::exit(i32::from(Exit::Interrupted as u8));
-            }
-            eprintln!("stopping; once more to stop at once");
-            if inputs.send(Input::Interrupted).await.is_err() {
-                return;
-            }
+        interrupts.next().await;
+        eprintln!("stopping; once more to stop at once");
+        if inputs.send(Input::Interrupted).await.is_ok() {
+            interrupts.next().await;
+            std::process::exit(i32::from(Exit::Interrupted as u8));
         }
     });
+    Ok(())
+}
+
+/// The cores of this machine that we may use.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// What messages call a file.

@@ -49,8 +49,11 @@ pub(crate) struct Report {
     pub(crate) shares: Vec<ShareRow>,
     pub(crate) lots: Vec<LotRow>,
     pub(crate) cycles: Vec<CycleRow>,
+    /// By cycle; 0 is before the first.
     pub(crate) judged: BTreeMap<u32, Evaluation>,
     pub(crate) departures: u64,
+    /// Shipping data, before the first cycle and between later ones.
+    pub(crate) shipping: Span,
 }
 
 struct Bars {
@@ -97,6 +100,7 @@ impl Report {
             cycles: Vec::new(),
             judged: BTreeMap::new(),
             departures: 0,
+            shipping: Span::ZERO,
         }
     }
 
@@ -151,10 +155,15 @@ impl Report {
         let name = self.names.get(&worker).cloned().unwrap_or_default();
         let bars = self.bars.as_mut()?;
         let all = &bars.all;
+        // Below that of the cycles, in the order of their numbers.
+        let place = 1 + bars.workers.range(..worker).count();
         let bar = bars.workers.entry(worker).or_insert_with(|| {
             let style = ProgressStyle::with_template("{prefix:>14} {bar:24} {msg}");
             let style = style.expect("the template is valid").progress_chars("=> ");
-            all.add(ProgressBar::new(1).with_style(style).with_prefix(name))
+            all.insert(
+                place,
+                ProgressBar::new(1).with_style(style).with_prefix(name),
+            )
         });
         Some(bar)
     }
@@ -281,11 +290,12 @@ impl Watch for Report {
                 self.event(Some(now), "not_planned", json!({"why": why.reason()}));
             }
             Record::Shipped { batches, since, .. } => {
-                let took = now.since(*since).seconds_f64();
+                let took = now.since(*since);
+                self.shipping = self.shipping + took;
                 self.event(
                     Some(now),
                     "shipped",
-                    json!({"batches": batches, "took_s": took}),
+                    json!({"batches": batches, "took_s": took.seconds_f64()}),
                 );
             }
             Record::Paused { why, .. } => {

@@ -226,6 +226,9 @@ impl<'a> Orchestrator<'a> {
     /// Runs the job to its end.
     pub(crate) async fn run(mut self) -> Ended {
         self.watch.begins(self.scheduler.config());
+        // What it begins with is judged too, while workers come.
+        let before = self.cycle.id.get().saturating_sub(1);
+        self.judge(CycleId::new(before));
         self.step(Event::Wake);
         for serial in self.crew.members.keys().copied().collect::<Vec<_>>() {
             self.brief(serial);

@@ -16,6 +16,7 @@ use super::Input;
 use crate::data::Dataset;
 use crate::model::ModelSpec;
 use crate::train::DeviceChoice;
+use crate::trainer::pace::Fraction;
 use crate::trainer::{Answer, Ask, Heard, Pace, Process};
 
 /// Models that may wait.
@@ -152,7 +153,7 @@ impl Desk {
             seed: 0, // nothing is drawn
             device: self.device,
             threads: 1,
-            throttle: 1.0,
+            throttle: Fraction::WHOLE,
         };
         process.ask(job, Vec::new());
         process.ask(Ask::TestSet, vec![self.test.clone()]);

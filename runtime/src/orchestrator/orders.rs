@@ -78,6 +78,7 @@ impl Orchestrator<'_> {
                 if let Some((of, update)) = self.cycle.candidate.take()
                     && of == worker
                 {
+                    self.watch.beat(worker, batches);
                     self.cycle.results.push(Contribution {
                         worker,
                         weight: batches,

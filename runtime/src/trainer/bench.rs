@@ -20,7 +20,7 @@ use bytes::Bytes;
 
 use super::Make;
 use super::frame::{self, Answer, Ask, Share, Ticket};
-use super::pace::{Pace, Tail, Throttle};
+use super::pace::{Fraction, Pace, Tail, Throttle};
 use crate::data::{Batch, BatchShape, Dataset};
 use crate::model::{ModelSpec, from_wire, to_wire};
 use crate::train::{TrainError, Trainer};
@@ -59,7 +59,7 @@ pub(super) fn serve(
         output,
         broken: None,
         cancelled,
-        throttle: Throttle::new(1.0),
+        throttle: Throttle::new(Fraction::WHOLE),
         waiting: VecDeque::new(),
     };
     loop_.tell(&Answer::Begun {
@@ -305,6 +305,7 @@ impl<W: Write> Loop<W> {
         // Fewer are here if the orchestrator counts otherwise than we do: it gets what we did.
         let share = order.batches.min(bench.held.len() as u64);
         let passes = u64::from(passes.max(1));
+        self.throttle.reaches(cycle);
         let began = Instant::now();
         let stop_at = order.stop_at.here();
         let mut pace = Pace::new(began, stop_at, order.beat, order.beat_batches);
@@ -439,7 +440,7 @@ mod tests {
             seed: 1,
             device,
             threads: 1,
-            throttle: 1.0,
+            throttle: Fraction::WHOLE,
         }
     }
 
@@ -587,7 +588,7 @@ mod tests {
             seed: 1,
             device: DeviceChoice::Auto,
             threads: 1,
-            throttle: 1.0,
+            throttle: Fraction::WHOLE,
         };
         process.ask(job, Vec::new());
         process.ask(Ask::TestSet, vec![test.to_wire().into()]);

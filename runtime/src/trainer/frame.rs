@@ -13,6 +13,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::pace::Fraction;
 use crate::model::ModelSpec;
 use crate::train::{DeviceChoice, Evaluation};
 
@@ -34,7 +35,7 @@ pub(crate) enum Ask {
         device: DeviceChoice,
         threads: u32,
         /// The fraction of its speed that it runs at.
-        throttle: f64,
+        throttle: Fraction,
     },
     /// The job is over: its memory is free.
     Over,

@@ -15,6 +15,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::data::Batch;
 use crate::model::ModelSpec;
 use crate::train::DeviceChoice;
+use crate::trainer::pace::Fraction;
 use crate::trainer::{Answer, Ask, Heard, Moment, Pace, Process, Share, Ticket};
 
 /// How this machine trains.
@@ -23,7 +24,7 @@ pub(crate) struct Means {
     pub(crate) device: DeviceChoice,
     pub(crate) threads: usize,
     /// The fraction of its speed that it runs at.
-    pub(crate) throttle: f64,
+    pub(crate) throttle: Fraction,
 }
 
 /// Something to do, in order.

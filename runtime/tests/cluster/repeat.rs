@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::common::{End, Run, signal, small};
+use crate::common::{End, Run, signal, small, small_of};
 
 const THREE: [&str; 14] = [
     "--local",
@@ -32,17 +32,26 @@ fn is_reproducible(end: &End) {
 }
 
 #[test]
-fn a_plan_run_twice_or_resumed_gives_the_same_model() {
+fn a_plan_run_twice_or_resumed_gives_the_same_linear_model() {
+    check("linear");
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn a_plan_run_twice_or_resumed_gives_the_same_network() {
+    check("mlp");
+}
+
+fn check(kind: &str) {
     let folder = tempfile::tempdir().expect("a folder");
+    let small = |folder: &Path| small_of(kind, 80, folder);
     let path = |name: &str| folder.path().join(name);
-    Run::start(&small(80, &path("first")), &THREE)
-        .end()
-        .completed();
+    Run::start(&small(&path("first")), &THREE).end().completed();
     let plan = path("first").join("plan.json").display().to_string();
     let with_plan = |name: &str| {
         let mut args = THREE.to_vec();
         args.extend(["--plan", &plan]);
-        Run::start(&small(80, &path(name)), &args)
+        Run::start(&small(&path(name)), &args)
     };
     is_reproducible(&with_plan("second").end());
     is_reproducible(&with_plan("third").end());
@@ -51,7 +60,7 @@ fn a_plan_run_twice_or_resumed_gives_the_same_model() {
     let mut other = THREE.to_vec();
     other[13] = "12";
     other.extend(["--plan", &plan]);
-    is_reproducible(&Run::start(&small(80, &path("other")), &other).end());
+    is_reproducible(&Run::start(&small(&path("other")), &other).end());
     assert_ne!(model(&path("second")), model(&path("other")));
 
     let mut run = with_plan("killed");
@@ -79,28 +88,6 @@ fn a_plan_run_twice_or_resumed_gives_the_same_model() {
         "{}",
         again.stderr
     );
-}
-
-/// The model that needs libtorch too, in processes of their own.
-#[cfg(feature = "torch")]
-#[test]
-fn a_plan_run_twice_by_libtorch_gives_the_same_model() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let run = |name: &str, more: &[&str]| {
-        let mut args = small(80, &folder.path().join(name));
-        args[2] = "mlp".to_owned();
-        let mut all = THREE.to_vec();
-        all[3] = "1,0.6,0.4";
-        all.extend(more);
-        Run::start(&args, &all).end()
-    };
-    run("first", &[]).completed();
-    let plan = folder.path().join("first").join("plan.json");
-    let plan = ["--plan", plan.to_str().expect("text")];
-    is_reproducible(&run("second", &plan));
-    is_reproducible(&run("third", &plan));
-    let model = |name: &str| model(&folder.path().join(name));
-    assert_eq!(model("second"), model("third"));
 }
 
 #[test]

@@ -248,7 +248,12 @@ mod torch {
         let end = run.end();
         let summary = end.completed();
         assert!(summary["accuracy"].as_f64().is_some(), "{summary}");
-        assert_eq!(end.all("judged").count(), 3, "each cycle: {:#?}", end.seen);
+        assert_eq!(
+            end.all("judged").count(),
+            4,
+            "the first and each cycle: {:#?}",
+            end.seen
+        );
     }
 
     #[test]
