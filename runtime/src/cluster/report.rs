@@ -231,6 +231,7 @@ impl Watch for Report {
         let (queue, waiting) = channel::<Checkpoint>();
         let folder = self.folder.clone();
         let write = move || {
+            crate::trainer::give_way(); // no cycle waits for the disk
             while let Ok(mut checkpoint) = waiting.recv() {
                 while let Ok(newer) = waiting.try_recv() {
                     checkpoint = newer;

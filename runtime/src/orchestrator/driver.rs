@@ -30,7 +30,7 @@ use crate::model::{ModelSpec, to_wire};
 use crate::protocol::{Brief, Report};
 use crate::train::{DeviceChoice, Evaluation};
 
-/// After the end a judgement of the last model is waited for so long.
+/// After the end judgements are waited for so long.
 const LAST_JUDGEMENT: Duration = Duration::from_secs(60);
 
 /// What is to be done.
@@ -179,8 +179,7 @@ impl<'a> Orchestrator<'a> {
             clock,
         });
         let solver = Solver::start(number, job.allocator, crew.sender())?;
-        let evaluator =
-            Evaluator::start(number, job.model, job.device, Arc::new(test), crew.sender())?;
+        let evaluator = Evaluator::start(number, job.model, job.device, &test, crew.sender());
         let closed = job.given.is_some();
         let roster = Roster::new(job.names, closed);
         let mut holdings = Holdings::new(job.config.batches);
@@ -232,7 +231,7 @@ impl<'a> Orchestrator<'a> {
         self.watch.begins(self.scheduler.config());
         // What it begins with is judged too, while workers come.
         let before = self.cycle.id.get().saturating_sub(1);
-        self.evaluator.judge(before, Arc::clone(&self.model));
+        self.judge(CycleId::new(before));
         self.step(Event::Wake);
         for serial in self.crew.members.keys().copied().collect::<Vec<_>>() {
             self.brief(serial);
@@ -318,12 +317,26 @@ impl<'a> Orchestrator<'a> {
         }
     }
 
+    /// Has the model after a cycle judged, beside what follows.
+    pub(super) fn judge(&mut self, cycle: CycleId) {
+        let asked = self.evaluator.judge(cycle.get(), self.wire.clone());
+        if let Err(why) = asked {
+            self.is_not_judged(&why);
+        }
+    }
+
     fn judged(&mut self, cycle: u32, judged: Result<Evaluation, String>) {
+        self.evaluator.came(cycle);
         match judged {
             Ok(judged) => self.watch.judged(cycle, &judged),
-            Err(error) => self
-                .watch
-                .note(&format!("the model cannot be judged: {error}")),
+            Err(why) => self.is_not_judged(&why),
+        }
+    }
+
+    fn is_not_judged(&mut self, why: &str) {
+        if self.evaluator.is_news(why) {
+            self.watch
+                .note(&format!("the model cannot be judged: {why}"));
         }
     }
 
@@ -578,21 +591,20 @@ impl<'a> Orchestrator<'a> {
         }
     }
 
-    /// Waits, in bounded time, for the judgement of the last model.
+    /// Waits, in bounded time, for the judgement of the last model and of those that still wait.
     async fn await_judgement(&mut self) {
         let last = self.cycle.id.get().saturating_sub(1);
         if self.scheduler.totals().accepted == 0 {
             return;
         }
-        self.evaluator.judge(last, Arc::clone(&self.model));
+        self.judge(CycleId::new(last));
         let until = tokio::time::Instant::now() + LAST_JUDGEMENT;
-        while let Ok(Some(input)) = tokio::time::timeout_at(until, self.crew.inputs.recv()).await {
+        while self.evaluator.owes()
+            && let Ok(Some(input)) = tokio::time::timeout_at(until, self.crew.inputs.recv()).await
+        {
             match input {
                 Input::Evaluated { job, cycle, judged } if job == self.number => {
                     self.judged(cycle, judged);
-                    if cycle == last {
-                        return;
-                    }
                 }
                 Input::Link(serial, said) => self.keep_up(serial, said),
                 Input::Interrupted => return,

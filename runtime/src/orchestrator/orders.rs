@@ -190,8 +190,7 @@ impl Orchestrator<'_> {
             self.wire = to_wire(&parameters).into();
             self.model = Arc::new(parameters);
         }
-        let model = Arc::clone(&self.model);
-        self.evaluator.judge(cycle.get(), model);
+        self.judge(cycle);
         self.step(Event::Aggregated { cycle });
     }
 
