@@ -11,8 +11,11 @@
 //!   do. Its paired difference has the ends of both shares' intervals put together by the
 //!   correlation of the runs (Newcombe's square-and-add with his correction of the correlation),
 //!   which stays honest where a share is near 0 or 1 and where hardly a run differs.
+//!
+//! Runs that do not share their luck are no pairs: a difference of [`independent`] runs has
+//! Welch's interval, or Newcombe's without a correlation.
 
-use crate::interval::{Estimate, Z_95, t_975, wilson};
+use crate::interval::{Estimate, Z_95, t_975, welch, wilson};
 
 /// What one run says of a figure: so much of so much. A plain number is of 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,6 +81,67 @@ pub fn difference(runs: &[Part], base: &[Part], scale: Scale) -> Option<Differen
     Some(Difference { estimate, effect })
 }
 
+/// The figure of the first runs less that of the second, where runs have nothing to do with each
+/// other; `None` when either side says nothing of it. No interval with less than two runs a side.
+///
+/// The effect is the difference in standard deviations of a run, those of both sides together.
+pub fn independent(runs: &[Part], base: &[Part], scale: Scale) -> Option<Difference> {
+    let (ours, theirs) = (Figure::of(runs)?, Figure::of(base)?);
+    let value = ours.ratio - theirs.ratio;
+    let Some((ours_of_mean, theirs_of_mean)) = ours.variance().zip(theirs.variance()) else {
+        let (low, high) = (None, None);
+        let estimate = Estimate { value, low, high };
+        return Some(Difference {
+            estimate,
+            effect: None,
+        });
+    };
+    let deviation = (ours_of_mean * ours.runs() + theirs_of_mean * theirs.runs()) / 2.0;
+    let deviation = deviation.sqrt();
+    let effect = (deviation > 0.0).then(|| value / deviation);
+    let (low, high) = match scale {
+        Scale::Number => {
+            let sides = [(ours_of_mean, ours.runs()), (theirs_of_mean, theirs.runs())];
+            let half = welch(sides);
+            (Some(value - half), Some(value + half))
+        }
+        Scale::Share => {
+            let (a, b) = (ours.estimate(scale), theirs.estimate(scale));
+            (
+                reach(below(&a), above(&b), 0.0).map(|reach| value - reach),
+                reach(above(&a), below(&b), 0.0).map(|reach| value + reach),
+            )
+        }
+    };
+    let estimate = Estimate { value, low, high };
+    Some(Difference { estimate, effect })
+}
+
+/// The figure of the first runs less that of the second, where one side has a single run and the
+/// other many: by how much the one is off, with the interval that it would have if it varied as
+/// the many do. `None` when either side says nothing of it.
+///
+/// The effect is the difference in standard deviations of one of the many.
+pub fn one_with_many(runs: &[Part], base: &[Part]) -> Option<Difference> {
+    let (ours, theirs) = (Figure::of(runs)?, Figure::of(base)?);
+    let value = ours.ratio - theirs.ratio;
+    let many = if ours.runs() > theirs.runs() {
+        &ours
+    } else {
+        &theirs
+    };
+    let (mut low, mut high, mut effect) = (None, None, None);
+    if let Some(variance) = many.variance() {
+        let runs = many.runs();
+        let deviation = (variance * runs).sqrt();
+        let half = t_975(runs - 1.0) * deviation * (1.0 + 1.0 / runs).sqrt();
+        (low, high) = (Some(value - half), Some(value + half));
+        effect = (deviation > 0.0).then(|| value / deviation);
+    }
+    let estimate = Estimate { value, low, high };
+    Some(Difference { estimate, effect })
+}
+
 struct Figure {
     ratio: f64,
     /// The sum of all cases.
@@ -107,13 +171,22 @@ impl Figure {
         })
     }
 
+    fn runs(&self) -> f64 {
+        self.residuals.len() as f64
+    }
+
+    /// Of the ratio; one run says nothing of it.
+    fn variance(&self) -> Option<f64> {
+        let runs = self.runs();
+        (runs > 1.0).then(|| self.squares / (runs - 1.0) / runs)
+    }
+
     fn estimate(&self, scale: Scale) -> Estimate {
-        let (value, runs) = (self.ratio, self.residuals.len() as f64);
-        if runs < 2.0 {
+        let (value, runs) = (self.ratio, self.runs());
+        let Some(variance) = self.variance() else {
             let (low, high) = (None, None);
             return Estimate { value, low, high };
-        }
-        let variance = self.squares / (runs - 1.0) / runs;
+        };
         match scale {
             Scale::Number => {
                 let half = t_975(runs - 1.0) * variance.sqrt();

@@ -25,6 +25,43 @@ impl fmt::Display for Scenario {
     }
 }
 
+impl Scenario {
+    /// Every key with its value, in the order in which they are written; those of workers by name,
+    /// as in `--set`. Texts are without their quotes.
+    pub fn values(&self) -> Vec<(String, String)> {
+        let (mut values, mut section) = (Vec::<(String, String)>::new(), String::new());
+        let written = self.to_string();
+        for line in written.lines() {
+            if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+                section = name.trim_matches(['[', ']']).to_owned();
+                continue;
+            }
+            match line.split_once(" = ") {
+                // A worker's name comes first, and is part of its keys from there on.
+                Some(("name", name)) => section = format!("workers.{}", unquoted(name)),
+                Some((key, value)) if !line.starts_with(' ') => {
+                    values.push((format!("{section}.{key}"), unquoted(value).to_owned()));
+                }
+                // The trace is a list with a line for each of its items.
+                _ => {
+                    if let Some((_, value)) = values.last_mut()
+                        && !line.is_empty()
+                    {
+                        value.push_str(line.trim());
+                    }
+                }
+            }
+        }
+        values
+    }
+}
+
+/// A text of the written form without its quotes, anything else as it is.
+fn unquoted(value: &str) -> &str {
+    let text = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
+    text.filter(|text| !text.contains('"')).unwrap_or(value)
+}
+
 fn job(scenario: &Scenario, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let job = scenario.job();
     writeln!(
