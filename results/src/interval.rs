@@ -327,7 +327,8 @@ mod tests {
             values.iter().for_each(|value| moments.add(*value));
             moments
         };
-        let found = difference_of_means(&moments(&[1.0, 2.0, 4.0]), &moments(&[2.0, 5.0, 6.0, 9.0]));
+        let found =
+            difference_of_means(&moments(&[1.0, 2.0, 4.0]), &moments(&[2.0, 5.0, 6.0, 9.0]));
         let found = found.expect("values");
         // Means 7/3 and 11/2, variances 7/3 of 3 and 25/3 of 4: of the difference 7/9 + 25/12.
         close(found.value, 7.0 / 3.0 - 5.5, 1e-12);

@@ -283,6 +283,84 @@ mod tests {
     }
 
     #[test]
+    fn a_difference_of_independent_numbers_has_welchs_interval() {
+        let (ours, theirs) = ([1.0, 2.0, 4.0], [2.0, 5.0, 6.0, 9.0]);
+        let found = independent(&numbers(&ours), &numbers(&theirs), Scale::Number);
+        let found = found.expect("runs");
+        let moments = |values: &[f64]| {
+            let mut moments = Moments::default();
+            values.iter().for_each(|value| moments.add(*value));
+            moments
+        };
+        let expected = crate::interval::difference_of_means(&moments(&ours), &moments(&theirs));
+        let expected = expected.expect("runs");
+        close(found.estimate.value, expected.value, 1e-12);
+        close(ends(found.estimate).0, ends(expected).0, 1e-9);
+        close(ends(found.estimate).1, ends(expected).1, 1e-9);
+        // Variances 7/3 and 25/3: the difference in standard deviations of √(16/3).
+        let effect = (7.0 / 3.0 - 5.5) / (16.0_f64 / 3.0).sqrt();
+        close(found.effect.expect("they vary"), effect, 1e-9);
+        let one = independent(&numbers(&[1.0]), &numbers(&theirs), Scale::Number);
+        let one = one.expect("runs");
+        assert_eq!((one.estimate.value, one.estimate.low), (-4.5, None));
+        assert_eq!(independent(&[], &numbers(&ours), Scale::Number), None);
+    }
+
+    #[test]
+    fn a_difference_of_independent_shares_is_newcombes() {
+        let hits = |hits: u32, of: u32| {
+            let hit = |i: u32| f64::from(u8::from(i < hits));
+            numbers(&(0..of).map(hit).collect::<Vec<_>>())
+        };
+        let found = independent(&hits(56, 70), &hits(48, 80), Scale::Share).expect("runs");
+        // Newcombe (1998), table II, method 10.
+        close(ends(found.estimate).0, 0.0524, 5e-5);
+        close(ends(found.estimate).1, 0.3339, 5e-5);
+        let same = independent(&hits(9, 9), &hits(9, 9), Scale::Share).expect("runs");
+        let (low, high) = ends(same.estimate);
+        assert!(low < 0.0 && high > 0.0, "runs that agree are no proof");
+    }
+
+    #[test]
+    fn one_run_is_off_by_what_the_many_do_not_vary() {
+        let many = [4.0, 6.0, 5.0, 9.0];
+        // Mean 6, variance 14/3: of one more, 14/3 · (1 + 1/4) around the mean.
+        let half = t_975(3.0) * (14.0_f64 / 3.0 * 1.25).sqrt();
+        for (ours, theirs, sign) in [(&[10.0][..], &many[..], 1.0), (&many, &[10.0], -1.0)] {
+            let found = one_with_many(&numbers(ours), &numbers(theirs)).expect("runs");
+            close(found.estimate.value, sign * 4.0, 1e-12);
+            close(ends(found.estimate).0, sign * 4.0 - half, 1e-9);
+            close(ends(found.estimate).1, sign * 4.0 + half, 1e-9);
+            let effect = sign * 4.0 / (14.0_f64 / 3.0).sqrt();
+            close(found.effect.expect("they vary"), effect, 1e-9);
+        }
+        let alone = one_with_many(&numbers(&[1.0]), &numbers(&[3.0])).expect("runs");
+        assert_eq!((alone.estimate.value, alone.estimate.low), (-2.0, None));
+    }
+
+    /// How often 20 runs hold the 21st, of a distribution that is not normal.
+    #[test]
+    fn the_interval_of_one_run_holds_it() {
+        let mut state = 7_u64;
+        let mut uniform = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        let (mut held, studies) = (0, 4_000);
+        for _ in 0..studies {
+            let mut draw = || (0..4).map(|_| uniform()).sum::<f64>();
+            let many: Vec<f64> = (0..20).map(|_| draw()).collect();
+            let one = one_with_many(&numbers(&[draw()]), &numbers(&many)).expect("runs");
+            let (low, high) = ends(one.estimate);
+            held += u32::from(low <= 0.0 && high >= 0.0);
+        }
+        let share = f64::from(held) / f64::from(studies);
+        assert!((0.93..0.97).contains(&share), "{share}");
+    }
+
+    #[test]
     fn a_share_of_runs_has_wilsons_interval() {
         let hits: Vec<f64> = (0..40).map(|i| f64::from(u8::from(i < 7))).collect();
         let found = estimate(&numbers(&hits), Scale::Share);

@@ -109,9 +109,10 @@ impl Contradictions {
     ) {
         let (theirs_best, our_best) = (cheapest(base), cheapest(ours));
         let mut found: [Option<Contradiction>; Doubt::ALL.len()] = Default::default();
-        for (is_base, rows, others, best) in
-            [(true, base, ours, our_best), (false, ours, base, theirs_best)]
-        {
+        for (is_base, rows, others, best) in [
+            (true, base, ours, our_best),
+            (false, ours, base, theirs_best),
+        ] {
             for (allocator, row) in rows.iter().enumerate() {
                 let Some((doubt, claimed, fact)) = doubt(row, others, best) else {
                     continue;

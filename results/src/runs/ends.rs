@@ -1,7 +1,7 @@
 //! The ends of a folder's runs read back: what runs are compared by.
 
-use scheduler::machine::Ending;
 use scheduler::Span;
+use scheduler::machine::Ending;
 
 use super::folder::RUNS;
 use super::read::Stream;

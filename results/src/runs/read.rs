@@ -91,8 +91,7 @@ impl RecordedFolder {
             Err(cause) => return Err(ResultsError::io(Action::Read, &path, cause)),
         };
         let damaged = |message: &dyn std::fmt::Display| ResultsError::damaged(&path, message);
-        let value: Value =
-            serde_json::from_slice(&text).map_err(|error| damaged(&error))?;
+        let value: Value = serde_json::from_slice(&text).map_err(|error| damaged(&error))?;
         if value.get("format").and_then(Value::as_str) != Some(FORMAT) {
             return Err(damaged(&format!(
                 "expected the folder of a run, \"format\": \"{FORMAT}\""

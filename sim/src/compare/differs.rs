@@ -39,14 +39,8 @@ pub(super) fn of_runs(
 ) -> Result<Vec<Difference>, Stop> {
     let (a, b) = (base.folder.plan(), ours.folder.plan());
     let mut differs = Differences::default();
-    differs.question("mode", &a.mode, &b.mode);
     differs.question("scenario", &a.scenario, &b.scenario);
     differs.question("seed", &a.seed.to_string(), &b.seed.to_string());
-    differs.question(
-        "allocators",
-        &a.allocators.join(","),
-        &b.allocators.join(","),
-    );
     let (before, after) = (values(base)?, values(ours)?);
     let get = |of: &[(String, String)], key: &str| {
         let found = of.iter().find(|(known, _)| known == key);
@@ -60,6 +54,12 @@ pub(super) fn of_runs(
             differs.question(key, &get(&before, key), &get(&after, key));
         }
     }
+    differs.manner("mode", &a.mode, &b.mode);
+    differs.manner(
+        "allocators",
+        &a.allocators.join(","),
+        &b.allocators.join(","),
+    );
     let replicates = |of: &RecordedFolder| of.plan().replicates.to_string();
     differs.manner(
         "replicates",
@@ -88,20 +88,30 @@ pub(super) fn of_validations(base: &ValidationFolder, ours: &ValidationFolder) -
     let mut differs = Differences::default();
     differs.question("tests from", &a.source, &b.source);
     differs.question("seed", &a.seed.to_string(), &b.seed.to_string());
-    let families = |of: &ValidationFolder| {
+    let named = |of: &ValidationFolder, with_number: bool| {
         let families = of.plan().families.iter();
-        let families = families.map(|f| format!("{} {}", f.n_tests, f.name));
-        families.collect::<Vec<_>>().join(", ")
+        let named = |family: &results::FamilyPlan| match with_number {
+            true => format!("{} {}", family.n_tests, family.name),
+            false => family.name.clone(),
+        };
+        families.map(named).collect::<Vec<_>>().join(", ")
     };
-    differs.question("tests", &families(base), &families(ours));
-    differs.question("shard", &a.shard.to_string(), &b.shard.to_string());
-    differs.question(
+    differs.question("families", &named(base, false), &named(ours, false));
+    differs.manner("tests", &named(base, true), &named(ours, true));
+    differs.manner("shard", &a.shard.to_string(), &b.shard.to_string());
+    differs.manner(
         "allocators",
         &a.allocators.join(","),
         &b.allocators.join(","),
     );
-    let simulated = |simulate: bool| if simulate { "simulated" } else { "not simulated" };
-    differs.question("plans", simulated(a.simulate), simulated(b.simulate));
+    let simulated = |simulate: bool| {
+        if simulate {
+            "simulated"
+        } else {
+            "not simulated"
+        }
+    };
+    differs.manner("plans", simulated(a.simulate), simulated(b.simulate));
     differs.made(base.details(), ours.details());
     differs.0
 }

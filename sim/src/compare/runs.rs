@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::grid::grid;
 use super::{Beside, Named, Page, bad, differs, progress};
 use crate::exit::{Exit, Stop};
-use crate::run::difference::{cells, put, signed_number};
+use crate::run::difference::{Places, cells, put, signed_number};
+use crate::run::figures::dash;
 
 /// How the runs of two folders are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,6 @@ pub(super) fn compare(folders: &[Named<RecordedFolder>], page: &mut Page) -> Res
         said
     };
     let base_said = read(base)?;
-    let mut exit = Exit::Done;
     for ours in others {
         let said = read(ours)?;
         let one = Pair {
@@ -62,13 +62,10 @@ pub(super) fn compare(folders: &[Named<RecordedFolder>], page: &mut Page) -> Res
             ours,
             method: method(base, ours),
         };
-        let told = one.tell(&base_said, &said, page)?;
-        if told == 0 {
-            exit = Exit::BadInput; // told on standard error
-        }
+        one.tell(&base_said, &said, page)?;
     }
     bar.finish_and_clear();
-    Ok(exit)
+    Ok(Exit::Done)
 }
 
 /// Two folders.
@@ -105,13 +102,13 @@ impl Method {
 }
 
 impl Pair<'_> {
-    /// Says all of it; gives how many pairs of allocators were compared.
+    /// Says all of it.
     fn tell(
         &self,
         base_said: &[Vec<Said>],
         said: &[Vec<Said>],
         page: &mut Page,
-    ) -> Result<usize, Stop> {
+    ) -> Result<(), Stop> {
         let (base, ours) = (self.base, self.ours);
         let differs = differs::of_runs(base, ours)?;
         page.beside(&Beside {
@@ -121,14 +118,17 @@ impl Pair<'_> {
             why: self.why(&differs),
             differs,
         });
-        let names = [&base.folder.plan().allocators, &ours.folder.plan().allocators];
+        let names = [
+            &base.folder.plan().allocators,
+            &ours.folder.plan().allocators,
+        ];
         let partners = partners(names[0], names[1]);
         for [x, y] in &partners {
             let allocators = [names[0][*x].as_str(), names[1][*y].as_str()];
             self.tell_allocators(allocators, &base_said[*x], &said[*y], page);
         }
         page.note(&format!("\n{}", self.legend()));
-        Ok(partners.len())
+        Ok(())
     }
 
     fn why(&self, differs: &[differs::Difference]) -> String {
@@ -158,8 +158,16 @@ impl Pair<'_> {
                                     another, and only a large difference can be told from chance"
                 .to_owned(),
             Method::Predicted => {
-                let simulated = if is_real(self.base) { self.ours } else { self.base };
-                let real = if is_real(self.base) { self.base } else { self.ours };
+                let simulated = if is_real(self.base) {
+                    self.ours
+                } else {
+                    self.base
+                };
+                let real = if is_real(self.base) {
+                    self.base
+                } else {
+                    self.ours
+                };
                 let count = simulated.folder.finished();
                 let (simulated, real) = (&simulated.name, &real.name);
                 if count < 2 {
@@ -193,13 +201,12 @@ impl Pair<'_> {
             .map(str::to_owned)
             .to_vec();
         heading[0] = format!("{title}: figure");
-        heading.push(match self.method {
-            Method::Paired(_) => "pairs".to_owned(),
-            Method::Independent | Method::Predicted | Method::Single => "runs".to_owned(),
+        heading.extend(match self.method {
+            Method::Paired(_) => Some("pairs".to_owned()),
+            Method::Independent => Some("runs".to_owned()),
+            Method::Predicted => Some("below %".to_owned()),
+            Method::Single => None,
         });
-        if with_below {
-            heading.push("below %".to_owned());
-        }
         let mut rows = vec![heading];
         let begin = |figure: &str| {
             json!({
@@ -224,17 +231,14 @@ impl Pair<'_> {
             }
             put(&mut line, &compared);
             page.lines.push(line);
-            let [against, this, difference, effect] = cells(figure, &compared);
+            let [against, this, difference, effect] = cells(figure, &compared, Places::AsFit);
             let mut row = vec![figure.name.to_owned(), against, this, difference, effect];
-            row.push(match self.method {
-                Method::Paired(_) => compared.runs[0].to_string(),
-                Method::Independent | Method::Predicted | Method::Single => {
-                    format!("{}, {}", compared.runs[1], compared.runs[0])
-                }
+            row.extend(match self.method {
+                Method::Paired(_) => Some(compared.runs[0].to_string()),
+                Method::Independent => Some(format!("{}, {}", compared.runs[1], compared.runs[0])),
+                Method::Predicted => Some(below.map_or_else(dash, |below| format!("{below:.1}"))),
+                Method::Single => None,
             });
-            if with_below {
-                row.push(below.map_or_else(|| "-".to_owned(), |below| format!("{below:.1}")));
-            }
             rows.push(row);
         }
         for (key, name) in OF_MODELS {
@@ -252,7 +256,7 @@ impl Pair<'_> {
             let cells = [format!("{against:.4}"), format!("{this:.4}"), difference];
             let mut row = vec![name.to_owned()];
             row.extend(cells);
-            row.extend(["-".to_owned(), "1, 1".to_owned()]);
+            row.push(dash());
             rows.push(row);
         }
         page.text.push('\n');
@@ -285,12 +289,11 @@ impl Pair<'_> {
                 "[ ] holds the difference with 95 % if the real run is one like the simulated \
                  ones: where it leaves 0 out, the simulation is off; effect is the difference in \
                  standard deviations of a simulated run; below: so many of the simulated runs are \
-                 below the real one, halves of ties; runs are against, this"
+                 below the real one, a half of ties"
             }
             Method::Single => {
-                "a difference of two runs, and no more: run each way several times, or compare \
-                 each with `sim run` of its scenario, to know what chance does; runs are against, \
-                 this"
+                "a difference of two runs, and no more: to know what chance does, run each way several \
+                 times, or compare each with simulated runs of its scenario"
             }
         }
     }
@@ -298,7 +301,11 @@ impl Pair<'_> {
 
 /// How many of the simulated runs, in percent, are below the real one; of ties a half.
 fn below(figure: &Figure, [base, ours]: [&[Said]; 2], base_is_real: bool) -> Option<f64> {
-    let (simulated, real) = if base_is_real { (ours, base) } else { (base, ours) };
+    let (simulated, real) = if base_is_real {
+        (ours, base)
+    } else {
+        (base, ours)
+    };
     let ratio = |part: &results::paired::Part| (part.of > 0.0).then(|| part.value / part.of);
     let real = figure.parts(real).first().and_then(ratio)?;
     let simulated: Vec<f64> = figure.parts(simulated).iter().filter_map(ratio).collect();

@@ -1,8 +1,8 @@
 //! Folders of validations: test by test where the tests are the same, else each by itself.
 
 use results::compare::{
-    Alone, Contradictions, Doubt, PairedRow, TEST_FIGURES, TestFigure,
-    ValidationFolder, common_tests, independent_tests, paired_tests, partners,
+    Alone, Contradictions, Doubt, PairedRow, TEST_FIGURES, TestFigure, ValidationFolder,
+    common_tests, independent_tests, paired_tests, partners,
 };
 use results::{ALL_FAMILIES, Estimate};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::grid::grid;
 use super::{Beside, Named, Page, bad, differs, progress};
 use crate::exit::{Exit, Stop};
-use crate::run::difference::signed_number;
+use crate::run::difference::signed_estimate;
 
 pub(super) fn compare(folders: &[Named<ValidationFolder>], page: &mut Page) -> Result<Exit, Stop> {
     let [base, others @ ..] = folders else {
@@ -67,7 +67,9 @@ impl Pair<'_> {
     fn why(&self, is_paired: bool, tests: u64) -> Result<String, Stop> {
         let (base, ours) = (self.base.folder.plan(), self.ours.folder.plan());
         if is_paired {
-            return Ok(format!("compared on the {tests} tests that both folders have"));
+            return Ok(format!(
+                "compared on the {tests} tests that both folders have"
+            ));
         }
         let is_known = |name: &str| base.families.iter().any(|family| family.name == name);
         if !ours.families.iter().any(|family| is_known(&family.name)) {
@@ -110,24 +112,31 @@ impl Pair<'_> {
         line
     }
 
-    fn paired(
-        &self,
-        partners: &[[usize; 2]],
-        tests: u64,
-        page: &mut Page,
-    ) -> Result<Exit, Stop> {
+    fn paired(&self, partners: &[[usize; 2]], tests: u64, page: &mut Page) -> Result<Exit, Stop> {
         let bar = progress(tests, "tests");
         let (base, ours) = (&self.base.folder, &self.ours.folder);
         let found = paired_tests(base, ours, partners, &mut |read| bar.inc(read));
         bar.finish_and_clear();
         let found = found.map_err(bad)?;
         let heading = [
-            "family", "allocator", "tests", "cheaper", "equal", "dearer", "gained", "lost",
+            "family",
+            "allocator",
+            "tests",
+            "cheaper",
+            "equal",
+            "dearer",
+            "gained",
+            "lost",
         ];
         let mut table = vec![heading.map(str::to_owned).to_vec()];
         for row in &found.rows {
             let counts = [
-                row.tests, row.cheaper, row.equal, row.dearer, row.gained, row.lost,
+                row.tests,
+                row.cheaper,
+                row.equal,
+                row.dearer,
+                row.gained,
+                row.lost,
             ];
             let mut cells = vec![row.family.clone(), self.title(row.allocators)];
             cells.extend(counts.map(|count| count.to_string()));
@@ -138,7 +147,8 @@ impl Pair<'_> {
             }
             page.lines.push(line);
             for figure in &row.figures {
-                page.lines.push(self.line(figure, &row.family, row.allocators, "paired"));
+                page.lines
+                    .push(self.line(figure, &row.family, row.allocators, "paired"));
             }
         }
         page.text.push('\n');
@@ -148,7 +158,10 @@ impl Pair<'_> {
              lost had one",
         );
         let last = found.rows.last().map(|row| row.family.clone());
-        let totals = found.rows.iter().filter(|row| Some(&row.family) == last.as_ref());
+        let totals = found
+            .rows
+            .iter()
+            .filter(|row| Some(&row.family) == last.as_ref());
         for PairedRow {
             family,
             allocators,
@@ -179,7 +192,9 @@ impl Pair<'_> {
             let tests = of.tests(place);
             tests.end - tests.start
         };
-        let total = common.iter().map(|(a, b)| count(base, *a) + count(ours, *b));
+        let total = common
+            .iter()
+            .map(|(a, b)| count(base, *a) + count(ours, *b));
         let bar = progress(total.sum(), "tests");
         for (a, b) in common {
             let mut tick = |read| bar.inc(read);
@@ -213,7 +228,14 @@ impl Pair<'_> {
             family
         };
         let title = format!("{}, {of}", self.title(places));
-        let heading = [title.as_str(), "against", "this", "difference", "ratio", "cases"];
+        let heading = [
+            title.as_str(),
+            "against",
+            "this",
+            "difference",
+            "ratio",
+            "cases",
+        ];
         let mut rows = vec![heading.map(str::to_owned).to_vec()];
         for figure in figures {
             let places = if figure.key == "excess_percent" { 4 } else { 2 };
@@ -222,9 +244,12 @@ impl Pair<'_> {
             };
             let difference = figure.difference.map_or_else(
                 || "-".to_owned(),
-                |difference| with_interval(difference, places),
+                |difference| signed_estimate(difference, places),
             );
-            let ratio = figure.base.zip(figure.ours).filter(|_| figure.key == "p50_us");
+            let ratio = figure
+                .base
+                .zip(figure.ours)
+                .filter(|_| figure.key == "p50_us");
             let ratio = ratio.filter(|(base, _)| base.value > 0.0);
             let [ours, base] = figure.cases;
             rows.push(vec![
@@ -246,13 +271,7 @@ impl Pair<'_> {
         page.table(&grid(1, &rows));
     }
 
-    fn line(
-        &self,
-        figure: &TestFigure,
-        family: &str,
-        places: [usize; 2],
-        method: &str,
-    ) -> Value {
+    fn line(&self, figure: &TestFigure, family: &str, places: [usize; 2], method: &str) -> Value {
         let mut line = self.begin("figure", figure.key, family, places);
         line["method"] = method.into();
         line["cases"] = figure.cases[0].into();
@@ -334,16 +353,4 @@ const fn words(doubt: Doubt) -> &'static str {
 fn name(figure: &TestFigure) -> &'static str {
     let named = TEST_FIGURES.iter().find(|(key, _)| *key == figure.key);
     named.map_or(figure.key, |(_, name)| name)
-}
-
-fn with_interval(estimate: Estimate, places: usize) -> String {
-    let value = signed_number(estimate.value, places);
-    match (estimate.low, estimate.high) {
-        (Some(low), Some(high)) => format!(
-            "{value} [{}, {}]",
-            signed_number(low, places),
-            signed_number(high, places)
-        ),
-        _ => value,
-    }
 }

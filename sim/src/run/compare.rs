@@ -4,7 +4,7 @@ use results::runs::{FIGURES, Said};
 use serde_json::json;
 
 use super::arm::Arm;
-use super::difference::{cells, put};
+use super::difference::{Places, cells, put};
 use super::tables;
 
 /// What the runs of an arm say of themselves.
@@ -29,7 +29,7 @@ pub(super) fn tables(arms: &[Arm<'_>], heading: impl Fn(String) -> String) -> St
         ));
         for figure in &FIGURES {
             let compared = figure.paired(&said, &base_said);
-            let [base, ours, difference, effect] = cells(figure, &compared);
+            let [base, ours, difference, effect] = cells(figure, &compared, Places::All);
             text += &format!(
                 "{:<32}{base:>12}{ours:>12}{difference:>38}{effect:>8}{:>7}\n",
                 figure.name, compared.runs[0],

@@ -24,15 +24,34 @@ pub(crate) fn put(line: &mut Value, compared: &Compared) {
     line["effect"] = json!(difference.and_then(|d| d.effect));
 }
 
+/// How many places numbers have in a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Places {
+    /// Always as many.
+    All,
+    /// None where a number has six digits before them: a line has only so much room.
+    AsFit,
+}
+
 /// A figure of two ways in a table: of the base, of ours, their difference, and its effect.
-pub(crate) fn cells(figure: &Figure, compared: &Compared) -> [String; 4] {
-    let value = |of: Option<Estimate>| of.map_or_else(dash, |e| shown(figure, e.value));
+pub(crate) fn cells(figure: &Figure, compared: &Compared, places: Places) -> [String; 4] {
     let difference = compared.difference;
+    let estimates = [compared.base, compared.ours, difference.map(|d| d.estimate)];
+    let numbers = estimates.iter().flatten();
+    let numbers = numbers
+        .flat_map(|e| [Some(e.value), e.low, e.high])
+        .flatten();
+    let is_long = numbers.map(f64::abs).fold(0.0, f64::max) >= 1e5;
+    let shown = |value: f64| match places {
+        Places::AsFit if is_long => format!("{value:.0}"),
+        Places::AsFit | Places::All => shown(figure, value),
+    };
+    let value = |of: Option<Estimate>| of.map_or_else(dash, |e| shown(e.value));
     let effect = difference.and_then(|d| d.effect);
     [
         value(compared.base),
         value(compared.ours),
-        difference.map_or_else(dash, |d| signed(figure, d.estimate)),
+        difference.map_or_else(dash, |d| signed(d.estimate, &shown)),
         effect.map_or_else(dash, |effect| format!("{effect:+.2}")),
     ]
 }
@@ -46,8 +65,9 @@ fn shown(figure: &Figure, value: f64) -> String {
     }
 }
 
-fn signed(figure: &Figure, estimate: Estimate) -> String {
-    let signed = |value: f64| plus(shown(figure, value));
+/// A difference with its interval.
+fn signed(estimate: Estimate, shown: &dyn Fn(f64) -> String) -> String {
+    let signed = |value: f64| plus(shown(value));
     match (estimate.low, estimate.high) {
         (Some(low), Some(high)) => {
             let value = signed(estimate.value);
@@ -55,6 +75,11 @@ fn signed(figure: &Figure, estimate: Estimate) -> String {
         }
         _ => signed(estimate.value),
     }
+}
+
+/// A difference with its interval, each rounded to so many places.
+pub(crate) fn signed_estimate(estimate: Estimate, places: usize) -> String {
+    signed(estimate, &|value| format!("{value:.places$}"))
 }
 
 /// A difference, rounded to so many places.
