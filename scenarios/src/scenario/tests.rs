@@ -35,62 +35,6 @@ fn of(name: &str, set: &[&str]) -> Scenario {
     with(entry.text, set).unwrap_or_else(|errors| panic!("{errors:#?}"))
 }
 
-/// Every line that is written is a value, and set again key by key it gives the same scenario.
-#[test]
-fn values_are_all_that_is_written() {
-    let trace = "[faults]\ntrace = [{ at = \"20 s\", worker = \"pc1\", what = \"dropout\" },\
-                 { at = \"30 s\", worker = \"pc1\", what = \"return\" }]\n";
-    let traced = good(&format!("{GOOD}{trace}"));
-    for scenario in catalogue()
-        .iter()
-        .map(|entry| of(entry.name, &[]))
-        .chain([good(GOOD), traced.clone()])
-    {
-        let values = scenario.values();
-        let keys: BTreeSet<&str> = values.iter().map(|(key, _)| key.as_str()).collect();
-        assert_eq!(keys.len(), values.len(), "every key is there once");
-        let text = scenario.to_string();
-        let lines = text.lines().filter(|line| {
-            line.contains(" = ") && !line.starts_with(' ') && !line.starts_with("name = ")
-        });
-        assert_eq!(values.len(), lines.count());
-        for (key, value) in &values {
-            let node = Node::document(&text).expect("it reads");
-            let node = node
-                .at_path(key)
-                .unwrap_or_else(|| panic!("{key} leads to a value"));
-            match &node.value {
-                tree::Value::Text(text) => assert_eq!(text, value, "{key}"),
-                tree::Value::Whole(text) | tree::Value::Decimal(text) => {
-                    assert_eq!(text, value, "{key}");
-                }
-                tree::Value::Bool(found) => assert_eq!(&found.to_string(), value, "{key}"),
-                tree::Value::List(_) | tree::Value::Table(_) => {
-                    let whole = [('[', ']'), ('{', '}')];
-                    assert!(
-                        whole
-                            .iter()
-                            .any(|(a, b)| value.starts_with(*a) && value.ends_with(*b))
-                    );
-                }
-                tree::Value::Other(what) => panic!("{key} is {what}"),
-            }
-        }
-    }
-    let value = |key: &str| {
-        let values = traced.values();
-        let found = values.into_iter().find(|(known, _)| known == key);
-        found.map(|(_, value)| value).expect("it is there")
-    };
-    assert_eq!(value("job.max_time"), "30 s");
-    assert_eq!(value("workers.pc1.speed"), "50 batches/s");
-    assert_eq!(
-        value("faults.trace"),
-        "[{ at = \"20 s\", worker = \"pc1\", what = \"dropout\" },\
-         { at = \"30 s\", worker = \"pc1\", what = \"return\" },]"
-    );
-}
-
 #[test]
 fn mistakes_are_told_on_one_line_each() {
     let check = |from: &str, to: &str, expected: &[&str]| {

@@ -301,3 +301,75 @@ fn text(text: &str) -> String {
     quoted.push('"');
     quoted
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use crate::catalogue;
+    use crate::scenario::tree::{Node, Value};
+    use crate::{Overrides, Scenario};
+
+    const LAB: &str = "[job]\nbatches = 100\nmax_time = \"30 s\"\n\n\
+                       [[workers]]\nname = \"pc1\"\nspeed = \"50 batches/s\"\n";
+
+    fn good(text: &str) -> Scenario {
+        Scenario::parse("lab.toml", text, &Overrides::NONE).expect("valid")
+    }
+
+    /// Every line that is written is a value, and set again key by key it gives the same scenario.
+    #[test]
+    fn values_are_all_that_is_written() {
+        let trace = "[faults]\ntrace = [{ at = \"20 s\", worker = \"pc1\", what = \"dropout\" },\
+                 { at = \"30 s\", worker = \"pc1\", what = \"return\" }]\n";
+        let traced = good(&format!("{LAB}{trace}"));
+        for scenario in catalogue()
+            .iter()
+            .map(|entry| good(entry.text))
+            .chain([good(LAB), traced.clone()])
+        {
+            let values = scenario.values();
+            let keys: BTreeSet<&str> = values.iter().map(|(key, _)| key.as_str()).collect();
+            assert_eq!(keys.len(), values.len(), "every key is there once");
+            let text = scenario.to_string();
+            let lines = text.lines().filter(|line| {
+                line.contains(" = ") && !line.starts_with(' ') && !line.starts_with("name = ")
+            });
+            assert_eq!(values.len(), lines.count());
+            for (key, value) in &values {
+                let node = Node::document(&text).expect("it reads");
+                let node = node
+                    .at_path(key)
+                    .unwrap_or_else(|| panic!("{key} leads to a value"));
+                match &node.value {
+                    Value::Text(text) => assert_eq!(text, value, "{key}"),
+                    Value::Whole(text) | Value::Decimal(text) => {
+                        assert_eq!(text, value, "{key}");
+                    }
+                    Value::Bool(found) => assert_eq!(&found.to_string(), value, "{key}"),
+                    Value::List(_) | Value::Table(_) => {
+                        let whole = [('[', ']'), ('{', '}')];
+                        assert!(
+                            whole
+                                .iter()
+                                .any(|(a, b)| value.starts_with(*a) && value.ends_with(*b))
+                        );
+                    }
+                    Value::Other(what) => panic!("{key} is {what}"),
+                }
+            }
+        }
+        let value = |key: &str| {
+            let values = traced.values();
+            let found = values.into_iter().find(|(known, _)| known == key);
+            found.map(|(_, value)| value).expect("it is there")
+        };
+        assert_eq!(value("job.max_time"), "30 s");
+        assert_eq!(value("workers.pc1.speed"), "50 batches/s");
+        assert_eq!(
+            value("faults.trace"),
+            "[{ at = \"20 s\", worker = \"pc1\", what = \"dropout\" },\
+         { at = \"30 s\", worker = \"pc1\", what = \"return\" },]"
+        );
+    }
+}
