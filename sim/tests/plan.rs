@@ -376,6 +376,15 @@ fn the_page_says_it_all_without_colour() {
     page(&["plan", "mixed-lab", "--frontier", "beta"]);
     page(&["plan", "mixed-lab", "--frontier", "s_min"]);
     assert!(page(&["plan", "infeasible", "--frontier", "beta"]).contains("no beta has a plan"));
+    let short = page(&["plan", "infeasible", "--frontier", "time"]);
+    for word in ["1 step\n", "now it is 2.000 s, which has no plan"] {
+        assert!(short.contains(word), "{word} is not in\n{short}");
+    }
+    let many = ["plan", "dab", "--frontier", "beta", "--beta", "99"];
+    assert!(page(&many).contains("beta is 99 now, which has no plan"));
+    let none = sim(&["plan", "infeasible", "--frontier", "beta", "--json"]);
+    assert_eq!((none.code, none.stdout.as_str()), (0, ""));
+    assert!(none.stderr.contains("no beta has a plan"), "{}", none.stderr);
 }
 
 #[test]
