@@ -14,6 +14,7 @@ mod clock;
 mod cluster;
 pub mod data;
 mod exit;
+mod interrupt;
 pub mod model;
 pub mod net;
 mod orchestrator;

@@ -19,6 +19,7 @@
 //! | `scenario.toml` | (one) the scenario with every value |
 //! | `run.json` | (one, written last) how it was made, and whether it is complete |
 //! | `events/REPLICATE-ALLOCATOR.jsonl` | event, on request: see [`crate::event_log`] |
+//! | `earlier/PART.jsonl` | event, of each part of a real run that was broken off before the last |
 //!
 //! Tables begin with `replicate` (from 0) and `allocator`. Moments count from the beginning of the
 //! run and end in `_ns` as spans do; money is in millionths and ends in `_micro`; a worker is its

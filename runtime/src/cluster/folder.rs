@@ -14,6 +14,7 @@ use crate::cli::ClusterArgs;
 use crate::exit::Stop;
 use crate::model::{Loss, ModelKind};
 use crate::orchestrator::GivenPlan;
+use crate::worker::Fraction;
 
 const COMMAND: &str = "command.json";
 
@@ -87,7 +88,7 @@ fn run(out: &Path, number: u32) -> PathBuf {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Kept {
     local: Option<u32>,
-    throttles: Vec<f64>,
+    throttles: Vec<Fraction>,
     data: String,
     model: Option<ModelKind>,
     loss: Loss,

@@ -126,6 +126,8 @@ pub(crate) struct Orchestrator<'a> {
     pub(super) ended: Option<(Ending, Totals)>,
     /// Time that the cycles of a run before this one took, if it is resumed.
     pub(super) done_before: Span,
+    /// The user wants to stop: the cycle that this breaks off is begun anew by who goes on.
+    pub(super) interrupted: bool,
 }
 
 /// A worker on a connection.
@@ -221,12 +223,16 @@ impl<'a> Orchestrator<'a> {
             because: None,
             ended: None,
             done_before,
+            interrupted: false,
         })
     }
 
     /// Runs the job to its end.
     pub(crate) async fn run(mut self) -> Ended {
         self.watch.begins(self.scheduler.config());
+        // What it begins with is judged too, while workers come.
+        let before = self.cycle.id.get().saturating_sub(1);
+        self.evaluator.judge(before, Arc::clone(&self.model));
         self.step(Event::Wake);
         for serial in self.crew.members.keys().copied().collect::<Vec<_>>() {
             self.brief(serial);
@@ -305,7 +311,10 @@ impl<'a> Orchestrator<'a> {
             }
             // Of a job before this one.
             Input::Solved { .. } | Input::Merged { .. } | Input::Evaluated { .. } => {}
-            Input::Interrupted => self.step(Event::Stopped),
+            Input::Interrupted => {
+                self.interrupted = true;
+                self.step(Event::Stopped);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! What becomes of the scheduler's orders.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use scheduler::machine::{Action, CycleId, Departure, Epoch, Event, PlanId, Record, WorkerId};
@@ -78,6 +79,7 @@ impl Orchestrator<'_> {
                 if let Some((of, update)) = self.cycle.candidate.take()
                     && of == worker
                 {
+                    self.watch.beat(worker, batches);
                     self.cycle.results.push(Contribution {
                         worker,
                         weight: batches,
@@ -266,6 +268,9 @@ impl Orchestrator<'_> {
     /// Whatever follows goes on from here.
     fn cycle_over(&mut self, cycle: CycleId, now: Instant) {
         self.cycle = Cycle::new(CycleId::new(cycle.get() + 1));
+        if self.interrupted {
+            return;
+        }
         let elapsed = self.done_before + now.since(self.first_cycle_at().unwrap_or(now));
         let checkpoint = || Checkpoint {
             cycle: cycle.get(),
@@ -286,6 +291,7 @@ impl Orchestrator<'_> {
                 .collect(),
             names: self.roster.names().map(str::to_owned).collect(),
             parameters: self.model.as_ref().clone(),
+            judged: BTreeMap::new(), // who looks on knows
         };
         self.watch.checkpoint(&checkpoint);
     }

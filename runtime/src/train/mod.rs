@@ -16,6 +16,8 @@ mod torch;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::data::{Batch, Dataset};
 use crate::model::{ModelKind, ModelSpec};
 
@@ -39,7 +41,7 @@ pub trait Trainer {
 }
 
 /// How good a model is on a data set: means over its samples.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// What training makes smaller.
     pub loss: f64,

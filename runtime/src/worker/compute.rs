@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::pace::{Pace, Tail, Throttle};
+use super::pace::{Fraction, Pace, Tail, Throttle};
 use crate::data::{Batch, BatchShape};
 use crate::model::ModelSpec;
 use crate::train::{DeviceChoice, TrainError, Trainer, trainer};
@@ -34,7 +34,7 @@ pub(crate) struct Means {
     pub(crate) device: DeviceChoice,
     pub(crate) threads: usize,
     /// The fraction of its speed that it runs at.
-    pub(crate) throttle: f64,
+    pub(crate) throttle: Fraction,
 }
 
 /// Something to do, in order.
@@ -335,6 +335,7 @@ impl Loop {
         // Fewer are here if the orchestrator counts otherwise than we do: it gets what we did.
         let share = task.batches.min(bench.held.len() as u64);
         let passes = u64::from(passes.max(1));
+        self.throttle.reaches(cycle);
         let began = Instant::now();
         let mut pace = Pace::new(began, task.stop_at, task.beat, task.beat_batches);
         let mut tail = Tail::new(began, task.tail_batches.min(share));
@@ -454,7 +455,7 @@ mod tests {
         let means = Means {
             device: DeviceChoice::Cpu,
             threads: 1,
-            throttle: 1.0,
+            throttle: Fraction::WHOLE,
         };
         let (compute, done) = Compute::start(means).expect("a thread");
         compute.order(Work::Job {

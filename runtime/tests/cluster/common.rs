@@ -37,11 +37,16 @@ pub(crate) fn program() -> Command {
 
 /// The arguments of a small job for the linear model: `batches` of 32, and a folder.
 pub(crate) fn small(batches: u64, folder: &Path) -> Vec<String> {
+    small_of("linear", batches, folder)
+}
+
+/// The same for another model.
+pub(crate) fn small_of(model: &str, batches: u64, folder: &Path) -> Vec<String> {
     let samples = batches * 32;
     [
         "cluster",
         "--model",
-        "linear",
+        model,
         "--json",
         "--benchmark-batches",
         "40",

@@ -5,6 +5,8 @@
 
 mod common;
 mod faults;
+#[cfg(feature = "torch")]
+mod real;
 mod repeat;
 mod strangers;
 mod whole;

@@ -92,6 +92,19 @@ pub enum Fees {
     },
 }
 
+impl Fees {
+    /// As a scenario has it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Constant(_) => "constant",
+            Self::Linear => "linear",
+            Self::Random => "random",
+            Self::Specific { .. } => "specific",
+            Self::Declared { .. } => "declared",
+        }
+    }
+}
+
 /// What only the real runner has a use for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Training {
