@@ -32,7 +32,7 @@ const HISTORY: &str = "history.parquet";
 const SUMMARY_CSV: &str = "summary.csv";
 const SUMMARY_JSON: &str = "summary.json";
 pub(super) const JOB: &str = "job.json";
-const SCENARIO: &str = "scenario.toml";
+pub(super) const SCENARIO: &str = "scenario.toml";
 const EVENTS: &str = "events";
 
 /// The files of a run folder, `run.json` first; the events are in a folder of their own.

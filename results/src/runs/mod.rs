@@ -27,6 +27,8 @@
 //! know, such as `feasible`, are null in a real run. Nothing but `run.json` holds a time of day,
 //! a path or a number of threads.
 
+mod ends;
+mod figures;
 mod folder;
 mod frames;
 mod read;
@@ -37,6 +39,7 @@ use scheduler::machine::{Config, Ending, Totals};
 use scheduler::{Instant, Overheads, Span};
 use serde::{Deserialize, Serialize};
 
+pub use figures::{Compared, FIGURES, Figure, MORE_FIGURES, Said};
 pub use folder::RunFolder;
 pub use read::{Candidate, Period, RecordedFolder, RecordedRun};
 pub use rows::{RunChunk, RunRows};
