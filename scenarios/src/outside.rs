@@ -35,9 +35,9 @@ impl Outside {
         for known in Variable::ALL {
             let name = known.name();
             if let Some(text) = variable(name) {
-                let text = text.into_string().map_err(|_| {
-                    format!("environment {name}: that is no text, expected UTF-8")
-                })?;
+                let text = text
+                    .into_string()
+                    .map_err(|_| format!("environment {name}: that is no text, expected UTF-8"))?;
                 environment.insert(known, text);
             }
         }

@@ -384,7 +384,11 @@ fn the_page_says_it_all_without_colour() {
     assert!(page(&many).contains("beta is 99 now, which has no plan"));
     let none = sim(&["plan", "infeasible", "--frontier", "beta", "--json"]);
     assert_eq!((none.code, none.stdout.as_str()), (0, ""));
-    assert!(none.stderr.contains("no beta has a plan"), "{}", none.stderr);
+    assert!(
+        none.stderr.contains("no beta has a plan"),
+        "{}",
+        none.stderr
+    );
 }
 
 #[test]
