@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::outputs::Tables;
 use super::past::{Past, Shift};
 use crate::orchestrator::{Checkpoint, Member, Watch};
-use crate::train::Evaluation;
+use crate::train::{DeviceChoice, Evaluation};
 
 /// What a worker is to the summary.
 #[derive(Clone, Debug, Default)]
@@ -395,7 +395,10 @@ impl Watch for Report {
         let known = self.people.get(&worker).and_then(|person| person.benchmark);
         let person = Person {
             cpu: hello.cpu.clone(),
-            device: hello.device.clone(),
+            device: self.people.get(&worker).map_or_else(
+                || hello.device.clone(), // until it says what that comes to
+                |person| person.device.clone(),
+            ),
             threads: hello.threads,
             cores: hello.cores,
             address: member.peer.remote().to_string(),
@@ -403,6 +406,12 @@ impl Watch for Report {
             benchmark: known,
         };
         self.people.insert(worker, person);
+    }
+
+    fn ready(&mut self, worker: WorkerId, device: DeviceChoice) {
+        if let Some(person) = self.people.get_mut(&worker) {
+            person.device = device.to_string();
+        }
     }
 
     fn shipped(&mut self, worker: WorkerId, held: u64, of: u64) {
