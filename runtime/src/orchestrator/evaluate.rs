@@ -19,8 +19,8 @@ use crate::train::DeviceChoice;
 use crate::trainer::pace::Fraction;
 use crate::trainer::{Answer, Ask, Heard, Pace, Process};
 
-/// Models that may wait.
-const WAITING: usize = 16;
+/// Bytes of models that may wait: 160 of the network on mnist.
+const WAITING: usize = 1 << 27;
 /// Processes that are started in all: what dies this often dies again.
 const LIVES: u32 = 3;
 
@@ -94,7 +94,8 @@ impl Evaluator {
         self.owed.insert(cycle);
         let mut slot = self.desk.lock();
         slot.waiting.insert(cycle, parameters);
-        if slot.waiting.len() > WAITING
+        let length = slot.waiting.values().next().map_or(1, Bytes::len).max(1);
+        if slot.waiting.len() > (WAITING / length).max(1)
             && let Some((oldest, _)) = slot.waiting.pop_first()
         {
             self.owed.remove(&oldest);
