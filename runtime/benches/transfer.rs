@@ -220,7 +220,7 @@ async fn worker(token: &str, bare: &str, folder: PathBuf) {
     }
     through_quinn.abort();
     drop(peer);
-    dialer.close().await;
+    dialer.close("the measurement is over").await;
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {

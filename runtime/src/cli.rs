@@ -11,6 +11,7 @@ use crate::data::DataSource;
 use crate::model::{Loss, ModelKind};
 use crate::net::cli::{JoinArgs, StateArgs, TokenArgs, WorkersArgs};
 use crate::train::DeviceChoice;
+use crate::trainer::pace::Fraction;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -71,6 +72,9 @@ pub(crate) enum Command {
     /// Solve for a parent process with CBC, which is not thread-safe
     #[command(hide = true)]
     CbcServer,
+    /// Train for a parent process what needs no libtorch
+    #[command(hide = true)]
+    Trainer,
 }
 
 /// What is to be run, and where.
@@ -83,9 +87,10 @@ pub(crate) struct ClusterArgs {
     /// Start so many workers on this machine, each slower than the one before
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) local: Option<u32>,
-    /// The fractions of full speed that they run at, such as 1,0.5,0.5,0.25
-    #[arg(long, value_name = "F,F,…", value_delimiter = ',', requires = "local", value_parser = fraction)]
-    pub(crate) throttles: Vec<f64>,
+    /// The fractions of full speed that they run at, such as 1,0.5,0.5,0.25; 1:0.1@3 is a tenth of
+    /// it from cycle 3 on
+    #[arg(long, value_name = "F,F,…", value_delimiter = ',', requires = "local")]
+    pub(crate) throttles: Vec<Fraction>,
     /// mnist, fashion-mnist, synthetic, or a folder with IDX files
     #[arg(long, default_value = "synthetic", value_name = "DATA")]
     pub(crate) data: DataSource,
@@ -218,9 +223,9 @@ pub(crate) struct WorkerArgs {
     /// Threads that it trains with
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) threads: usize,
-    /// Run at a fraction of full speed, such as 0.5
-    #[arg(long, default_value_t = 1.0, value_name = "F", value_parser = fraction)]
-    pub(crate) throttle: f64,
+    /// Run at a fraction of full speed, such as 0.5; 1:0.1@3 is a tenth of it from cycle 3 on
+    #[arg(long, default_value_t = Fraction::WHOLE, value_name = "F")]
+    pub(crate) throttle: Fraction,
     /// Work for no less than this a batch
     #[arg(long, default_value = "0", value_name = "FEE", value_parser = fee)]
     pub(crate) least_fee: Fee,
@@ -233,13 +238,6 @@ pub(crate) struct WorkerArgs {
     /// The token is the first line of standard input, and the worker ends when that ends
     #[arg(long, hide = true)]
     pub(crate) with_parent: bool,
-}
-
-fn fraction(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(fraction) if (0.001..=1.0).contains(&fraction) => Ok(fraction),
-        Ok(_) | Err(_) => Err("expected a fraction from 0.001 to 1".to_owned()),
-    }
 }
 
 fn fee(text: &str) -> Result<Fee, String> {

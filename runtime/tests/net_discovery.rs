@@ -92,7 +92,7 @@ async fn worker() {
     let took = begin.elapsed().as_millis();
     std::fs::write(folder.join("took"), took.to_string()).unwrap();
     drop(peer);
-    dialer.close().await;
+    dialer.close("the test is over").await;
 }
 
 fn folder() -> Option<PathBuf> {

@@ -52,6 +52,9 @@ pub(crate) enum Command {
     /// Write one page about a folder of results, with its tables and figures
     #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),
+    /// Compare folders of results: what was asked, what differs, by how much, how certainly
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(CompareArgs),
     /// Simulate workers that are given exactly what fits, and count how often they overrun
     #[command(after_help = RISK_EXAMPLES)]
     Risk(RiskArgs),
@@ -192,6 +195,17 @@ pub(crate) struct MergeArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// Folders that `sim validate`, `sim run` or a real run wrote; the first is what the others are
+    /// compared with
+    #[arg(required = true, num_args = 2.., value_name = "DIR")]
+    pub(crate) folders: Vec<PathBuf>,
+    /// JSON lines instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
     /// A folder that a run wrote, or a JSON file of recorded runs (an array); `-` is standard input
     #[arg(value_name = "PATH")]
@@ -311,7 +325,7 @@ pub(crate) struct SettingArgs {
     /// fees.default_fee; variable DEFAULT_FEE
     #[arg(long, value_name = "FEE")]
     pub(crate) default_fee: Option<String>,
-    /// job.batch_size, samples in a batch; variable BATCH_SIZE
+    /// job.batch_size, samples in a batch, which its size follows; variable BATCH_SIZE
     #[arg(long, value_name = "N")]
     pub(crate) batch_size: Option<String>,
     /// benchmark.batches; variable NUM_BENCHMARK
@@ -489,7 +503,22 @@ Examples:
   sim risk mine.toml --risk 0.01,0.02 --json
 
 A worker overruns if it cannot finish all that it was given within its limit. The risk is the chance
-of that before its benchmark's error is drawn. Faults of the scenario are left out.";
+of that before its benchmark's error is drawn. Faults of the scenario are left out.
+
+Where workers share the orchestrator's link, fewer overrun than asked: capacities count all of the
+link's time for each of them, though it serves one after the other.";
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  sim run churn --replicates 200 --out results/adaptive
+  sim run churn --replicates 200 --set job.replan=static --out results/static
+  sim compare results/adaptive results/static
+  sim validate --n-tests 100000 --out results/new && sim compare results/old results/new
+  sim run lab.toml --replicates 100 --out predicted && sim compare predicted measured --json
+
+Replicates of one seed are pairs, as in `sim run --against`; so are the tests of one seed or file.
+Of other seeds all is compared unpaired, and a real run with the spread of simulated ones. Folders of
+validations and of runs cannot be mixed. Proofs that contradict each other exit with 4.";
 
 const SWEEP_EXAMPLES: &str = "\
 Examples:

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use polars_core::prelude::Series as Values;
 use scheduler::{Cost, Span};
 
 use super::axis::{Axis, Scale};
@@ -61,7 +60,7 @@ struct RunCell {
 fn read_runs(table: &Group<'_>, rows: usize) -> Result<Vec<RunCell>, ResultsError> {
     let (endings, missed) = (
         table.texts("ending")?,
-        table.chunked("missed", Values::bool)?,
+        table.flags("missed")?,
     );
     let (wall, limit) = (table.numbers("wall_ns")?, table.numbers("limit_ns")?);
     let costs = table.costs("cost_micro")?;

@@ -15,6 +15,7 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use crate::net::Token;
 use crate::train::DeviceChoice;
+use crate::trainer::pace::Fraction;
 
 /// To end by themselves, once there is nothing more to do.
 const END_WITHIN: Duration = Duration::from_secs(1);
@@ -61,12 +62,20 @@ impl Drop for Scratch {
     }
 }
 
-/// The fraction of full speed of each of so many workers, if nothing is said: from all of it down
-/// to two fifths.
-pub(crate) fn throttles(count: u32) -> Vec<f64> {
+/// The fraction of full speed of each of so many workers, if nothing is said: falling, so that the
+/// last runs at two fifths of the first. Together they leave a tenth of the machine's cores idle,
+/// since workers that fight for cores are slower than measured once others stop or begin.
+pub(crate) fn throttles(count: u32, cores: usize) -> Vec<Fraction> {
     let last = f64::from(count.saturating_sub(1)).max(1.0);
-    let throttle = |place: u32| 1.0 - 0.6 * f64::from(place) / last;
-    (0..count).map(throttle).collect()
+    let falling = |place: u32| 1.0 - 0.6 * f64::from(place) / last;
+    let all: f64 = (0..count).map(falling).sum();
+    let there = cores as f64 * 0.9;
+    let scale = f64::min(1.0, there / all);
+    // Two places are enough, and look like something that a person could have typed.
+    let throttle = |place| (falling(place) * scale * 100.0).round() / 100.0;
+    (0..count)
+        .map(|place| Fraction::of(f64::max(throttle(place), 0.01)))
+        .collect()
 }
 
 impl Locals {
@@ -74,7 +83,7 @@ impl Locals {
     pub(crate) async fn start(
         state: Scratch,
         names: &[String],
-        throttles: &[f64],
+        throttles: &[Fraction],
         device: DeviceChoice,
         token: &Token,
     ) -> io::Result<Self> {
@@ -121,5 +130,31 @@ impl Locals {
                 let _ = child.kill().await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_of_one_machine_leave_it_some_room() {
+        let check = |count, cores, expected: &[&str]| {
+            let found: Vec<String> = throttles(count, cores)
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            assert_eq!(found, expected, "{count} on {cores}");
+        };
+        check(1, 1, &["0.9"]);
+        check(1, 8, &["1"]);
+        check(4, 16, &["1", "0.8", "0.6", "0.4"]);
+        check(4, 2, &["0.64", "0.51", "0.39", "0.26"]);
+        check(2, 2, &["1", "0.4"]);
+        assert!(
+            throttles(64, 1)
+                .iter()
+                .all(|f| *f == Fraction::of(0.02) || *f == Fraction::of(0.01))
+        );
     }
 }

@@ -1,7 +1,10 @@
 //! `runtime cluster`: one job, from its settings to its summary.
 //!
 //! - `settings.rs`: what is to be run. `local.rs`: workers of this machine.
-//! - `report.rs`: what a run looks like. `summary.rs`, `outputs.rs`: what it leaves.
+//! - `report.rs`: what a run looks like. `summary.rs`, `outputs.rs`, `seed_tables.rs`: what it
+//!   leaves.
+//! - `folder.rs`, `past.rs`: what lies in a run's folder from the beginning, and what a run that is
+//!   gone on with has done before.
 //! - `sweep.rs`: many jobs, and what is kept of all.
 //!
 //! **What it does not know:** how a job is run (`orchestrator`), and what workers do.
@@ -9,7 +12,9 @@
 mod folder;
 mod local;
 mod outputs;
+mod past;
 mod report;
+mod seed_tables;
 mod settings;
 mod summary;
 mod sweep;
@@ -30,14 +35,17 @@ use crate::cli::{ClusterArgs, SweepArgs};
 use crate::clock;
 use crate::data::{Dataset, Splits};
 use crate::exit::{Exit, Stop, print};
+use crate::interrupt::Interrupts;
 use crate::model::{ModelKind, ModelSpec, to_wire};
 use crate::net::cli::ListenArgs;
 use crate::net::{DEFAULT_PORT, Gate, Token};
 use crate::orchestrator::{Checkpoint, Crew, GivenPlan, Input, Job, Orchestrator};
 use crate::train::DeviceChoice;
+use crate::trainer;
 use folder::{Kept, RunFolder};
 use local::{Locals, Scratch, throttles};
 use outputs::Tables;
+use past::Past;
 use report::Report;
 use settings::{Material, Setting, Source, less, said};
 
@@ -69,7 +77,7 @@ pub(crate) async fn run(mut args: ClusterArgs) -> Result<Exit, Stop> {
     let said = said(&args)?;
     let prepared = Prepared::new(&mut args, &said, None)?;
     let mut house = House::open(&args, &prepared.names).await?;
-    let outcome = execute(prepared, &args, &mut house.crew).await;
+    let outcome = execute(prepared, &args, &mut house).await;
     house.close().await;
     outcome.map(|(exit, _)| exit)
 }
@@ -103,7 +111,7 @@ pub(crate) async fn sweep(args: SweepArgs) -> Result<Exit, Stop> {
         eprintln!("{} of {}: {name}", at + 1, cells.len());
         let said = said.clone().and_all(cell);
         let outcome = match Prepared::new(&mut of, &said, Some(root.cell(cell))) {
-            Ok(prepared) => execute(prepared, &of, &mut house.crew).await,
+            Ok(prepared) => execute(prepared, &of, &mut house).await,
             Err(stop) => Err(stop),
         };
         let (exit, result) = match outcome {
@@ -131,6 +139,8 @@ pub(crate) async fn sweep(args: SweepArgs) -> Result<Exit, Stop> {
 /// The door, those who came in by it, and the workers of this machine.
 struct House {
     crew: Crew,
+    /// Where workers of other machines find it, if they are let in.
+    address: Option<SocketAddr>,
     locals: Option<Locals>,
 }
 
@@ -143,7 +153,7 @@ impl House {
         let started = match (args.local, scratch) {
             (Some(count), Some(scratch)) => {
                 let throttles = if args.throttles.is_empty() {
-                    throttles(count)
+                    throttles(count, cores())
                 } else {
                     args.throttles.clone()
                 };
@@ -168,8 +178,10 @@ impl House {
             }
             _ => None,
         };
-        if args.local.is_none() || args.listen.is_some() {
-            let address = gate.local_addr().to_string();
+        let is_open = args.local.is_none() || args.listen.is_some();
+        let address = is_open.then(|| gate.local_addr());
+        if let Some(address) = address {
+            let address = address.to_string();
             eprintln!(
                 "listening on {address}; workers join with:\n  runtime worker --join {token}"
             );
@@ -180,9 +192,10 @@ impl House {
             )?;
         }
         let crew = Crew::gather(gate);
-        listen_for_ctrl_c(&crew);
+        listen_for_interrupts(&crew)?;
         Ok(Self {
             crew,
+            address,
             locals: started,
         })
     }
@@ -209,7 +222,7 @@ fn tell(args: &ClusterArgs, event: &serde_json::Value) -> Result<(), Stop> {
 async fn execute(
     prepared: Prepared,
     args: &ClusterArgs,
-    crew: &mut Crew,
+    house: &mut House,
 ) -> Result<(Exit, serde_json::Value), Stop> {
     let Prepared {
         setting,
@@ -223,9 +236,24 @@ async fn execute(
     } = prepared;
     let given_plan = given.is_some();
     folder.make()?;
-    kept.write(folder.path())?;
+    kept.at(house.address).write(folder.path())?;
+    let past = resumed.as_ref().map(|checkpoint| {
+        let log = Tables::log(folder.path(), allocator);
+        let past = Past::of(&log, folder.path(), checkpoint);
+        past.unwrap_or_else(|error| {
+            eprintln!(
+                "the tables begin with cycle {}: {error}",
+                checkpoint.cycle + 1
+            );
+            Past::default()
+        })
+    });
+    let past = past.unwrap_or_default();
     let tables = Tables::create(&folder, &setting, args, allocator)?;
     let mut report = Report::new(folder.path(), tables, args.json);
+    if let Some(checkpoint) = &resumed {
+        report.goes_on(&past, checkpoint);
+    }
     let host = Host {
         cbc_server: std::env::current_exe()
             .ok()
@@ -248,8 +276,9 @@ async fn execute(
         names,
         resumed,
     };
-    let orchestrator = Orchestrator::new(job, crew, &mut report).map_err(Stop::failed)?;
-    let ended = orchestrator.run().await;
+    let orchestrator =
+        Orchestrator::new(job, &mut house.crew, &mut report).map_err(Stop::failed)?;
+    let ended = past.whole(orchestrator.run().await);
     let rows = report.finish();
     let outcome = summary::Outcome {
         setting: &setting,
@@ -319,6 +348,7 @@ impl Prepared {
             ModelKind::Linear
         });
         args.model = Some(kind);
+        trainer::check(kind).map_err(Stop::bad)?;
         let data = Dataset::load(&args.data).map_err(Stop::bad)?;
         let material = Material {
             features: data.train.features(),
@@ -465,22 +495,24 @@ async fn open_gate(args: &ClusterArgs, scratch: Option<&Scratch>) -> Result<(Gat
     Ok((gate, token))
 }
 
-/// The first Ctrl-C ends the job in order; the second ends the program.
-fn listen_for_ctrl_c(crew: &Crew) {
+/// The first Ctrl-C, or SIGTERM, ends the job in order; the second ends the program.
+fn listen_for_interrupts(crew: &Crew) -> Result<(), Stop> {
     let inputs = crew.sender();
+    let mut interrupts = Interrupts::listen().map_err(Stop::failed)?;
     tokio::spawn(async move {
-        let mut times = 0;
-        while tokio::signal::ctrl_c().await.is_ok() {
-            times += 1;
-            if times > 1 {
-                std::process::exit(i32::from(Exit::Interrupted as u8));
-            }
-            eprintln!("stopping; once more to stop at once");
-            if inputs.send(Input::Interrupted).await.is_err() {
-                return;
-            }
+        interrupts.next().await;
+        eprintln!("stopping; once more to stop at once");
+        if inputs.send(Input::Interrupted).await.is_ok() {
+            interrupts.next().await;
+            std::process::exit(i32::from(Exit::Interrupted as u8));
         }
     });
+    Ok(())
+}
+
+/// The cores of this machine that we may use.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// What messages call a file.

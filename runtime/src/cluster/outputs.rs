@@ -2,9 +2,8 @@
 //!
 //! **What it does not know:** the terminal.
 
-use std::fmt::Write;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use results::runs::{Job, RunEnd, RunFolder as RunTables, RunKey, RunRows, RunsPlan};
@@ -15,6 +14,7 @@ use serde_json::Value;
 use solvers::AllocatorName;
 
 use super::folder::RunFolder;
+use super::seed_tables;
 use super::settings::Setting;
 use super::summary::{self, Outcome};
 use crate::cli::ClusterArgs;
@@ -36,6 +36,11 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
+    /// Where the log of events is in a folder.
+    pub(crate) fn log(folder: &Path, allocator: AllocatorName) -> PathBuf {
+        RunTables::event_file(folder, KEY, allocator.name())
+    }
+
     /// Begins them in a folder that is there.
     pub(crate) fn create(
         folder: &RunFolder,
@@ -122,10 +127,10 @@ pub(crate) fn write(
     if let Some(line) = plan(outcome, allocator)? {
         file(outcome, "plan.json", &(line + "\n"))?;
     }
-    file(outcome, "stats.csv", &stats(outcome))?;
-    file(outcome, "workers.csv", &workers(outcome))?;
-    file(outcome, "timing.csv", &timing(outcome))?;
-    file(outcome, "model.csv", &models(outcome))?;
+    file(outcome, "stats.csv", &seed_tables::stats(outcome))?;
+    file(outcome, "workers.csv", &seed_tables::workers(outcome))?;
+    file(outcome, "timing.csv", &seed_tables::timing(outcome))?;
+    file(outcome, "model.csv", &seed_tables::models(outcome))?;
     match tables {
         Some(tables) => tables.finish(outcome).map_err(io::Error::other),
         None => Ok(()), // why they broke off is told apart
@@ -165,91 +170,4 @@ fn plan(outcome: &Outcome<'_>, allocator: &str) -> io::Result<Option<String>> {
     plan_line::write(context, &planned)
         .map(Some)
         .map_err(io::Error::other)
-}
-
-fn stats(outcome: &Outcome<'_>) -> String {
-    let mut text = "cycle,result,workers,accepted,lost,cost,seconds,limit\n".to_owned();
-    for row in &outcome.report.cycles {
-        // Writing to a text does not fail.
-        let _ = writeln!(
-            text,
-            "{},{},{},{},{},{},{:.6},{:.6}",
-            row.cycle,
-            row.result.name(),
-            row.workers,
-            row.accepted,
-            row.lost,
-            row.cost,
-            row.ended.since(row.started).seconds_f64(),
-            row.limit.seconds_f64()
-        );
-    }
-    text
-}
-
-fn workers(outcome: &Outcome<'_>) -> String {
-    let report = outcome.report;
-    let mut text =
-        "name,address,device,cores,benchmark_batches_per_s,s_max,fee,batches\n".to_owned();
-    for (worker, person) in &report.people {
-        let share = report.shares.iter().find(|share| share.worker == *worker);
-        let _ = writeln!(
-            text,
-            "{},{},{},{},{},{},{},{}",
-            quoted(report.names.get(worker).map_or("", String::as_str)),
-            person.address,
-            person.device,
-            person.cores,
-            person.benchmark.map_or(String::new(), |speed| format!(
-                "{:.3}",
-                speed.per_second_f64()
-            )),
-            share.map_or(String::new(), |share| share.s_max.to_string()),
-            share.map_or(String::new(), |share| share.fee.to_string()),
-            share.map_or(0, |share| share.batches)
-        );
-    }
-    text
-}
-
-fn timing(outcome: &Outcome<'_>) -> String {
-    let report = outcome.report;
-    let mut text =
-        "cycle,name,fate,assigned,accepted,elapsed_s,computed_s,expected_s,cost\n".to_owned();
-    for lot in &report.lots {
-        let _ = writeln!(
-            text,
-            "{},{},{},{},{},{:.6},{:.6},{:.6},{}",
-            lot.cycle,
-            quoted(report.names.get(&lot.worker).map_or("", String::as_str)),
-            lot.fate.name(),
-            lot.assigned,
-            lot.accepted,
-            lot.elapsed.seconds_f64(),
-            lot.computed.seconds_f64(),
-            lot.expected.seconds_f64(),
-            lot.cost
-        );
-    }
-    text
-}
-
-fn models(outcome: &Outcome<'_>) -> String {
-    let mut text = "cycle,accuracy,true_class_probability,loss\n".to_owned();
-    for (cycle, judged) in &outcome.report.judged {
-        let _ = writeln!(
-            text,
-            "{cycle},{:.6},{:.6},{:.6}",
-            judged.accuracy, judged.true_class_probability, judged.loss
-        );
-    }
-    text
-}
-
-/// A name that may hold a comma or a quote.
-fn quoted(name: &str) -> String {
-    if name.contains([',', '"']) {
-        return format!("\"{}\"", name.replace('"', "\"\""));
-    }
-    name.to_owned()
 }

@@ -302,9 +302,10 @@ impl Dialer {
         })
     }
 
-    /// Lets the last words get through before the process ends, in bounded time.
-    pub async fn close(self) {
-        self.endpoint.close(DONE, b"the worker has ended");
+    /// Says why there is no more to come, and lets that get through before the process ends, in
+    /// bounded time.
+    pub async fn close(&self, reason: &str) {
+        self.endpoint.close(DONE, reason.as_bytes());
         // Whoever does not hear it notices by silence.
         let _ = timeout(FAREWELL, self.endpoint.wait_idle()).await;
     }

@@ -1,5 +1,6 @@
 //! What becomes of the scheduler's orders.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use scheduler::machine::{Action, CycleId, Departure, Epoch, Event, PlanId, Record, WorkerId};
@@ -53,6 +54,9 @@ impl Orchestrator<'_> {
                 if self.cycle.id != cycle || self.cycle.merging {
                     self.cycle = Cycle::new(cycle);
                 }
+                if self.ships_each_cycle {
+                    self.ship_anew(worker, epoch, batches);
+                }
                 self.cycle.ordered.insert(worker, batches);
                 self.watch.trains(worker, batches, results_by.since(now));
                 let command = Command::Train {
@@ -78,6 +82,7 @@ impl Orchestrator<'_> {
                 if let Some((of, update)) = self.cycle.candidate.take()
                     && of == worker
                 {
+                    self.watch.beat(worker, batches);
                     self.cycle.results.push(Contribution {
                         worker,
                         weight: batches,
@@ -152,6 +157,21 @@ impl Orchestrator<'_> {
         self.order(worker, command);
     }
 
+    /// The whole share of a cycle, under the cycle's number in the place of a plan's. The scheduler
+    /// knows how long that takes and waits for no word of it.
+    fn ship_anew(&mut self, worker: WorkerId, epoch: Epoch, batches: u64) {
+        if self.cycle.ordered.is_empty() {
+            self.holdings.take_back();
+        }
+        let command = Command::Ship {
+            epoch,
+            plan: self.cycle.id.get(),
+            keep: 0,
+            new: self.holdings.ship(worker, 0, batches),
+        };
+        self.order(worker, command);
+    }
+
     /// Averages on a thread of its own.
     fn merge(&mut self, cycle: CycleId) {
         self.cycle.merging = true;
@@ -188,8 +208,7 @@ impl Orchestrator<'_> {
             self.wire = to_wire(&parameters).into();
             self.model = Arc::new(parameters);
         }
-        let model = Arc::clone(&self.model);
-        self.evaluator.judge(cycle.get(), model);
+        self.judge(cycle);
         self.step(Event::Aggregated { cycle });
     }
 
@@ -266,6 +285,9 @@ impl Orchestrator<'_> {
     /// Whatever follows goes on from here.
     fn cycle_over(&mut self, cycle: CycleId, now: Instant) {
         self.cycle = Cycle::new(CycleId::new(cycle.get() + 1));
+        if self.interrupted {
+            return;
+        }
         let elapsed = self.done_before + now.since(self.first_cycle_at().unwrap_or(now));
         let checkpoint = || Checkpoint {
             cycle: cycle.get(),
@@ -286,6 +308,7 @@ impl Orchestrator<'_> {
                 .collect(),
             names: self.roster.names().map(str::to_owned).collect(),
             parameters: self.model.as_ref().clone(),
+            judged: BTreeMap::new(), // who looks on knows
         };
         self.watch.checkpoint(&checkpoint);
     }

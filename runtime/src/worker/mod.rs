@@ -1,21 +1,22 @@
 //! `runtime worker`: a daemon that finds its orchestrator, works for it, and comes back.
 //!
 //! - `session.rs`: one connection.
-//! - `compute.rs`: the thread that trains. `pace.rs`: how it keeps time.
+//! - `compute.rs`: the process that trains, as the worker sees it.
 //!
 //! **What it does not know:** plans, and other workers.
 
 mod compute;
-mod pace;
 mod session;
 
 use std::io::BufRead;
+use std::pin::pin;
 use std::time::Duration;
 
 use crate::cli::WorkerArgs;
 use crate::exit::{Exit, Stop};
+use crate::interrupt::{Interrupt, Interrupts};
+use crate::net::Dialer;
 use crate::net::cli::CliError;
-use crate::net::{DialOptions, Dialer};
 use compute::Means;
 use session::{End, Person};
 
@@ -53,7 +54,10 @@ pub(crate) async fn run(args: WorkerArgs) -> Result<Exit, Stop> {
             throttle: args.throttle,
         },
     };
-    let serve = serve(dial, &person, args.once);
+    let mut interrupts = Interrupts::listen().map_err(Stop::failed)?;
+    let dialer = Dialer::new(dial).map_err(Stop::failed)?;
+    // It outlives the farewell: a session that is dropped breaks off without a word.
+    let mut serve = pin!(serve(&dialer, &person, args.once));
     let parent_ends = async {
         match parent {
             Some(ends) => {
@@ -62,29 +66,39 @@ pub(crate) async fn run(args: WorkerArgs) -> Result<Exit, Stop> {
             None => std::future::pending().await,
         }
     };
-    tokio::select! {
-        exit = serve => exit,
-        () = parent_ends => Ok(Exit::Done),
-        _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
-    }
+    let (exit, why) = tokio::select! {
+        exit = &mut serve => (exit, "it has nothing more to do"),
+        () = parent_ends => (Ok(Exit::Done), "its parent has ended"),
+        interrupt = interrupts.next() => match interrupt {
+            Interrupt::CtrlC => (Ok(Exit::Interrupted), "it was interrupted"),
+            Interrupt::Terminate => (Ok(Exit::Done), "it was told to end"),
+        },
+    };
+    // The orchestrator hears at once, and does not wait for a silence.
+    dialer.close(why).await;
+    exit
 }
 
 /// Works until there is nothing more to do, which for a daemon is never.
-async fn serve(dial: DialOptions, person: &Person, once: bool) -> Result<Exit, Stop> {
-    let dialer = Dialer::new(dial).map_err(Stop::failed)?;
+async fn serve(dialer: &Dialer, person: &Person, once: bool) -> Result<Exit, Stop> {
     let mut wait = AGAIN_AFTER;
     loop {
         match dialer.dial().await {
             Ok(peer) => {
-                wait = AGAIN_AFTER;
                 tracing::info!(orchestrator = %peer.remote(), "connected as {}", person.name);
                 match session::serve(&peer, person).await {
                     End::Useless(reason) => return Err(Stop::failed(reason)),
+                    End::Died(reason) if once => return Err(Stop::failed(reason)),
+                    // One that dies again and again comes back ever later.
+                    End::Died(reason) => tracing::warn!(reason, "the connection is over"),
                     End::Over(reason) if once => {
                         tracing::info!(reason, "the connection is over");
                         return Ok(Exit::Done);
                     }
-                    End::Over(reason) => tracing::info!(reason, "the connection is over"),
+                    End::Over(reason) => {
+                        wait = AGAIN_AFTER;
+                        tracing::info!(reason, "the connection is over");
+                    }
                 }
             }
             Err(error) if error.may_pass() => tracing::warn!("{error}"),

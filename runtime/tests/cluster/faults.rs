@@ -132,6 +132,69 @@ fn a_short_stall_changes_nothing() {
     assert_eq!(end.all("joined").count(), 3);
 }
 
+/// The cheapest worker slows down: what it had done by the limit counts, and from the next plan on
+/// it gets what it can still do. The first plan would have lost most of its share ever after.
+#[test]
+fn a_worker_ten_times_slower_from_cycle_3_loses_most_of_its_share() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let args = three_with(
+        &[
+            ("--throttles", "0.01:0.001@3,0.02,0.02"),
+            ("--cycles", "8"),
+            ("--cycle-time", "2 s"),
+        ],
+        &["--fee-type", "linear"],
+    );
+    let end = Run::start(&small(70, &folder.path().join("run")), &args).end();
+    end.completed();
+    end.holds_its_limits(70);
+    assert_eq!(end.all("departed").count(), 0, "{:#?}", end.seen);
+    let lot = |cycle: u64| {
+        let mut lots = end.all("lot");
+        let lot = lots.find(|lot| lot["cycle"] == cycle && lot["worker"] == "local-1");
+        let lot = lot.unwrap_or_else(|| panic!("a lot of cycle {cycle}: {:#?}", end.seen));
+        let count = |key: &str| lot[key].as_u64().expect("a count");
+        (count("assigned"), count("accepted"))
+    };
+    let (before, done) = lot(2);
+    assert!(before >= 40 && done == before, "{before} {done}");
+    let (assigned, done) = lot(3);
+    assert_eq!(assigned, before, "nobody knows yet");
+    assert!(done > 0 && done < before, "{done}: unfinished work counts");
+    let after = end.all("lot");
+    let after = after.filter(|lot| lot["cycle"].as_u64() > Some(4) && lot["worker"] == "local-1");
+    for lot in after {
+        assert!(lot["assigned"].as_u64() <= Some(before / 2), "{lot}");
+    }
+    let after = end
+        .all("cycle")
+        .filter(|cycle| cycle["cycle"].as_u64() > Some(4));
+    let lost: u64 = after
+        .map(|cycle| cycle["lost"].as_u64().expect("a count"))
+        .sum();
+    // The first plan would have lost some 180.
+    assert!(lost <= 60, "{lost} of 280: {:#?}", end.seen);
+}
+
+/// A worker that a service manager ends says so: nobody waits for its silence.
+#[test]
+fn a_worker_that_is_told_to_end_is_missed_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut run = Run::start(&small(90, &folder.path().join("run")), &THREE);
+    let worker = employed(&mut run);
+    let before = run.until("cycle", |_| true);
+    let pid = run.pid(&worker);
+    signal("TERM", pid);
+    let gone = run.until_worker("departed", &worker);
+    assert_eq!(gone["why"], "disconnected");
+    let waited = gone["at_s"].as_f64().expect("a moment") - before["at_s"].as_f64().expect("one");
+    assert!(waited < 5.0, "{waited} s: a silence takes 10");
+    let end = run.end();
+    end.completed();
+    assert!(end.stderr.contains("it was told to end"), "{}", end.stderr);
+    assert!(!is_alive(pid));
+}
+
 #[test]
 fn workers_end_with_an_orchestrator_that_is_killed() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -5,6 +5,9 @@
 
 mod common;
 mod faults;
+#[cfg(feature = "torch")]
+mod real;
 mod repeat;
 mod strangers;
+mod trainer;
 mod whole;

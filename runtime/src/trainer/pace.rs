@@ -3,7 +3,11 @@
 //! **What it does not know:** what a batch is, and clocks: moments are arguments.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
 
 /// The time of one order.
 #[derive(Clone, Copy, Debug)]
@@ -101,9 +105,90 @@ impl Tail {
     }
 }
 
+/// The fraction of its speed that a machine runs at, and from a cycle on another one.
+///
+/// As text `0.5`, or `1:0.1@3` for a tenth from cycle 3 on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Fraction {
+    first: f64,
+    later: Option<(u32, f64)>,
+}
+
+impl Fraction {
+    /// Full speed.
+    pub(crate) const WHOLE: Self = Self::of(1.0);
+    /// The least there is.
+    pub(crate) const LEAST: f64 = 0.001;
+
+    /// The same in every cycle.
+    pub(crate) const fn of(fraction: f64) -> Self {
+        Self {
+            first: fraction,
+            later: None,
+        }
+    }
+
+    /// What holds in a cycle.
+    fn at(self, cycle: u32) -> f64 {
+        match self.later {
+            Some((from, fraction)) if cycle >= from => fraction,
+            Some(_) | None => self.first,
+        }
+    }
+}
+
+impl fmt::Display for Fraction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.later {
+            None => write!(f, "{}", self.first),
+            Some((from, fraction)) => write!(f, "{}:{fraction}@{from}", self.first),
+        }
+    }
+}
+
+impl FromStr for Fraction {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fraction = |text: &str| match text.parse::<f64>() {
+            Ok(fraction) if (Self::LEAST..=1.0).contains(&fraction) => Ok(fraction),
+            Ok(_) | Err(_) => Err(
+                "expected a fraction from 0.001 to 1, or two and a cycle such as 1:0.1@3"
+                    .to_owned(),
+            ),
+        };
+        let Some((first, later)) = text.split_once(':') else {
+            return fraction(text).map(Self::of);
+        };
+        let (later, from) = later.split_once('@').unwrap_or((later, ""));
+        let from = from.parse();
+        let from = from.map_err(|_| format!("expected a cycle after @, such as {text}@3"))?;
+        Ok(Self {
+            first: fraction(first)?,
+            later: Some((from, fraction(later)?)),
+        })
+    }
+}
+
+impl TryFrom<String> for Fraction {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Fraction> for String {
+    fn from(fraction: Fraction) -> Self {
+        fraction.to_string()
+    }
+}
+
 /// A machine that is made slower: it idles for a share of its time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Throttle {
+    fraction: Fraction,
     /// Idle time for each second of work.
     idle: f64,
     /// Seconds of idle time that are due; negative after a sleep that was too long.
@@ -114,13 +199,20 @@ pub(crate) struct Throttle {
 const NAP: f64 = 0.002;
 
 impl Throttle {
-    /// Runs at such a fraction of its speed, within a thousandth and one.
-    pub(crate) fn new(fraction: f64) -> Self {
-        let fraction = fraction.clamp(0.001, 1.0);
-        Self {
-            idle: 1.0 / fraction - 1.0,
+    /// Runs at such a fraction of its speed.
+    pub(crate) fn new(fraction: Fraction) -> Self {
+        let mut throttle = Self {
+            fraction,
+            idle: 0.0,
             owed: 0.0,
-        }
+        };
+        throttle.reaches(0);
+        throttle
+    }
+
+    /// A cycle begins.
+    pub(crate) fn reaches(&mut self, cycle: u32) {
+        self.idle = 1.0 / self.fraction.at(cycle) - 1.0;
     }
 
     /// After some work: how long to sleep, now.
@@ -190,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_throttle_idles_its_share() {
-        let mut throttle = Throttle::new(0.25);
+        let mut throttle = Throttle::new(Fraction::of(0.25));
         let (mut worked, mut slept) = (Duration::ZERO, Duration::ZERO);
         for step in 0..1_000_u32 {
             let took = MS * (1 + step % 3);
@@ -207,6 +299,26 @@ mod tests {
             (ratio - 3.0).abs() < 0.01,
             "{ratio}: three idle for one at work"
         );
-        assert_eq!(Throttle::new(1.0).worked(MS * 1_000), Duration::ZERO);
+        let mut whole = Throttle::new(Fraction::WHOLE);
+        assert_eq!(whole.worked(MS * 1_000), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_fraction_may_change_with_a_cycle() {
+        let fraction: Fraction = "1:0.1@3".parse().expect("a fraction");
+        assert_eq!(fraction.to_string(), "1:0.1@3");
+        let mut throttle = Throttle::new(fraction);
+        for (cycle, idle) in [(0, 0), (2, 0), (3, 9), (4, 9)] {
+            throttle.reaches(cycle);
+            throttle.owed = 0.0;
+            let nap = throttle.worked(MS * 10);
+            assert_eq!(nap.as_millis(), idle * 10, "cycle {cycle}");
+        }
+        assert_eq!("0.5".parse(), Ok(Fraction::of(0.5)));
+        for wrong in [
+            "", "0", "2", "x", "1:", "1:0.1", "1:0.1@", "1:2@3", "0.1@3", "1:0.1@-1",
+        ] {
+            assert!(wrong.parse::<Fraction>().is_err(), "{wrong}");
+        }
     }
 }
