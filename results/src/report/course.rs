@@ -58,10 +58,7 @@ struct RunCell {
 }
 
 fn read_runs(table: &Group<'_>, rows: usize) -> Result<Vec<RunCell>, ResultsError> {
-    let (endings, missed) = (
-        table.texts("ending")?,
-        table.flags("missed")?,
-    );
+    let (endings, missed) = (table.texts("ending")?, table.flags("missed")?);
     let (wall, limit) = (table.numbers("wall_ns")?, table.numbers("limit_ns")?);
     let costs = table.costs("cost_micro")?;
     let complete = table.numbers("cycles_complete")?;

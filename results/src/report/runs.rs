@@ -37,8 +37,8 @@ const FILES: [(&str, &str); 17] = [
     ("run.json", "how it was made"),
     ("plan.json", "the last plan"),
     ("workers.csv", "the workers"),
-    ("timing.csv", "each worker in each cycle, in seconds"),
-    ("stats.csv", "each cycle, in seconds"),
+    ("timing.csv", "computing times, a row for each cycle"),
+    ("stats.csv", "settings and sums, in one row"),
     ("model.csv", "how good the model was after each cycle"),
 ];
 
@@ -68,6 +68,7 @@ pub(super) fn page(dir: &Path, told: &Told) -> Result<Page, ResultsError> {
     let figures = figures
         .into_iter()
         .map(|figure| Part::Figure(Box::new(figure)));
+    let notes = told.notes.iter().map(|note| Part::Words(note.clone()));
 
     let mut parts = vec![Part::Table("Summary of all runs", transposed(&summary))];
     if is_real {
@@ -105,8 +106,7 @@ pub(super) fn page(dir: &Path, told: &Told) -> Result<Page, ResultsError> {
     } else {
         "Simulated runs"
     };
-    let mut warnings: Vec<String> = interrupted(&folder).into_iter().collect();
-    warnings.extend(told.notes.iter().cloned());
+    let warnings = interrupted(&folder).into_iter().collect();
     let lead = if is_real {
         let allocator = plan.allocators.join(", ");
         format!(
@@ -139,7 +139,7 @@ pub(super) fn page(dir: &Path, told: &Told) -> Result<Page, ResultsError> {
             Section {
                 id: "figures",
                 title: "Figures",
-                parts: figures.collect(),
+                parts: notes.chain(figures).collect(),
             },
             Section {
                 id: "tables",

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use results::report::{self, Told};
+
 use crate::common::{Daemon, Run, is_alive, program, signal, small};
 
 #[test]
@@ -247,6 +249,22 @@ fn the_tables_of_the_seed_say_what_was_told() {
         }
     }
     assert_ne!(model[4][0], "N/A", "the last model is always judged");
+
+    // The report reads the same tables.
+    let written = report::write(&out, &Told::default(), false).expect("it is a folder of runs");
+    let page = fs::read_to_string(written.page).expect("the page");
+    for title in [
+        "Accuracy over time",
+        "Loss over time",
+        "Time-line of cycles 1 to 3",
+    ] {
+        assert!(page.contains(title), "{title}");
+    }
+    let drawn = fs::read_to_string(out.join("report/loss.csv")).expect("the data");
+    let drawn: Vec<&str> = drawn.lines().skip(1).collect();
+    assert_eq!(drawn.len(), 4, "{drawn:?}");
+    let last: f64 = model[4][0].parse().expect("a number");
+    assert_eq!(drawn[3], format!("3,{last}"));
 }
 
 #[test]
@@ -515,6 +533,9 @@ fn a_sweep_runs_every_combination_with_the_same_workers() {
             .exists()
     );
     assert!(end.stderr.contains("no plan"), "{}", end.stderr);
+    let written = report::write(&out, &Told::default(), false).expect("it is a sweep");
+    let page = fs::read_to_string(written.page).expect("the page");
+    assert!(page.contains("Fee of the run over fees.type"), "{page}");
 }
 
 #[test]

@@ -16,19 +16,24 @@ pub(super) struct Folder {
     pub(super) runs: Vec<RecordedRun>,
     /// The overheads of a cycle by the folder's own link and model.
     pub(super) calibration: Calibration,
+    /// How much of what was planned is there, if it is not all.
+    pub(super) interrupted: Option<String>,
+    /// What of it is not predicted, a line each.
+    pub(super) notes: Vec<String>,
 }
 
-/// Reads a folder, and says what of it is not predicted.
+/// Reads a folder.
 pub(super) fn read(path: &Path) -> Result<Folder, Stop> {
     let bad = |error: ResultsError| Stop::new(Exit::BadInput, error);
     let folder = RecordedFolder::open(path).map_err(bad)?;
     let (shown, plan, job) = (path.display(), folder.plan(), folder.job());
-    if folder.finished() < plan.replicates {
+    let interrupted = (folder.finished() < plan.replicates).then(|| {
         let (finished, planned) = (folder.finished(), plan.replicates);
-        eprintln!("note: {shown} was interrupted: {finished} of {planned} replicates are there");
-    }
+        format!("{shown} was interrupted: {finished} of {planned} replicates are there")
+    });
+    let mut notes = Vec::new();
     if job.config.law.ships_each_cycle {
-        eprintln!("note: data travels in every cycle, which predictions leave out");
+        notes.push("data travels in every cycle, which predictions leave out".to_owned());
     }
     let (mut runs, mut cycles, mut left_out) = (Vec::new(), 0, 0);
     for run in folder.runs().map_err(bad)? {
@@ -50,12 +55,12 @@ pub(super) fn read(path: &Path) -> Result<Folder, Stop> {
         }
     }
     if left_out > 0 {
-        eprintln!(
-            "note: {left_out} of {cycles} cycles are left out, as a worker was missing in them"
-        );
+        notes.push(format!(
+            "{left_out} of {cycles} cycles are left out, as a worker was missing in them"
+        ));
     }
     if runs.is_empty() {
-        eprintln!("note: no cycle was run, there is nothing to predict");
+        notes.push("no cycle was run, there is nothing to predict".to_owned());
     }
     Ok(Folder {
         runs,
@@ -69,6 +74,8 @@ pub(super) fn read(path: &Path) -> Result<Folder, Stop> {
             mean_error_percent: 0.0,
             command: String::new(),
         },
+        interrupted,
+        notes,
     })
 }
 

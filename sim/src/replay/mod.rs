@@ -27,6 +27,9 @@ use crate::solve::{is_our_bug, shown};
 pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
     let (runs, own, mut exit) = if args.path.is_dir() {
         let folder = folder::read(&args.path)?;
+        for note in folder.interrupted.iter().chain(&folder.notes) {
+            eprintln!("note: {note}");
+        }
         (folder.runs, Some(folder.calibration), Exit::Done)
     } else {
         let (runs, exit) = read(args)?;
@@ -75,8 +78,9 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
     Ok(exit)
 }
 
-/// What is predicted of a folder's runs, each plan by itself, as `sim replay` of it says.
-pub(crate) fn predicted(path: &Path) -> Result<Vec<Predicted>, Stop> {
+/// What is predicted of a folder's runs, each plan by itself, as `sim replay` of it says; and what
+/// of it is not, a line each.
+pub(crate) fn predicted(path: &Path) -> Result<(Vec<Predicted>, Vec<String>), Stop> {
     let folder = folder::read(path)?;
     let overheads = folder.calibration.overheads();
     let predicted = |run: &RecordedRun| {
@@ -102,7 +106,8 @@ pub(crate) fn predicted(path: &Path) -> Result<Vec<Predicted>, Stop> {
             workers: employed.map(worker).collect(),
         }
     };
-    Ok(folder.runs.iter().map(predicted).collect())
+    let runs = folder.runs.iter().map(predicted).collect();
+    Ok((runs, folder.notes))
 }
 
 /// A recorded run and what is predicted of it.

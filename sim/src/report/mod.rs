@@ -42,9 +42,14 @@ pub(crate) fn command(args: &ReportArgs) -> Result<Exit, Stop> {
 
 /// What the tables of runs do not say.
 fn told(args: &ReportArgs) -> Result<Told, Stop> {
+    let (predicted, notes) = replay::predicted(&args.dir)?;
     let mut told = Told {
-        predicted: replay::predicted(&args.dir)?,
-        ..Told::default()
+        predicted,
+        notes: notes
+            .iter()
+            .map(|note| format!("Predictions: {note}."))
+            .collect(),
+        frontier: None,
     };
     match frontier::of(&args.dir) {
         Ok(frontier) => told.frontier = frontier,
