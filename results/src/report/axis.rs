@@ -86,11 +86,8 @@ impl Axis {
             }
             Scale::FromZero | Scale::Even => {
                 let wide = high - low;
-                let room = if wide > 0.0 {
-                    0.05 * wide
-                } else {
-                    0.5 * high.abs().max(1.0)
-                };
+                let alone = if high == 0.0 { 1.0 } else { 0.5 * high.abs() };
+                let room = if wide > 0.0 { 0.05 * wide } else { alone };
                 (low - room, high + room)
             }
         }

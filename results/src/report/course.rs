@@ -315,12 +315,17 @@ pub(super) fn fees(dir: &Path, folder: &RecordedFolder) -> Result<Figure, Result
     } else {
         String::new()
     };
+    let how = if folder.finished() > 1 {
+        ", in the mean of all runs; bands are 95 % confidence intervals, and a run that ended early \
+         costs nothing more."
+    } else {
+        "."
+    };
     Ok(Figure {
         name: "fee".to_owned(),
         title: "Fee over time".to_owned(),
         says: format!(
-            "What had been paid up to each cycle, in the mean of all runs; bands are 95 % confidence \
-             intervals, and a run that ended early costs nothing more. At the end: {}.{binned}",
+            "What had been paid up to each cycle{how} At the end: {}.{binned}",
             words.join("; ")
         ),
         picture: Picture::Plot(Plot {

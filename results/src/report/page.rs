@@ -190,7 +190,9 @@ tr{break-inside:avoid}
 .wide{display:block;max-width:15cm}
 .narrow{display:none}
 .scroll{overflow:visible}
-table{font-size:8pt}
+table{font-size:7.5pt}
+.n{white-space:normal}
+.ci{display:block}
 a{color:inherit;text-decoration:none}
 }
 ";

@@ -171,6 +171,10 @@ impl Plot {
             [point.y, low, high]
         });
         let y = self.y.range(heights);
+        // What is held against each other has the same scale both ways.
+        let is_square = self.marks.iter().any(|mark| mark.at == Against::Same);
+        let both = (x.0.min(y.0), x.1.max(y.1));
+        let (x, y) = if is_square { (both, both) } else { (x, y) };
         let y_most = 6;
         let left = self.y.width(y, y_most) + 10.0;
         let names = if self.is_staggered(width) { LINE } else { 0.0 };

@@ -19,7 +19,7 @@ pub(super) struct Rows {
     /// Lines across all rows.
     pub(super) marks: Vec<f64>,
     /// What these lines are.
-    pub(super) marked: Option<String>,
+    pub(super) marked: String,
     /// Names stand above their rows, which are then higher, and not beside them.
     pub(super) is_tall: bool,
 }
@@ -68,7 +68,7 @@ impl Rows {
             is_used_only: false,
             rows: rows.into_iter().map(row).collect(),
             marks: Vec::new(),
-            marked: None,
+            marked: String::new(),
             is_tall: true,
         }
     }
@@ -84,10 +84,8 @@ impl Rows {
             .enumerate()
             .filter(|(kind, _)| is_used(*kind));
         let kinds = kinds.map(|(_, (name, ink))| (name.clone(), vec![Swatch::Area(*ink)]));
-        let marked = self
-            .marked
-            .iter()
-            .map(|name| (name.clone(), vec![Swatch::Line(Ink::Mark)]));
+        let marked = self.marks.first();
+        let marked = marked.map(|_| (self.marked.clone(), vec![Swatch::Line(Ink::Mark)]));
         kinds.chain(marked).collect()
     }
 

@@ -230,24 +230,39 @@ fn gantt(
             shown(seconds(lot.computed))
         )
     });
+    let ends = cycles.iter().map(|cycle| cycle.ended).max().unwrap_or(0);
+    let starts = cycles.first().map_or(0, |cycle| cycle.started);
+    // A limit far beyond would leave no room for what was done.
+    let far = ends.saturating_add(ends.saturating_sub(starts) / 2);
+    let limits = || {
+        cycles
+            .iter()
+            .map(|cycle| cycle.started.saturating_add(cycle.limit))
+    };
+    let marks: Vec<f64> = limits()
+        .filter(|limit| *limit <= far)
+        .map(seconds)
+        .collect();
+    let beyond = if marks.len() < cycles.len() {
+        " Limits far beyond the last result are not drawn."
+    } else {
+        ""
+    };
     Figure {
         name: name.to_owned(),
         title,
         says: format!(
             "When each employed worker transferred parameters, computed, and waited for the others.{slowest} \
              Transfer is what passed from the order to the result besides computing, parted before and after \
-             it as the link's two ways are.{left_out}"
+             it as the link's two ways are.{left_out}{beyond}"
         ),
         picture: Picture::Rows(Rows {
             x: Axis::new("time since the run began, s", Scale::Even),
             kinds: KINDS.map(|(name, ink)| (name.to_owned(), ink)).to_vec(),
             is_used_only: true,
             rows,
-            marks: cycles
-                .iter()
-                .map(|cycle| seconds(cycle.started.saturating_add(cycle.limit)))
-                .collect(),
-            marked: Some("limit of a cycle".to_owned()),
+            marks,
+            marked: "limit of a cycle".to_owned(),
             is_tall: false,
         }),
         data,

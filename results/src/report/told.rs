@@ -43,8 +43,8 @@ pub(super) fn figures(told: &Told) -> Vec<Figure> {
     );
     let worker = (
         "predicted-workers",
-        "Predicted against measured: a worker's computing in a cycle",
-        "workers under one plan, each in the mean of its cycles",
+        "Predicted against measured: a worker's mean computing in a cycle",
+        "workers under one plan",
     );
     let mut figures: Vec<Figure> = [against(run, runs), against(worker, workers)]
         .into_iter()
@@ -87,7 +87,7 @@ fn against((name, title, what): (&str, &str, &str), times: Vec<(f64, f64)>) -> O
         name: name.to_owned(),
         title: title.to_owned(),
         says: format!(
-            "{count} {what}. On the line the prediction is right, above it took longer. The prediction is \
+            "Compared: {count} ({what}). On the line the prediction is right, above it took longer. The prediction is \
              off by {} % in the mean of all.{how}",
             shown(sum / count as f64)
         ),
