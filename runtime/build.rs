@@ -1,5 +1,5 @@
 //! Tells the linker where libtorch lies, which tch's own build script does not pass on, and keeps
-//! CUDA if it is there.
+//! CUDA if it is there: for `runtime-trainer`, tests and benches alone, since nothing else uses it.
 
 use std::path::Path;
 
@@ -9,14 +9,17 @@ fn main() {
         return;
     };
     println!("cargo:rerun-if-changed={lib}");
-    println!("cargo:rustc-link-arg=-Wl,-rpath,{lib}");
-    // Nothing calls into this library: it registers itself when it is loaded. The linker would
-    // drop it as unused, and libtorch then sees no GPU.
     let cuda = Path::new(&lib).join("libtorch_cuda.so");
-    if cuda.exists() {
-        println!(
-            "cargo:rustc-link-arg=-Wl,--no-as-needed,{},--as-needed",
-            cuda.display()
-        );
+    for target in ["bin=runtime-trainer", "tests", "benches"] {
+        let target = format!("rustc-link-arg-{target}=");
+        println!("cargo:{target}-Wl,-rpath,{lib}");
+        // Nothing calls into this library: it registers itself when it is loaded. The linker would
+        // drop it as unused, and libtorch then sees no GPU.
+        if cuda.exists() {
+            println!(
+                "cargo:{target}-Wl,--no-as-needed,{},--as-needed",
+                cuda.display()
+            );
+        }
     }
 }

@@ -5,11 +5,15 @@ use std::time::Instant;
 
 use runtime::data::{Batch, DataSource, Dataset};
 use runtime::model::{Loss, ModelKind, ModelSpec, Weights};
-use runtime::train::{DeviceChoice, trainer};
+use runtime::train::DeviceChoice;
 
 #[path = "../tests/plain/mod.rs"]
 mod plain;
 use plain::Plain;
+
+#[path = "../src/bin/runtime-trainer/torch.rs"]
+mod program;
+use program::trainer;
 
 /// Both optimisers slow down as moments decay, which takes a few hundred batches to show.
 const BATCHES: u64 = 1_000;

@@ -11,7 +11,7 @@ use crate::data::DataSource;
 use crate::model::{Loss, ModelKind};
 use crate::net::cli::{JoinArgs, StateArgs, TokenArgs, WorkersArgs};
 use crate::train::DeviceChoice;
-use crate::worker::Fraction;
+use crate::trainer::pace::Fraction;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -72,6 +72,9 @@ pub(crate) enum Command {
     /// Solve for a parent process with CBC, which is not thread-safe
     #[command(hide = true)]
     CbcServer,
+    /// Train for a parent process what needs no libtorch
+    #[command(hide = true)]
+    Trainer,
 }
 
 /// What is to be run, and where.

@@ -2,7 +2,8 @@
 //!
 //! [`net`] is who may speak to whom, and how bytes travel; [`data`], [`model`], [`train`] and
 //! [`average`] are what is learnt; [`protocol`] is what an orchestrator and a worker say to each
-//! other. The `runtime` command puts them together around the scheduler's state machine, the same
+//! other; [`trainer`] is where training happens, in a process of its own, so that nothing here maps
+//! libtorch. The `runtime` command puts them together around the scheduler's state machine, the same
 //! that the simulator drives.
 //!
 //! **What it deliberately does not know:** how plans are found (`solvers`), what a scenario looks
@@ -20,6 +21,7 @@ pub mod net;
 mod orchestrator;
 pub mod protocol;
 pub mod train;
+pub mod trainer;
 mod wire;
 mod worker;
 
@@ -42,6 +44,7 @@ pub fn main() -> ExitCode {
         Command::CbcServer => solvers::cbc::serve_stdio()
             .map(|()| Exit::Done)
             .map_err(Stop::failed),
+        Command::Trainer => return trainer::main(train::trainer),
     };
     match exit {
         Ok(exit) => exit.into(),

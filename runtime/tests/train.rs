@@ -4,12 +4,20 @@
 
 #[cfg(feature = "torch")]
 mod plain;
+#[cfg(feature = "torch")]
+#[path = "../src/bin/runtime-trainer/torch.rs"]
+mod program;
 
 use runtime::average::{Average, Contribution, Rule};
 use runtime::data::{DataSource, Dataset, Splits};
 use runtime::model::{Loss, ModelKind, ModelSpec, Weights, to_wire};
-use runtime::train::{DeviceChoice, Evaluation, Trainer, trainer};
+#[cfg(not(feature = "torch"))]
+use runtime::train::trainer;
+use runtime::train::{DeviceChoice, Evaluation, Trainer};
 use scheduler::machine::WorkerId;
+
+#[cfg(feature = "torch")]
+use program::trainer;
 
 fn load(name: &str) -> Splits {
     let source: DataSource = name.parse().unwrap();

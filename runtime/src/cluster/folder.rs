@@ -14,7 +14,7 @@ use crate::cli::ClusterArgs;
 use crate::exit::Stop;
 use crate::model::{Loss, ModelKind};
 use crate::orchestrator::GivenPlan;
-use crate::worker::Fraction;
+use crate::trainer::pace::Fraction;
 
 const COMMAND: &str = "command.json";
 

@@ -15,7 +15,7 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use crate::net::Token;
 use crate::train::DeviceChoice;
-use crate::worker::Fraction;
+use crate::trainer::pace::Fraction;
 
 /// To end by themselves, once there is nothing more to do.
 const END_WITHIN: Duration = Duration::from_secs(1);

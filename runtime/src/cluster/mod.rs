@@ -41,6 +41,7 @@ use crate::net::cli::ListenArgs;
 use crate::net::{DEFAULT_PORT, Gate, Token};
 use crate::orchestrator::{Checkpoint, Crew, GivenPlan, Input, Job, Orchestrator};
 use crate::train::DeviceChoice;
+use crate::trainer;
 use folder::{Kept, RunFolder};
 use local::{Locals, Scratch, throttles};
 use outputs::Tables;
@@ -341,6 +342,7 @@ impl Prepared {
             ModelKind::Linear
         });
         args.model = Some(kind);
+        trainer::check(kind).map_err(Stop::bad)?;
         let data = Dataset::load(&args.data).map_err(Stop::bad)?;
         let material = Material {
             features: data.train.features(),

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::outputs::Tables;
 use super::past::{Past, Shift};
 use crate::orchestrator::{Checkpoint, Member, Watch};
-use crate::train::Evaluation;
+use crate::train::{DeviceChoice, Evaluation};
 
 /// What a worker is to the summary.
 #[derive(Clone, Debug, Default)]
@@ -231,6 +231,7 @@ impl Watch for Report {
         let (queue, waiting) = channel::<Checkpoint>();
         let folder = self.folder.clone();
         let write = move || {
+            crate::trainer::give_way(); // no cycle waits for the disk
             while let Ok(mut checkpoint) = waiting.recv() {
                 while let Ok(newer) = waiting.try_recv() {
                     checkpoint = newer;
@@ -394,7 +395,10 @@ impl Watch for Report {
         let known = self.people.get(&worker).and_then(|person| person.benchmark);
         let person = Person {
             cpu: hello.cpu.clone(),
-            device: hello.device.clone(),
+            device: self.people.get(&worker).map_or_else(
+                || hello.device.clone(), // until it says what that comes to
+                |person| person.device.clone(),
+            ),
             threads: hello.threads,
             cores: hello.cores,
             address: member.peer.remote().to_string(),
@@ -402,6 +406,12 @@ impl Watch for Report {
             benchmark: known,
         };
         self.people.insert(worker, person);
+    }
+
+    fn ready(&mut self, worker: WorkerId, device: DeviceChoice) {
+        if let Some(person) = self.people.get_mut(&worker) {
+            person.device = device.to_string();
+        }
     }
 
     fn shipped(&mut self, worker: WorkerId, held: u64, of: u64) {

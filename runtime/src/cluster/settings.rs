@@ -186,11 +186,6 @@ impl Setting {
                 job.batches, args.data
             )));
         }
-        if job.ships_each_cycle {
-            return Err(Stop::bad(
-                "job.ship is each-cycle, expected once: data is shipped before training",
-            ));
-        }
         let mut config = scenario.config();
         if config.margins == Margins::NONE {
             config.margins = margins(job.risk.micros());

@@ -165,6 +165,21 @@ impl Dataset {
         }
     }
 
+    /// A data set of our own that another process of ours was given: the values of all samples,
+    /// then their labels. None if they are not whole, or a label names no class.
+    pub(crate) fn from_wire(features: u32, classes: u32, mut pixels: Vec<u8>) -> Option<Self> {
+        let width = features as usize + 1;
+        let samples = pixels.len() / width;
+        let labels = pixels.split_off(samples * features as usize);
+        let fits = labels.len() == samples && labels.iter().all(|&l| u32::from(l) < classes);
+        fits.then(|| Self::new(features, classes, pixels, labels))
+    }
+
+    /// What [`Dataset::from_wire`] reads.
+    pub(crate) fn to_wire(&self) -> Vec<u8> {
+        [self.pixels.as_slice(), &self.labels].concat()
+    }
+
     /// Samples.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -242,7 +257,8 @@ impl Dataset {
     }
 
     /// The values and labels of at most `count` samples from `first` on.
-    pub(crate) fn rows(&self, first: usize, count: usize) -> (&[u8], &[u8]) {
+    #[must_use]
+    pub fn rows(&self, first: usize, count: usize) -> (&[u8], &[u8]) {
         let last = (first + count).min(self.len());
         let width = self.features as usize;
         (

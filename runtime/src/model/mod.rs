@@ -159,7 +159,11 @@ impl Layout {
     }
 
     /// The part of `parameters` that each tensor is.
-    pub(crate) fn parts<'a>(
+    ///
+    /// # Panics
+    ///
+    /// If the parameters are not of this layout.
+    pub fn parts<'a>(
         &'a self,
         parameters: &'a [f32],
     ) -> impl Iterator<Item = (&'a TensorShape, &'a [f32])> {

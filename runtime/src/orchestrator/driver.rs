@@ -30,7 +30,7 @@ use crate::model::{ModelSpec, to_wire};
 use crate::protocol::{Brief, Report};
 use crate::train::{DeviceChoice, Evaluation};
 
-/// After the end a judgement of the last model is waited for so long.
+/// After the end judgements are waited for so long.
 const LAST_JUDGEMENT: Duration = Duration::from_secs(60);
 
 /// What is to be done.
@@ -66,6 +66,8 @@ pub(crate) trait Watch {
     fn note(&mut self, line: &str);
     /// A worker was taken in, with what it says of itself and how its connection was measured.
     fn member(&mut self, worker: WorkerId, member: &Member, link: &Link);
+    /// A worker can train, on this device.
+    fn ready(&mut self, worker: WorkerId, device: DeviceChoice);
     /// So many batches of a worker's share are with it.
     fn shipped(&mut self, worker: WorkerId, held: u64, of: u64);
     /// A worker was told to train so many batches, in a cycle of so long.
@@ -106,6 +108,8 @@ pub(crate) struct Orchestrator<'a> {
     pub(super) seed: u64,
     spec: ModelSpec,
     pub(super) passes: u32,
+    /// Data travels in every cycle, ahead of the parameters, and not once.
+    pub(super) ships_each_cycle: bool,
     data: Arc<JobData>,
     pub(super) solver: Solver,
     pub(super) evaluator: Evaluator,
@@ -179,8 +183,7 @@ impl<'a> Orchestrator<'a> {
             clock,
         });
         let solver = Solver::start(number, job.allocator, crew.sender())?;
-        let evaluator =
-            Evaluator::start(number, job.model, job.device, Arc::new(test), crew.sender())?;
+        let evaluator = Evaluator::start(number, job.model, job.device, &test, crew.sender());
         let closed = job.given.is_some();
         let roster = Roster::new(job.names, closed);
         let mut holdings = Holdings::new(job.config.batches);
@@ -200,6 +203,7 @@ impl<'a> Orchestrator<'a> {
             number,
             clock,
             passes: job.config.law.passes,
+            ships_each_cycle: job.config.law.ships_each_cycle,
             cycle: Cycle::new(CycleId::new(job.config.first_cycle)),
             scheduler: Scheduler::new(job.config),
             actions: Vec::new(),
@@ -232,7 +236,7 @@ impl<'a> Orchestrator<'a> {
         self.watch.begins(self.scheduler.config());
         // What it begins with is judged too, while workers come.
         let before = self.cycle.id.get().saturating_sub(1);
-        self.evaluator.judge(before, Arc::clone(&self.model));
+        self.judge(CycleId::new(before));
         self.step(Event::Wake);
         for serial in self.crew.members.keys().copied().collect::<Vec<_>>() {
             self.brief(serial);
@@ -318,12 +322,26 @@ impl<'a> Orchestrator<'a> {
         }
     }
 
+    /// Has the model after a cycle judged, beside what follows.
+    pub(super) fn judge(&mut self, cycle: CycleId) {
+        let asked = self.evaluator.judge(cycle.get(), self.wire.clone());
+        if let Err(why) = asked {
+            self.is_not_judged(&why);
+        }
+    }
+
     fn judged(&mut self, cycle: u32, judged: Result<Evaluation, String>) {
+        self.evaluator.came(cycle);
         match judged {
             Ok(judged) => self.watch.judged(cycle, &judged),
-            Err(error) => self
-                .watch
-                .note(&format!("the model cannot be judged: {error}")),
+            Err(why) => self.is_not_judged(&why),
+        }
+    }
+
+    fn is_not_judged(&mut self, why: &str) {
+        if self.evaluator.is_news(why) {
+            self.watch
+                .note(&format!("the model cannot be judged: {why}"));
         }
     }
 
@@ -425,6 +443,11 @@ impl<'a> Orchestrator<'a> {
             return;
         };
         profile.link = link;
+        if self.ships_each_cycle {
+            // By the bytes, as parameters do one way.
+            let [batch, model] = [self.spec.shape.wire_len(), self.data.wire_len];
+            profile.link.ship = link.transfer * batch as u64 / (2 * u64::max(model as u64, 1));
+        }
         let profile = *profile;
         if let Some(member) = self.crew.members.get(&serial) {
             self.watch.member(worker, member, &link);
@@ -446,6 +469,14 @@ impl<'a> Orchestrator<'a> {
         let worker = stay.worker;
         match report {
             Report::Hello(_) => {} // the connection sees to that
+            Report::Ready { device } => match device.parse() {
+                Ok(device) => self.watch.ready(worker, device),
+                Err(_) => {
+                    let why = "it trains on what is no device";
+                    self.lose(serial, Departure::Misbehaved, why);
+                    self.close(serial, why);
+                }
+            },
             Report::Benchmarked {
                 epoch,
                 batches,
@@ -578,21 +609,20 @@ impl<'a> Orchestrator<'a> {
         }
     }
 
-    /// Waits, in bounded time, for the judgement of the last model.
+    /// Waits, in bounded time, for the judgement of the last model and of those that still wait.
     async fn await_judgement(&mut self) {
         let last = self.cycle.id.get().saturating_sub(1);
         if self.scheduler.totals().accepted == 0 {
             return;
         }
-        self.evaluator.judge(last, Arc::clone(&self.model));
+        self.judge(CycleId::new(last));
         let until = tokio::time::Instant::now() + LAST_JUDGEMENT;
-        while let Ok(Some(input)) = tokio::time::timeout_at(until, self.crew.inputs.recv()).await {
+        while self.evaluator.owes()
+            && let Ok(Some(input)) = tokio::time::timeout_at(until, self.crew.inputs.recv()).await
+        {
             match input {
                 Input::Evaluated { job, cycle, judged } if job == self.number => {
                     self.judged(cycle, judged);
-                    if cycle == last {
-                        return;
-                    }
                 }
                 Input::Link(serial, said) => self.keep_up(serial, said),
                 Input::Interrupted => return,

@@ -54,6 +54,9 @@ impl Orchestrator<'_> {
                 if self.cycle.id != cycle || self.cycle.merging {
                     self.cycle = Cycle::new(cycle);
                 }
+                if self.ships_each_cycle {
+                    self.ship_anew(worker, epoch, batches);
+                }
                 self.cycle.ordered.insert(worker, batches);
                 self.watch.trains(worker, batches, results_by.since(now));
                 let command = Command::Train {
@@ -154,6 +157,21 @@ impl Orchestrator<'_> {
         self.order(worker, command);
     }
 
+    /// The whole share of a cycle, under the cycle's number in the place of a plan's. The scheduler
+    /// knows how long that takes and waits for no word of it.
+    fn ship_anew(&mut self, worker: WorkerId, epoch: Epoch, batches: u64) {
+        if self.cycle.ordered.is_empty() {
+            self.holdings.take_back();
+        }
+        let command = Command::Ship {
+            epoch,
+            plan: self.cycle.id.get(),
+            keep: 0,
+            new: self.holdings.ship(worker, 0, batches),
+        };
+        self.order(worker, command);
+    }
+
     /// Averages on a thread of its own.
     fn merge(&mut self, cycle: CycleId) {
         self.cycle.merging = true;
@@ -190,8 +208,7 @@ impl Orchestrator<'_> {
             self.wire = to_wire(&parameters).into();
             self.model = Arc::new(parameters);
         }
-        let model = Arc::clone(&self.model);
-        self.evaluator.judge(cycle.get(), model);
+        self.judge(cycle);
         self.step(Event::Aggregated { cycle });
     }
 

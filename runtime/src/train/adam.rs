@@ -8,7 +8,7 @@
 //! parameter, it becomes zero here, which needs no switch of the processor.
 
 /// The seed's learning rate.
-pub(super) const RATE: f64 = 1e-4;
+const RATE: f64 = 1e-4;
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
 const EPSILON: f32 = 1e-8;
@@ -19,7 +19,7 @@ const NOTHING: f32 = 1e-30;
 
 /// The moments of each parameter's gradient.
 #[derive(Debug, Default)]
-pub(super) struct Adam {
+pub struct Adam {
     first: Vec<f32>,
     second: Vec<f32>,
     steps: i32,
@@ -27,7 +27,7 @@ pub(super) struct Adam {
 
 impl Adam {
     /// Forgets everything.
-    pub(super) fn reset(&mut self, parameters: usize) {
+    pub fn reset(&mut self, parameters: usize) {
         for moments in [&mut self.first, &mut self.second] {
             moments.clear();
             moments.resize(parameters, 0.0);
@@ -36,7 +36,7 @@ impl Adam {
     }
 
     /// Moves the parameters against the gradients.
-    pub(super) fn step(&mut self, parameters: &mut [f32], gradients: &[f32]) {
+    pub fn step(&mut self, parameters: &mut [f32], gradients: &[f32]) {
         self.steps = self.steps.saturating_add(1);
         let rate = RATE / (1.0 - BETA1.powi(self.steps));
         let root = (1.0 - BETA2.powi(self.steps)).sqrt();

@@ -5,7 +5,7 @@ use crate::model::Loss;
 
 /// Sums over the samples of a set.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub struct Tally {
     kind: Loss,
     loss: f64,
     probability: f64,
@@ -14,7 +14,9 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(kind: Loss) -> Self {
+    /// Of nothing so far.
+    #[must_use]
+    pub fn new(kind: Loss) -> Self {
         Self {
             kind,
             loss: 0.0,
@@ -25,7 +27,7 @@ impl Tally {
     }
 
     /// Adds a sample by its outputs, and puts the slope of its loss in each of them in their place.
-    pub(super) fn add(&mut self, outputs: &mut [f32], label: usize) {
+    pub fn add(&mut self, outputs: &mut [f32], label: usize) {
         let best = (0..outputs.len()).reduce(|best, at| {
             if outputs[at] > outputs[best] {
                 at
@@ -60,7 +62,8 @@ impl Tally {
     }
 
     /// The means.
-    pub(super) fn evaluation(&self) -> Evaluation {
+    #[must_use]
+    pub fn evaluation(&self) -> Evaluation {
         let samples = self.samples.max(1) as f64;
         Evaluation {
             loss: self.loss / samples,

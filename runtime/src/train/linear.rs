@@ -2,7 +2,7 @@
 
 use super::adam::Adam;
 use super::judge::Tally;
-use super::{Evaluation, TrainError, Trainer};
+use super::{DeviceChoice, Evaluation, TrainError, Trainer};
 use crate::data::{Batch, Dataset};
 use crate::model::{Loss, ModelSpec};
 
@@ -116,6 +116,10 @@ impl Trainer for Linear {
             tally.add(&mut self.outputs, usize::from(label));
         }
         Ok(tally.evaluation())
+    }
+
+    fn device(&self) -> DeviceChoice {
+        DeviceChoice::Cpu
     }
 }
 

@@ -10,8 +10,9 @@
 mod adam;
 mod judge;
 mod linear;
-#[cfg(feature = "torch")]
-mod torch;
+
+pub use adam::Adam;
+pub use judge::Tally;
 
 use std::fmt;
 use std::str::FromStr;
@@ -38,6 +39,9 @@ pub trait Trainer {
 
     /// Judges parameters by a whole data set. An update that was begun is not disturbed.
     fn evaluate(&mut self, parameters: &[f32], set: &Dataset) -> Result<Evaluation, TrainError>;
+
+    /// Where it trains: the CPU, or a GPU by its number.
+    fn device(&self) -> DeviceChoice;
 }
 
 /// How good a model is on a data set: means over its samples.
@@ -52,7 +56,7 @@ pub struct Evaluation {
 }
 
 /// Where to train.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DeviceChoice {
     /// The first GPU if there is one, else the CPU.
     Auto,
@@ -88,7 +92,8 @@ pub enum TrainError {
     Torch(String),
 }
 
-/// Makes a trainer on the thread that will train. `threads` are those that one step may use.
+/// Makes a trainer, on the thread that will train, of a kind that needs no libtorch; the program
+/// `runtime-trainer` makes the others. `threads` are those that one step may use.
 pub fn trainer(
     spec: &ModelSpec,
     device: DeviceChoice,
@@ -102,11 +107,8 @@ pub fn trainer(
                 why: "the model 'linear' trains on the CPU alone".to_owned(),
             }),
         },
-        #[cfg(feature = "torch")]
-        ModelKind::Mlp => Ok(Box::new(torch::Torch::new(spec, device, threads)?)),
-        #[cfg(not(feature = "torch"))]
         ModelKind::Mlp => {
-            let _ = threads;
+            let _ = threads; // a linear step is too small to be shared
             Err(TrainError::NoTorch(spec.kind))
         }
     }

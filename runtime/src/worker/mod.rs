@@ -1,12 +1,11 @@
 //! `runtime worker`: a daemon that finds its orchestrator, works for it, and comes back.
 //!
 //! - `session.rs`: one connection.
-//! - `compute.rs`: the thread that trains. `pace.rs`: how it keeps time.
+//! - `compute.rs`: the process that trains, as the worker sees it.
 //!
 //! **What it does not know:** plans, and other workers.
 
 mod compute;
-mod pace;
 mod session;
 
 use std::io::BufRead;
@@ -19,7 +18,6 @@ use crate::interrupt::{Interrupt, Interrupts};
 use crate::net::Dialer;
 use crate::net::cli::CliError;
 use compute::Means;
-pub(crate) use pace::Fraction;
 use session::{End, Person};
 
 /// Between two attempts to reach an orchestrator, at first and at most.
@@ -87,15 +85,20 @@ async fn serve(dialer: &Dialer, person: &Person, once: bool) -> Result<Exit, Sto
     loop {
         match dialer.dial().await {
             Ok(peer) => {
-                wait = AGAIN_AFTER;
                 tracing::info!(orchestrator = %peer.remote(), "connected as {}", person.name);
                 match session::serve(&peer, person).await {
                     End::Useless(reason) => return Err(Stop::failed(reason)),
+                    End::Died(reason) if once => return Err(Stop::failed(reason)),
+                    // One that dies again and again comes back ever later.
+                    End::Died(reason) => tracing::warn!(reason, "the connection is over"),
                     End::Over(reason) if once => {
                         tracing::info!(reason, "the connection is over");
                         return Ok(Exit::Done);
                     }
-                    End::Over(reason) => tracing::info!(reason, "the connection is over"),
+                    End::Over(reason) => {
+                        wait = AGAIN_AFTER;
+                        tracing::info!(reason, "the connection is over");
+                    }
                 }
             }
             Err(error) if error.may_pass() => tracing::warn!("{error}"),

@@ -1,6 +1,6 @@
 //! One connection to an orchestrator, from the hello to its end.
 //!
-//! Orders and transfers come in, go to the compute thread, and what comes of them goes out. The
+//! Orders and transfers come in, go to the process that trains, and what comes of them goes out. The
 //! two halves of an order to train, the order itself and the parameters, come on two streams, in
 //! either order.
 //!
@@ -15,12 +15,12 @@ use scheduler::Fee;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::compute::{Compute, Done, Means, Task, Work};
-use super::pace;
+use super::compute::{Compute, Done, Job, Means, Task, Work};
 use crate::data::Batch;
-use crate::model::{ModelKind, from_wire, to_wire};
+use crate::model::ModelKind;
 use crate::net::{BlobReader, ControlSender, NetError, Peer};
 use crate::protocol::{BATCHES_A_STREAM, Brief, Down, Hello, Order, Report, Up, VERSION};
+use crate::trainer::pace;
 use crate::wire::{Fault, fault};
 
 /// What a worker says of itself, and how it works.
@@ -40,6 +40,8 @@ pub(crate) enum End {
     Over(String),
     /// This worker cannot serve this orchestrator: coming back would change nothing.
     Useless(String),
+    /// What trains died: another one may do better.
+    Died(String),
 }
 
 /// After an exclusion the worker asks again after this, and each time twice as long.
@@ -94,7 +96,7 @@ enum Heard {
     Parameters {
         epoch: u32,
         cycle: u32,
-        parameters: Vec<f32>,
+        parameters: Bytes,
     },
     Broken(String),
 }
@@ -110,7 +112,7 @@ struct Shipment {
 #[derive(Default)]
 struct Half {
     task: Option<Task>,
-    parameters: Option<(u32, u32, Vec<f32>)>,
+    parameters: Option<(u32, u32, Bytes)>,
 }
 
 /// A transfer on its way; dropping it gives it up.
@@ -200,10 +202,7 @@ impl<'a> Session<'a> {
                 }
             }
         };
-        let (compute, done) = Compute::start(person.means).map_err(|error| NetError::Setup {
-            what: "the compute thread",
-            why: error.to_string(),
-        })?;
+        let (compute, done) = Compute::new(person.means);
         Ok(Self {
             peer,
             person,
@@ -293,23 +292,17 @@ impl<'a> Session<'a> {
                         "it is paid {paid} a batch here, and works for {} or more",
                         self.person.least_fee
                     );
-                    self.say(&Report::Leave {
-                        reason: reason.clone(),
-                    })
-                    .await?;
-                    self.control.finish();
-                    let _ = tokio::time::timeout(Duration::from_secs(1), self.peer.closed()).await;
-                    return Err(End::Useless(reason));
+                    return Err(self.leave(reason, End::Useless).await);
                 }
                 self.compute.cancel_all();
                 (self.half, self.sending) = (Half::default(), None);
                 (self.exclusions, self.return_at) = (0, None);
                 (self.shipping, self.early) = (None, Vec::new());
-                self.compute.order(Work::Job {
+                self.compute.order(Work::Job(Job {
                     model: brief.model,
                     seed: brief.seed,
                     allow_gpu: brief.allow_gpu,
-                });
+                }));
                 tracing::info!(model = %brief.model.kind, "a job");
             }
             Order::Admit { epoch } => tracing::info!(epoch, "admitted"),
@@ -364,7 +357,7 @@ impl<'a> Session<'a> {
                     beat_batches,
                     tail_batches,
                     stop_at: received + stop_in,
-                    parameters: Vec::new(),
+                    parameters: Bytes::new(),
                 });
                 self.begin();
             }
@@ -388,6 +381,7 @@ impl<'a> Session<'a> {
             Order::Over { reason } => {
                 tracing::info!(reason, "the job is over");
                 self.compute.cancel_all();
+                self.compute.order(Work::Over);
                 (self.half, self.sending) = (Half::default(), None);
                 self.return_at = None;
             }
@@ -395,7 +389,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn hold(&self, shipment: Shipment) {
+    fn hold(&mut self, shipment: Shipment) {
         let Shipment {
             epoch,
             plan,
@@ -427,6 +421,9 @@ impl<'a> Session<'a> {
 
     async fn report(&mut self, done: Done) -> Result<(), End> {
         let report = match done {
+            Done::Ready(device) => Report::Ready {
+                device: device.to_string(),
+            },
             Done::Benchmarked {
                 epoch,
                 batches,
@@ -456,26 +453,31 @@ impl<'a> Session<'a> {
                 let (peer, sent) = (self.peer.clone(), self.sent.clone());
                 let since = Instant::now();
                 let task = tokio::spawn(async move {
-                    let bytes = Bytes::from(to_wire(&parameters));
                     // If it fails, the connection is over or the result not wanted any more.
-                    if peer.send_blob(&header, vec![bytes]).await.is_ok() {
+                    if peer.send_blob(&header, vec![parameters]).await.is_ok() {
                         sent.took(since.elapsed());
                     }
                 });
                 self.sending = Some(Sending { epoch, cycle, task });
                 return Ok(());
             }
-            Done::Failed(reason) => {
-                self.say(&Report::Leave {
-                    reason: reason.clone(),
-                })
-                .await?;
-                self.control.finish();
-                let _ = tokio::time::timeout(Duration::from_secs(1), self.peer.closed()).await;
-                return Err(End::Useless(reason));
-            }
+            Done::Failed(reason) => return Err(self.leave(reason, End::Useless).await),
+            Done::Died(reason) => return Err(self.leave(reason, End::Died).await),
         };
         self.say(&report).await
+    }
+
+    /// Goes of its own accord, with a word.
+    async fn leave(&mut self, reason: String, end: fn(String) -> End) -> End {
+        let said = Report::Leave {
+            reason: reason.clone(),
+        };
+        if let Err(over) = self.say(&said).await {
+            return over;
+        }
+        self.control.finish();
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.peer.closed()).await;
+        end(reason)
     }
 
     async fn say(&mut self, report: &Report) -> Result<(), End> {
@@ -567,7 +569,7 @@ async fn read_blob(
         Down::Parameters { epoch, cycle } => Heard::Parameters {
             epoch,
             cycle,
-            parameters: from_wire(&bytes).ok_or("parameters are no floats")?,
+            parameters: bytes.into(),
         },
     }))
 }

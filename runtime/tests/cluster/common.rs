@@ -217,6 +217,31 @@ pub(crate) fn is_alive(pid: u64) -> bool {
     state.is_some_and(|state| state != 'Z')
 }
 
+/// The processes that a process started and that are there: their ids, groups and programs.
+pub(crate) fn children(pid: u64) -> Vec<(u64, u64, PathBuf)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").expect("a folder") {
+        let name = entry.expect("an entry").file_name();
+        let Some(child) = name.to_str().and_then(|name| name.parse::<u64>().ok()) else {
+            continue;
+        };
+        // One that ends meanwhile has no file any more.
+        let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+        let (state, parent, group) = (fields.next(), fields.next(), fields.next());
+        if state == Some("Z") || parent != Some(&pid.to_string()) {
+            continue;
+        }
+        let group = group.and_then(|group| group.parse().ok());
+        if let (Some(group), Ok(program)) =
+            (group, std::fs::read_link(format!("/proc/{child}/exe")))
+        {
+            found.push((child, group, program));
+        }
+    }
+    found
+}
+
 /// A worker of its own, ended when this is dropped.
 pub(crate) struct Daemon(Child);
 

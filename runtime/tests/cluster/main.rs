@@ -9,4 +9,5 @@ mod faults;
 mod real;
 mod repeat;
 mod strangers;
+mod trainer;
 mod whole;

@@ -102,6 +102,52 @@ fn check(kind: &str, throttles: &str) {
     );
 }
 
+/// Where the data lies makes no difference to what is learnt from it.
+#[test]
+fn data_that_travels_in_every_cycle_gives_the_same_model() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let first = Run::start(&small(80, &path("first")), &THREE).end();
+    first.completed();
+    let plan = path("first").join("plan.json").display().to_string();
+    let mut args = THREE.to_vec();
+    args.extend(["--plan", &plan]);
+    is_reproducible(&Run::start(&small(80, &path("once")), &args).end());
+    args.extend(["--set", "job.ship=each-cycle"]);
+    let each = Run::start(&small(80, &path("each")), &args).end();
+    is_reproducible(&each);
+    each.holds_its_limits(80);
+    assert_eq!(each.all("shipped").count(), 0, "nothing beforehand");
+    assert_eq!(model(&path("once")), model(&path("each")));
+    // Other shares than before: each cycle begins with nothing at the workers.
+    let fleeting = [
+        "--local",
+        "3",
+        "--throttles",
+        "0.02:0.002@3,0.02,0.02",
+        "--beta",
+        "2",
+        "--s-min",
+        "5",
+        "--fee-type",
+        "linear",
+        "--cycles",
+        "6",
+        "--cycle-time",
+        "2 s",
+        "--set",
+        "job.ship=each-cycle",
+    ];
+    let end = Run::start(&small(80, &path("fleeting")), &fleeting).end();
+    end.completed();
+    end.holds_its_limits(80);
+    assert!(
+        end.summary()["batches_accepted"].as_u64() > Some(300),
+        "{:#?}",
+        end.seen
+    );
+}
+
 /// The tables and sums of a run that was broken off are those of all its cycles.
 fn is_whole(killed: &Path, end: &End, straight: &Path) {
     let summary = end.summary();

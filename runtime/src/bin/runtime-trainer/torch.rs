@@ -6,18 +6,28 @@
 
 use tch::{Cuda, Device, Kind, Reduction, TchError, Tensor, no_grad_guard};
 
-use super::adam::Adam;
-use super::judge::Tally;
-use super::{DeviceChoice, Evaluation, TrainError, Trainer};
-use crate::data::{Batch, Dataset};
-use crate::model::{Layout, Loss, ModelSpec};
+use runtime::data::{Batch, Dataset};
+use runtime::model::{Layout, Loss, ModelKind, ModelSpec, TensorShape};
+use runtime::train::{Adam, DeviceChoice, Evaluation, Tally, TrainError, Trainer};
 
 /// Samples that are evaluated at once.
 const EVALUATED: usize = 1_000;
 
-/// The trainer of [`ModelKind::Mlp`](crate::model::ModelKind::Mlp).
+/// Makes a trainer of any kind.
+pub(crate) fn trainer(
+    spec: &ModelSpec,
+    device: DeviceChoice,
+    threads: usize,
+) -> Result<Box<dyn Trainer>, TrainError> {
+    match spec.kind {
+        ModelKind::Linear => runtime::train::trainer(spec, device, threads),
+        ModelKind::Mlp => Ok(Box::new(Torch::new(spec, device, threads)?)),
+    }
+}
+
+/// The trainer of [`ModelKind::Mlp`].
 #[derive(Debug)]
-pub(super) struct Torch {
+struct Torch {
     device: Device,
     loss: Loss,
     features: usize,
@@ -31,11 +41,7 @@ pub(super) struct Torch {
 }
 
 impl Torch {
-    pub(super) fn new(
-        spec: &ModelSpec,
-        device: DeviceChoice,
-        threads: usize,
-    ) -> Result<Self, TrainError> {
+    fn new(spec: &ModelSpec, device: DeviceChoice, threads: usize) -> Result<Self, TrainError> {
         tch::set_num_threads(i32::try_from(threads.max(1)).unwrap_or(i32::MAX));
         let layout = spec.layout();
         let mut adam = Adam::default();
@@ -67,7 +73,7 @@ impl Torch {
 
     /// Weights and biases of each layer.
     fn tensors(&self, parameters: &[f32]) -> Result<Vec<Tensor>, TchError> {
-        let tensor = |(shape, part): (&crate::model::TensorShape, &[f32])| {
+        let tensor = |(shape, part): (&TensorShape, &[f32])| {
             let dimensions: Vec<i64> = shape.dimensions.iter().map(|&d| d as i64).collect();
             Tensor::f_from_slice(part)?
                 .f_view(dimensions.as_slice())?
@@ -134,7 +140,7 @@ impl Trainer for Torch {
     fn step(&mut self, batch: &Batch) -> Result<(), TrainError> {
         let features = batch.shape().features as usize;
         assert_eq!(features, self.features, "features of the model");
-        Ok(self.try_step(batch)?)
+        self.try_step(batch).map_err(cannot)
     }
 
     fn finish(&mut self, into: &mut Vec<f32>) -> Result<(), TrainError> {
@@ -145,7 +151,14 @@ impl Trainer for Torch {
     fn evaluate(&mut self, parameters: &[f32], set: &Dataset) -> Result<Evaluation, TrainError> {
         let features = set.features() as usize;
         assert_eq!(features, self.features, "features of the model");
-        Ok(self.try_evaluate(parameters, set)?)
+        self.try_evaluate(parameters, set).map_err(cannot)
+    }
+
+    fn device(&self) -> DeviceChoice {
+        match self.device {
+            Device::Cuda(number) => DeviceChoice::Cuda(number),
+            Device::Cpu | Device::Mps | Device::Vulkan => DeviceChoice::Cpu,
+        }
     }
 }
 
@@ -184,10 +197,8 @@ fn choose(wanted: DeviceChoice) -> Result<Device, TrainError> {
     }
 }
 
-impl From<TchError> for TrainError {
-    /// libtorch appends where in its code the error arose; the first line says what it is.
-    fn from(error: TchError) -> Self {
-        let text = error.to_string();
-        Self::Torch(text.lines().next().unwrap_or_default().to_owned())
-    }
+/// libtorch appends where in its code the error arose; the first line says what it is.
+fn cannot(error: TchError) -> TrainError {
+    let text = error.to_string();
+    TrainError::Torch(text.lines().next().unwrap_or_default().to_owned())
 }

@@ -1,0 +1,16 @@
+//! The program that trains with libtorch: started by `runtime`, which does without it.
+//!
+//! **What it does not know:** everything but training; see the library's `trainer`.
+
+#[cfg(feature = "torch")]
+mod torch;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    #[cfg(feature = "torch")]
+    let make = torch::trainer;
+    #[cfg(not(feature = "torch"))]
+    let make = runtime::train::trainer;
+    runtime::trainer::main(make)
+}

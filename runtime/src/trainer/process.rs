@@ -1,0 +1,240 @@
+//! A trainer as its parent sees it: a process, what it is asked, what it answers, and its end.
+//!
+//! Two threads serve it, one for each pipe, so that nobody waits for a pipe. It ends when this is
+//! dropped or its parent dies, however that happens, since its standard input ends then.
+//!
+//! **What it does not know:** what it is asked for.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+use bytes::Bytes;
+
+use super::frame::{self, Answer, Ask};
+use crate::model::ModelKind;
+
+/// Bytes that a pipe should hold: a model that is larger takes a few turns more.
+#[cfg(target_os = "linux")]
+const PIPE: usize = 1 << 20;
+/// What the loader of programs exits with when a library is missing, and shells when a program is.
+const NOT_LOADED: i32 = 127;
+
+/// What comes of a trainer.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// An answer and its body.
+    Answer(Answer, Vec<u8>),
+    /// It ended though nobody wanted it to: the last thing that is heard.
+    Died(String),
+    /// There was no such trainer, and there will be none: the last thing that is heard.
+    Unfit(String),
+}
+
+/// How a trainer runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As any process does.
+    Usual,
+    /// In the time that others leave.
+    Idle,
+}
+
+/// A trainer under way.
+#[derive(Debug)]
+pub(crate) struct Process {
+    asks: Sender<(Ask, Vec<Bytes>)>,
+    left: Arc<AtomicBool>,
+}
+
+impl Process {
+    /// Starts one that can train a kind of model with so many threads.
+    ///
+    /// # Errors
+    /// One line that says what is missing.
+    pub(crate) fn start(
+        kind: ModelKind,
+        threads: usize,
+        pace: Pace,
+        hear: impl FnMut(Heard) + Send + 'static,
+    ) -> Result<Self, String> {
+        let (program, arguments) = program(kind)?;
+        let mut command = Command::new(&program);
+        command
+            .args(arguments)
+            .env("OMP_NUM_THREADS", threads.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        // Ctrl-C on a terminal is for its parent, which still wants its answers.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let cannot = |error: io::Error| format!("{} cannot be started: {error}", program.display());
+        let mut child = command.spawn().map_err(cannot)?;
+        if pace == Pace::Idle {
+            give_way(child.id());
+        }
+        let (input, output) = (child.stdin.take(), child.stdout.take());
+        let (Some(input), Some(output)) = (input, output) else {
+            return Err(format!("{} has no pipes", program.display()));
+        };
+        widen(&input);
+        widen(&output);
+        let end = move |broken| end(child, &program, broken);
+        Self::over(input, output, end, hear).map_err(|error| format!("a thread: {error}"))
+    }
+
+    /// Over pipes; `end` waits for whoever is at their other end, and says how it ended.
+    pub(super) fn over(
+        mut to: impl io::Write + Send + 'static,
+        mut from: impl Read + Send + 'static,
+        end: impl FnOnce(Option<io::Error>) -> Heard + Send + 'static,
+        mut hear: impl FnMut(Heard) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (asks, asked) = channel::<(Ask, Vec<Bytes>)>();
+        let left = Arc::new(AtomicBool::new(false));
+        let is_left = Arc::clone(&left);
+        let write = move || {
+            for (ask, body) in asked {
+                if frame::write(&mut to, &ask, &body).is_err() {
+                    return; // it has ended, as its answers tell
+                }
+            }
+        };
+        let read = move || {
+            let broken = loop {
+                match frame::read::<Answer>(&mut from) {
+                    Ok(Some((Answer::Begun { release }, _))) if release != super::RELEASE => {
+                        let own = super::RELEASE;
+                        let why = format!("it is of release {release}, expected {own}");
+                        break Some(io::Error::other(why));
+                    }
+                    Ok(Some((answer, body))) => hear(Heard::Answer(answer, body)),
+                    Ok(None) => break None,
+                    Err(error) => break Some(error),
+                }
+            };
+            drop(from); // whoever still writes ends by it
+            let how = end(broken);
+            if !is_left.load(Ordering::Relaxed) {
+                hear(how);
+            }
+        };
+        let named = |name: &str| thread::Builder::new().name(name.to_owned());
+        named("asks").spawn(write)?;
+        named("answers").spawn(read)?;
+        Ok(Self { asks, left })
+    }
+
+    /// Asks for something, without waiting. What ended is asked in vain, and said so.
+    pub(crate) fn ask(&self, ask: Ask, body: Vec<Bytes>) {
+        let _ = self.asks.send((ask, body));
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.left.store(true, Ordering::Relaxed);
+        self.ask(Ask::Cancel { ticket: u64::MAX }, Vec::new());
+    }
+}
+
+/// Fails with one line if a kind of model cannot be trained here, since a program is missing.
+pub(crate) fn check(kind: ModelKind) -> Result<(), String> {
+    program(kind).map(|_| ())
+}
+
+/// What trains a kind of model: with libtorch the program beside this one, else this one, so that
+/// only what needs libtorch loads it.
+fn program(kind: ModelKind) -> Result<(PathBuf, &'static [&'static str]), String> {
+    let own = std::env::current_exe().map_err(|error| format!("this program's path: {error}"))?;
+    match kind {
+        ModelKind::Linear => Ok((own, &["trainer"])),
+        ModelKind::Mlp => {
+            let name = format!("runtime-trainer{}", std::env::consts::EXE_SUFFIX);
+            let path = own.with_file_name(name);
+            if path.is_file() {
+                return Ok((path, &[]));
+            }
+            Err(format!(
+                "there is no {}, which trains the model '{kind}': copy it from where this program \
+                 was built ('cargo build --release --locked -p runtime' makes both), or use --model linear",
+                path.display()
+            ))
+        }
+    }
+}
+
+/// Waits for the end, and says how it came.
+fn end(mut child: Child, program: &Path, broken: Option<io::Error>) -> Heard {
+    let id = child.id();
+    if let Some(error) = broken {
+        // It speaks another language: nothing more is to be had from it.
+        let _ = child.kill();
+        let _ = child.wait();
+        let program = program.display();
+        return Heard::Unfit(format!(
+            "{program} does not answer as a trainer does ({error}): copy it from where this \
+             program was built"
+        ));
+    }
+    match child.wait() {
+        Ok(status) => ended(program, id, status),
+        Err(error) => Heard::Died(format!("its trainer, process {id}, is lost: {error}")),
+    }
+}
+
+fn ended(program: &Path, id: u32, status: ExitStatus) -> Heard {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        let hint = if signal == 9 {
+            ", as a system does that is short of memory"
+        } else {
+            ""
+        };
+        let why = format!("its trainer, process {id}, was killed by signal {signal}{hint}");
+        return Heard::Died(why);
+    }
+    match status.code() {
+        Some(NOT_LOADED) => Heard::Unfit(format!(
+            "{} cannot be loaded: libtorch is not where it was when that was built; run './allot \
+             setup', or name the folder of libtorch_cpu.so in LD_LIBRARY_PATH",
+            program.display()
+        )),
+        Some(code) => Heard::Died(format!(
+            "its trainer, process {id}, ended by itself with code {code}"
+        )),
+        None => Heard::Died(format!("its trainer, process {id}, ended: {status}")),
+    }
+}
+
+/// A process takes what time others leave. If the system refuses, it runs as others do.
+fn give_way(id: u32) {
+    #[cfg(unix)]
+    if let Some(id) = i32::try_from(id)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+    {
+        let _ = rustix::process::setpriority_process(Some(id), super::LEAST_URGENT);
+    }
+    #[cfg(not(unix))]
+    let _ = id;
+}
+
+/// A model fits into the pipe, so that neither side wakes the other in vain.
+fn widen(pipe: &impl Pipe) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE); // a smaller one does too
+    #[cfg(not(target_os = "linux"))]
+    let _ = pipe;
+}
+
+#[cfg(unix)]
+use std::os::fd::AsFd as Pipe;
+#[cfg(not(unix))]
+trait Pipe {}
+#[cfg(not(unix))]
+impl<T> Pipe for T {}
