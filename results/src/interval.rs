@@ -46,9 +46,27 @@ impl Moments {
         self.squares += delta * (value - self.mean);
     }
 
+    /// Takes in all values of another, which leaves the same as one after the other would.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        if other.count == 0 {
+            return;
+        }
+        let (ours, theirs) = (self.count as f64, other.count as f64);
+        let (all, delta) = (ours + theirs, other.mean - self.mean);
+        self.count += other.count;
+        self.mean += delta * theirs / all;
+        self.squares += other.squares + delta * delta * ours * theirs / all;
+    }
+
     /// How many values there were.
     pub const fn count(&self) -> u64 {
         self.count
+    }
+
+    /// The variance of the mean, by what the values vary; one value says nothing of it.
+    pub(crate) fn variance_of_mean(&self) -> Option<f64> {
+        let count = self.count as f64;
+        (self.count > 1).then(|| self.squares.max(0.0) / (count - 1.0) / count)
     }
 
     /// The mean with Student's t interval; `None` without any value, no interval with one.
@@ -114,6 +132,53 @@ pub(crate) fn difference_of_shares((first, second): (u64, u64), of: u64) -> Opti
         low: Some((p - q - half).max(-1.0)),
         high: Some((p - q + half).min(1.0)),
     })
+}
+
+/// The difference of two shares of cases that have nothing to do with each other, `hits` of `of`
+/// each. `None` when either is of none.
+///
+/// The ends of both shares' intervals put together (Newcombe's method 10).
+pub(crate) fn difference_of_independent_shares(
+    ours: (u64, u64),
+    base: (u64, u64),
+) -> Option<Estimate> {
+    let (ours, base) = (share(ours.0, ours.1)?, share(base.0, base.1)?);
+    let value = ours.value - base.value;
+    let below = |e: &Estimate| e.low.map(|low| e.value - low);
+    let above = |e: &Estimate| e.high.map(|high| high - e.value);
+    let reach = |a: Option<f64>, b: Option<f64>| Some(a?.hypot(b?));
+    Some(Estimate {
+        value,
+        low: reach(below(&ours), above(&base)).map(|reach| value - reach),
+        high: reach(above(&ours), below(&base)).map(|reach| value + reach),
+    })
+}
+
+/// The difference of two means of values that have nothing to do with each other, with Welch's
+/// interval. `None` when there is none of either; no interval with less than two of each.
+pub(crate) fn difference_of_means(ours: &Moments, base: &Moments) -> Option<Estimate> {
+    let value = ours.mean()?.value - base.mean()?.value;
+    let side = |of: &Moments| Some((of.variance_of_mean()?, of.count as f64));
+    let half = side(ours)
+        .zip(side(base))
+        .map(|(ours, base)| welch([ours, base]));
+    Some(Estimate {
+        value,
+        low: half.map(|half| value - half),
+        high: half.map(|half| value + half),
+    })
+}
+
+/// Half of Welch's interval of a difference of two means, by the variance of each mean and how
+/// many values it is of.
+pub(crate) fn welch(sides: [(f64, f64); 2]) -> f64 {
+    let variance: f64 = sides.iter().map(|(variance, _)| variance).sum();
+    if variance <= 0.0 {
+        return 0.0;
+    }
+    let terms = sides.map(|(variance, count)| variance * variance / (count - 1.0));
+    let freedom = variance * variance / terms.iter().sum::<f64>();
+    t_975(freedom.max(1.0)) * variance.sqrt()
 }
 
 /// The 97.5 % quantile of Student's t. By bisection on statrs' distribution function, because its
@@ -237,6 +302,64 @@ mod tests {
             }
             assert!((0.93..=1.0).contains(&covered), "{covered} at {p}, {q}");
         }
+    }
+
+    #[test]
+    fn merged_moments_are_those_of_all_values() {
+        let values = [3.0, -1.0, 4.0, 1.0, -5.0, 9.0, 2.5];
+        for cut in 0..=values.len() {
+            let (mut first, mut second, mut all) =
+                (Moments::default(), Moments::default(), Moments::default());
+            values[..cut].iter().for_each(|v| first.add(*v));
+            values[cut..].iter().for_each(|v| second.add(*v));
+            values.iter().for_each(|v| all.add(*v));
+            first.merge(&second);
+            assert_eq!(first.count, all.count);
+            close(first.mean, all.mean, 1e-12);
+            close(first.squares, all.squares, 1e-12);
+        }
+    }
+
+    #[test]
+    fn the_interval_of_a_difference_of_means_is_welchs() {
+        let moments = |values: &[f64]| {
+            let mut moments = Moments::default();
+            values.iter().for_each(|value| moments.add(*value));
+            moments
+        };
+        let found =
+            difference_of_means(&moments(&[1.0, 2.0, 4.0]), &moments(&[2.0, 5.0, 6.0, 9.0]));
+        let found = found.expect("values");
+        // Means 7/3 and 11/2, variances 7/3 of 3 and 25/3 of 4: of the difference 7/9 + 25/12.
+        close(found.value, 7.0 / 3.0 - 5.5, 1e-12);
+        let (a, b) = (7.0 / 9.0, 25.0 / 12.0);
+        let freedom = (a + b) * (a + b) / (a * a / 2.0 + b * b / 3.0);
+        let half: f64 = t_975(freedom) * f64::sqrt(a + b);
+        close(found.high.expect("given"), found.value + half, 1e-12);
+        close(found.low.expect("given"), found.value - half, 1e-12);
+        assert!((4.0..5.0).contains(&freedom));
+        let alone = difference_of_means(&moments(&[1.0]), &moments(&[2.0, 5.0])).expect("values");
+        assert_eq!((alone.value, alone.low), (-2.5, None));
+        let same = moments(&[2.0, 2.0]);
+        let none = difference_of_means(&same, &same).expect("values");
+        assert_eq!((none.low, none.high), (Some(0.0), Some(0.0)));
+        assert_eq!(difference_of_means(&Moments::default(), &same), None);
+    }
+
+    /// Newcombe (1998), table II, method 10: 56/70 less 48/80 is 0.2 with [0.0524, 0.3339]; 9/10
+    /// less 3/10 is 0.6 with [0.1705, 0.8090]; 10/10 less 0/10 is 1 with [0.6075, 1].
+    #[test]
+    fn the_interval_of_a_difference_of_independent_shares_is_newcombes() {
+        for (ours, base, low, high) in [
+            ((56, 70), (48, 80), 0.0524, 0.3339),
+            ((9, 10), (3, 10), 0.1705, 0.8090),
+            ((10, 10), (0, 10), 0.6075, 1.0),
+        ] {
+            let found = difference_of_independent_shares(ours, base).expect("cases");
+            close(found.low.expect("given"), low, 5e-5);
+            close(found.high.expect("given"), high, 5e-5);
+        }
+        assert_eq!(difference_of_independent_shares((0, 0), (1, 2)), None);
     }
 
     #[test]

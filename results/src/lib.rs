@@ -5,6 +5,7 @@
 //! - [`Validation`]: many tests under several allocators, compared while they stream by, and
 //!   written as tables if wanted. [`merge`] joins the folders of its shards.
 //! - [`paired`]: two ways compared run by run, with confidence intervals.
+//! - [`compare`]: folders of results, compared with each other.
 //! - [`runs`]: the folder of one or many training runs, simulated or real.
 //! - [`event_log`]: everything that a scheduler was told, to replay its run.
 //! - [`read`]: tables read back, a row at a time.
@@ -17,6 +18,8 @@
 
 mod assess;
 mod chunk;
+pub mod compare;
+mod cursor;
 mod cycles;
 mod error;
 pub mod event_log;

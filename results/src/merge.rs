@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use crate::chunk::{Chunk, Detail, ProblemColumns};
+use crate::cursor::{Cursor, Decode};
 use crate::error::{Action, ResultsError};
-use crate::read::{self, Groups, Table};
+use crate::read;
 use crate::row::{OutcomeRow, Took};
 use crate::run_plan::{RunPlan, Shard};
 use crate::statistics::COUNT;
@@ -338,88 +339,5 @@ impl ShardReader {
         self.outcomes.expect_end()?;
         self.statistics.expect_end()?;
         self.timings.expect_end()
-    }
-}
-
-/// How the rows of a row group are read.
-type Decode<T> = fn(&Table<'_>) -> Result<T, ResultsError>;
-
-/// One table of a shard: the row group at hand and how far it has been used.
-struct Cursor<T> {
-    groups: Groups,
-    decode: Decode<T>,
-    allocators: Vec<String>,
-    group: T,
-    family: String,
-    first_test: u64,
-    tests: usize,
-    used: usize,
-}
-
-impl<T: Default> Cursor<T> {
-    fn open(
-        dir: &Path,
-        name: &str,
-        allocators: &[String],
-        decode: Decode<T>,
-    ) -> Result<Self, ResultsError> {
-        Ok(Self {
-            groups: Groups::open(&dir.join(name))?,
-            decode,
-            allocators: allocators.to_vec(),
-            group: T::default(),
-            family: String::new(),
-            first_test: 0,
-            tests: 0,
-            used: 0,
-        })
-    }
-
-    const fn is_used_up(&self) -> bool {
-        self.used == self.tests
-    }
-
-    /// How many tests are at hand from the expected one on: at least one.
-    fn at_hand(&mut self, (family, test): (&str, u64)) -> Result<usize, ResultsError> {
-        if self.is_used_up() {
-            let Some(frame) = self.groups.next_group()? else {
-                return Err(self.damaged(format!("test {test} of {family} is missing")));
-            };
-            let path = self.groups.path.clone();
-            let table = Table {
-                path: &path,
-                frame: &frame,
-            };
-            (self.family, self.first_test, self.tests) = table.keys(&self.allocators)?;
-            self.group = (self.decode)(&table)?;
-            self.used = 0;
-        }
-        let found = self.first_test + self.used as u64;
-        if (self.family.as_str(), found) != (family, test) {
-            return Err(self.damaged(format!(
-                "expected test {test} of {family}, found test {found} of {}",
-                self.family
-            )));
-        }
-        Ok(self.tests - self.used)
-    }
-
-    /// Uses up so many tests and says where they lie in the row group.
-    fn take(&mut self, tests: usize) -> std::ops::Range<usize> {
-        let start = self.used;
-        self.used += tests;
-        start..self.used
-    }
-
-    fn expect_end(&mut self) -> Result<(), ResultsError> {
-        if self.is_used_up() && self.groups.next_group()?.is_none() {
-            Ok(())
-        } else {
-            Err(self.damaged("expected no more tests than its shard has"))
-        }
-    }
-
-    fn damaged(&self, message: impl std::fmt::Display) -> ResultsError {
-        ResultsError::damaged(&self.groups.path, message)
     }
 }

@@ -11,8 +11,11 @@
 //!   do. Its paired difference has the ends of both shares' intervals put together by the
 //!   correlation of the runs (Newcombe's square-and-add with his correction of the correlation),
 //!   which stays honest where a share is near 0 or 1 and where hardly a run differs.
+//!
+//! Runs that do not share their luck are no pairs: a difference of [`independent`] runs has
+//! Welch's interval, or Newcombe's without a correlation.
 
-use crate::interval::{Estimate, Z_95, t_975, wilson};
+use crate::interval::{Estimate, Z_95, t_975, welch, wilson};
 
 /// What one run says of a figure: so much of so much. A plain number is of 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,6 +81,67 @@ pub fn difference(runs: &[Part], base: &[Part], scale: Scale) -> Option<Differen
     Some(Difference { estimate, effect })
 }
 
+/// The figure of the first runs less that of the second, where runs have nothing to do with each
+/// other; `None` when either side says nothing of it. No interval with less than two runs a side.
+///
+/// The effect is the difference in standard deviations of a run, those of both sides together.
+pub fn independent(runs: &[Part], base: &[Part], scale: Scale) -> Option<Difference> {
+    let (ours, theirs) = (Figure::of(runs)?, Figure::of(base)?);
+    let value = ours.ratio - theirs.ratio;
+    let Some((ours_of_mean, theirs_of_mean)) = ours.variance().zip(theirs.variance()) else {
+        let (low, high) = (None, None);
+        let estimate = Estimate { value, low, high };
+        return Some(Difference {
+            estimate,
+            effect: None,
+        });
+    };
+    let deviation = (ours_of_mean * ours.runs() + theirs_of_mean * theirs.runs()) / 2.0;
+    let deviation = deviation.sqrt();
+    let effect = (deviation > 0.0).then(|| value / deviation);
+    let (low, high) = match scale {
+        Scale::Number => {
+            let sides = [(ours_of_mean, ours.runs()), (theirs_of_mean, theirs.runs())];
+            let half = welch(sides);
+            (Some(value - half), Some(value + half))
+        }
+        Scale::Share => {
+            let (a, b) = (ours.estimate(scale), theirs.estimate(scale));
+            (
+                reach(below(&a), above(&b), 0.0).map(|reach| value - reach),
+                reach(above(&a), below(&b), 0.0).map(|reach| value + reach),
+            )
+        }
+    };
+    let estimate = Estimate { value, low, high };
+    Some(Difference { estimate, effect })
+}
+
+/// The figure of the first runs less that of the second, where one side has a single run and the
+/// other many: by how much the one is off, with the interval that it would have if it varied as
+/// the many do. `None` when either side says nothing of it.
+///
+/// The effect is the difference in standard deviations of one of the many.
+pub fn one_with_many(runs: &[Part], base: &[Part]) -> Option<Difference> {
+    let (ours, theirs) = (Figure::of(runs)?, Figure::of(base)?);
+    let value = ours.ratio - theirs.ratio;
+    let many = if ours.runs() > theirs.runs() {
+        &ours
+    } else {
+        &theirs
+    };
+    let (mut low, mut high, mut effect) = (None, None, None);
+    if let Some(variance) = many.variance() {
+        let runs = many.runs();
+        let deviation = (variance * runs).sqrt();
+        let half = t_975(runs - 1.0) * deviation * (1.0 + 1.0 / runs).sqrt();
+        (low, high) = (Some(value - half), Some(value + half));
+        effect = (deviation > 0.0).then(|| value / deviation);
+    }
+    let estimate = Estimate { value, low, high };
+    Some(Difference { estimate, effect })
+}
+
 struct Figure {
     ratio: f64,
     /// The sum of all cases.
@@ -107,13 +171,22 @@ impl Figure {
         })
     }
 
+    fn runs(&self) -> f64 {
+        self.residuals.len() as f64
+    }
+
+    /// Of the ratio; one run says nothing of it.
+    fn variance(&self) -> Option<f64> {
+        let runs = self.runs();
+        (runs > 1.0).then(|| self.squares / (runs - 1.0) / runs)
+    }
+
     fn estimate(&self, scale: Scale) -> Estimate {
-        let (value, runs) = (self.ratio, self.residuals.len() as f64);
-        if runs < 2.0 {
+        let (value, runs) = (self.ratio, self.runs());
+        let Some(variance) = self.variance() else {
             let (low, high) = (None, None);
             return Estimate { value, low, high };
-        }
-        let variance = self.squares / (runs - 1.0) / runs;
+        };
         match scale {
             Scale::Number => {
                 let half = t_975(runs - 1.0) * variance.sqrt();
@@ -207,6 +280,84 @@ mod tests {
         assert_eq!(difference(&[], &[], Scale::Number), None);
         let one = difference(&numbers(&[1.0]), &numbers(&[3.0]), Scale::Number).expect("a pair");
         assert_eq!((one.estimate.value, one.estimate.low), (-2.0, None));
+    }
+
+    #[test]
+    fn a_difference_of_independent_numbers_has_welchs_interval() {
+        let (ours, theirs) = ([1.0, 2.0, 4.0], [2.0, 5.0, 6.0, 9.0]);
+        let found = independent(&numbers(&ours), &numbers(&theirs), Scale::Number);
+        let found = found.expect("runs");
+        let moments = |values: &[f64]| {
+            let mut moments = Moments::default();
+            values.iter().for_each(|value| moments.add(*value));
+            moments
+        };
+        let expected = crate::interval::difference_of_means(&moments(&ours), &moments(&theirs));
+        let expected = expected.expect("runs");
+        close(found.estimate.value, expected.value, 1e-12);
+        close(ends(found.estimate).0, ends(expected).0, 1e-9);
+        close(ends(found.estimate).1, ends(expected).1, 1e-9);
+        // Variances 7/3 and 25/3: the difference in standard deviations of √(16/3).
+        let effect = (7.0 / 3.0 - 5.5) / (16.0_f64 / 3.0).sqrt();
+        close(found.effect.expect("they vary"), effect, 1e-9);
+        let one = independent(&numbers(&[1.0]), &numbers(&theirs), Scale::Number);
+        let one = one.expect("runs");
+        assert_eq!((one.estimate.value, one.estimate.low), (-4.5, None));
+        assert_eq!(independent(&[], &numbers(&ours), Scale::Number), None);
+    }
+
+    #[test]
+    fn a_difference_of_independent_shares_is_newcombes() {
+        let hits = |hits: u32, of: u32| {
+            let hit = |i: u32| f64::from(u8::from(i < hits));
+            numbers(&(0..of).map(hit).collect::<Vec<_>>())
+        };
+        let found = independent(&hits(56, 70), &hits(48, 80), Scale::Share).expect("runs");
+        // Newcombe (1998), table II, method 10.
+        close(ends(found.estimate).0, 0.0524, 5e-5);
+        close(ends(found.estimate).1, 0.3339, 5e-5);
+        let same = independent(&hits(9, 9), &hits(9, 9), Scale::Share).expect("runs");
+        let (low, high) = ends(same.estimate);
+        assert!(low < 0.0 && high > 0.0, "runs that agree are no proof");
+    }
+
+    #[test]
+    fn one_run_is_off_by_what_the_many_do_not_vary() {
+        let many = [4.0, 6.0, 5.0, 9.0];
+        // Mean 6, variance 14/3: of one more, 14/3 · (1 + 1/4) around the mean.
+        let half = t_975(3.0) * (14.0_f64 / 3.0 * 1.25).sqrt();
+        for (ours, theirs, sign) in [(&[10.0][..], &many[..], 1.0), (&many, &[10.0], -1.0)] {
+            let found = one_with_many(&numbers(ours), &numbers(theirs)).expect("runs");
+            close(found.estimate.value, sign * 4.0, 1e-12);
+            close(ends(found.estimate).0, sign * 4.0 - half, 1e-9);
+            close(ends(found.estimate).1, sign * 4.0 + half, 1e-9);
+            let effect = sign * 4.0 / (14.0_f64 / 3.0).sqrt();
+            close(found.effect.expect("they vary"), effect, 1e-9);
+        }
+        let alone = one_with_many(&numbers(&[1.0]), &numbers(&[3.0])).expect("runs");
+        assert_eq!((alone.estimate.value, alone.estimate.low), (-2.0, None));
+    }
+
+    /// How often 20 runs hold the 21st, of a distribution that is not normal.
+    #[test]
+    fn the_interval_of_one_run_holds_it() {
+        let mut state = 7_u64;
+        let mut uniform = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        let (mut held, studies) = (0, 4_000);
+        for _ in 0..studies {
+            let mut draw = || (0..4).map(|_| uniform()).sum::<f64>();
+            let many: Vec<f64> = (0..20).map(|_| draw()).collect();
+            let one = one_with_many(&numbers(&[draw()]), &numbers(&many)).expect("runs");
+            let (low, high) = ends(one.estimate);
+            held += u32::from(low <= 0.0 && high >= 0.0);
+        }
+        let share = f64::from(held) / f64::from(studies);
+        assert!((0.93..0.97).contains(&share), "{share}");
     }
 
     #[test]

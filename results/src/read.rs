@@ -210,7 +210,11 @@ impl Table<'_> {
         self.chunked(name, Series::str)
     }
 
-    fn costs(&self, name: &str) -> Result<Vec<Option<Cost>>, ResultsError> {
+    pub(crate) fn flags(&self, name: &str) -> Result<BooleanChunked, ResultsError> {
+        self.chunked(name, Series::bool)
+    }
+
+    pub(crate) fn costs(&self, name: &str) -> Result<Vec<Option<Cost>>, ResultsError> {
         let column = self.chunked(name, |series| series.decimal().map(|d| d.physical()))?;
         let cost = |micros: Option<i128>| match micros.map(u128::try_from) {
             None => Ok(None),
@@ -276,7 +280,7 @@ pub(crate) fn outcome_rows(table: &Table<'_>) -> Result<Vec<OutcomeRow>, Results
 /// The rows of a table of simulated plans.
 pub(crate) fn simulated_rows(table: &Table<'_>) -> Result<Vec<OutcomeRow>, ResultsError> {
     let makespan_ns = table.optional_numbers("makespan_ns")?;
-    let missed = table.chunked("missed", Series::bool)?;
+    let missed = table.flags("missed")?;
     let late_workers = table.optional_numbers("late_workers")?;
     let mut rows = outcome_rows(table)?;
     for (index, row) in rows.iter_mut().enumerate() {

@@ -61,7 +61,7 @@ impl WholeFile {
     }
 
     /// What it is called until it is whole.
-    pub(crate) fn partial(path: &Path) -> PathBuf {
+    pub fn partial(path: &Path) -> PathBuf {
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
         PathBuf::from(partial)

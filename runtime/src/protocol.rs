@@ -41,7 +41,7 @@ pub struct Hello {
     pub cores: u32,
     /// Its processor, for whoever wants to know whether two runs can be alike to the last bit.
     pub cpu: String,
-    /// What it trains on, as a person would say it: `cpu`, `cuda:0`.
+    /// What it was told to train on, as a person would say it: `auto`, `cpu`, `cuda:0`.
     pub device: String,
     /// Threads that it trains with.
     pub threads: u32,
@@ -141,6 +141,11 @@ pub enum Order {
 pub enum Report {
     /// Who it is. The first thing it says, once.
     Hello(Hello),
+    /// It can train, once what trains was started.
+    Ready {
+        /// What it trains on: `cpu`, `cuda:0`.
+        device: String,
+    },
     /// One round of the benchmark.
     Benchmarked {
         /// The stay that the order was for.

@@ -6,8 +6,8 @@
 //! real runner read the same ones.
 //!
 //! **What it deliberately does not know:** how a problem is solved and which allocators there are
-//! (a scenario names one), what becomes of the answer, how a run goes, where a file lies, and any
-//! clock. Test `i` of a family depends on the seed, the family and `i` alone; a worker's draws on
+//! (a scenario names one), what becomes of the answer, how a run goes, where a file lies (but
+//! `.env`, which lies in the working folder), and any clock. Test `i` of a family depends on the seed, the family and `i` alone; a worker's draws on
 //! the seed, the replicate, its name and what they are for.
 
 pub mod calibration;
@@ -16,6 +16,7 @@ mod draw;
 mod family;
 mod instance;
 mod math;
+mod outside;
 pub mod recorded;
 pub mod scenario;
 pub mod settings;
@@ -24,4 +25,5 @@ pub use catalogue::{Entry, catalogue, named};
 pub use draw::Draws;
 pub use family::{Family, UnknownFamily};
 pub use instance::{Instance, InstanceError, Instances, write_instance};
+pub use outside::Outside;
 pub use scenario::{Overrides, Scenario, ScenarioErrors};

@@ -31,24 +31,72 @@ pub(crate) fn ln(x: f64) -> f64 {
 
 /// The exponential, its argument held within ±700.
 pub(crate) fn exp(x: f64) -> f64 {
+    let (rest, power) = reduced(x);
+    let mut sum = 1.0;
+    for k in (1..=15).rev() {
+        sum = 1.0 + sum * rest / f64::from(k);
+    }
+    sum * power
+}
+
+/// The exponentials of all of them, each as [`exp`] has it to the last bit.
+///
+/// One alone waits for each of its quotients before the next; several at once do not.
+pub(crate) fn exp_all(values: &mut [f64]) {
+    const LANES: usize = 8;
+    let mut chunks = values.chunks_exact_mut(LANES);
+    for chunk in &mut chunks {
+        let (mut rests, mut powers) = ([0.0; LANES], [0.0; LANES]);
+        for (lane, x) in chunk.iter().enumerate() {
+            (rests[lane], powers[lane]) = reduced(*x);
+        }
+        let mut sums = [1.0; LANES];
+        for k in (1..=15).rev() {
+            let k = f64::from(k);
+            for lane in 0..LANES {
+                sums[lane] = 1.0 + sums[lane] * rests[lane] / k;
+            }
+        }
+        for (lane, x) in chunk.iter_mut().enumerate() {
+            *x = sums[lane] * powers[lane];
+        }
+    }
+    for x in chunks.into_remainder() {
+        *x = exp(*x);
+    }
+}
+
+/// What is left of an exponent beyond so many doublings, and two to the power of these.
+fn reduced(x: f64) -> (f64, f64) {
     let x = if x.is_nan() {
         0.0
     } else {
         x.clamp(-700.0, 700.0)
     };
-    let halvings = (x / std::f64::consts::LN_2).round();
-    let rest = (x - halvings * LN_2_HIGH) - halvings * LN_2_LOW;
-    let mut sum = 1.0;
-    for k in (1..=15).rev() {
-        sum = 1.0 + sum * rest / f64::from(k);
-    }
-    let power = (halvings as i64 + 1023) as u64; // 13 to 2033
-    sum * f64::from_bits(power << 52)
+    let doublings = (x / std::f64::consts::LN_2).round();
+    let rest = (x - doublings * LN_2_HIGH) - doublings * LN_2_LOW;
+    let power = (doublings as i64 + 1023) as u64; // 13 to 2033
+    (rest, f64::from_bits(power << 52))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_at_once_are_each_by_itself() {
+        let nonsense = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 1e-320];
+        let range = (-7_100..=7_100).map(|i| f64::from(i) / 9.87);
+        let small = (-999..=999).map(|i| f64::from(i) * 1.234_567e-4);
+        let values: Vec<f64> = range.chain(small).chain(nonsense).collect();
+        for length in [0, 1, 7, 8, 9, 31, values.len()] {
+            let mut all = values[values.len() - length..].to_vec();
+            let each: Vec<u64> = all.iter().map(|x| exp(*x).to_bits()).collect();
+            exp_all(&mut all);
+            let all: Vec<u64> = all.into_iter().map(f64::to_bits).collect();
+            assert_eq!(all, each);
+        }
+    }
 
     #[test]
     fn they_are_what_the_system_says_up_to_rounding() {

@@ -3,7 +3,7 @@
 //! A value comes from the first of: flag, scenario file, environment variable, `.env`, default.
 //! [`resolve`] puts what is said outside into [`Overrides`]; reading a scenario with them
 //! ([`Scenario::read`](crate::Scenario::read)) applies the rule, and tells where each value came
-//! from. Nothing here reads the environment or a file: a command hands their texts in.
+//! from. Nothing here reads the environment or a file: [`Outside`](crate::Outside) has their texts.
 
 use std::collections::BTreeMap;
 

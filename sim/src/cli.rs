@@ -49,6 +49,9 @@ pub(crate) enum Command {
     /// Say before a run what it will do, what that costs, and what another limit would
     #[command(after_help = PLAN_EXAMPLES, allow_negative_numbers = true)]
     Plan(PlanArgs),
+    /// Compare folders of results: what was asked, what differs, by how much, how certainly
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(CompareArgs),
     /// Simulate workers that are given exactly what fits, and count how often they overrun
     #[command(after_help = RISK_EXAMPLES)]
     Risk(RiskArgs),
@@ -186,6 +189,17 @@ pub(crate) struct MergeArgs {
     /// Write over results that are in the folder already
     #[arg(long)]
     pub(crate) overwrite: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// Folders that `sim validate`, `sim run` or a real run wrote; the first is what the others are
+    /// compared with
+    #[arg(required = true, num_args = 2.., value_name = "DIR")]
+    pub(crate) folders: Vec<PathBuf>,
+    /// JSON lines instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -476,6 +490,18 @@ Examples:
 
 A worker overruns if it cannot finish all that it was given within its limit. The risk is the chance
 of that before its benchmark's error is drawn. Faults of the scenario are left out.";
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  sim run churn --replicates 200 --out results/adaptive
+  sim run churn --replicates 200 --set job.replan=static --out results/static
+  sim compare results/adaptive results/static
+  sim validate --n-tests 100000 --out results/new && sim compare results/old results/new
+  sim run lab.toml --replicates 100 --out predicted && sim compare predicted measured --json
+
+Replicates of one seed are pairs, as in `sim run --against`; so are the tests of one seed or file.
+Of other seeds all is compared unpaired, and a real run with the spread of simulated ones. Folders of
+validations and of runs cannot be mixed. Proofs that contradict each other exit with 4.";
 
 const SWEEP_EXAMPLES: &str = "\
 Examples:

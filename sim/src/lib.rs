@@ -8,6 +8,7 @@
 //! from (`scenarios`), how tables are laid out (`results`), and anything of the real runner.
 
 mod cli;
+mod compare;
 pub mod engine;
 mod environment;
 mod exit;
@@ -43,6 +44,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::command(&args),
         Command::Sweep(args) => sweep::command(&args),
         Command::Plan(args) => plan::command(&args),
+        Command::Compare(args) => compare::command(&args),
         Command::Risk(args) => risk::command(&args),
         Command::Scenarios(args) => run::scenarios(&args),
         Command::CbcServer => solvers::cbc::serve_stdio()

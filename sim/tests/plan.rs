@@ -250,13 +250,26 @@ count = 3
 /// little less of it does not.
 #[test]
 fn what_would_do_does() {
+    what_would_do(BOARDS, "job.s_min=19");
+}
+
+/// The same where 0.16 s of each employed worker's parameters go through the orchestrator's link,
+/// one after the other: three boards take 18, 16 and 15 batches as one, two or three are employed.
+#[test]
+fn what_would_do_does_on_a_shared_link() {
+    let link = "[link]\nbandwidth = '10 MB/s'\n\n";
+    let boards = BOARDS.replace("[fleet]", &format!("{link}[fleet]"));
+    what_would_do(&boards, "job.s_min=16");
+}
+
+fn what_would_do(boards_text: &str, gap: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
         fs::write(&path, text).expect("written");
         path.to_str().expect("UTF-8").to_owned()
     };
-    let boards = write("boards.toml", BOARDS);
+    let boards = write("boards.toml", boards_text);
     let mut kinds = Vec::new();
     for (sets, reason) in [
         (
@@ -269,10 +282,7 @@ fn what_would_do_does() {
             "insufficient_workers",
         ),
         (&["job.batches=100"], "insufficient_capacity"),
-        (
-            &["job.batches=41", "job.s_min=19", "job.beta=2"],
-            "cardinality_gap",
-        ),
+        (&["job.batches=41", gap, "job.beta=2"], "cardinality_gap"),
         (
             &["job.batches=30", "job.max_time=1 ms"],
             "insufficient_workers",
@@ -300,7 +310,7 @@ fn what_would_do_does() {
                         "\n[[workers]]\nname = 'new'\ncount = {count}\n\
                          speed = '{whole}.{rest:03} batches/s'\n"
                     );
-                    is_plan(&write("more.toml", &(BOARDS.to_owned() + &more)), None)
+                    is_plan(&write("more.toml", &(boards_text.to_owned() + &more)), None)
                 };
                 let count = whole(&change["count"]);
                 // A benchmark is measured in whole nanoseconds.
@@ -366,6 +376,19 @@ fn the_page_says_it_all_without_colour() {
     page(&["plan", "mixed-lab", "--frontier", "beta"]);
     page(&["plan", "mixed-lab", "--frontier", "s_min"]);
     assert!(page(&["plan", "infeasible", "--frontier", "beta"]).contains("no beta has a plan"));
+    let short = page(&["plan", "infeasible", "--frontier", "time"]);
+    for word in ["1 step\n", "now it is 2.000 s, which has no plan"] {
+        assert!(short.contains(word), "{word} is not in\n{short}");
+    }
+    let many = ["plan", "dab", "--frontier", "beta", "--beta", "99"];
+    assert!(page(&many).contains("beta is 99 now, which has no plan"));
+    let none = sim(&["plan", "infeasible", "--frontier", "beta", "--json"]);
+    assert_eq!((none.code, none.stdout.as_str()), (0, ""));
+    assert!(
+        none.stderr.contains("no beta has a plan"),
+        "{}",
+        none.stderr
+    );
 }
 
 #[test]

@@ -163,3 +163,32 @@ fn a_variable_that_is_no_text_is_told() {
     let output = program.args(["run", "dab"]).env("BETA", bytes).output();
     run(output.expect("it starts")).assert_fails(3, "environment BETA: that is no text");
 }
+
+/// Where data travels in every cycle, batches of twice the samples take twice the link.
+#[test]
+fn larger_batches_take_longer_on_the_link() {
+    let folder = folder("");
+    let wall = |args: &[&str]| {
+        let always = [
+            "run",
+            "lab.toml",
+            "--json",
+            "--set",
+            "job.ship=each-cycle",
+            "--set",
+            "link.bandwidth=2 MB/s",
+        ];
+        let run = in_folder(folder.path(), &[], &[&always[..], args].concat());
+        run.assert_done();
+        let line: serde_json::Value = serde_json::from_str(&run.stdout).expect("a line");
+        line["wall_s"].as_f64().expect("a number")
+    };
+    let (usual, twice) = (wall(&[]), wall(&["--batch-size", "64"]));
+    assert!(twice > usual, "{twice} {usual}");
+    assert_eq!(
+        twice.to_bits(),
+        wall(&["--set", "model.batch=200960 B"]).to_bits()
+    );
+    let stated = ["--batch-size", "64", "--set", "model.batch=100480 B"];
+    assert_eq!(wall(&stated).to_bits(), usual.to_bits());
+}

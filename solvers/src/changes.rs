@@ -4,7 +4,9 @@
 //! [`Problem::repairs`](scheduler::Problem::repairs) has these for one problem. Here they are for a
 //! [`Family`], whose capacities come from a limit and from how many share a link: what a problem
 //! calls capacity, a job calls time. Each change was solved: with it there is a plan, and with one
-//! step less of it there is none. Without a shared link no smaller change works at all.
+//! step less of it there is none. No smaller change works at all: without a shared link since less
+//! never does where more does not, and with one since all that is less was looked at (of `beta` and
+//! `s_min` within a budget). Of newcomers on a shared link only one step less is known to fail.
 
 use std::fmt;
 
@@ -13,6 +15,9 @@ use scheduler::{Candidate, Family, Fee, Link, MAX_BATCHES, MAX_WORKERS, Margin, 
 
 use crate::frontier::least_limit;
 use crate::{Allocator, Exact};
+
+/// So many capacities are worked out to see whether bisection leapt over a smaller change.
+const BUDGET: u64 = 20_000_000;
 
 /// The speed of a new worker is told in so many parts of a batch a second.
 const SPEED_PARTS: u64 = 1_000;
@@ -78,12 +83,14 @@ pub fn changes(family: &Family, exact: &mut Exact) -> Vec<Change> {
     }
     let (n, s_min, beta) = family.demand();
     let limit = least_limit(family, exact, None).map(|point| Change::Limit { to: point.limit });
-    let mut works = |demand| {
-        let changed = family.with_demand(demand);
-        changed.is_ok_and(|changed| employed(&changed, exact).is_some())
-    };
-    let fewer = largest_below(beta, |beta| works((n, s_min, beta)));
-    let smaller = largest_below(s_min, |s_min| works((n, s_min, beta)));
+    let largest = family.problem(beta.max(1));
+    let largest = largest.workers().iter().map(|worker| worker.s_max).max();
+    let most_workers = (family.candidates().len() as u64).min(n / s_min.max(1));
+    let fewer = largest_value(family, exact, (beta, most_workers), |beta| (n, s_min, beta));
+    let most_batches = largest.unwrap_or(0).min(n / beta.max(1));
+    let smaller = largest_value(family, exact, (s_min, most_batches), |s_min| {
+        (n, s_min, beta)
+    });
     [
         limit,
         fewer.map(|to| Change::Beta { to }),
@@ -113,6 +120,38 @@ pub fn changed(family: &Family, change: Change) -> Family {
 fn employed(family: &Family, exact: &mut Exact) -> Option<u64> {
     let choice = family.cheapest(|problem| exact.measure(problem).outcome);
     choice.outcome.planned().map(|_| choice.employed)
+}
+
+/// The largest value below `fails` whose demand has a plan; those above `most` have none.
+fn largest_value(
+    family: &Family,
+    exact: &mut Exact,
+    (fails, most): (u64, u64),
+    demand: impl Fn(u64) -> (u64, u64, u64),
+) -> Option<u64> {
+    let candidates = family.candidates().len().max(1) as u64;
+    let mut budget = BUDGET;
+    let mut works = |value| {
+        let changed = family.with_demand(demand(value)).ok()?;
+        let choice = changed.cheapest(|problem| exact.measure(problem).outcome);
+        let looked_at = choice.solves.max(1).saturating_mul(candidates);
+        budget = budget.saturating_sub(looked_at);
+        Some((choice.outcome.planned().is_some(), budget > 0))
+    };
+    let does = |answer: Option<(bool, bool)>| answer.is_some_and(|(does, _)| does);
+    let found = largest_below(fails, |value| does(works(value)));
+    if !family.law().depends_on_employed() {
+        return found;
+    }
+    // On a shared link a plan for smaller lots may employ too many, so that less may fail where
+    // more works: bisection does not see that.
+    let mut above = (found.map_or(0, |found| found + 1)..fails.min(most.saturating_add(1))).rev();
+    let leapt_over = above.find_map(|value| match works(value) {
+        Some((true, _)) => Some(Some(value)),
+        Some((false, true)) => None,
+        Some((false, false)) | None => Some(None),
+    });
+    leapt_over.flatten().or(found)
 }
 
 /// Below `fails`: a value that works while the next does not.

@@ -98,7 +98,8 @@ impl<W: Write> EventWriter<W> {
     }
 }
 
-/// The log of a run that cannot be resumed: it gets its name when it is whole.
+/// The log of a run: it gets its name when it is whole. What was flushed before is there for whoever
+/// goes on with a run that was broken off.
 #[derive(Debug)]
 pub struct EventFile {
     writer: EventWriter<BufWriter<WholeFile>>,
@@ -128,6 +129,15 @@ impl EventFile {
     pub fn append(&mut self, now: Instant, event: &Event) -> Result<(), ResultsError> {
         let written = self.writer.append(now, event);
         written.map_err(|cause| ResultsError::io(Action::Write, &self.path, cause))
+    }
+
+    /// Hands everything so far to the system, so that it outlives this process.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn flush(&mut self) -> Result<(), ResultsError> {
+        let flushed = self.writer.out.flush();
+        flushed.map_err(|cause| ResultsError::io(Action::Write, &self.path, cause))
     }
 
     /// Gives the file its name, once everything is safely on disk.

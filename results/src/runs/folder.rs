@@ -32,7 +32,7 @@ const HISTORY: &str = "history.parquet";
 const SUMMARY_CSV: &str = "summary.csv";
 const SUMMARY_JSON: &str = "summary.json";
 pub(super) const JOB: &str = "job.json";
-const SCENARIO: &str = "scenario.toml";
+pub(super) const SCENARIO: &str = "scenario.toml";
 const EVENTS: &str = "events";
 
 /// The files of a run folder, `run.json` first; the events are in a folder of their own.
@@ -122,13 +122,17 @@ impl RunFolder {
     /// # Errors
     /// When it cannot be made.
     pub fn event_files(&self) -> Result<impl Fn(RunKey) -> PathBuf + Sync + use<>, ResultsError> {
-        let dir = self.dir.join(EVENTS);
-        fs::create_dir_all(&dir).map_err(|cause| ResultsError::io(Action::Create, &dir, cause))?;
-        let allocators = self.plan.allocators.clone();
-        Ok(move |key: RunKey| {
-            let allocator = &allocators[key.allocator];
-            dir.join(format!("{}-{allocator}.jsonl", key.replicate))
-        })
+        let events = self.dir.join(EVENTS);
+        let made = fs::create_dir_all(&events);
+        made.map_err(|cause| ResultsError::io(Action::Create, &events, cause))?;
+        let (dir, allocators) = (self.dir.clone(), self.plan.allocators.clone());
+        Ok(move |key: RunKey| Self::event_file(&dir, key, &allocators[key.allocator]))
+    }
+
+    /// Where the log of a run is in a folder.
+    pub fn event_file(dir: &Path, key: RunKey, allocator: &str) -> PathBuf {
+        let name = format!("{}-{allocator}.jsonl", key.replicate);
+        dir.join(EVENTS).join(name)
     }
 
     /// Takes in rows of the run that is next: runs come by replicate, then by allocator.

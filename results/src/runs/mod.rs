@@ -19,6 +19,7 @@
 //! | `scenario.toml` | (one) the scenario with every value |
 //! | `run.json` | (one, written last) how it was made, and whether it is complete |
 //! | `events/REPLICATE-ALLOCATOR.jsonl` | event, on request: see [`crate::event_log`] |
+//! | `earlier/PART.jsonl` | event, of each part of a real run that was broken off before the last |
 //!
 //! Tables begin with `replicate` (from 0) and `allocator`. Moments count from the beginning of the
 //! run and end in `_ns` as spans do; money is in millionths and ends in `_micro`; a worker is its
@@ -26,6 +27,8 @@
 //! know, such as `feasible`, are null in a real run. Nothing but `run.json` holds a time of day,
 //! a path or a number of threads.
 
+mod ends;
+mod figures;
 mod folder;
 mod frames;
 mod read;
@@ -36,6 +39,7 @@ use scheduler::machine::{Config, Ending, Totals};
 use scheduler::{Instant, Overheads, Span};
 use serde::{Deserialize, Serialize};
 
+pub use figures::{Compared, FIGURES, Figure, MORE_FIGURES, Said};
 pub use folder::RunFolder;
 pub use read::{Candidate, Period, RecordedFolder, RecordedRun};
 pub use rows::{RunChunk, RunRows};

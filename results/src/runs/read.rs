@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use scheduler::machine::{CycleId, Fate, PlanId, ShareRow, WorkerId};
 use scheduler::{Fee, Span, Speed};
+use serde_json::{Map, Value};
 
 use super::folder::{
-    CYCLES, FORMAT, JOB, JobWire, LOTS, PLANS, RUNS, RunRecord, SHARES, VERSION, WORKERS,
+    CYCLES, FORMAT, JOB, JobWire, LOTS, PLANS, RUNS, RunRecord, SCENARIO, SHARES, VERSION, WORKERS,
 };
 use super::{Job, RunKey, RunsPlan};
 use crate::error::{Action, ResultsError};
@@ -20,10 +21,11 @@ use crate::validation::RUN_FILE;
 
 /// A folder of runs.
 pub struct RecordedFolder {
-    dir: PathBuf,
-    plan: RunsPlan,
+    pub(super) dir: PathBuf,
+    pub(super) plan: RunsPlan,
     job: Job,
     finished: u64,
+    details: Map<String, Value>,
 }
 
 /// A run: its plans in the order in which they were in force, those without a cycle left out.
@@ -89,9 +91,8 @@ impl RecordedFolder {
             Err(cause) => return Err(ResultsError::io(Action::Read, &path, cause)),
         };
         let damaged = |message: &dyn std::fmt::Display| ResultsError::damaged(&path, message);
-        let value: serde_json::Value =
-            serde_json::from_slice(&text).map_err(|error| damaged(&error))?;
-        if value.get("format").and_then(serde_json::Value::as_str) != Some(FORMAT) {
+        let value: Value = serde_json::from_slice(&text).map_err(|error| damaged(&error))?;
+        if value.get("format").and_then(Value::as_str) != Some(FORMAT) {
             return Err(damaged(&format!(
                 "expected the folder of a run, \"format\": \"{FORMAT}\""
             )));
@@ -121,6 +122,7 @@ impl RecordedFolder {
             plan: record.plan,
             job: Job::try_from(wire).map_err(|error| ResultsError::damaged(&path, error))?,
             finished: record.finished_replicates,
+            details: record.details,
         })
     }
 
@@ -137,6 +139,21 @@ impl RecordedFolder {
     /// Replicates that are there, fewer than planned if it was interrupted.
     pub const fn finished(&self) -> u64 {
         self.finished
+    }
+
+    /// What else was said of how it was made.
+    pub const fn details(&self) -> &Map<String, Value> {
+        &self.details
+    }
+
+    /// The scenario with every value, as the folder has it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn scenario(&self) -> Result<String, ResultsError> {
+        let path = self.dir.join(SCENARIO);
+        let text = fs::read_to_string(&path);
+        text.map_err(|cause| ResultsError::io(Action::Read, &path, cause))
     }
 
     /// The runs in order, one at a time: each is held whole, its lots are not.
@@ -314,7 +331,7 @@ impl Iterator for Runs<'_> {
 }
 
 impl RecordedFolder {
-    fn name(&self, key: RunKey) -> &str {
+    pub(super) fn name(&self, key: RunKey) -> &str {
         &self.plan.allocators[key.allocator]
     }
 }
@@ -331,7 +348,7 @@ const fn was_there(fate: Fate) -> bool {
 type Reader<T> = fn(&Table<'_>, usize) -> Result<Vec<T>, ResultsError>;
 
 /// The rows of a table in order, one row group at a time.
-struct Stream<'a, T> {
+pub(super) struct Stream<'a, T> {
     groups: Groups,
     allocators: &'a [String],
     read: Reader<T>,
@@ -339,7 +356,7 @@ struct Stream<'a, T> {
 }
 
 impl<'a, T> Stream<'a, T> {
-    const fn new(groups: Groups, allocators: &'a [String], read: Reader<T>) -> Self {
+    pub(super) const fn new(groups: Groups, allocators: &'a [String], read: Reader<T>) -> Self {
         Self {
             groups,
             allocators,
@@ -389,7 +406,7 @@ impl<'a, T> Stream<'a, T> {
         }
     }
 
-    fn next_of(&mut self, key: RunKey) -> Result<Option<T>, ResultsError> {
+    pub(super) fn next_of(&mut self, key: RunKey) -> Result<Option<T>, ResultsError> {
         self.next_if(key, |_| true)
     }
 
@@ -401,7 +418,7 @@ impl<'a, T> Stream<'a, T> {
         Ok(rows)
     }
 
-    fn damaged(&self, message: impl std::fmt::Display) -> ResultsError {
+    pub(super) fn damaged(&self, message: impl std::fmt::Display) -> ResultsError {
         ResultsError::damaged(&self.groups.path, message)
     }
 }

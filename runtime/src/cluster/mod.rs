@@ -3,6 +3,8 @@
 //! - `settings.rs`: what is to be run. `local.rs`: workers of this machine.
 //! - `report.rs`: what a run looks like. `summary.rs`, `outputs.rs`, `seed_tables.rs`: what it
 //!   leaves.
+//! - `folder.rs`, `past.rs`: what lies in a run's folder from the beginning, and what a run that is
+//!   gone on with has done before.
 //! - `sweep.rs`: many jobs, and what is kept of all.
 //!
 //! **What it does not know:** how a job is run (`orchestrator`), and what workers do.
@@ -10,6 +12,7 @@
 mod folder;
 mod local;
 mod outputs;
+mod past;
 mod report;
 mod seed_tables;
 mod settings;
@@ -42,6 +45,7 @@ use crate::trainer;
 use folder::{Kept, RunFolder};
 use local::{Locals, Scratch, throttles};
 use outputs::Tables;
+use past::Past;
 use report::Report;
 use settings::{Material, Setting, Source, less, said};
 
@@ -228,8 +232,23 @@ async fn execute(
     let given_plan = given.is_some();
     folder.make()?;
     kept.write(folder.path())?;
+    let past = resumed.as_ref().map(|checkpoint| {
+        let log = Tables::log(folder.path(), allocator);
+        let past = Past::of(&log, folder.path(), checkpoint);
+        past.unwrap_or_else(|error| {
+            eprintln!(
+                "the tables begin with cycle {}: {error}",
+                checkpoint.cycle + 1
+            );
+            Past::default()
+        })
+    });
+    let past = past.unwrap_or_default();
     let tables = Tables::create(&folder, &setting, args, allocator)?;
     let mut report = Report::new(folder.path(), tables, args.json);
+    if let Some(checkpoint) = &resumed {
+        report.goes_on(&past, checkpoint);
+    }
     let host = Host {
         cbc_server: std::env::current_exe()
             .ok()
@@ -253,7 +272,7 @@ async fn execute(
         resumed,
     };
     let orchestrator = Orchestrator::new(job, crew, &mut report).map_err(Stop::failed)?;
-    let ended = orchestrator.run().await;
+    let ended = past.whole(orchestrator.run().await);
     let rows = report.finish();
     let outcome = summary::Outcome {
         setting: &setting,

@@ -3,7 +3,7 @@
 //! **What it does not know:** the terminal.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use results::runs::{Job, RunEnd, RunFolder as RunTables, RunKey, RunRows, RunsPlan};
@@ -36,6 +36,11 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
+    /// Where the log of events is in a folder.
+    pub(crate) fn log(folder: &Path, allocator: AllocatorName) -> PathBuf {
+        RunTables::event_file(folder, KEY, allocator.name())
+    }
+
     /// Begins them in a folder that is there.
     pub(crate) fn create(
         folder: &RunFolder,

@@ -18,8 +18,9 @@ use scheduler::{Instant, Link, Span, Speed};
 use serde_json::{Value, json};
 
 use super::outputs::Tables;
+use super::past::{Past, Shift};
 use crate::orchestrator::{Checkpoint, Member, Watch};
-use crate::train::Evaluation;
+use crate::train::{DeviceChoice, Evaluation};
 
 /// What a worker is to the summary.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +55,8 @@ pub(crate) struct Report {
     pub(crate) departures: u64,
     /// Shipping data, before the first cycle and between later ones.
     pub(crate) shipping: Span,
+    /// Moves the records of this part of a run behind those of earlier ones.
+    shift: Shift,
 }
 
 struct Bars {
@@ -101,6 +104,46 @@ impl Report {
             judged: BTreeMap::new(),
             departures: 0,
             shipping: Span::ZERO,
+            shift: Shift::default(),
+        }
+    }
+
+    /// What was before a run was broken off stands in its tables and sums as if it never had been.
+    pub(crate) fn goes_on(&mut self, past: &Past, checkpoint: &Checkpoint) {
+        let numbered = (0..).zip(&checkpoint.names);
+        self.names = numbered
+            .map(|(number, name)| (WorkerId::new(number), name.clone()))
+            .collect();
+        self.judged.clone_from(&checkpoint.judged);
+        for (at, record) in &past.records {
+            self.keep(*at, record);
+        }
+        self.shift = past.shift;
+    }
+
+    /// Keeps what tables and sums are made of.
+    fn keep(&mut self, at: Instant, record: &Record) {
+        if let Some(tables) = &mut self.tables
+            && let Err(error) = tables.record(at, record)
+        {
+            self.breaks(error.to_string());
+            self.tables = None;
+        }
+        match record {
+            Record::Planned(row) => {
+                self.plans.push(*row);
+                self.shares.clear();
+            }
+            Record::Share(row) => self.shares.push(*row),
+            Record::Shipped { since, .. } => self.shipping = self.shipping + at.since(*since),
+            Record::Lot(row) => self.lots.push(*row),
+            Record::Cycle(row) => self.cycles.push(*row),
+            Record::Joined { .. }
+            | Record::Benchmarked { .. }
+            | Record::Departed { .. }
+            | Record::NotPlanned { .. }
+            | Record::Paused { .. }
+            | Record::Ignored { .. } => {}
         }
     }
 
@@ -223,12 +266,7 @@ impl Watch for Report {
     }
 
     fn record(&mut self, now: Instant, record: &Record, name: &dyn Fn(WorkerId) -> String) {
-        if let Some(tables) = &mut self.tables
-            && let Err(error) = tables.record(now, record)
-        {
-            self.breaks(error.to_string());
-            self.tables = None;
-        }
+        self.keep(self.shift.moment(now), &self.shift.record(record));
         match record {
             Record::Joined { worker, fee, .. } => {
                 self.names.insert(*worker, name(*worker));
@@ -259,8 +297,6 @@ impl Watch for Report {
                 self.event(Some(now), "departed", fields);
             }
             Record::Planned(row) => {
-                self.plans.push(*row);
-                self.shares.clear();
                 if let Some(bars) = &self.bars {
                     let employed = row.workers_employed;
                     bars.whole
@@ -276,7 +312,6 @@ impl Watch for Report {
                 );
             }
             Record::Share(row) => {
-                self.shares.push(*row);
                 self.event(
                     Some(now),
                     "share",
@@ -290,12 +325,11 @@ impl Watch for Report {
                 self.event(Some(now), "not_planned", json!({"why": why.reason()}));
             }
             Record::Shipped { batches, since, .. } => {
-                let took = now.since(*since);
-                self.shipping = self.shipping + took;
+                let took = now.since(*since).seconds_f64();
                 self.event(
                     Some(now),
                     "shipped",
-                    json!({"batches": batches, "took_s": took.seconds_f64()}),
+                    json!({"batches": batches, "took_s": took}),
                 );
             }
             Record::Paused { why, .. } => {
@@ -305,7 +339,6 @@ impl Watch for Report {
                 self.event(Some(now), "paused", json!({"why": why.reason()}));
             }
             Record::Lot(row) => {
-                self.lots.push(*row);
                 let told = match row.fate {
                     Fate::Complete | Fate::Truncated => {
                         format!("{} of {}", row.accepted, row.assigned)
@@ -321,7 +354,6 @@ impl Watch for Report {
                 }));
             }
             Record::Cycle(row) => {
-                self.cycles.push(*row);
                 if let Some(bars) = &self.bars {
                     bars.whole.set_position(row.cycle.get().into());
                 }
@@ -363,7 +395,10 @@ impl Watch for Report {
         let known = self.people.get(&worker).and_then(|person| person.benchmark);
         let person = Person {
             cpu: hello.cpu.clone(),
-            device: hello.device.clone(),
+            device: self.people.get(&worker).map_or_else(
+                || hello.device.clone(), // until it says what that comes to
+                |person| person.device.clone(),
+            ),
             threads: hello.threads,
             cores: hello.cores,
             address: member.peer.remote().to_string(),
@@ -371,6 +406,12 @@ impl Watch for Report {
             benchmark: known,
         };
         self.people.insert(worker, person);
+    }
+
+    fn ready(&mut self, worker: WorkerId, device: DeviceChoice) {
+        if let Some(person) = self.people.get_mut(&worker) {
+            person.device = device.to_string();
+        }
     }
 
     fn shipped(&mut self, worker: WorkerId, held: u64, of: u64) {
@@ -407,8 +448,20 @@ impl Watch for Report {
     }
 
     fn checkpoint(&mut self, checkpoint: &dyn Fn() -> Checkpoint) {
+        // The log is to tell of this cycle whenever the checkpoint does.
+        if let Some(log) = &mut self.log
+            && let Err(error) = log.flush()
+        {
+            self.breaks(error.to_string());
+        }
         let gone = match &self.checkpoints {
-            Some(checkpoints) => checkpoints.queue.send(checkpoint()).is_err(),
+            Some(checkpoints) => {
+                let checkpoint = Checkpoint {
+                    judged: self.judged.clone(),
+                    ..checkpoint()
+                };
+                checkpoints.queue.send(checkpoint).is_err()
+            }
             None => false,
         };
         if gone {

@@ -126,8 +126,7 @@ pub(crate) fn timing(outcome: &Outcome<'_>) -> String {
 pub(crate) fn models(outcome: &Outcome<'_>) -> String {
     let judged = &outcome.report.judged;
     let mut text = "loss,accuracy,cycle,argmax_accuracy\n".to_owned();
-    let before = outcome.setting.config.first_cycle - 1;
-    for cycle in std::iter::once(before).chain(cycles(outcome)) {
+    for cycle in std::iter::once(0).chain(cycles(outcome)) {
         let judged = judged.get(&cycle);
         let _ = writeln!(
             text,

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
+use std::path::Path;
 
 use scenarios::scenario::{Provenance, Weights as ScenarioWeights};
-use scenarios::settings::{DOTENV, Variable, resolve};
-use scenarios::{Overrides, Scenario};
+use scenarios::settings::{Variable, resolve};
+use scenarios::{Outside, Overrides, Scenario};
 use scheduler::machine::{Config, Limit, Replan};
 use scheduler::{Margin, Margins, Span};
 
@@ -17,9 +17,6 @@ use crate::cli::{ClusterArgs, SettingArgs};
 use crate::data::BatchShape;
 use crate::exit::{Exit, Stop};
 use crate::model::{ModelKind, ModelSpec, Weights};
-
-/// A file of variables that is longer is something else.
-const MOST_BYTES: u64 = 1 << 20;
 
 /// What a batch's time spreads by, as the logarithm's standard deviation in millionths, when a
 /// scenario says nothing of it: benchmarks of short rounds, and jitter of a shared machine.
@@ -99,8 +96,9 @@ pub(crate) fn said(args: &ClusterArgs) -> Result<Overrides, Stop> {
     if let Some(expect) = args.expect {
         set = set.and("--expect", "job.expect", &expect.to_string());
     }
-    let (environment, dotenv) = (environment()?, dotenv()?);
-    resolve(&set, &flags(settings), &environment, dotenv.as_deref())
+    let outside = Outside::read(Path::new(""), |name| std::env::var_os(name)).map_err(Stop::bad)?;
+    let (flags, dotenv) = (flags(settings), outside.dotenv.as_deref());
+    resolve(&set, &flags, &outside.environment, dotenv)
         .map_err(|lines| Stop::new(Exit::BadInput, lines.join("\nerror: ")))
 }
 
@@ -188,11 +186,6 @@ impl Setting {
                 job.batches, args.data
             )));
         }
-        if job.ships_each_cycle {
-            return Err(Stop::bad(
-                "job.ship is each-cycle, expected once: data is shipped before training",
-            ));
-        }
         let mut config = scenario.config();
         if config.margins == Margins::NONE {
             config.margins = margins(job.risk.micros());
@@ -271,40 +264,4 @@ fn flags(args: &SettingArgs) -> BTreeMap<Variable, String> {
     ];
     let given = |(variable, text): (Variable, &Option<String>)| Some((variable, text.clone()?));
     flags.into_iter().filter_map(given).collect()
-}
-
-fn environment() -> Result<BTreeMap<Variable, String>, Stop> {
-    let mut found = BTreeMap::new();
-    for variable in Variable::ALL {
-        if let Some(text) = std::env::var_os(variable.name()) {
-            let text = text.into_string().map_err(|_| {
-                let name = variable.name();
-                Stop::bad(format!(
-                    "environment {name}: that is no text, expected UTF-8"
-                ))
-            })?;
-            found.insert(variable, text);
-        }
-    }
-    Ok(found)
-}
-
-/// The text of the file of variables, if there is one in the working folder.
-fn dotenv() -> Result<Option<String>, Stop> {
-    let bad = |what: String| Stop::bad(format!("{DOTENV}: {what}"));
-    match fs::metadata(DOTENV) {
-        // Anything else of that name is another program's, such as a folder of Python's.
-        Ok(found) if found.is_file() && found.len() <= MOST_BYTES => {}
-        Ok(found) if found.is_file() => {
-            return Err(bad(format!(
-                "it is too long for a file of variables, expected {MOST_BYTES} bytes at most"
-            )));
-        }
-        Ok(_) => return Ok(None),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(bad(format!("it cannot be read: {error}"))),
-    }
-    let text = fs::read_to_string(DOTENV);
-    text.map(Some)
-        .map_err(|error| bad(format!("it cannot be read: {error}")))
 }

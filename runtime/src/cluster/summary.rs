@@ -34,12 +34,11 @@ impl Outcome<'_> {
         }
     }
 
-    /// The time that it had.
+    /// The time that all of it had, of which the configuration of a resumed run has the rest.
     pub(crate) fn limit(&self) -> Span {
-        let config = &self.setting.config;
-        match config.limit {
+        match self.setting.scenario.job().limit {
             Limit::Job { max_time, .. } => max_time,
-            Limit::Cycle(limit) => limit * u64::from(config.cycles - config.first_cycle + 1),
+            Limit::Cycle(limit) => limit * u64::from(self.setting.config.cycles),
         }
     }
 

@@ -17,13 +17,14 @@ use serde::{Deserialize, Serialize};
 
 use super::GivenPlan;
 use crate::model::{from_wire, to_wire};
+use crate::train::Evaluation;
 
 /// What it is called in the folder of a run.
 pub(crate) const FILE: &str = "checkpoint.safetensors";
 
 const KEY: &str = "allot";
 const TENSOR: &str = "parameters";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// A larger file is none of ours.
 const MAX_BYTES: u64 = 1 << 31;
 
@@ -44,13 +45,15 @@ pub(crate) struct Checkpoint {
     pub(crate) names: Vec<String>,
     /// The model.
     pub(crate) parameters: Vec<f32>,
+    /// How good it was after cycles before.
+    pub(crate) judged: BTreeMap<u32, Evaluation>,
 }
 
 /// Why a run cannot be gone on with.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CheckpointError {
     /// It cannot be read.
-    #[error("{}: {source}; name the folder that an interrupted run wrote to with --out", path.display())]
+    #[error("{}: {source}; name the folder of a run that was broken off after a cycle", path.display())]
     Unreadable {
         /// Which file.
         path: PathBuf,
@@ -77,6 +80,7 @@ struct Written {
     plan: Vec<(String, u64)>,
     held: BTreeMap<String, Vec<u64>>,
     names: Vec<String>,
+    judged: BTreeMap<u32, Evaluation>,
 }
 
 impl Checkpoint {
@@ -98,6 +102,7 @@ impl Checkpoint {
             plan: self.plan.clone(),
             held: self.held.iter().cloned().collect(),
             names: self.names.clone(),
+            judged: self.judged.clone(),
         };
         let bytes = to_wire(&self.parameters);
         let view = TensorView::new(Dtype::F32, vec![self.parameters.len()], &bytes);
@@ -161,6 +166,7 @@ impl Checkpoint {
             held: written.held.into_iter().collect(),
             names: written.names,
             parameters,
+            judged: written.judged,
         })
     }
 }
@@ -178,6 +184,14 @@ mod tests {
             held: vec![("a".to_owned(), vec![4]), ("b".to_owned(), vec![9, 1])],
             names: vec!["b".to_owned(), "a".to_owned()],
             parameters: vec![0.1, -0.0, 1e-40],
+            judged: BTreeMap::from([(
+                2,
+                Evaluation {
+                    loss: 0.1,
+                    accuracy: 1.0 / 3.0,
+                    true_class_probability: 1e-9,
+                },
+            )]),
         }
     }
 

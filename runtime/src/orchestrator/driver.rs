@@ -66,6 +66,8 @@ pub(crate) trait Watch {
     fn note(&mut self, line: &str);
     /// A worker was taken in, with what it says of itself and how its connection was measured.
     fn member(&mut self, worker: WorkerId, member: &Member, link: &Link);
+    /// A worker can train, on this device.
+    fn ready(&mut self, worker: WorkerId, device: DeviceChoice);
     /// So many batches of a worker's share are with it.
     fn shipped(&mut self, worker: WorkerId, held: u64, of: u64);
     /// A worker was told to train so many batches, in a cycle of so long.
@@ -106,6 +108,8 @@ pub(crate) struct Orchestrator<'a> {
     pub(super) seed: u64,
     spec: ModelSpec,
     pub(super) passes: u32,
+    /// Data travels in every cycle, ahead of the parameters, and not once.
+    pub(super) ships_each_cycle: bool,
     data: Arc<JobData>,
     pub(super) solver: Solver,
     pub(super) evaluator: Evaluator,
@@ -126,6 +130,8 @@ pub(crate) struct Orchestrator<'a> {
     pub(super) ended: Option<(Ending, Totals)>,
     /// Time that the cycles of a run before this one took, if it is resumed.
     pub(super) done_before: Span,
+    /// The user wants to stop: the cycle that this breaks off is begun anew by who goes on.
+    pub(super) interrupted: bool,
 }
 
 /// A worker on a connection.
@@ -197,6 +203,7 @@ impl<'a> Orchestrator<'a> {
             number,
             clock,
             passes: job.config.law.passes,
+            ships_each_cycle: job.config.law.ships_each_cycle,
             cycle: Cycle::new(CycleId::new(job.config.first_cycle)),
             scheduler: Scheduler::new(job.config),
             actions: Vec::new(),
@@ -220,6 +227,7 @@ impl<'a> Orchestrator<'a> {
             because: None,
             ended: None,
             done_before,
+            interrupted: false,
         })
     }
 
@@ -307,7 +315,10 @@ impl<'a> Orchestrator<'a> {
             }
             // Of a job before this one.
             Input::Solved { .. } | Input::Merged { .. } | Input::Evaluated { .. } => {}
-            Input::Interrupted => self.step(Event::Stopped),
+            Input::Interrupted => {
+                self.interrupted = true;
+                self.step(Event::Stopped);
+            }
         }
     }
 
@@ -432,6 +443,11 @@ impl<'a> Orchestrator<'a> {
             return;
         };
         profile.link = link;
+        if self.ships_each_cycle {
+            // By the bytes, as parameters do one way.
+            let [batch, model] = [self.spec.shape.wire_len(), self.data.wire_len];
+            profile.link.ship = link.transfer * batch as u64 / (2 * u64::max(model as u64, 1));
+        }
         let profile = *profile;
         if let Some(member) = self.crew.members.get(&serial) {
             self.watch.member(worker, member, &link);
@@ -453,6 +469,14 @@ impl<'a> Orchestrator<'a> {
         let worker = stay.worker;
         match report {
             Report::Hello(_) => {} // the connection sees to that
+            Report::Ready { device } => match device.parse() {
+                Ok(device) => self.watch.ready(worker, device),
+                Err(_) => {
+                    let why = "it trains on what is no device";
+                    self.lose(serial, Departure::Misbehaved, why);
+                    self.close(serial, why);
+                }
+            },
             Report::Benchmarked {
                 epoch,
                 batches,

@@ -50,6 +50,12 @@ impl Holdings {
             .extend(self.held.remove(&worker).unwrap_or_default());
     }
 
+    /// Nobody holds anything any more.
+    pub(crate) fn take_back(&mut self) {
+        self.pool
+            .extend(std::mem::take(&mut self.held).into_values().flatten());
+    }
+
     /// Has a worker keep its first `keep` and take `new` ones; gives these.
     ///
     /// # Panics
@@ -102,6 +108,8 @@ mod tests {
         holdings.release(id(1));
         assert_eq!(holdings.ship(id(2), 0, 2), [3, 4]);
         assert_eq!(holdings.of(id(1)), [0_u64; 0]);
+        holdings.take_back();
+        assert_eq!(holdings.ship(id(2), 0, 4), [0, 1, 2, 3]);
     }
 
     #[test]

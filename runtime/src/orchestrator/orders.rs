@@ -1,5 +1,6 @@
 //! What becomes of the scheduler's orders.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use scheduler::machine::{Action, CycleId, Departure, Epoch, Event, PlanId, Record, WorkerId};
@@ -52,6 +53,9 @@ impl Orchestrator<'_> {
             } => {
                 if self.cycle.id != cycle || self.cycle.merging {
                     self.cycle = Cycle::new(cycle);
+                }
+                if self.ships_each_cycle {
+                    self.ship_anew(worker, epoch, batches);
                 }
                 self.cycle.ordered.insert(worker, batches);
                 self.watch.trains(worker, batches, results_by.since(now));
@@ -149,6 +153,21 @@ impl Orchestrator<'_> {
             plan: plan.get(),
             keep,
             new: indices,
+        };
+        self.order(worker, command);
+    }
+
+    /// The whole share of a cycle, under the cycle's number in the place of a plan's. The scheduler
+    /// knows how long that takes and waits for no word of it.
+    fn ship_anew(&mut self, worker: WorkerId, epoch: Epoch, batches: u64) {
+        if self.cycle.ordered.is_empty() {
+            self.holdings.take_back();
+        }
+        let command = Command::Ship {
+            epoch,
+            plan: self.cycle.id.get(),
+            keep: 0,
+            new: self.holdings.ship(worker, 0, batches),
         };
         self.order(worker, command);
     }
@@ -266,6 +285,9 @@ impl Orchestrator<'_> {
     /// Whatever follows goes on from here.
     fn cycle_over(&mut self, cycle: CycleId, now: Instant) {
         self.cycle = Cycle::new(CycleId::new(cycle.get() + 1));
+        if self.interrupted {
+            return;
+        }
         let elapsed = self.done_before + now.since(self.first_cycle_at().unwrap_or(now));
         let checkpoint = || Checkpoint {
             cycle: cycle.get(),
@@ -286,6 +308,7 @@ impl Orchestrator<'_> {
                 .collect(),
             names: self.roster.names().map(str::to_owned).collect(),
             parameters: self.model.as_ref().clone(),
+            judged: BTreeMap::new(), // who looks on knows
         };
         self.watch.checkpoint(&checkpoint);
     }

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -249,20 +249,26 @@ impl<W: Write> Loop<W> {
     /// Data is taken in between two batches of a benchmark: workers measure while it travels.
     fn take_in(&mut self, bench: &mut Bench) -> Result<(), Cannot> {
         while let Ok((ask, body)) = self.orders.try_recv() {
-            match ask {
-                Ask::Keep { .. } | Ask::Hold { .. } if self.waiting.is_empty() => {
-                    self.stock(bench, &ask, &body)?;
-                }
-                Ask::Keep { .. }
-                | Ask::Hold { .. }
-                | Ask::Job { .. }
-                | Ask::Over
-                | Ask::Benchmark { .. }
-                | Ask::Train(_)
-                | Ask::Cancel { .. }
-                | Ask::TestSet
-                | Ask::Judge { .. } => self.waiting.push_back((ask, body)),
+            self.put_away(bench, ask, body)?;
+        }
+        Ok(())
+    }
+
+    /// Data is taken in at once, if nothing stands before it; all else waits.
+    fn put_away(&mut self, bench: &mut Bench, ask: Ask, body: Vec<u8>) -> Result<(), Cannot> {
+        match ask {
+            Ask::Keep { .. } | Ask::Hold { .. } if self.waiting.is_empty() => {
+                self.stock(bench, &ask, &body)?;
             }
+            Ask::Keep { .. }
+            | Ask::Hold { .. }
+            | Ask::Job { .. }
+            | Ask::Over
+            | Ask::Benchmark { .. }
+            | Ask::Train(_)
+            | Ask::Cancel { .. }
+            | Ask::TestSet
+            | Ask::Judge { .. } => self.waiting.push_back((ask, body)),
         }
         Ok(())
     }
@@ -294,6 +300,28 @@ impl<W: Write> Loop<W> {
         Ok(Some(since.elapsed()))
     }
 
+    /// Data that travels in every cycle may come after the parameters. Nothing is computed
+    /// meanwhile, so that computing is timed by itself.
+    fn await_data(
+        &mut self,
+        bench: &mut Bench,
+        order: &Share,
+        until: Instant,
+    ) -> Result<(), Cannot> {
+        while (bench.held.len() as u64) < order.batches && !self.is_cancelled(order.ticket) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left == Duration::ZERO {
+                break;
+            }
+            match self.orders.recv_timeout(left.min(PIECE)) {
+                Ok((ask, body)) => self.put_away(bench, ask, body)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        Ok(())
+    }
+
     fn train(&mut self, bench: &mut Bench, order: &Share, start: &[f32]) -> Result<(), Cannot> {
         let &Share {
             ticket,
@@ -302,12 +330,13 @@ impl<W: Write> Loop<W> {
             passes,
             ..
         } = order;
-        // Fewer are here if the orchestrator counts otherwise than we do: it gets what we did.
+        let stop_at = order.stop_at.here();
+        self.await_data(bench, order, stop_at)?;
+        // Fewer are here if they did not come in time: it gets what we can do with those.
         let share = order.batches.min(bench.held.len() as u64);
         let passes = u64::from(passes.max(1));
         self.throttle.reaches(cycle);
         let began = Instant::now();
-        let stop_at = order.stop_at.here();
         let mut pace = Pace::new(began, stop_at, order.beat, order.beat_batches);
         let mut tail = Tail::new(began, order.tail_batches.min(share));
         bench.trainer.begin(start)?;

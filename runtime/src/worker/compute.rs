@@ -80,6 +80,8 @@ pub(crate) struct Task {
 /// What comes of it.
 #[derive(Debug)]
 pub(crate) enum Done {
+    /// It can train, on this device.
+    Ready(DeviceChoice),
     Benchmarked {
         epoch: u32,
         batches: u64,
@@ -282,7 +284,7 @@ fn done_of(heard: Heard, device: &Mutex<Option<DeviceChoice>>) -> Option<Done> {
         Answer::Ready { device: on } => {
             tracing::info!(device = %on, "ready to train");
             *device.lock().unwrap_or_else(PoisonError::into_inner) = Some(on);
-            return None;
+            Done::Ready(on)
         }
         Answer::Benchmarked {
             epoch,

@@ -421,6 +421,9 @@ impl<'a> Session<'a> {
 
     async fn report(&mut self, done: Done) -> Result<(), End> {
         let report = match done {
+            Done::Ready(device) => Report::Ready {
+                device: device.to_string(),
+            },
             Done::Benchmarked {
                 epoch,
                 batches,

@@ -33,23 +33,29 @@ fn is_reproducible(end: &End) {
 
 #[test]
 fn a_plan_run_twice_or_resumed_gives_the_same_linear_model() {
-    check("linear");
+    check("linear", "0.02,0.01,0.01");
 }
 
 #[cfg(feature = "torch")]
 #[test]
 fn a_plan_run_twice_or_resumed_gives_the_same_network() {
-    check("mlp");
+    check("mlp", "0.2,0.1,0.1");
 }
 
-fn check(kind: &str) {
+/// Throttles are such that a cycle takes long enough to be killed in.
+fn check(kind: &str, throttles: &str) {
+    let three = {
+        let mut args = THREE;
+        args[3] = throttles;
+        args
+    };
     let folder = tempfile::tempdir().expect("a folder");
     let small = |folder: &Path| small_of(kind, 80, folder);
     let path = |name: &str| folder.path().join(name);
-    Run::start(&small(&path("first")), &THREE).end().completed();
+    Run::start(&small(&path("first")), &three).end().completed();
     let plan = path("first").join("plan.json").display().to_string();
     let with_plan = |name: &str| {
-        let mut args = THREE.to_vec();
+        let mut args = three.to_vec();
         args.extend(["--plan", &plan]);
         Run::start(&small(&path(name)), &args)
     };
@@ -57,14 +63,14 @@ fn check(kind: &str) {
     is_reproducible(&with_plan("third").end());
     assert_eq!(model(&path("second")), model(&path("third")));
     // Other weights to begin with give another model.
-    let mut other = THREE.to_vec();
+    let mut other = three.to_vec();
     other[13] = "12";
     other.extend(["--plan", &plan]);
     is_reproducible(&Run::start(&small(&path("other")), &other).end());
     assert_ne!(model(&path("second")), model(&path("other")));
 
     let mut run = with_plan("killed");
-    run.until("cycle", |cycle| cycle["cycle"] == 3);
+    run.until("cycle", |cycle| cycle["cycle"] == 2);
     signal("KILL", run.own_pid());
     drop(run.end());
     assert!(!path("killed").join("run.json").exists(), "it has no end");
@@ -75,11 +81,17 @@ fn check(kind: &str) {
         killed,
         "--json".to_owned(),
     ];
+    // Once more, in the part that went on, and in order: the cycle that this breaks off is done anew.
+    let mut run = Run::start(&resume, &[]);
+    run.until("cycle", |cycle| cycle["cycle"] == 4);
+    signal("INT", run.own_pid());
+    assert_eq!(run.end().code, Some(130));
     let resumed = Run::start(&resume, &[]).end();
     is_reproducible(&resumed);
     let first = resumed.all("cycle").next().expect("it goes on")["cycle"].as_u64();
-    assert!(first > Some(1), "{first:?}: it does not begin anew");
+    assert!(first > Some(4), "{first:?}: it does not begin anew");
     assert_eq!(model(&path("second")), model(&path("killed")));
+    is_whole(&path("killed"), &resumed, &path("second"));
     // There is nothing more to go on with.
     let again = Run::start(&resume, &[]).end();
     assert_eq!(again.code, Some(3));
@@ -87,6 +99,91 @@ fn check(kind: &str) {
         again.stderr.contains("all 5 cycles of this run are done"),
         "{}",
         again.stderr
+    );
+}
+
+/// Where the data lies makes no difference to what is learnt from it.
+#[test]
+fn data_that_travels_in_every_cycle_gives_the_same_model() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let first = Run::start(&small(80, &path("first")), &THREE).end();
+    first.completed();
+    let plan = path("first").join("plan.json").display().to_string();
+    let mut args = THREE.to_vec();
+    args.extend(["--plan", &plan]);
+    is_reproducible(&Run::start(&small(80, &path("once")), &args).end());
+    args.extend(["--set", "job.ship=each-cycle"]);
+    let each = Run::start(&small(80, &path("each")), &args).end();
+    is_reproducible(&each);
+    each.holds_its_limits(80);
+    assert_eq!(each.all("shipped").count(), 0, "nothing beforehand");
+    assert_eq!(model(&path("once")), model(&path("each")));
+    // Other shares than before: each cycle begins with nothing at the workers.
+    let fleeting = [
+        "--local",
+        "3",
+        "--throttles",
+        "0.02:0.002@3,0.02,0.02",
+        "--beta",
+        "2",
+        "--s-min",
+        "5",
+        "--fee-type",
+        "linear",
+        "--cycles",
+        "6",
+        "--cycle-time",
+        "2 s",
+        "--set",
+        "job.ship=each-cycle",
+    ];
+    let end = Run::start(&small(80, &path("fleeting")), &fleeting).end();
+    end.completed();
+    end.holds_its_limits(80);
+    assert!(
+        end.summary()["batches_accepted"].as_u64() > Some(300),
+        "{:#?}",
+        end.seen
+    );
+}
+
+/// The tables and sums of a run that was broken off are those of all its cycles.
+fn is_whole(killed: &Path, end: &End, straight: &Path) {
+    let summary = end.summary();
+    assert_eq!(summary["cycles_complete"], 5, "{summary}");
+    assert_eq!(summary["batches_accepted"], 400, "{summary}");
+    let json = |folder: &Path| -> serde_json::Value {
+        let text = fs::read_to_string(folder.join("run.json")).expect("a run");
+        serde_json::from_str(&text).expect("JSON")
+    };
+    assert_eq!(summary["fee"], json(straight)["fee"]);
+    assert_eq!(summary["limit_s"], json(straight)["limit_s"]);
+    let wall = summary["wall_s"].as_f64().expect("seconds");
+    let table = |name: &str| fs::read_to_string(killed.join(name)).expect("a table");
+    let model = table("model.csv");
+    let cycles: Vec<&str> = model
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split(',').nth(2))
+        .collect();
+    assert_eq!(cycles, ["0", "1", "2", "3", "4", "5"]);
+    let timing = table("timing.csv");
+    assert_eq!(timing.lines().count(), 6, "{timing}");
+    assert!(!timing.contains("N/A"), "{timing}");
+    let folder = results::runs::RecordedFolder::open(killed).expect("a run");
+    let run = folder.runs().expect("tables").next().expect("a run");
+    let periods = run.expect("it is whole").periods;
+    let cycles: u64 = periods.iter().map(|period| period.cycles).sum();
+    assert_eq!(cycles, 5, "{periods:?}");
+    let training: f64 = periods
+        .iter()
+        .map(|period| period.training.seconds_f64())
+        .sum();
+    // Between two cycles, too, some time passes; the parts' joining and measuring is no part of it.
+    assert!(
+        training <= wall + 1e-6 && wall < training + 1.0,
+        "{training} {wall}"
     );
 }
 

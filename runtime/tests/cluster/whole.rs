@@ -352,11 +352,6 @@ fn bad_input_gets_one_line() {
         "expected a smaller one",
     );
     check(
-        &["--local", "1", "--set", "job.ship=each-cycle"],
-        3,
-        "expected once",
-    );
-    check(
         &["--local", "1", "--allocator", "gurobi"],
         3,
         "no allocator is called \"gurobi\"",

@@ -144,12 +144,17 @@ impl WorkerSpec {
 
 impl BenchmarkError {
     pub(crate) fn draw(&self, draws: &mut Draws) -> f64 {
+        exp(self.draw_exponent(draws))
+    }
+
+    /// The logarithm of what [`BenchmarkError::draw`] draws.
+    pub(crate) fn draw_exponent(&self, draws: &mut Draws) -> f64 {
         // All three are drawn always, so that a changed error moves nothing else.
         let (cold, normal, slow) = (draws.unit(), draws.normal(), draws.exponential());
         if cold < self.cold.as_f64() {
-            exp(-self.cold_mean.as_f64() * slow)
+            -self.cold_mean.as_f64() * slow
         } else {
-            exp(self.bias_micros as f64 / 1e6 + self.sigma.as_f64() * normal)
+            self.bias_micros as f64 / 1e6 + self.sigma.as_f64() * normal
         }
     }
 }

@@ -168,7 +168,7 @@ pub(crate) fn job(root: &mut Section<'_>) -> Option<Job> {
         job.take(key)
             .map_or(Some(default), |item| item.whole(least, most))
     };
-    let batch_size = whole("batch_size", 32, 1, MAX_BATCHES);
+    let batch_size = whole("batch_size", BATCH_SIZE, 1, MAX_BATCHES);
     let beta = whole("beta", 1, 0, MAX_BATCHES);
     let s_min = whole("s_min", 10, 0, MAX_BATCHES);
     let cycles = whole("cycles", 10, 1, MAX_CYCLES.into()).map(narrow);
@@ -382,11 +382,20 @@ pub(crate) fn waits(root: &mut Section<'_>) -> Option<Waits> {
     )
 }
 
-pub(crate) fn model(root: &mut Section<'_>) -> Option<Model> {
-    // The seed's 784-200-200-10 network, its batches of 32 as 32-bit floats with their labels.
+/// Samples in a batch, if nobody says.
+const BATCH_SIZE: u64 = 32;
+
+/// A sample of the seed's: 784 features and a label, as 32-bit floats.
+const SAMPLE_BYTES: u64 = 785 * 4;
+
+/// The size of a batch follows the samples in it, unless it is stated.
+pub(crate) fn model(root: &mut Section<'_>, batch_size: Option<u64>) -> Option<Model> {
+    let samples = batch_size.unwrap_or(BATCH_SIZE);
+    let batch = samples.saturating_mul(SAMPLE_BYTES);
+    // The seed's 784-200-200-10 network.
     let default = Model {
         parameters: Bytes::from_base(796_840),
-        batch: Bytes::from_base(32 * 785 * 4),
+        batch: Bytes::from_base(batch.clamp(Bytes::RANGE.0, Bytes::RANGE.1)),
         evaluation: Span::ZERO,
         evaluation_waits: false,
         aggregation: Span::ZERO,

@@ -8,10 +8,14 @@
 use scheduler::{Margin, Margins};
 
 use crate::draw::Draws;
+use crate::math::exp_all;
 use crate::scenario::Scenario;
 use crate::scenario::fleet::Purpose;
 use crate::scenario::unit::Ratio;
 use crate::scenario::worker::{BenchmarkError, Group, Jitter};
+
+/// So many are drawn before their exponentials are taken, all at once.
+const TOGETHER: usize = 1_000;
 
 /// So many draws: the risk at a quantile of 1 % is then known to a fortieth of itself.
 const SAMPLES: u64 = 160_000;
@@ -23,7 +27,7 @@ pub(crate) fn margins(scenario: &Scenario) -> Margins {
     if groups.iter().all(|group| errors(group) == none) {
         return Margins::NONE;
     }
-    let (mut benchmarked, mut learnt) = (Vec::new(), Vec::new());
+    let mut factors = Factors::default();
     let draws = &mut Draws::of_key([0, Purpose::Benchmark as u64, 0, 0], 0);
     let workers: u64 = groups.iter().map(|group| group.count).sum();
     let (mut at, mut upto) = (0, groups.first().map_or(0, |group| group.count));
@@ -34,13 +38,13 @@ pub(crate) fn margins(scenario: &Scenario) -> Margins {
             at += 1;
             upto += groups[at].count;
         }
-        let group = groups[at];
-        let error = group.benchmark.draw(draws);
-        let (jitter, before) = (group.jitter.draw(draws), group.jitter.draw(draws));
-        let step = draws.lognormal(group.drift.as_f64());
-        benchmarked.push(error * jitter * step);
-        learnt.push(jitter / before * step);
+        factors.draw(groups[at], draws);
     }
+    let Factors {
+        benchmarked,
+        learnt,
+        ..
+    } = factors.finish();
     let risk = scenario.job().risk.micros();
     let benchmarked = quantile(benchmarked, risk);
     let learnt = quantile(learnt, risk);
@@ -49,6 +53,62 @@ pub(crate) fn margins(scenario: &Scenario) -> Margins {
         learnt,
         // Half of what was added may be gone before the plan is made again.
         keep: Margin::from_ppb(learnt.ppb().midpoint(Margin::NONE.ppb())),
+    }
+}
+
+/// By how much longer a batch takes than was benchmarked and than was learnt, drawn many times.
+#[derive(Default)]
+struct Factors {
+    benchmarked: Vec<f64>,
+    learnt: Vec<f64>,
+    /// Exponents of those that are not through yet: of the error, of the jitter, of that of the
+    /// cycle before, and of the drift.
+    pending: [Vec<f64>; 4],
+    /// Jitter that is no exponential: its place among the second and third, and the factor.
+    others: Vec<(usize, usize, f64)>,
+}
+
+impl Factors {
+    fn draw(&mut self, group: &Group, draws: &mut Draws) {
+        self.pending[0].push(group.benchmark.draw_exponent(draws));
+        for column in [1, 2] {
+            let exponent = match group.jitter {
+                Jitter::None => 0.0,
+                Jitter::Lognormal(sigma) => sigma.as_f64() * draws.normal(),
+                Jitter::Gamma(shape) => {
+                    let factor = draws.gamma(shape.as_f64());
+                    self.others
+                        .push((column, self.pending[column].len(), factor));
+                    0.0
+                }
+            };
+            self.pending[column].push(exponent);
+        }
+        self.pending[3].push(group.drift.as_f64() * draws.normal());
+        if self.pending[3].len() == TOGETHER {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        self.pending.iter_mut().for_each(|column| exp_all(column));
+        for (column, place, factor) in self.others.drain(..) {
+            self.pending[column][place] = factor;
+        }
+        let [errors, jitters, before, steps] = &self.pending;
+        let pairs = || jitters.iter().zip(steps);
+        let benchmarked = errors.iter().zip(pairs());
+        self.benchmarked
+            .extend(benchmarked.map(|(error, (jitter, step))| error * jitter * step));
+        let learnt = before.iter().zip(pairs());
+        self.learnt
+            .extend(learnt.map(|(before, (jitter, step))| jitter / before * step));
+        self.pending.iter_mut().for_each(Vec::clear);
+    }
+
+    fn finish(mut self) -> Self {
+        self.flush();
+        self
     }
 }
 

@@ -20,7 +20,7 @@
 //! batches = 1875              # in each cycle; no default
 //! max_time = "60 s"           # for all cycles, or cycle_time for each; no default
 //! counts_setup = false        # whether max_time counts joining, benchmarks, planning, shipping
-//! batch_size = 32
+//! batch_size = 32             # samples; a speed is in batches of this size, whatever it is
 //! cycles = 10
 //! beta = 1                    # the least number of employed workers
 //! s_min = 10                  # the least batches of an employed worker
@@ -49,9 +49,9 @@
 //! grace = "0 s"               # for late results; more lets a run break its limit
 //! aggregation = "1 s"
 //!
-//! [model]                     # the seed's 784-200-200-10 network and batches of 32
+//! [model]                     # the seed's 784-200-200-10 network
 //! parameters = "796840 B"
-//! batch = "100480 B"
+//! batch = "100480 B"          # if not stated, 3140 bytes for each sample of a batch
 //! evaluation = "0 s"
 //! evaluation_waits = false    # whether the next cycle waits for it, as the seed's did
 //! aggregation = "0 s"
@@ -340,11 +340,9 @@ fn read_document(document: &Node, faults: &Faults) -> Option<Scenario> {
         faults,
     };
     let mut root = item.section()?;
-    let (job, model, link) = (
-        job::job(&mut root),
-        job::model(&mut root),
-        job::link(&mut root),
-    );
+    let job = job::job(&mut root);
+    let batch_size = job.as_ref().map(|job| job.batch_size);
+    let (model, link) = (job::model(&mut root, batch_size), job::link(&mut root));
     let (benchmark, waits) = (job::benchmark(&mut root), job::waits(&mut root));
     let (fees, run) = (job::fees(&mut root, any_fee(document)), job::run(&mut root));
     let training = job::training(&mut root);

@@ -36,6 +36,16 @@ fn of(name: &str, set: &[&str]) -> Scenario {
 }
 
 #[test]
+fn a_batch_is_as_large_as_its_samples_unless_it_is_stated() {
+    let bytes = |set: &[&str]| with(GOOD, set).expect("valid").model().batch.get();
+    assert_eq!(bytes(&[]), 100_480);
+    assert_eq!(bytes(&["job.batch_size=64"]), 200_960);
+    assert_eq!(bytes(&["job.batch_size=1"]), 3_140);
+    assert_eq!(bytes(&["job.batch_size=64", "model.batch=7 B"]), 7);
+    assert_eq!(bytes(&["model.parameters=7 B", "job.batch_size=2"]), 6_280);
+}
+
+#[test]
 fn mistakes_are_told_on_one_line_each() {
     let check = |from: &str, to: &str, expected: &[&str]| {
         assert!(GOOD.contains(from), "{from}");

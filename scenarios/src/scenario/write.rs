@@ -25,6 +25,43 @@ impl fmt::Display for Scenario {
     }
 }
 
+impl Scenario {
+    /// Every key with its value, in the order in which they are written; those of workers by name,
+    /// as in `--set`. Texts are without their quotes.
+    pub fn values(&self) -> Vec<(String, String)> {
+        let (mut values, mut section) = (Vec::<(String, String)>::new(), String::new());
+        let written = self.to_string();
+        for line in written.lines() {
+            if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+                section = name.trim_matches(['[', ']']).to_owned();
+                continue;
+            }
+            match line.split_once(" = ") {
+                // A worker's name comes first, and is part of its keys from there on.
+                Some(("name", name)) => section = format!("workers.{}", unquoted(name)),
+                Some((key, value)) if !line.starts_with(' ') => {
+                    values.push((format!("{section}.{key}"), unquoted(value).to_owned()));
+                }
+                // The trace is a list with a line for each of its items.
+                _ => {
+                    if let Some((_, value)) = values.last_mut()
+                        && !line.is_empty()
+                    {
+                        value.push_str(line.trim());
+                    }
+                }
+            }
+        }
+        values
+    }
+}
+
+/// A text of the written form without its quotes, anything else as it is.
+fn unquoted(value: &str) -> &str {
+    let text = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
+    text.filter(|text| !text.contains('"')).unwrap_or(value)
+}
+
 fn job(scenario: &Scenario, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let job = scenario.job();
     writeln!(
@@ -263,4 +300,76 @@ fn text(text: &str) -> String {
     }
     quoted.push('"');
     quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use crate::catalogue;
+    use crate::scenario::tree::{Node, Value};
+    use crate::{Overrides, Scenario};
+
+    const LAB: &str = "[job]\nbatches = 100\nmax_time = \"30 s\"\n\n\
+                       [[workers]]\nname = \"pc1\"\nspeed = \"50 batches/s\"\n";
+
+    fn good(text: &str) -> Scenario {
+        Scenario::parse("lab.toml", text, &Overrides::NONE).expect("valid")
+    }
+
+    /// Every line that is written is a value, and set again key by key it gives the same scenario.
+    #[test]
+    fn values_are_all_that_is_written() {
+        let trace = "[faults]\ntrace = [{ at = \"20 s\", worker = \"pc1\", what = \"dropout\" },\
+                 { at = \"30 s\", worker = \"pc1\", what = \"return\" }]\n";
+        let traced = good(&format!("{LAB}{trace}"));
+        for scenario in catalogue()
+            .iter()
+            .map(|entry| good(entry.text))
+            .chain([good(LAB), traced.clone()])
+        {
+            let values = scenario.values();
+            let keys: BTreeSet<&str> = values.iter().map(|(key, _)| key.as_str()).collect();
+            assert_eq!(keys.len(), values.len(), "every key is there once");
+            let text = scenario.to_string();
+            let lines = text.lines().filter(|line| {
+                line.contains(" = ") && !line.starts_with(' ') && !line.starts_with("name = ")
+            });
+            assert_eq!(values.len(), lines.count());
+            for (key, value) in &values {
+                let node = Node::document(&text).expect("it reads");
+                let node = node
+                    .at_path(key)
+                    .unwrap_or_else(|| panic!("{key} leads to a value"));
+                match &node.value {
+                    Value::Text(text) => assert_eq!(text, value, "{key}"),
+                    Value::Whole(text) | Value::Decimal(text) => {
+                        assert_eq!(text, value, "{key}");
+                    }
+                    Value::Bool(found) => assert_eq!(&found.to_string(), value, "{key}"),
+                    Value::List(_) | Value::Table(_) => {
+                        let whole = [('[', ']'), ('{', '}')];
+                        assert!(
+                            whole
+                                .iter()
+                                .any(|(a, b)| value.starts_with(*a) && value.ends_with(*b))
+                        );
+                    }
+                    Value::Other(what) => panic!("{key} is {what}"),
+                }
+            }
+        }
+        let value = |key: &str| {
+            let values = traced.values();
+            let found = values.into_iter().find(|(known, _)| known == key);
+            found.map(|(_, value)| value).expect("it is there")
+        };
+        assert_eq!(value("job.max_time"), "30 s");
+        assert_eq!(value("workers.pc1.speed"), "50 batches/s");
+        assert_eq!(
+            value("faults.trace"),
+            "[{ at = \"20 s\", worker = \"pc1\", what = \"dropout\" },\
+         { at = \"30 s\", worker = \"pc1\", what = \"return\" },]"
+        );
+    }
 }

@@ -70,6 +70,14 @@ pub(super) fn command(args: &PlanArgs, setting: &Setting, over: Over) -> Result<
     };
     progress.finish_and_clear();
     terminal::print(&text)?;
+    if text.is_empty() {
+        let what = match over {
+            Over::Time => "limit",
+            Over::Beta => "beta",
+            Over::SMin => "s_min",
+        };
+        eprintln!("{name}: no {what} has a plan");
+    }
     if !is_whole {
         let message = format!(
             "the curve is not whole: its budget of {DEFAULT_BUDGET} capacities ran out; fewer workers \
@@ -123,6 +131,13 @@ fn json(line: &impl Serialize) -> String {
     serde_json::to_string(line).expect("numbers are JSON") + "\n"
 }
 
+fn steps(count: usize) -> String {
+    match count {
+        1 => "1 step".to_owned(),
+        _ => format!("{count} steps"),
+    }
+}
+
 fn time_page(
     name: &str,
     family: &Family,
@@ -136,7 +151,10 @@ fn time_page(
     };
     let now = family.limit();
     let count = points.len();
-    let title = format!("{name}: the least fee of a cycle over its limit, {count} steps");
+    let title = format!(
+        "{name}: the least fee of a cycle over its limit, {}",
+        steps(count)
+    );
     let mut text = style.heading(&title) + "\n\n";
     // Nearly all of a long tail is of no interest: up to twice the present limit, or to where
     // nine tenths of what can be saved is.
@@ -199,7 +217,12 @@ fn time_page(
             point.workers_employed,
         );
     }
-    text + "> is now; a step is the least limit with its fee: a nanosecond less costs more\n"
+    if now < first.limit {
+        text += &format!("now it is {}, which has no plan\n", seconds(now));
+    } else {
+        text += "> is now; ";
+    }
+    text + "a step is the least limit with its fee: a nanosecond less costs more\n"
 }
 
 fn step_page(name: &str, curve: &Curve<Step>, (key, now): (&str, u64), style: Style) -> String {
@@ -208,7 +231,10 @@ fn step_page(name: &str, curve: &Curve<Step>, (key, now): (&str, u64), style: St
         return format!("{name}: no {key} has a plan\n");
     };
     let count = points.len();
-    let title = format!("{name}: the least fee of a cycle over {key}, {count} steps");
+    let title = format!(
+        "{name}: the least fee of a cycle over {key}, {}",
+        steps(count)
+    );
     let mut text = style.heading(&title) + "\n\n";
     let mut places: Vec<(f64, f64)> = Vec::new();
     for step in points {
@@ -262,7 +288,17 @@ fn step_page(name: &str, curve: &Curve<Step>, (key, now): (&str, u64), style: St
             step.workers_employed,
         );
     }
+    if !has_plan(points, now) {
+        text += &format!("{key} is {now} now, which has no plan\n");
+    }
     text
+}
+
+/// Whether a value has a plan.
+fn has_plan(points: &[Step], value: u64) -> bool {
+    points
+        .iter()
+        .any(|step| (step.from..=step.upto).contains(&value))
 }
 
 /// Whether values without a plan lie before a step.

@@ -5,6 +5,7 @@
 mod arm;
 mod compare;
 mod convert;
+pub(crate) mod difference;
 pub(crate) mod figures;
 mod ordered;
 mod report;

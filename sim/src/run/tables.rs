@@ -228,7 +228,7 @@ impl OneRun<'_> {
     }
 }
 
-fn end(run: &Run) -> RunEnd {
+pub(super) fn end(run: &Run) -> RunEnd {
     let (totals, judged) = (&run.totals, &run.judged);
     RunEnd {
         ending: totals.ending,

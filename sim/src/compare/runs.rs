@@ -1,0 +1,324 @@
+//! Folders of runs, simulated or real.
+//!
+//! Replicates of one seed share their luck, so they are pairs, whatever else is asked: as the arms
+//! of `sim run --against` are. Runs of different seeds are independent. A real run is one run: what
+//! it says of others like it nobody knows, unless simulated runs say how such runs vary.
+
+use results::compare::partners;
+use results::paired::Scale;
+use results::runs::{Compared, FIGURES, Figure, MORE_FIGURES, RecordedFolder, Said};
+use serde_json::{Value, json};
+
+use super::grid::grid;
+use super::{Beside, Named, Page, bad, differs, progress};
+use crate::exit::{Exit, Stop};
+use crate::run::difference::{Places, cells, put, signed_number};
+use crate::run::figures::dash;
+
+/// How the runs of two folders are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    /// Replicate by replicate, so many.
+    Paired(u64),
+    /// All of one with all of the other.
+    Independent,
+    /// The simulated runs with the real one.
+    Predicted,
+    /// One run with one.
+    Single,
+}
+
+/// What a real run says of its model, beside the figures that all runs have.
+const OF_MODELS: [(&str, &str); 3] = [
+    ("accuracy", "accuracy"),
+    ("true_class_probability", "true-class probability"),
+    ("loss", "loss"),
+];
+
+pub(super) fn compare(folders: &[Named<RecordedFolder>], page: &mut Page) -> Result<Exit, Stop> {
+    let [base, others @ ..] = folders else {
+        return Ok(Exit::Done);
+    };
+    for folder in folders {
+        if folder.folder.finished() == 0 {
+            let message = format!(
+                "{} was interrupted before its first replicate, expected one at least",
+                folder.name
+            );
+            return Err(Stop::new(Exit::BadInput, message));
+        }
+    }
+    let bar = progress(folders.len() as u64, "folders");
+    let read = |of: &Named<RecordedFolder>| {
+        let said = of.folder.said(of.folder.finished()).map_err(bad);
+        bar.inc(1);
+        said
+    };
+    let base_said = read(base)?;
+    for ours in others {
+        let said = read(ours)?;
+        let one = Pair {
+            base,
+            ours,
+            method: method(base, ours),
+        };
+        one.tell(&base_said, &said, page)?;
+    }
+    bar.finish_and_clear();
+    Ok(Exit::Done)
+}
+
+/// Two folders.
+struct Pair<'a> {
+    base: &'a Named<RecordedFolder>,
+    ours: &'a Named<RecordedFolder>,
+    method: Method,
+}
+
+fn is_real(of: &Named<RecordedFolder>) -> bool {
+    of.folder.plan().mode == "real"
+}
+
+fn method(base: &Named<RecordedFolder>, ours: &Named<RecordedFolder>) -> Method {
+    match (is_real(base), is_real(ours)) {
+        (true, true) => Method::Single,
+        (false, true) | (true, false) => Method::Predicted,
+        (false, false) if base.folder.plan().seed == ours.folder.plan().seed => {
+            Method::Paired(base.folder.finished().min(ours.folder.finished()))
+        }
+        (false, false) => Method::Independent,
+    }
+}
+
+impl Method {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Paired(_) => "paired",
+            Self::Independent => "independent",
+            Self::Predicted => "predicted",
+            Self::Single => "single",
+        }
+    }
+}
+
+impl Pair<'_> {
+    /// Says all of it.
+    fn tell(
+        &self,
+        base_said: &[Vec<Said>],
+        said: &[Vec<Said>],
+        page: &mut Page,
+    ) -> Result<(), Stop> {
+        let (base, ours) = (self.base, self.ours);
+        let differs = differs::of_runs(base, ours)?;
+        page.beside(&Beside {
+            this: ours.name.clone(),
+            against: base.name.clone(),
+            method: self.method.name(),
+            why: self.why(&differs),
+            differs,
+        });
+        let names = [
+            &base.folder.plan().allocators,
+            &ours.folder.plan().allocators,
+        ];
+        let partners = partners(names[0], names[1]);
+        for [x, y] in &partners {
+            let allocators = [names[0][*x].as_str(), names[1][*y].as_str()];
+            self.tell_allocators(allocators, &base_said[*x], &said[*y], page);
+        }
+        page.note(&format!("\n{}", self.legend()));
+        Ok(())
+    }
+
+    fn why(&self, differs: &[differs::Difference]) -> String {
+        let drawn = |what: &str| {
+            ["workers.", "faults.", "link.", "fees."]
+                .iter()
+                .any(|section| what.starts_with(section))
+        };
+        let is_otherwise = differs.iter().any(|one| drawn(&one.what));
+        match self.method {
+            Method::Paired(pairs) => {
+                let luck = if is_otherwise {
+                    "of the same luck, though it strikes workers or links that are described \
+                     otherwise"
+                } else {
+                    "of the same draws"
+                };
+                let finished = [self.base, self.ours].map(|of| of.folder.finished());
+                let common = if finished[0] == finished[1] {
+                    String::new()
+                } else {
+                    format!(", the {pairs} that both folders have")
+                };
+                format!("replicates of one seed are pairs {luck}{common}")
+            }
+            Method::Independent => "unpaired, since the seeds differ: no run shares its luck with \
+                                    another, and only a large difference can be told from chance"
+                .to_owned(),
+            Method::Predicted => {
+                let simulated = if is_real(self.base) {
+                    self.ours
+                } else {
+                    self.base
+                };
+                let real = if is_real(self.base) {
+                    self.base
+                } else {
+                    self.ours
+                };
+                let count = simulated.folder.finished();
+                let (simulated, real) = (&simulated.name, &real.name);
+                if count < 2 {
+                    return format!(
+                        "{simulated} predicts {real} by one simulated run, which says nothing of \
+                         how such runs vary: nothing here is certain"
+                    );
+                }
+                format!("the {count} simulated runs of {simulated} predict the real one of {real}")
+            }
+            Method::Single => "one real run of each: nothing says how much of a difference is \
+                               chance, since the cycles of a run share its luck"
+                .to_owned(),
+        }
+    }
+
+    fn tell_allocators(
+        &self,
+        allocators: [&str; 2],
+        base: &[Said],
+        ours: &[Said],
+        page: &mut Page,
+    ) {
+        let title = if allocators[0] == allocators[1] {
+            allocators[0].to_owned()
+        } else {
+            format!("{} against {}", allocators[1], allocators[0])
+        };
+        let with_below = self.method == Method::Predicted;
+        let mut heading = ["figure", "against", "this", "difference", "effect"]
+            .map(str::to_owned)
+            .to_vec();
+        heading[0] = format!("{title}: figure");
+        heading.extend(match self.method {
+            Method::Paired(_) => Some("pairs".to_owned()),
+            Method::Independent => Some("runs".to_owned()),
+            Method::Predicted => Some("below %".to_owned()),
+            Method::Single => None,
+        });
+        let mut rows = vec![heading];
+        let begin = |figure: &str| {
+            json!({
+                "figure": figure, "this": self.ours.name, "against": self.base.name,
+                "allocator": allocators[1], "against_allocator": allocators[0],
+                "method": self.method.name(),
+            })
+        };
+        for figure in FIGURES.iter().chain(&MORE_FIGURES) {
+            let compared = self.figure(figure, ours, base);
+            if compared.ours.is_none() && compared.base.is_none() {
+                continue; // nobody knows, such as what would have been feasible in a real run
+            }
+            let below = with_below
+                .then(|| below(figure, [base, ours], is_real(self.base)))
+                .flatten();
+            let mut line = begin(figure.key);
+            line["runs"] = json!(compared.runs[0]);
+            line["against_runs"] = json!(compared.runs[1]);
+            if with_below {
+                line["simulated_below_percent"] = json!(below);
+            }
+            put(&mut line, &compared);
+            page.lines.push(line);
+            let [against, this, difference, effect] = cells(figure, &compared, Places::AsFit);
+            let mut row = vec![figure.name.to_owned(), against, this, difference, effect];
+            row.extend(match self.method {
+                Method::Paired(_) => Some(compared.runs[0].to_string()),
+                Method::Independent => Some(format!("{}, {}", compared.runs[1], compared.runs[0])),
+                Method::Predicted => Some(below.map_or_else(dash, |below| format!("{below:.1}"))),
+                Method::Single => None,
+            });
+            rows.push(row);
+        }
+        for (key, name) in OF_MODELS {
+            let get = |of: &RecordedFolder| of.details().get(key).and_then(Value::as_f64);
+            let both = get(&self.base.folder).zip(get(&self.ours.folder));
+            let Some((against, this)) = both else {
+                continue;
+            };
+            let mut line = begin(key);
+            line["value"] = json!(this);
+            line["base"] = json!(against);
+            line["difference"] = json!(this - against);
+            page.lines.push(line);
+            let difference = signed_number(this - against, 4);
+            let cells = [format!("{against:.4}"), format!("{this:.4}"), difference];
+            let mut row = vec![name.to_owned()];
+            row.extend(cells);
+            row.push(dash());
+            rows.push(row);
+        }
+        page.text.push('\n');
+        page.table(&grid(1, &rows));
+    }
+
+    fn figure(&self, figure: &Figure, ours: &[Said], base: &[Said]) -> Compared {
+        match self.method {
+            Method::Paired(_) => figure.paired(ours, base),
+            Method::Independent => figure.independent(ours, base),
+            // A single yes or no has no place in the spread of a share.
+            Method::Predicted if figure.key != "missed" => figure.one_with_many(ours, base),
+            Method::Predicted | Method::Single => figure.independent(ours, base),
+        }
+    }
+
+    fn legend(&self) -> &'static str {
+        match self.method {
+            Method::Paired(_) => {
+                "[ ] is the 95 % confidence interval of the difference; fee and wall are of the \
+                 pairs in which both runs reached the end; effect is the difference in standard \
+                 deviations of a pair's difference"
+            }
+            Method::Independent => {
+                "[ ] is the 95 % confidence interval of the difference (Welch's, Newcombe's for \
+                 shares of runs); fee and wall are of the runs that reached the end; effect is the \
+                 difference in standard deviations of a run; runs are against, this"
+            }
+            Method::Predicted => {
+                "[ ] holds the difference with 95 % if the real run is one like the simulated \
+                 ones: where it leaves 0 out, the simulation is off; effect is the difference in \
+                 standard deviations of a simulated run; below: so many of the simulated runs are \
+                 below the real one, a half of ties"
+            }
+            Method::Single => {
+                "a difference of two runs, and no more: to know what chance does, run each way several \
+                 times, or compare each with simulated runs of its scenario"
+            }
+        }
+    }
+}
+
+/// How many of the simulated runs, in percent, are below the real one; of ties a half.
+fn below(figure: &Figure, [base, ours]: [&[Said]; 2], base_is_real: bool) -> Option<f64> {
+    let (simulated, real) = if base_is_real {
+        (ours, base)
+    } else {
+        (base, ours)
+    };
+    let ratio = |part: &results::paired::Part| (part.of > 0.0).then(|| part.value / part.of);
+    let real = figure.parts(real).first().and_then(ratio)?;
+    let simulated: Vec<f64> = figure.parts(simulated).iter().filter_map(ratio).collect();
+    if simulated.len() < 2 || figure.scale == Scale::Share && figure.key == "missed" {
+        return None;
+    }
+    let points: f64 = simulated
+        .iter()
+        .map(|value| match value.total_cmp(&real) {
+            std::cmp::Ordering::Less => 1.0,
+            std::cmp::Ordering::Equal => 0.5,
+            std::cmp::Ordering::Greater => 0.0,
+        })
+        .sum();
+    Some(100.0 * points / simulated.len() as f64)
+}
