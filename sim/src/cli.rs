@@ -321,7 +321,7 @@ pub(crate) struct SettingArgs {
     /// fees.default_fee; variable DEFAULT_FEE
     #[arg(long, value_name = "FEE")]
     pub(crate) default_fee: Option<String>,
-    /// job.batch_size, samples in a batch; variable BATCH_SIZE
+    /// job.batch_size, samples in a batch, which its size follows; variable BATCH_SIZE
     #[arg(long, value_name = "N")]
     pub(crate) batch_size: Option<String>,
     /// benchmark.batches; variable NUM_BENCHMARK
@@ -489,7 +489,10 @@ Examples:
   sim risk mine.toml --risk 0.01,0.02 --json
 
 A worker overruns if it cannot finish all that it was given within its limit. The risk is the chance
-of that before its benchmark's error is drawn. Faults of the scenario are left out.";
+of that before its benchmark's error is drawn. Faults of the scenario are left out.
+
+Where workers share the orchestrator's link, fewer overrun than asked: capacities count all of the
+link's time for each of them, though it serves one after the other.";
 
 const COMPARE_EXAMPLES: &str = "\
 Examples:

@@ -112,12 +112,16 @@ impl Page {
         } else {
             String::new()
         };
+        // What a run without a scenario calls it.
+        let scenario = match plan.scenario.as_str() {
+            "none" => "no scenario",
+            scenario => scenario,
+        };
         self.introduce(
             run,
             &format!(
-                "{} runs of {}, seed {}; {} of {}{interrupted}",
+                "{} runs of {scenario}, seed {}; {} of {}{interrupted}",
                 plan.mode,
-                plan.scenario,
                 plan.seed,
                 counted(plan.replicates, "replicate"),
                 plan.allocators.join(", "),

@@ -28,8 +28,9 @@ enum Method {
     Single,
 }
 
-/// What a real run says of its model, beside the figures that all runs have.
-const OF_MODELS: [(&str, &str); 3] = [
+/// What a real run says of itself, beside the figures that all runs have.
+const OF_REAL_RUNS: [(&str, &str); 4] = [
+    ("predicted_s", "wall s as predicted"),
     ("accuracy", "accuracy"),
     ("true_class_probability", "true-class probability"),
     ("loss", "loss"),
@@ -241,7 +242,7 @@ impl Pair<'_> {
             });
             rows.push(row);
         }
-        for (key, name) in OF_MODELS {
+        for (key, name) in OF_REAL_RUNS {
             let get = |of: &RecordedFolder| of.details().get(key).and_then(Value::as_f64);
             let both = get(&self.base.folder).zip(get(&self.ours.folder));
             let Some((against, this)) = both else {
