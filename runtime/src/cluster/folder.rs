@@ -3,6 +3,7 @@
 //! **What it does not know:** what a run leaves at its end.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use results::WholeFile;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::settings::{Setting, Source};
 use super::shown;
 use crate::cli::ClusterArgs;
+use crate::data::DataSource;
 use crate::exit::Stop;
 use crate::model::{Loss, ModelKind};
 use crate::orchestrator::GivenPlan;
@@ -95,6 +97,10 @@ pub(crate) struct Kept {
     aggregate: String,
     device: String,
     expect: Option<u32>,
+    /// Where workers of other machines knew to find it, and the folder of its key and of theirs.
+    listen: Option<SocketAddr>,
+    state: Option<PathBuf>,
+    no_discovery: bool,
     given: Option<Vec<(String, u64)>>,
     /// With every value.
     scenario: String,
@@ -106,15 +112,28 @@ impl Kept {
         Self {
             local: args.local,
             throttles: args.throttles.clone(),
-            data: args.data.to_string(),
+            data: match &args.data {
+                DataSource::Folder(folder) => DataSource::Folder(whole(folder)),
+                named => named.clone(),
+            }
+            .to_string(),
             model: args.model,
             loss: args.loss,
             aggregate: args.aggregate.to_string(),
             device: args.device.to_string(),
             expect: args.expect,
+            listen: args.listen,
+            state: args.state.state.as_deref().map(whole),
+            no_discovery: args.no_discovery,
             given: given.map(|given| given.shares().to_vec()),
             scenario: setting.scenario.to_string(),
         }
+    }
+
+    /// With the address that was really listened on, so that it can be listened on again.
+    pub(crate) fn at(mut self, address: Option<SocketAddr>) -> Self {
+        self.listen = address.or(self.listen);
+        self
     }
 
     /// Writes it.
@@ -148,10 +167,18 @@ impl Kept {
         args.aggregate = self.aggregate.parse().map_err(Stop::bad)?;
         args.device = self.device.parse().map_err(Stop::bad)?;
         args.expect = args.expect.or(self.expect);
+        args.listen = args.listen.or(self.listen);
+        args.state.state = args.state.state.take().or(self.state);
+        args.no_discovery |= self.no_discovery;
         let source = Source {
             file: shown(&folder.join(COMMAND)),
             text: self.scenario,
         };
         Ok((source, self.given.map(GivenPlan::of)))
     }
+}
+
+/// A run may be gone on with from another working folder.
+fn whole(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -77,7 +77,7 @@ pub(crate) async fn run(mut args: ClusterArgs) -> Result<Exit, Stop> {
     let said = said(&args)?;
     let prepared = Prepared::new(&mut args, &said, None)?;
     let mut house = House::open(&args, &prepared.names).await?;
-    let outcome = execute(prepared, &args, &mut house.crew).await;
+    let outcome = execute(prepared, &args, &mut house).await;
     house.close().await;
     outcome.map(|(exit, _)| exit)
 }
@@ -111,7 +111,7 @@ pub(crate) async fn sweep(args: SweepArgs) -> Result<Exit, Stop> {
         eprintln!("{} of {}: {name}", at + 1, cells.len());
         let said = said.clone().and_all(cell);
         let outcome = match Prepared::new(&mut of, &said, Some(root.cell(cell))) {
-            Ok(prepared) => execute(prepared, &of, &mut house.crew).await,
+            Ok(prepared) => execute(prepared, &of, &mut house).await,
             Err(stop) => Err(stop),
         };
         let (exit, result) = match outcome {
@@ -139,6 +139,8 @@ pub(crate) async fn sweep(args: SweepArgs) -> Result<Exit, Stop> {
 /// The door, those who came in by it, and the workers of this machine.
 struct House {
     crew: Crew,
+    /// Where workers of other machines find it, if they are let in.
+    address: Option<SocketAddr>,
     locals: Option<Locals>,
 }
 
@@ -176,8 +178,10 @@ impl House {
             }
             _ => None,
         };
-        if args.local.is_none() || args.listen.is_some() {
-            let address = gate.local_addr().to_string();
+        let is_open = args.local.is_none() || args.listen.is_some();
+        let address = is_open.then(|| gate.local_addr());
+        if let Some(address) = address {
+            let address = address.to_string();
             eprintln!(
                 "listening on {address}; workers join with:\n  runtime worker --join {token}"
             );
@@ -191,6 +195,7 @@ impl House {
         listen_for_interrupts(&crew)?;
         Ok(Self {
             crew,
+            address,
             locals: started,
         })
     }
@@ -217,7 +222,7 @@ fn tell(args: &ClusterArgs, event: &serde_json::Value) -> Result<(), Stop> {
 async fn execute(
     prepared: Prepared,
     args: &ClusterArgs,
-    crew: &mut Crew,
+    house: &mut House,
 ) -> Result<(Exit, serde_json::Value), Stop> {
     let Prepared {
         setting,
@@ -231,7 +236,7 @@ async fn execute(
     } = prepared;
     let given_plan = given.is_some();
     folder.make()?;
-    kept.write(folder.path())?;
+    kept.at(house.address).write(folder.path())?;
     let past = resumed.as_ref().map(|checkpoint| {
         let log = Tables::log(folder.path(), allocator);
         let past = Past::of(&log, folder.path(), checkpoint);
@@ -271,7 +276,8 @@ async fn execute(
         names,
         resumed,
     };
-    let orchestrator = Orchestrator::new(job, crew, &mut report).map_err(Stop::failed)?;
+    let orchestrator =
+        Orchestrator::new(job, &mut house.crew, &mut report).map_err(Stop::failed)?;
     let ended = past.whole(orchestrator.run().await);
     let rows = report.finish();
     let outcome = summary::Outcome {

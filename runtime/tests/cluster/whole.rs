@@ -320,6 +320,51 @@ fn daemons_join_by_token_even_in_the_middle_of_a_run() {
     assert!(first.is_running() && second.is_running());
 }
 
+/// One command goes on with a run of other machines: they find the orchestrator where it was, and
+/// know it.
+#[test]
+fn daemons_come_back_to_an_orchestrator_that_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("run");
+    let state = folder.path().join("state").display().to_string();
+    let mut run = Run::start(
+        &small(60, &out),
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--no-discovery",
+            "--state",
+            &state,
+            "--expect",
+            "2",
+            "--cycles",
+            "12",
+            "--cycle-time",
+            "4 s",
+        ],
+    );
+    let listening = run.until("listening", |_| true);
+    let token = listening["token"].as_str().expect("a token").to_owned();
+    let slow = ["--throttle", "0.02"];
+    let _first = Daemon::start(&token, "first", folder.path(), &slow);
+    let _second = Daemon::start(&token, "second", folder.path(), &slow);
+    run.until("cycle", |cycle| cycle["cycle"] == 3);
+    signal("KILL", run.own_pid());
+    drop(run.end());
+    let resume = ["cluster", "--json", "--resume"].map(str::to_owned);
+    let resume: Vec<String> = resume
+        .into_iter()
+        .chain([out.display().to_string()])
+        .collect();
+    let end = Run::start(&resume, &[]).end();
+    let summary = end.completed();
+    end.holds_its_limits(60);
+    assert_eq!(end.all("joined").count(), 2, "{:#?}", end.seen);
+    assert!(summary["cycles_complete"].as_u64() > Some(8), "{summary}");
+    let again = end.all("listening").next().expect("it listens");
+    assert_eq!(again["address"], listening["address"]);
+}
+
 #[test]
 fn bad_input_gets_one_line() {
     let folder = tempfile::tempdir().expect("a folder");
