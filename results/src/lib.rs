@@ -9,6 +9,7 @@
 //! - [`runs`]: the folder of one or many training runs, simulated or real.
 //! - [`event_log`]: everything that a scheduler was told, to replay its run.
 //! - [`read`]: tables read back, a row at a time.
+//! - [`machine`](fn@machine): what machine this is, for the record of how a folder was made.
 //!
 //! Tables are written and read through polars, which shows nowhere in the public interface.
 //!
@@ -25,6 +26,7 @@ mod error;
 pub mod event_log;
 mod frames;
 mod interval;
+mod machine;
 pub mod merge;
 mod named;
 pub mod paired;
@@ -45,6 +47,7 @@ pub use chunk::{Chunk, Detail};
 pub use cycles::{AgainstExact, Cycles};
 pub use error::{Action, ResultsError};
 pub use interval::{Estimate, Moments, share};
+pub use machine::machine;
 pub use render::{Style, render};
 pub use row::{OutcomeRow, Simulated, Status, Took};
 pub use run_plan::{FamilyPlan, RunPlan, Shard, ShardError};
