@@ -10,6 +10,7 @@
 //! - [`event_log`]: everything that a scheduler was told, to replay its run.
 //! - [`read`]: tables read back, a row at a time.
 //! - [`report`]: one page with figures about any of these folders.
+//! - [`machine`](fn@machine): what machine this is, for the record of how a folder was made.
 //!
 //! Tables are written and read through polars, which shows nowhere in the public interface.
 //!
@@ -26,6 +27,7 @@ mod error;
 pub mod event_log;
 mod frames;
 mod interval;
+mod machine;
 pub mod merge;
 mod named;
 pub mod paired;
@@ -48,6 +50,7 @@ pub use chunk::{Chunk, Detail};
 pub use cycles::{AgainstExact, Cycles};
 pub use error::{Action, ResultsError};
 pub use interval::{Estimate, Moments, share};
+pub use machine::machine;
 pub use render::{Style, render};
 pub use row::{OutcomeRow, Simulated, Status, Took};
 pub use run_plan::{FamilyPlan, RunPlan, Shard, ShardError};

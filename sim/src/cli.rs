@@ -517,8 +517,8 @@ Examples:
   sim run lab.toml --replicates 100 --out predicted && sim compare predicted measured --json
 
 Replicates of one seed are pairs, as in `sim run --against`; so are the tests of one seed or file.
-Of other seeds all is compared unpaired, and a real run with the spread of simulated ones. Folders of
-validations and of runs cannot be mixed. Proofs that contradict each other exit with 4.";
+Of other seeds all is compared unpaired, and a real run with the spread of simulated ones.
+Folders of validations and of runs cannot be mixed. Proofs that contradict each other exit with 4.";
 
 const SWEEP_EXAMPLES: &str = "\
 Examples:

@@ -45,7 +45,7 @@ impl Started {
         let record = json!({
             "command_line": std::env::args().collect::<Vec<_>>(),
             "version": env!("CARGO_PKG_VERSION"),
-            "machine": describe(),
+            "machine": results::machine(),
             "threads": threads,
             "started_unix_s": date.as_secs(),
             "wall_s": seconds(self.wall()),
@@ -82,29 +82,6 @@ fn cpu_time() -> Duration {
     };
     let micros = of(UsageWho::RUSAGE_SELF) + of(UsageWho::RUSAGE_CHILDREN);
     Duration::from_micros(micros.try_into().unwrap_or(0))
-}
-
-/// What machine this is, for the record of a run.
-pub(crate) fn describe() -> Map<String, Value> {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let after = |text: &str, key: &str| {
-        let line = text.lines().find(|line| line.starts_with(key))?;
-        Some(line.split_once(':')?.1.trim().to_owned())
-    };
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let mut machine = Map::new();
-    machine.insert("os".into(), json!(std::env::consts::OS));
-    machine.insert("architecture".into(), json!(std::env::consts::ARCH));
-    machine.insert(
-        "processor".into(),
-        json!(after(&read("/proc/cpuinfo"), "model name")),
-    );
-    machine.insert("cores".into(), json!(cores));
-    machine.insert(
-        "memory".into(),
-        json!(after(&read("/proc/meminfo"), "MemTotal")),
-    );
-    machine
 }
 
 /// Watches the memory of this process and its children together, until it is dropped.

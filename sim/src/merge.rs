@@ -5,7 +5,6 @@ use serde_json::json;
 
 use crate::cli::MergeArgs;
 use crate::exit::{Exit, Stop};
-use crate::machine;
 use crate::terminal;
 
 pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Stop> {
@@ -19,7 +18,7 @@ pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Stop> {
         let details = json!({
             "command_line": std::env::args().collect::<Vec<_>>(),
             "version": env!("CARGO_PKG_VERSION"),
-            "machine": machine::describe(),
+            "machine": results::machine(),
             "wall_s": sum("wall_s"),
             "cpu_s": cpu,
             "cpu_in_solver_libraries_s": libraries,

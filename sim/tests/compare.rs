@@ -458,6 +458,45 @@ fn what_was_interrupted_is_compared_as_far_as_it_goes() {
     assert_eq!(tests, expected.map(|(family, tests)| (family, Some(tests))));
 }
 
+/// Another version, another machine: the same question, and it is said.
+#[test]
+fn how_it_was_run_is_no_part_of_the_question() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let runs = ["run", "lab-8", "--replicates", "2"];
+    let tests = ["validate", "--n-tests", "5", "--allocators", "exact"];
+    for (name, args) in [("runs", &runs[..]), ("tests", &tests)] {
+        let one = made(dir.path(), &format!("{name}-1"), args);
+        let two = made(dir.path(), &format!("{name}-2"), args);
+        let told = |what: &str, value: &str| {
+            rewrite(&one, |record| record["version"] = json!("0.0.1"));
+            rewrite(&two, |record| {
+                record["version"] = json!("0.0.1");
+                record["machine"]["cores"] = json!(2);
+            });
+            rewrite(&one, |record| record["machine"]["cores"] = json!(2));
+            let pointer = format!("/{}", what.replace(' ', "/"));
+            rewrite(&two, |record| {
+                *record.pointer_mut(&pointer).expect("it is there") = json!(value);
+            });
+            let run = compare(&[&one, &two], &["--json"]);
+            run.assert_done();
+            let lines = lines(&run);
+            let beside = lines.iter().find(|line| !line["same_question"].is_null());
+            let beside = beside.expect("what differs");
+            assert_eq!(beside["same_question"], true, "{beside}");
+            assert_eq!(beside["method"], "paired");
+            let differs = beside["differs"].as_array().expect("a list");
+            assert_eq!(differs.len(), 1, "{beside}");
+            assert_eq!(
+                (&differs[0]["what"], &differs[0]["this"]),
+                (&json!(what), &json!(value))
+            );
+        };
+        told("version", "9.9.9");
+        told("machine cores", "64");
+    }
+}
+
 #[test]
 fn what_cannot_be_compared_is_refused_in_one_line() {
     let dir = tempfile::tempdir().expect("a temporary folder");

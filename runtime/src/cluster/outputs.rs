@@ -5,15 +5,17 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use results::runs::{Job, RunEnd, RunFolder as RunTables, RunKey, RunRows, RunsPlan};
 use results::{ResultsError, WholeFile, plan_line};
-use scheduler::machine::Record;
+use scheduler::machine::{Record, WorkerId};
 use scheduler::{Instant, Outcome as Solved, Overheads, Plan, Planned};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use solvers::AllocatorName;
 
 use super::folder::RunFolder;
+use super::report::Person;
 use super::seed_tables;
 use super::settings::Setting;
 use super::summary::{self, Outcome};
@@ -107,12 +109,37 @@ impl Tables {
             .map(|name| name.as_str().into())
             .collect();
         folder.push(rows.finish(end, &names))?;
-        let details = || match summary::json(outcome) {
-            Value::Object(details) => details,
-            _ => serde_json::Map::new(),
-        };
-        folder.finish(details).map(drop)
+        folder.finish(|| details(outcome)).map(drop)
     }
+}
+
+/// What `run.json` says beside the plan: the summary, and how the run was made.
+fn details(outcome: &Outcome<'_>) -> Map<String, Value> {
+    let Value::Object(mut details) = summary::json(outcome) else {
+        return Map::new();
+    };
+    details.remove("event");
+    let report = outcome.report;
+    let worker = |(worker, person): (&WorkerId, &Person)| {
+        json!({
+            "name": report.names.get(worker), "processor": person.cpu, "cores": person.cores,
+            "device": person.device, "threads": person.threads,
+        })
+    };
+    let made = [
+        ("command_line", json!(std::env::args().collect::<Vec<_>>())),
+        ("version", json!(env!("CARGO_PKG_VERSION"))),
+        ("machine", json!(results::machine())),
+        ("ended_unix_s", json!(now_unix_s())),
+        ("workers", report.people.iter().map(worker).collect()),
+    ];
+    details.extend(made.map(|(key, value)| (key.to_owned(), value)));
+    details
+}
+
+fn now_unix_s() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs()
 }
 
 /// Writes everything; each file is there only once it is whole, `run.json` last.

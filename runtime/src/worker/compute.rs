@@ -315,3 +315,55 @@ fn done_of(heard: Heard, device: &Mutex<Option<DeviceChoice>>) -> Option<Done> {
         Answer::Begun { .. } | Answer::Judged { .. } => return None, // nobody asked
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::BatchShape;
+    use crate::model::{Loss, ModelKind, Weights};
+
+    #[test]
+    fn a_job_alone_starts_nothing() {
+        let (mut compute, mut done) = Compute::new(Means {
+            device: DeviceChoice::Auto,
+            threads: 1,
+            throttle: Fraction::WHOLE,
+        });
+        // Orders of nobody's job lead to nothing.
+        compute.order(Work::Keep {
+            epoch: 1,
+            plan: 1,
+            keep: 0,
+        });
+        // A worker hears of the job before it is admitted.
+        compute.cancel_all();
+        compute.order(Work::Job(Job {
+            model: ModelSpec {
+                kind: ModelKind::Mlp,
+                weights: Weights::Xavier,
+                loss: Loss::Logits,
+                shape: BatchShape {
+                    batch_size: 4,
+                    features: 6,
+                    classes: 3,
+                },
+            },
+            seed: 1,
+            allow_gpu: true,
+        }));
+        compute.order(Work::Over);
+        assert!(compute.process.is_none());
+        assert!(done.try_recv().is_err());
+        // The first order after it does, or says why not: here no trainer lies beside the program.
+        let ticket = compute.ticket();
+        compute.order(Work::Benchmark {
+            ticket,
+            epoch: 1,
+            batches: 1,
+        });
+        let Ok(Done::Failed(why)) = done.try_recv() else {
+            panic!("tests lie in a folder of their own");
+        };
+        assert!(why.starts_with("there is no "), "{why}");
+    }
+}

@@ -117,6 +117,18 @@ impl Run {
         );
     }
 
+    /// Whether something happened by now, which is looked at no further.
+    #[cfg(feature = "torch")]
+    pub(crate) fn has(&mut self, what: &str) -> bool {
+        while let Ok(event) = self.events.try_recv() {
+            self.take(&event);
+            if event["event"] == what {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Until a worker does something.
     pub(crate) fn until_worker(&mut self, what: &str, name: &str) -> Value {
         self.until(what, |event| event["worker"] == name)

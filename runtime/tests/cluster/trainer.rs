@@ -221,7 +221,11 @@ mod torch {
         let mut run = Run::start(&mlp(40, &folder.path().join("run")), &more);
         run.until("started", |_| true);
         let worker = run.pid("local");
-        assert!(!maps_libtorch(worker) && children(worker).is_empty());
+        // From its first instructions on, for as long as it is not admitted.
+        while !run.has("joined") {
+            assert!(!maps_libtorch(worker), "before its admission");
+            thread::sleep(Duration::from_millis(1));
+        }
         run.until_worker("benchmarked", "local");
         let trainers = children(worker);
         let [(trainer, group, program)] = trainers.as_slice() else {

@@ -72,6 +72,18 @@ fn four_workers_learn_within_the_limit() {
             .into_iter()
             .all(|name| !name.to_string_lossy().ends_with(".partial"))
     );
+    // And how it was made: enough to do it again.
+    let made = fs::read_to_string(out.join("run.json")).expect("a record");
+    let made: serde_json::Value = serde_json::from_str(&made).expect("JSON");
+    assert_eq!(made["command_line"][1], "cluster");
+    assert_eq!(made["version"], env!("CARGO_PKG_VERSION"));
+    assert!(made["machine"]["cores"].as_u64() > Some(0), "{made}");
+    let workers = made["workers"].as_array().expect("workers");
+    assert_eq!(workers.len(), 4);
+    assert!(
+        workers.iter().all(|worker| worker["device"] == "cpu"),
+        "{made}"
+    );
     // The folder holds a run now.
     let again = Run::start(&small(200, &out), &["--local", "2"]).end();
     assert_eq!(again.code, Some(3));

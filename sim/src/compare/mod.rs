@@ -3,6 +3,16 @@
 //! The first folder is what the others are compared with. Of each other one it is said whether it
 //! is of the same question, what differs, by how much each figure does, and with what certainty.
 //!
+//! With `--json` it prints lines, which are told apart by a key:
+//!
+//! | key | a line for each |
+//! |---|---|
+//! | `folder` | folder: its path, what it holds, how much of it is there |
+//! | `same_question` | other folder: `method` (paired, independent, predicted, single), `differs` |
+//! | `tests_of` | family and allocator of paired validations: how many tests are cheaper, dearer … |
+//! | `figure` | figure: `value`, `base`, `difference`, each with its `_low` and `_high` |
+//! | `contradictions` | pair of validations of the same tests: how many, of each kind |
+//!
 //! **What it does not know:** how tables are read and what intervals there are (`results`).
 
 mod differs;
