@@ -21,13 +21,11 @@ use bytes::Bytes;
 use super::Make;
 use super::frame::{self, Answer, Ask, Share, Ticket};
 use super::pace::{Fraction, Pace, Tail, Throttle};
-use crate::data::{Batch, BatchShape, Dataset};
+use super::practice::{DISTINCT, practice};
+use crate::data::{Batch, Dataset};
 use crate::model::{ModelSpec, from_wire, to_wire};
 use crate::train::{TrainError, Trainer};
 
-/// Batches of a benchmark that lie ready: a single one would be learnt by heart, and training on
-/// it becomes unlike any other.
-const DISTINCT: u64 = 16;
 /// Batches before a benchmark that are not measured.
 const WARM_UP: u64 = 10;
 /// A sleep is cut into pieces of this, to be woken from.
@@ -249,26 +247,20 @@ impl<W: Write> Loop<W> {
     /// Data is taken in between two batches of a benchmark: workers measure while it travels.
     fn take_in(&mut self, bench: &mut Bench) -> Result<(), Cannot> {
         while let Ok((ask, body)) = self.orders.try_recv() {
-            self.put_away(bench, ask, body)?;
-        }
-        Ok(())
-    }
-
-    /// Data is taken in at once, if nothing stands before it; all else waits.
-    fn put_away(&mut self, bench: &mut Bench, ask: Ask, body: Vec<u8>) -> Result<(), Cannot> {
-        match ask {
-            Ask::Keep { .. } | Ask::Hold { .. } if self.waiting.is_empty() => {
-                self.stock(bench, &ask, &body)?;
+            match ask {
+                Ask::Keep { .. } | Ask::Hold { .. } if self.waiting.is_empty() => {
+                    self.stock(bench, &ask, &body)?;
+                }
+                Ask::Keep { .. }
+                | Ask::Hold { .. }
+                | Ask::Job { .. }
+                | Ask::Over
+                | Ask::Benchmark { .. }
+                | Ask::Train(_)
+                | Ask::Cancel { .. }
+                | Ask::TestSet
+                | Ask::Judge { .. } => self.waiting.push_back((ask, body)),
             }
-            Ask::Keep { .. }
-            | Ask::Hold { .. }
-            | Ask::Job { .. }
-            | Ask::Over
-            | Ask::Benchmark { .. }
-            | Ask::Train(_)
-            | Ask::Cancel { .. }
-            | Ask::TestSet
-            | Ask::Judge { .. } => self.waiting.push_back((ask, body)),
         }
         Ok(())
     }
@@ -308,13 +300,20 @@ impl<W: Write> Loop<W> {
         order: &Share,
         until: Instant,
     ) -> Result<(), Cannot> {
+        let is_data = |ask: &Ask| matches!(ask, Ask::Keep { .. } | Ask::Hold { .. });
         while (bench.held.len() as u64) < order.batches && !self.is_cancelled(order.ticket) {
+            // It may have come behind something else, such as a benchmark that this order cancelled.
+            let at = self.waiting.iter().position(|(ask, _)| is_data(ask));
+            if let Some((ask, body)) = at.and_then(|at| self.waiting.remove(at)) {
+                self.stock(bench, &ask, &body)?;
+                continue;
+            }
             let left = until.saturating_duration_since(Instant::now());
             if left == Duration::ZERO {
                 break;
             }
             match self.orders.recv_timeout(left.min(PIECE)) {
-                Ok((ask, body)) => self.put_away(bench, ask, body)?,
+                Ok(asked) => self.waiting.push_back(asked),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -412,33 +411,6 @@ impl<W: Write> Loop<W> {
     }
 }
 
-/// Batches to practise on: random, and different from one another.
-pub(super) fn practice(shape: &BatchShape, seed: u64) -> Vec<Batch> {
-    let mut state = seed ^ 0x9e37_79b9_7f4a_7c15;
-    let mut next = || {
-        // SplitMix64: any cheap noise will do.
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    };
-    let values = shape.wire_len() - shape.batch_size as usize;
-    let batch = |_| {
-        let mut bytes: Vec<u8> = (0..values)
-            // Most of a picture is black.
-            .map(|_| match next() {
-                z if z % 5 == 0 => (z >> 8) as u8,
-                _ => 0,
-            })
-            .collect();
-        bytes.extend(
-            (0..shape.batch_size).map(|_| (next() % u64::from(shape.classes.max(1))) as u8),
-        );
-        Batch::from_wire(shape, bytes).expect("it was made by the shape")
-    };
-    (0..DISTINCT).map(batch).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::Receiver;
@@ -446,7 +418,7 @@ mod tests {
     use super::super::Moment;
     use super::super::process::{Heard, Process};
     use super::*;
-    use crate::data::{DataSource, Synthetic};
+    use crate::data::{BatchShape, DataSource, Synthetic};
     use crate::model::{Loss, ModelKind, Weights};
     use crate::train::{DeviceChoice, trainer};
 
@@ -597,6 +569,38 @@ mod tests {
             matches!(answer, (Answer::Benchmarked { batches: 20, .. }, _)),
             "{answer:?}"
         );
+    }
+
+    /// Data that travels in every cycle comes after the order, here behind a benchmark too.
+    #[test]
+    fn it_waits_for_data_that_is_on_its_way() {
+        let (process, heard) = start();
+        let long = Ask::Benchmark {
+            ticket: 1,
+            epoch: 1,
+            batches: u64::MAX / 4,
+        };
+        process.ask(long, Vec::new());
+        process.ask(share(2, 8, Duration::from_secs(60)), start_of_all());
+        process.ask(HOLD, some_batches(5));
+        thread::sleep(Duration::from_millis(20)); // all of it has come by now
+        process.ask(Ask::Cancel { ticket: 1 }, Vec::new());
+        let rest = Ask::Hold {
+            epoch: 1,
+            plan: 1,
+            first: 5,
+        };
+        process.ask(rest, some_batches(3));
+        let (mut held, mut done) = (Vec::new(), None);
+        while done.is_none() {
+            match next(&heard).0 {
+                Answer::Held { held: count, .. } => held.push(count),
+                Answer::Beat { .. } => {}
+                Answer::Trained { done: all, .. } => done = Some(all),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((held, done), (vec![5, 8], Some(8)));
     }
 
     #[test]

@@ -5,13 +5,14 @@
 //! judges models by the same program.
 //!
 //! - `process.rs`: the parent's side. `bench.rs`: the child's. `frame.rs`: what they say.
-//! - `pace.rs`: how the child keeps time.
+//! - `pace.rs`: how the child keeps time. `practice.rs`: what it measures itself on.
 //!
 //! **What it does not know:** the network, plans, and what trains: a program brings that.
 
 mod bench;
 mod frame;
 pub(crate) mod pace;
+mod practice;
 mod process;
 
 pub(crate) use frame::{Answer, Ask, Moment, Share, Ticket};
