@@ -172,7 +172,7 @@ thead th{vertical-align:bottom;color:var(--quiet);font-weight:600}
 tbody th{font-weight:400}
 .n{text-align:right;white-space:nowrap}
 td:not(.n){max-width:60ch}
-.w{min-width:15rem}
+.w{min-width:min(15rem,42vw)}
 thead th.n{white-space:normal}
 .ci{color:var(--quiet)}
 pre{overflow-x:auto;background:var(--panel);padding:.8rem;font-size:.85rem;margin:.4rem 0}

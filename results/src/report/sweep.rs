@@ -13,6 +13,7 @@ use super::page::{Page, Part, Section};
 use super::plot::{Plot, Point, Series, Shape};
 use super::table::{Cell, Column, Table};
 use crate::error::ResultsError;
+use crate::interval::Estimate;
 use crate::sweep::{DUMP_FILE, SWEEP_FILE, SWEEP_VERSION};
 use crate::validation::RUN_FILE;
 
@@ -211,6 +212,49 @@ struct Found {
     ends: Option<(f64, f64)>,
 }
 
+/// The values of a key, in the order in which they come, and the rows that have an outcome.
+fn found(csv: &Csv, keys: &[String], key: &str, column: &str) -> (Vec<String>, Vec<Found>) {
+    let (mut values, mut found): (Vec<String>, Vec<Found>) = (Vec::new(), Vec::new());
+    for row in &csv.rows {
+        let text = csv.cell(row, key);
+        let known = values.iter().position(|known| known == text);
+        let value = known.unwrap_or_else(|| {
+            values.push(text.to_owned());
+            values.len() - 1
+        });
+        let Some(y) = csv.number(row, column) else {
+            continue;
+        };
+        let low = csv.number(row, &format!("{column}_low"));
+        let high = csv.number(row, &format!("{column}_high"));
+        let others = keys.iter().filter(|other| *other != key);
+        let others = others.map(|other| format!("{other} = {}", csv.cell(row, other)));
+        let allocator = csv.cell(row, "allocator").to_owned();
+        let words = std::iter::once(allocator.clone()).chain(others);
+        let words: Vec<String> = words.filter(|word| !word.is_empty()).collect();
+        found.push(Found {
+            value,
+            of: words.join(", "),
+            allocator,
+            y,
+            ends: low.zip(high),
+        });
+    }
+    (values, found)
+}
+
+/// The rows of each name, in the order in which names come.
+fn grouped(found: &[Found], name: impl Fn(&Found) -> &str) -> Vec<(&str, Vec<&Found>)> {
+    let mut groups: Vec<(&str, Vec<&Found>)> = Vec::new();
+    for row in found {
+        match groups.iter_mut().find(|(known, _)| *known == name(row)) {
+            Some((_, rows)) => rows.push(row),
+            None => groups.push((name(row), vec![row])),
+        }
+    }
+    groups
+}
+
 /// One outcome over one key.
 fn over(
     csv: &Csv,
@@ -218,54 +262,19 @@ fn over(
     (place, key): (usize, &str),
     (column, title, axis): &Outcome,
 ) -> Option<Figure> {
-    let mut values: Vec<String> = Vec::new();
-    let mut found = Vec::new();
-    for row in &csv.rows {
-        let text = csv.cell(row, key);
-        let value = values
-            .iter()
-            .position(|known| known == text)
-            .unwrap_or_else(|| {
-                values.push(text.to_owned());
-                values.len() - 1
-            });
-        let Some(y) = csv.number(row, column) else {
-            continue;
-        };
-        let low = csv.number(row, &format!("{column}_low"));
-        let high = csv.number(row, &format!("{column}_high"));
-        let others = keys.iter().filter(|other| *other != key);
-        let others: Vec<String> = others
-            .map(|other| format!("{other} = {}", csv.cell(row, other)))
-            .collect();
-        let allocator = csv.cell(row, "allocator").to_owned();
-        let mut of = vec![allocator.clone()];
-        of.extend(others);
-        of.retain(|word| !word.is_empty());
-        found.push(Found {
-            value,
-            of: of.join(", "),
-            allocator,
-            y,
-            ends: low.zip(high),
-        });
-    }
-    let mut lines: Vec<&str> = Vec::new();
-    for row in &found {
-        if !lines.contains(&row.of.as_str()) {
-            lines.push(&row.of);
-        }
-    }
+    let (values, found) = found(csv, keys, key, column);
+    let lines = grouped(&found, |row| &row.of);
     if lines.is_empty() || values.len() < 2 {
         return None;
     }
+    let (count, is_summed_up) = (lines.len(), lines.len() > MOST_LINES);
+    let groups = if is_summed_up {
+        grouped(&found, |row| &row.allocator)
+    } else {
+        lines
+    };
     let numbers: Option<Vec<f64>> = values.iter().map(|value| value.parse().ok()).collect();
     let numbers = numbers.filter(|numbers| numbers.iter().all(|number| number.is_finite()));
-    let x = |value: usize| {
-        numbers
-            .as_ref()
-            .map_or(value as f64, |numbers| numbers[value])
-    };
     let (scale, is_ordered) = scale(numbers.as_deref(), &values);
     let mut data = Table::new(vec![
         Column::new("of", "of"),
@@ -273,35 +282,18 @@ fn over(
         Column::estimate(column, axis),
         Column::new("rows", "rows"),
     ]);
-    let is_summed_up = lines.len() > MOST_LINES;
-    let mut groups: Vec<(String, Vec<&Found>)> = Vec::new();
-    for row in &found {
-        let of = if is_summed_up {
-            &row.allocator
-        } else {
-            &row.of
-        };
-        match groups.iter_mut().find(|(known, _)| known == of) {
-            Some((_, rows)) => rows.push(row),
-            None => groups.push((of.clone(), vec![row])),
-        }
-    }
+    data.note("lines", count as f64);
     let mut series = Vec::new();
-    for (of, rows) in &groups {
+    for (of, rows) in groups {
         let mut points = Vec::new();
         for (value, text) in values.iter().enumerate() {
-            let mut at: Vec<&&Found> = rows.iter().filter(|row| row.value == value).collect();
-            at.sort_by(|a, b| a.y.total_cmp(&b.y));
-            let Some(middle) = at.get(at.len().saturating_sub(1) / 2) else {
+            let at = rows.iter().copied().filter(|row| row.value == value);
+            let at: Vec<&Found> = at.collect();
+            let Some((y, ends)) = middle(&at, is_summed_up) else {
                 continue;
             };
-            let ends = if is_summed_up {
-                at.first().zip(at.last()).map(|(low, high)| (low.y, high.y))
-            } else {
-                middle.ends
-            };
-            let estimate = crate::Estimate {
-                value: middle.y,
+            let estimate = Estimate {
+                value: y,
                 low: ends.map(|ends| ends.0),
                 high: ends.map(|ends| ends.1),
             };
@@ -311,61 +303,42 @@ fn over(
                 Cell::estimate(Some(estimate)),
                 Cell::count(at.len() as u64),
             ]);
+            let x = numbers.as_ref().map_or(value as f64, |all| all[value]);
             points.push(Point {
                 ends,
-                ..Point::at(x(value), middle.y)
+                ..Point::at(x, y)
             });
         }
         points.sort_by(|a, b| a.x.total_cmp(&b.x));
-        let shape = if is_ordered {
-            Shape::Joined
-        } else {
-            Shape::Points
-        };
-        let name = if of.is_empty() {
-            column.replace('_', " ")
-        } else {
-            of.clone()
-        };
         series.push(Series {
-            name,
+            name: if of.is_empty() {
+                column.replace('_', " ")
+            } else {
+                of.to_owned()
+            },
             look: series.len(),
-            shape,
+            shape: if is_ordered {
+                Shape::Joined
+            } else {
+                Shape::Points
+            },
             points,
         });
     }
-    let least = found.iter().min_by(|a, b| a.y.total_cmp(&b.y))?;
-    let most = found.iter().max_by(|a, b| a.y.total_cmp(&b.y))?;
     let how = if is_summed_up {
         format!(
-            "The middle of all combinations of the other keys, and their range ({} lines would be too many).",
-            lines.len()
+            " The middle of all combinations of the other keys, and their range ({count} lines would be \
+             too many)."
         )
+    } else if found.iter().any(|row| row.ends.is_some()) {
+        " Bars are 95 % confidence intervals.".to_owned()
     } else {
         String::new()
     };
-    let has_ends = !is_summed_up && found.iter().any(|row| row.ends.is_some());
-    let how = if has_ends {
-        "Bars are 95 % confidence intervals."
-    } else {
-        &how
-    };
-    let range = if least.y < most.y {
-        format!(
-            "From {} at {key} = {} to {} at {key} = {}",
-            shown(least.y),
-            values[least.value],
-            shown(most.y),
-            values[most.value]
-        )
-    } else {
-        format!("The same for all: {}", shown(least.y))
-    };
-    data.note("lines", lines.len() as f64);
     Some(Figure {
         name: format!("key-{}-{column}", place + 1),
         title: format!("{title} over {key}"),
-        says: format!("{range}. {how}").trim_end().to_owned(),
+        says: range(key, &values, &found)? + &how,
         picture: Picture::Plot(Plot {
             x: Axis::new(key, scale),
             y: Axis::new(axis, Scale::FromZero),
@@ -374,6 +347,37 @@ fn over(
         }),
         data,
     })
+}
+
+/// The value of some rows and its interval: of several rows the middle one and their range.
+fn middle(rows: &[&Found], is_summed_up: bool) -> Option<(f64, Option<(f64, f64)>)> {
+    let mut rows = rows.to_vec();
+    rows.sort_by(|a, b| a.y.total_cmp(&b.y));
+    let (first, last) = (rows.first()?, rows.last()?);
+    let middle = rows[(rows.len() - 1) / 2];
+    let ends = if is_summed_up {
+        Some((first.y, last.y))
+    } else {
+        middle.ends
+    };
+    Some((middle.y, ends))
+}
+
+/// From the least to the most, in words.
+fn range(key: &str, values: &[String], found: &[Found]) -> Option<String> {
+    let least = found.iter().min_by(|a, b| a.y.total_cmp(&b.y))?;
+    let most = found.iter().max_by(|a, b| a.y.total_cmp(&b.y))?;
+    if least.y < most.y {
+        Some(format!(
+            "From {} at {key} = {} to {} at {key} = {}.",
+            shown(least.y),
+            values[least.value],
+            shown(most.y),
+            values[most.value]
+        ))
+    } else {
+        Some(format!("The same for all: {}.", shown(least.y)))
+    }
 }
 
 /// How the values of a key lie on an axis, and whether they follow each other.
