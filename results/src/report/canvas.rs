@@ -23,6 +23,8 @@ const FINE: f64 = 10.0;
 
 /// The size of letters, in units.
 pub(super) const LETTERS: f64 = 12.0;
+/// From one line of words to the next.
+pub(super) const LINE: f64 = LETTERS * 1.5;
 
 /// A place or a distance, in units.
 pub(super) type Place = (f64, f64);
@@ -75,6 +77,22 @@ impl Canvas<'_> {
         if places.len() > 1 {
             self.draw(&PathElement::new(places, style(ink, false)));
         }
+    }
+
+    /// The axis at the bottom, from left to right, and its title below the names of its marks.
+    pub(super) fn base(
+        &self,
+        title: &str,
+        (left, right): (f64, f64),
+        bottom: f64,
+        (width, height): Place,
+    ) {
+        self.line(&[(left, bottom), (right, bottom)], Ink::Axis);
+        let title = fitted(title, width - 4.0);
+        let half = width_of(&title) / 2.0;
+        let middle = ((left + right) / 2.0).min(width - half).max(half);
+        let place = (middle, height - 0.6 * LINE);
+        self.words(&title, place, Side::Middle, Ink::Quiet, false);
     }
 
     pub(super) fn area(&self, places: &[Place], ink: Ink) {

@@ -1,7 +1,7 @@
 //! Pictures with two axes: lines, steps, columns, points with intervals, and counted tiles.
 
 use super::axis::{Axis, Scale, WIDEST_NAME};
-use super::canvas::{Canvas, LETTERS, Place, Plane, Side, fitted, width_of};
+use super::canvas::{Canvas, LINE, Place, Plane, Side, fitted, width_of};
 use super::palette::{Ink, SERIES};
 
 /// A picture with two axes.
@@ -86,8 +86,6 @@ struct Frame {
     x_most: usize,
     y_most: usize,
 }
-
-const LINE: f64 = LETTERS * 1.5;
 
 /// Which of the series' colours, signs and dashes.
 pub(super) const fn look(of: usize) -> u8 {
@@ -228,17 +226,7 @@ impl Plot {
             let level = bottom + 13.0 + LINE * row as f64;
             canvas.words(&name, (middle, level), Side::Middle, Ink::Quiet, false);
         }
-        canvas.line(&[(left, bottom), (right, bottom)], Ink::Axis);
-        let title = fitted(&self.x.title, width - 4.0);
-        let half = width_of(&title) / 2.0;
-        let middle = ((left + right) / 2.0).min(width - half).max(half);
-        canvas.words(
-            &title,
-            (middle, height - 0.6 * LINE),
-            Side::Middle,
-            Ink::Quiet,
-            false,
-        );
+        canvas.base(&self.x.title, (left, right), bottom, (width, height));
     }
 
     fn series(

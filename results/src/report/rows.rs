@@ -1,11 +1,9 @@
 //! Pictures of rows with a name each: shares of a whole, and who did what when.
 
 use super::axis::{Axis, Scale};
-use super::canvas::{Canvas, LETTERS, Place, Plane, Side, fitted, width_of};
+use super::canvas::{Canvas, LINE, Place, Plane, Side, fitted, width_of};
 use super::palette::Ink;
 use super::plot::{Swatch, legend, legend_rows};
-
-const LINE: f64 = LETTERS * 1.5;
 
 /// Rows of parts that follow each other along the axis.
 #[derive(Clone, Debug)]
@@ -178,17 +176,7 @@ impl Rows {
                 );
             }
         }
-        canvas.line(&[(left, bottom), (right, bottom)], Ink::Axis);
-        let title = fitted(&self.x.title, width - 4.0);
-        let half = width_of(&title) / 2.0;
-        let middle = ((left + right) / 2.0).min(width - half).max(half);
-        canvas.words(
-            &title,
-            (middle, height - 0.6 * LINE),
-            Side::Middle,
-            Ink::Quiet,
-            false,
-        );
+        canvas.base(&self.x.title, (left, right), bottom, (width, height));
     }
 }
 

@@ -63,8 +63,8 @@ impl Drop for Scratch {
 }
 
 /// The fraction of full speed of each of so many workers, if nothing is said: falling, so that the
-/// last runs at two fifths of the first. Together they leave a tenth of the machine's cores idle,
-/// since workers that fight for cores are slower than measured once others stop or begin.
+/// last runs at two fifths of the first. Together they leave a tenth of the machine's cores idle, for
+/// the orchestrator, and so that they do not wait for one another's turns while they are measured.
 pub(crate) fn throttles(count: u32, cores: usize) -> Vec<Fraction> {
     let last = f64::from(count.saturating_sub(1)).max(1.0);
     let falling = |place: u32| 1.0 - 0.6 * f64::from(place) / last;
