@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use scenarios::Family;
 use scheduler::machine::WorkerId;
-use scheduler::{Candidate, Law, Link, Margin, Problem, Span, Speed, Worker};
+use scheduler::{Candidate, Link, Margin, Problem, Span, Speed, TimeModel, Worker};
 use solvers::frontier::{DEFAULT_BUDGET, Effort, over_time};
 use solvers::{Allocator, Cbc, CbcOptions, Exact, Heuristic};
 
@@ -116,9 +116,9 @@ fn frontiers() {
         ("shared link", Span::from_nanos(500_000)),
         ("no link", Span::ZERO),
     ] {
-        let law = Law {
+        let time_model = TimeModel {
             shared,
-            ..Law::COMPUTE
+            ..TimeModel::COMPUTE
         };
         let problem = Family::Thesis.problem(SEED, 0);
         let candidate = |(id, worker): (u32, &Worker)| Candidate {
@@ -131,7 +131,7 @@ fn frontiers() {
         };
         let candidates = (0..).zip(problem.workers()).map(candidate).collect();
         let limit = Span::from_secs(1);
-        let family = scheduler::Family::new((50_000, 100, 2), limit, law, candidates);
+        let family = scheduler::PlanRequest::new((50_000, 100, 2), limit, time_model, candidates);
         let family = family.expect("within bounds");
         let mut exact = Exact::default();
         let start = Instant::now();

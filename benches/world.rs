@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use scheduler::machine::{Config, Limit, Record, Replan};
-use scheduler::{Family, Fee, Margin, Span, Speed};
+use scheduler::{Fee, Margin, PlanRequest, Span, Speed};
 use sim::world::{Jitter, PipeModel, RunTotals, Way, WorkerModel, World, run};
 use solvers::{Allocator, Exact};
 
@@ -22,7 +22,7 @@ fn world(workers: u32, cycles: u32, replan: Replan) -> World {
     config.margins.benchmarked = Margin::lognormal(50_000, 110_000);
     config.margins.learnt = Margin::lognormal(50_000, 50_000);
     let all = Span::from_millis(200);
-    config.law.shared = all * 2 / u64::from(workers);
+    config.time_model.shared = all * 2 / u64::from(workers);
     let workers: Vec<_> = (0..u64::from(workers)).map(worker).collect();
     let pipe = PipeModel {
         parameters: all / workers.len() as u64,
@@ -51,11 +51,11 @@ fn worker(place: u64) -> WorkerModel {
 fn timed(world: &World) -> (RunTotals, Duration) {
     let (mut exact, mut allocating, mut rows) = (Exact::default(), Duration::ZERO, Vec::new());
     let clock = Instant::now();
-    let mut allocate = |family: &Family| {
+    let mut allocate = |request: &PlanRequest| {
         let clock = Instant::now();
-        let choice = family.cheapest(|problem| exact.measure(problem).outcome);
+        let response = request.cheapest(|problem| exact.measure(problem).outcome);
         allocating += clock.elapsed();
-        choice
+        response
     };
     let mut sink = |at, record: &Record| rows.push((at, *record));
     let totals = run(world, 1, 0, &mut allocate, &mut sink);

@@ -5,12 +5,13 @@ use std::path::Path;
 use proptest::prelude::*;
 use results::event_log::{EventFile, EventReader, EventWriter};
 use scheduler::machine::{
-    Action, Billing, Config, CycleId, Departure, Epoch, Event, Limit, Partial, PlanId, Profile,
-    Replan, Scheduler, Waits, WorkerId,
+    Action, Billing, Config, CycleId, Departure, Event, Limit, Partial, PlanId, Profile, Replan,
+    Scheduler, SessionId, Waits, WorkerId,
 };
 use scheduler::{
-    BenchmarkRule, CapacityLaw, Certificate, Choice, Cost, Failure, FailureReason, Fee, Infeasible,
-    Instant, Law, Link, Margin, Margins, Outcome, Plan, PlanStatus, Planned, Span,
+    BenchmarkRule, CapacityModel, Certificate, Cost, Failure, FailureReason, Fee, Infeasible,
+    Instant, Link, Margin, Margins, Outcome, Plan, PlanResponse, PlanStatus, Planned, Span,
+    TimeModel,
 };
 
 type Log = Vec<(Instant, Event)>;
@@ -130,10 +131,10 @@ fn event(few: u32) -> impl Strategy<Value = Event> {
                 },
             }
         ),
-        3 => (ids(), any::<u64>(), span()).prop_map(|((worker, epoch, _), batches, took)| {
+        3 => (ids(), any::<u64>(), span()).prop_map(|((worker, session, _), batches, took)| {
             Event::Benchmarked {
                 worker: WorkerId::new(worker),
-                epoch: Epoch::new(epoch),
+                session: SessionId::new(session),
                 batches,
                 took,
             }
@@ -141,40 +142,40 @@ fn event(few: u32) -> impl Strategy<Value = Event> {
         2 => (0..few, any::<u64>(), outcome(), any::<u64>()).prop_map(
             |(plan, employed, outcome, solves)| Event::Solved {
                 plan: PlanId::new(plan),
-                choice: Box::new(Choice { employed, outcome, solves }),
+                response: Box::new(PlanResponse { employed, outcome, solves }),
             }
         ),
-        1 => (ids(), any::<u64>()).prop_map(|((worker, epoch, plan), batches)| Event::Shipped {
+        1 => (ids(), any::<u64>()).prop_map(|((worker, session, plan), batches)| Event::Shipped {
             worker: WorkerId::new(worker),
-            epoch: Epoch::new(epoch),
+            session: SessionId::new(session),
             plan: PlanId::new(plan),
             batches,
         }),
-        1 => (ids(), any::<u64>()).prop_map(|((worker, epoch, cycle), done)| Event::Beat {
+        1 => (ids(), any::<u64>()).prop_map(|((worker, session, cycle), done)| Event::Beat {
             worker: WorkerId::new(worker),
-            epoch: Epoch::new(epoch),
+            session: SessionId::new(session),
             cycle: CycleId::new(cycle),
             done,
         }),
-        1 => (ids(), any::<u64>(), span(), span()).prop_map(|((worker, epoch, cycle), done, took, tail)| {
+        1 => (ids(), any::<u64>(), span(), span()).prop_map(|((worker, session, cycle), done, took, tail)| {
             Event::Trained {
                 worker: WorkerId::new(worker),
-                epoch: Epoch::new(epoch),
+                session: SessionId::new(session),
                 cycle: CycleId::new(cycle),
                 done,
                 took,
                 tail,
             }
         }),
-        1 => ids().prop_map(|(worker, epoch, cycle)| Event::Refused {
+        1 => ids().prop_map(|(worker, session, cycle)| Event::Refused {
             worker: WorkerId::new(worker),
-            epoch: Epoch::new(epoch),
+            session: SessionId::new(session),
             cycle: CycleId::new(cycle),
         }),
         1 => (0..few).prop_map(|cycle| Event::Aggregated { cycle: CycleId::new(cycle) }),
-        1 => (ids(), departure()).prop_map(|((worker, epoch, _), why)| Event::Lost {
+        1 => (ids(), departure()).prop_map(|((worker, session, _), why)| Event::Lost {
             worker: WorkerId::new(worker),
-            epoch: Epoch::new(epoch),
+            session: SessionId::new(session),
             why,
         }),
         1 => Just(Event::Wake),
@@ -191,12 +192,12 @@ fn config() -> impl Strategy<Value = Config> {
         }),
     ];
     let margin = || any::<u64>().prop_map(Margin::from_ppb);
-    let law = (any::<[bool; 2]>(), 1..1_000_u32, span(), span(), span()).prop_map(
-        |([full, ships_each_cycle], passes, own, shared, shared_ship)| Law {
+    let time_model = (any::<[bool; 2]>(), 1..1_000_u32, span(), span(), span()).prop_map(
+        |([full, ships_each_cycle], passes, own, shared, shared_ship)| TimeModel {
             capacity: if full {
-                CapacityLaw::Full
+                CapacityModel::Full
             } else {
-                CapacityLaw::ComputeOnly
+                CapacityModel::ComputeOnly
             },
             passes,
             own,
@@ -231,11 +232,11 @@ fn config() -> impl Strategy<Value = Config> {
         (1..=1_000_000_u32, 1..=1_000_000_u32),
     );
     let rest = (any::<[bool; 3]>(), margin(), margin(), margin());
-    (numbers, limit, law, rest, benchmark, waits).prop_map(
+    (numbers, limit, time_model, rest, benchmark, waits).prop_map(
         |(
             numbers,
             limit,
-            law,
+            time_model,
             ([adaptive, assigned, accepts], benchmarked, learnt, keep),
             benchmark,
             waits,
@@ -248,7 +249,7 @@ fn config() -> impl Strategy<Value = Config> {
                 cycles,
                 first_cycle,
                 limit,
-                law,
+                time_model,
                 margins: Margins {
                     benchmarked,
                     learnt,
@@ -398,12 +399,12 @@ fn what_is_no_log_is_refused() {
     check("\"wake\"", "\"awake\"", "line 2: unknown variant `awake`");
     check(
         "\"wake\"",
-        "{\"lost\":{\"worker\":1,\"epoch\":1,\"why\":\"bored\"}}",
+        "{\"lost\":{\"worker\":1,\"session\":1,\"why\":\"bored\"}}",
         "line 2: \"bored\" is no departure",
     );
     check(
         "\"wake\"",
-        "{\"beat\":{\"worker\":1,\"epoch\":1,\"cycle\":1,\"done\":1.5}}",
+        "{\"beat\":{\"worker\":1,\"session\":1,\"cycle\":1,\"done\":1.5}}",
         "line 2: invalid type: floating point",
     );
     check(

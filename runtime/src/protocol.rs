@@ -9,7 +9,7 @@
 //!
 //! **What it does not know:** streams, threads, and what becomes of what is said.
 
-use scheduler::machine::{CycleId, Epoch};
+use scheduler::machine::{CycleId, SessionId};
 use scheduler::{Fee, MAX_BATCHES, MAX_PASSES, Span};
 use serde::{Deserialize, Serialize};
 
@@ -71,22 +71,22 @@ pub struct Brief {
 pub enum Order {
     /// There is a job. A probe of the connection follows, then an admission or a dismissal.
     Job(Brief),
-    /// The worker is admitted: from now on it goes by this epoch.
+    /// The worker is admitted: from now on it goes by this session.
     Admit {
         /// Its stay.
-        epoch: u32,
+        session: u32,
     },
     /// Measure one round.
     Benchmark {
         /// The stay that the order is for.
-        epoch: u32,
+        session: u32,
         /// Batches to measure.
         batches: u64,
     },
     /// Keep the first of the batches that are held; others follow, in streams of their own.
     Ship {
         /// The stay that the order is for.
-        epoch: u32,
+        session: u32,
         /// The plan that the share is of.
         plan: u32,
         /// Batches to keep.
@@ -97,7 +97,7 @@ pub enum Order {
     /// Train; the parameters follow in a stream of their own.
     Train {
         /// The stay that the order is for.
-        epoch: u32,
+        session: u32,
         /// The cycle.
         cycle: u32,
         /// The first of the batches that are held, so many.
@@ -118,7 +118,7 @@ pub enum Order {
     /// The result of this cycle is not wanted any more.
     Abort {
         /// The stay that the order is for.
-        epoch: u32,
+        session: u32,
         /// The cycle.
         cycle: u32,
     },
@@ -149,7 +149,7 @@ pub enum Report {
     /// One round of the benchmark.
     Benchmarked {
         /// The stay that the order was for.
-        epoch: u32,
+        session: u32,
         /// Batches measured.
         batches: u64,
         /// How long they took.
@@ -158,7 +158,7 @@ pub enum Report {
     /// So many batches of the share are here.
     Shipped {
         /// The stay that the order was for.
-        epoch: u32,
+        session: u32,
         /// The plan that the share is of.
         plan: u32,
         /// Batches that are held in all.
@@ -167,7 +167,7 @@ pub enum Report {
     /// The compute loop is at work.
     Beat {
         /// The stay that the order was for.
-        epoch: u32,
+        session: u32,
         /// The cycle.
         cycle: u32,
         /// Batches done.
@@ -195,7 +195,7 @@ pub enum Down {
     /// Batches of data, one after the other.
     Data {
         /// The stay.
-        epoch: u32,
+        session: u32,
         /// The plan.
         plan: u32,
         /// The place of the first among those held.
@@ -206,7 +206,7 @@ pub enum Down {
     /// The parameters to begin a cycle with.
     Parameters {
         /// The stay.
-        epoch: u32,
+        session: u32,
         /// The cycle.
         cycle: u32,
     },
@@ -223,7 +223,7 @@ pub enum Up {
     /// The parameters that came of a cycle.
     Trained {
         /// The stay.
-        epoch: u32,
+        session: u32,
         /// The cycle.
         cycle: u32,
         /// Batches that it did.
@@ -374,9 +374,9 @@ fn bound(what: &'static str, found: u64, most: u64) -> Result<(), ProtocolError>
     Ok(())
 }
 
-/// The epoch that a peer names.
-pub(crate) const fn epoch(number: u32) -> Epoch {
-    Epoch::new(number)
+/// The session that a peer names.
+pub(crate) const fn session(number: u32) -> SessionId {
+    SessionId::new(number)
 }
 
 /// The cycle that a peer names.
@@ -445,8 +445,8 @@ mod tests {
         }
 
         #[test]
-        fn what_is_said_is_what_is_heard(epoch: u32, cycle: u32, done: u64, took_ns: u64, tail_ns: u64) {
-            let said = Up::Trained { epoch, cycle, done, took_ns, tail_ns };
+        fn what_is_said_is_what_is_heard(session: u32, cycle: u32, done: u64, took_ns: u64, tail_ns: u64) {
+            let said = Up::Trained { session, cycle, done, took_ns, tail_ns };
             let bytes = postcard::to_allocvec(&said).expect("it has a form");
             prop_assert_eq!(postcard::from_bytes::<Up>(&bytes).expect("it is whole"), said);
         }

@@ -1,8 +1,8 @@
-//! Overheads fitted on recorded runs, and the ones that are kept in the project.
+//! CycleModel fitted on recorded runs, and the ones that are kept in the project.
 //!
 //! A calibration says what a cycle takes besides computing: three spans for a whole lab, none of
 //! its own for a run or a host. The one that is kept was fitted on 39 runs of eight desktop PCs
-//! at 100 Mbit/s. The prediction itself is [`Overheads::cycle`], in integers; floats are used
+//! at 100 Mbit/s. The prediction itself is [`CycleModel::cycle`], in integers; floats are used
 //! here only to search for the spans and to state errors.
 //!
 //! The fit minimises the mean over runs of `√(e² + 0.03²) − 0.03` with `e = ln(predicted /
@@ -14,7 +14,7 @@
 //! left is one factor for each worker and run, which nothing known beforehand tells. Nor does it
 //! know other models and links: transfers are those of `parameter_bytes` on the lab's network.
 
-use scheduler::{Overheads, Span};
+use scheduler::{CycleModel, Span};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -42,7 +42,7 @@ const MAX_STEPS: usize = 20_000;
 /// The fewest runs that three spans can be fitted on.
 const MIN_RUNS: usize = 3;
 
-/// Overheads, and what they were fitted on.
+/// CycleModel, and what they were fitted on.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Calibration {
     /// Merging and evaluation, in nanoseconds.
@@ -97,19 +97,19 @@ impl Calibration {
         format!("{{\n{}\n}}\n", lines.map(line).join(",\n"))
     }
 
-    /// The overheads.
-    pub const fn overheads(&self) -> Overheads {
-        Overheads {
+    /// The cycle model.
+    pub const fn cycle_model(&self) -> CycleModel {
+        CycleModel {
             evaluation: Span::from_nanos(self.evaluation_ns),
             down: Span::from_nanos(self.down_ns),
             up: Span::from_nanos(self.up_ns),
         }
     }
 
-    /// Fits the overheads on those of the runs that were measured and pass the outlier rule.
+    /// Fits the cycle model on those of the runs that were measured and pass the outlier rule.
     ///
     /// # Errors
-    /// When there are too few, or no overheads explain them.
+    /// When there are too few, or no cycle model explains them.
     pub fn fit<'a>(
         runs: impl IntoIterator<Item = &'a RecordedRun>,
         parameter_bytes: u64,
@@ -120,9 +120,9 @@ impl Calibration {
             .filter(|run| run.measured.training.is_some())
             .partition(|run| run.job.is_outlier());
         let samples: Vec<Sample> = passing.iter().copied().filter_map(Sample::of).collect();
-        let overheads = fit(&samples)?;
+        let cycle_model = fit(&samples)?;
         let pairs = passing.iter().filter_map(|run| {
-            let predicted = run.job.predict(&run.job.batches, &overheads);
+            let predicted = run.job.predict(&run.job.batches, &cycle_model);
             Some((predicted, run.measured.training?))
         });
         let ids = |runs: &[&RecordedRun]| {
@@ -132,9 +132,9 @@ impl Calibration {
             runs.iter().map(id).collect()
         };
         Ok(Self {
-            evaluation_ns: overheads.evaluation.nanos(),
-            down_ns: overheads.down.nanos(),
-            up_ns: overheads.up.nanos(),
+            evaluation_ns: cycle_model.evaluation.nanos(),
+            down_ns: cycle_model.down.nanos(),
+            up_ns: cycle_model.up.nanos(),
             parameter_bytes,
             mean_error_percent: Errors::of(pairs).map_or(0.0, |errors| errors.mean_percent),
             fitted_on: ids(&passing),
@@ -144,11 +144,11 @@ impl Calibration {
     }
 }
 
-/// The time of each run as predicted by the overheads fitted on all the *other* runs that pass
+/// The time of each run as predicted by the cycle model fitted on all the *other* runs that pass
 /// the outlier rule; `None` for a run that was not measured.
 ///
 /// # Errors
-/// When too few others are left, or no overheads explain them.
+/// When too few others are left, or no cycle model explains them.
 pub fn leave_one_out(runs: &[RecordedRun]) -> Result<Vec<Option<Span>>, CalibrationError> {
     let one = |left_out: &RecordedRun| {
         if left_out.measured.training.is_none() {
@@ -156,9 +156,9 @@ pub fn leave_one_out(runs: &[RecordedRun]) -> Result<Vec<Option<Span>>, Calibrat
         }
         let others = runs.iter().filter(|&run| !std::ptr::eq(run, left_out));
         let passing = others.filter(|run| !run.job.is_outlier());
-        let overheads = fit(&passing.filter_map(Sample::of).collect::<Vec<_>>())?;
+        let cycle_model = fit(&passing.filter_map(Sample::of).collect::<Vec<_>>())?;
         Ok(Some(
-            left_out.job.predict(&left_out.job.batches, &overheads),
+            left_out.job.predict(&left_out.job.batches, &cycle_model),
         ))
     };
     runs.iter().map(one).collect()
@@ -244,7 +244,7 @@ impl Sample {
 }
 
 /// The best of all searches, the first of equals.
-fn fit(samples: &[Sample]) -> Result<Overheads, CalibrationError> {
+fn fit(samples: &[Sample]) -> Result<CycleModel, CalibrationError> {
     if samples.len() < MIN_RUNS {
         return Err(CalibrationError::TooFew(samples.len()));
     }
@@ -255,7 +255,7 @@ fn fit(samples: &[Sample]) -> Result<Overheads, CalibrationError> {
             best = found;
         }
     }
-    Ok(overheads(best.1))
+    Ok(cycle_model(best.1))
 }
 
 /// The lowest point that is found from a start, with its loss.
@@ -295,17 +295,17 @@ fn loss(seconds: [f64; 3], samples: &[Sample]) -> f64 {
     if seconds.iter().any(|&seconds| seconds < 0.0) {
         return f64::INFINITY;
     }
-    let overheads = overheads(seconds);
+    let cycle_model = cycle_model(seconds);
     let one = |sample: &Sample| {
-        let error = (overheads.cycle(&sample.computes).seconds_f64() / sample.cycle_s).ln();
+        let error = (cycle_model.cycle(&sample.computes).seconds_f64() / sample.cycle_s).ln();
         error.hypot(SOFT) - SOFT
     };
     samples.iter().map(one).sum::<f64>() / samples.len() as f64
 }
 
-fn overheads(seconds: [f64; 3]) -> Overheads {
+fn cycle_model(seconds: [f64; 3]) -> CycleModel {
     let [evaluation, down, up] = seconds.map(|s| Span::from_nanos((s * 1e9).round() as u64));
-    Overheads {
+    CycleModel {
         evaluation,
         down,
         up,
@@ -318,8 +318,8 @@ mod tests {
     use crate::recorded::{Job, Measured};
     use scheduler::{Fee, Problem, Speed, Worker};
 
-    /// Runs of one to eight workers of many speeds whose measured times follow the law exactly.
-    fn synthetic(law: &Overheads, count: u64) -> Vec<RecordedRun> {
+    /// Runs of one to eight workers of many speeds whose measured times follow the time model exactly.
+    fn synthetic(time_model: &CycleModel, count: u64) -> Vec<RecordedRun> {
         let speed = |worker, run| {
             let nanos = 900_000_000 + 350_000_000 * (worker * (run + 1) % 7);
             Speed::measured(1_000, Span::from_nanos(nanos)).expect("valid")
@@ -344,17 +344,18 @@ mod tests {
                 },
                 measured: Measured::default(),
             };
-            recorded.measured.training = Some(recorded.job.predict(&recorded.job.batches, law));
+            recorded.measured.training =
+                Some(recorded.job.predict(&recorded.job.batches, time_model));
             recorded
         };
         (0..count).map(run).collect()
     }
 
-    fn law() -> Overheads {
-        overheads([0.7, 0.05, 0.3])
+    fn time_model() -> CycleModel {
+        cycle_model([0.7, 0.05, 0.3])
     }
 
-    fn assert_near(fitted: &Overheads, expected: &Overheads, within_s: f64) {
+    fn assert_near(fitted: &CycleModel, expected: &CycleModel, within_s: f64) {
         for (fitted, expected) in [
             (fitted.evaluation, expected.evaluation),
             (fitted.down, expected.down),
@@ -373,28 +374,28 @@ mod tests {
             [0.46, 0.1, 0.18],
             [2.0, 0.01, 0.6],
         ] {
-            let law = overheads(seconds);
-            let fitted = Calibration::fit(&synthetic(&law, 16), 5, String::new());
+            let time_model = cycle_model(seconds);
+            let fitted = Calibration::fit(&synthetic(&time_model, 16), 5, String::new());
             let fitted = fitted.expect("enough runs");
-            assert_near(&fitted.overheads(), &law, 1e-3);
+            assert_near(&fitted.cycle_model(), &time_model, 1e-3);
             assert!(fitted.mean_error_percent < 0.05, "{fitted:?}");
         }
     }
 
     #[test]
     fn runs_that_are_entirely_wrong_hardly_move_the_fit() {
-        let mut runs = synthetic(&law(), 24);
+        let mut runs = synthetic(&time_model(), 24);
         for run in [3, 17] {
             let measured = &mut runs[run].measured;
             measured.training = measured.training.map(|time| time * 3);
         }
         let bent = Calibration::fit(&runs, 5, String::new()).expect("enough runs");
-        assert_near(&bent.overheads(), &law(), 0.02);
+        assert_near(&bent.cycle_model(), &time_model(), 0.02);
     }
 
     #[test]
     fn a_run_that_is_left_out_does_not_tell() {
-        let mut runs = synthetic(&law(), 12);
+        let mut runs = synthetic(&time_model(), 12);
         let honest = leave_one_out(&runs).expect("enough runs");
         runs[5].measured.training = Some(Span::from_secs(100_000));
         runs[6].measured.training = None;
@@ -408,7 +409,7 @@ mod tests {
 
     #[test]
     fn outliers_and_unmeasured_runs_are_not_fitted_on() {
-        let mut runs = synthetic(&law(), 8);
+        let mut runs = synthetic(&time_model(), 8);
         runs[7].job.speeds[0] = runs[7].job.speeds[0].stretched(20, 1);
         runs[6].measured.training = None;
         let fitted = Calibration::fit(&runs, 5, String::new()).expect("enough runs");
@@ -423,7 +424,7 @@ mod tests {
 
     #[test]
     fn runs_that_nothing_explains_are_given_up() {
-        let mut runs = synthetic(&law(), 8);
+        let mut runs = synthetic(&time_model(), 8);
         for run in &mut runs {
             run.measured.training = Some(Span::from_secs(1_000_000_000));
         }
@@ -450,7 +451,7 @@ mod tests {
         let kept = Calibration::lab_100mbit();
         assert_eq!(kept.parameter_bytes, 796_840);
         assert_eq!((kept.fitted_on.len(), kept.left_out.len()), (39, 1));
-        assert!(kept.overheads().evaluation > Span::from_millis(100));
+        assert!(kept.cycle_model().evaluation > Span::from_millis(100));
         assert!(Calibration::read(b"{\"down_ns\":-1}").is_err());
         assert!(Calibration::read(b"[]").is_err());
     }

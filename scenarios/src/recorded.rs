@@ -4,13 +4,13 @@
 //! predicted, and cannot see what happened; [`Measured`] is for comparing and fitting only. Where
 //! the file says more (losses, the time to ship data), it is not read at all.
 //!
-//! **What it deliberately does not know:** how well a prediction fits, and which overheads to
+//! **What it deliberately does not know:** how well a prediction fits, and which cycle model to
 //! predict with (see [`crate::calibration`]).
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use scheduler::{Fee, MAX_BATCHES, MAX_N, Overheads, Problem, Span, Speed, Worker, parse_micros};
+use scheduler::{CycleModel, Fee, MAX_BATCHES, MAX_N, Problem, Span, Speed, Worker, parse_micros};
 use serde_json::value::RawValue;
 
 use crate::instance::shown;
@@ -72,8 +72,8 @@ impl Job {
     }
 
     /// How long all cycles take when each worker is given these batches.
-    pub fn predict(&self, batches: &[u64], overheads: &Overheads) -> Span {
-        overheads.cycle(&self.computes(batches)) * self.cycles
+    pub fn predict(&self, batches: &[u64], cycle_model: &CycleModel) -> Span {
+        cycle_model.cycle(&self.computes(batches)) * self.cycles
     }
 
     /// The benchmark of the slowest employed worker over the median of all workers present.
@@ -381,7 +381,7 @@ mod tests {
     fn a_prediction_by_hand() {
         let job = good().job;
         let [evaluation, down, up] = [500, 100, 200].map(Span::from_millis);
-        let overheads = Overheads {
+        let cycle_model = CycleModel {
             evaluation,
             down,
             up,
@@ -389,10 +389,10 @@ mod tests {
         // The employed ones: 2 s from 0.2 s on, and 4 s from 0.1 s on.
         let two_and_four = [Span::from_secs(2), Span::from_secs(4)];
         assert_eq!(job.computes(&job.batches), two_and_four);
-        let all = job.predict(&job.batches, &overheads);
+        let all = job.predict(&job.batches, &cycle_model);
         assert_eq!(all, Span::from_millis(10 * (100 + 4_000 + 200 + 500)));
         assert_eq!(
-            job.predict(&[0, 30, 0], &overheads),
+            job.predict(&[0, 30, 0], &cycle_model),
             Span::from_millis(10 * 1_550)
         );
     }

@@ -1,8 +1,8 @@
 //! What is known of a worker's speed: from benchmarks first, from its cycles later.
 
-use crate::law::Speed;
 use crate::margin::Margin;
 use crate::time::Span;
+use crate::time_model::Speed;
 
 /// The most rounds of one benchmark.
 pub const MAX_ROUNDS: u8 = 9;

@@ -1,7 +1,7 @@
 //! The scheduling core of Allot: what is to be decided, and what a decision is.
 //!
 //! It holds the allocation problem, the plan that answers it, the reasons why there may be
-//! none, money in integer micro-units and time in integer nanoseconds; the time law and the
+//! none, money in integer micro-units and time in integer nanoseconds; the time model and the
 //! capacities that follow from it; the time of a whole cycle; and [`machine`], the state machine
 //! that runs a training job. Both modes, simulated and real, drive it unchanged.
 //!
@@ -9,27 +9,27 @@
 //! from (`scenarios`), how anything is stored or printed (`results`), and the world: there is no
 //! clock, no I/O, no thread and no random number here. Time is an argument.
 
+mod cycle_model;
 mod estimate;
-mod family;
-mod forecast;
 mod infeasible;
-mod law;
 pub mod machine;
 mod margin;
 mod money;
 mod outcome;
 mod plan;
 mod problem;
+mod request;
 mod time;
+mod time_model;
 
+pub use cycle_model::CycleModel;
 pub use estimate::{BenchmarkRule, MAX_ROUNDS, Margins};
-pub use family::{Candidate, Choice, Family, Rejection};
-pub use forecast::Overheads;
 pub use infeasible::{Infeasible, Repair};
-pub use law::{CapacityLaw, Law, Link, MAX_PASSES, Speed};
 pub use margin::Margin;
 pub use money::{Cost, DecimalError, Fee, MICROS_PER_UNIT, parse_micros};
 pub use outcome::{Certificate, Failure, FailureReason, Outcome, PlanStatus, Planned};
 pub use plan::{Plan, Violation};
 pub use problem::{MAX_BATCHES, MAX_N, MAX_WORKERS, Problem, ProblemError, Worker};
+pub use request::{Candidate, PlanRequest, PlanResponse, Rejection};
 pub use time::{Instant, Span};
+pub use time_model::{CapacityModel, Link, MAX_PASSES, Speed, TimeModel};

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use scenarios::Overrides;
-use scheduler::CapacityLaw;
+use scheduler::CapacityModel;
 use serde_json::json;
 
 use crate::cli::RiskArgs;
@@ -22,7 +22,7 @@ use crate::world::{OverrunStudy, Overruns, Share, World, overruns, with_filler};
 /// Runs that a thread does at a time.
 const BATCH: u64 = 32;
 
-/// The worlds of one risk, under the law that was asked for and under the seed's.
+/// The worlds of one risk, under the time model that was asked for and under the seed's.
 struct Study {
     risk: f64,
     workers: u64,
@@ -37,7 +37,7 @@ enum Worlds {
     Drawn(Box<[Conversion; 2]>),
 }
 
-/// What came of a study, by law.
+/// What came of a study, by time model.
 type Found = [Overruns; 2];
 
 /// The sub-command.
@@ -112,7 +112,7 @@ fn of_labs(risk: &str) -> Result<Study, Stop> {
     })?;
     let full = OverrunStudy::of_risk(ppm as u32);
     let seeds = OverrunStudy {
-        capacity: CapacityLaw::ComputeOnly,
+        capacity: CapacityModel::ComputeOnly,
         ..full
     };
     Ok(Study {
@@ -130,8 +130,8 @@ fn of_scenario(source: &Source, overrides: &Overrides, risk: &str) -> Result<Stu
             .map_err(|lines| Stop::new(Exit::BadInput, lines.join("\nerror: ")))
     };
     let overrides = overrides.clone().and("--risk", "job.risk", risk);
-    let law = |law: &str| of(&overrides.clone().and("--set", "job.capacity", law));
-    let (full, seeds) = (law("full")?, law("compute-only")?);
+    let capacity = |capacity: &str| of(&overrides.clone().and("--set", "job.capacity", capacity));
+    let (full, seeds) = (capacity("full")?, capacity("compute-only")?);
     if full.scenario().job().ships_each_cycle {
         let message = "job.ship = \"each-cycle\": the risk is of computing, expected \"once\"";
         return Err(Stop::new(Exit::BadInput, message));
@@ -165,11 +165,11 @@ impl Study {
                 let first = piece as u64 * BATCH;
                 let mut sum = Found::default();
                 for replicate in first..(first + BATCH).min(runs) {
-                    for (law, sum) in sum.iter_mut().enumerate() {
+                    for (capacity, sum) in sum.iter_mut().enumerate() {
                         *sum = sum.and(match &self.worlds {
-                            Worlds::Same(worlds) => overruns(&worlds[law], seed, replicate),
+                            Worlds::Same(worlds) => overruns(&worlds[capacity], seed, replicate),
                             Worlds::Drawn(of) => {
-                                let world = with_filler(of[law].world(seed, replicate));
+                                let world = with_filler(of[capacity].world(seed, replicate));
                                 overruns(&world, seed, replicate)
                             }
                         });

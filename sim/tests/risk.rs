@@ -43,7 +43,7 @@ fn risks_are_what_was_asked_for() {
             number(line, "jobs_missed") >= number(line, "cycles_missed"),
             "{line}"
         );
-        // The seed's law leaves no time for a tenth of the cycle: e^-0.105 is 0.44 sigma slower,
+        // The seed's time model leaves no time for a tenth of the cycle: e^-0.105 is 0.44 sigma slower,
         // and the chance of that to be too much is 0.67, whatever is asked for.
         assert!(
             (number(line, "seeds_law_overran") - 0.67).abs() < 0.02,
@@ -58,7 +58,7 @@ fn a_scenario_has_its_own_workers_links_and_errors() {
     let lab = &lines(&[&["churn"][..], &common].concat())[0];
     assert_eq!((&lab["workers"], &lab["cycles"]), (&16.into(), &60.into()));
     assert!(number(lab, "worker_runs") >= 4_000.0, "{lab}");
-    // The margin is the errors' own, and the law is never too short for the link.
+    // The margin is the errors' own, and the time model is never too short for the link.
     assert!((0.001..0.06).contains(&number(lab, "overran")), "{lab}");
     // Its margins for hardly any error at all would not hold for these.
     let sure = ["--set", "fleet.benchmark_error={ sigma = 0.3 }"];

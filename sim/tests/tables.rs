@@ -177,7 +177,7 @@ fn a_log_of_events_replays_what_the_tables_say() {
             let mut lots = Vec::new();
             for row in &rows {
                 match row {
-                    Record::Lot(lot) => lots.push(*lot),
+                    Record::Assignment(lot) => lots.push(*lot),
                     Record::Cycle(cycle) => {
                         let lots = std::mem::take(&mut lots);
                         let gone = |fate| matches!(fate, Fate::Absent | Fate::Lost);
@@ -211,7 +211,7 @@ fn a_log_of_events_replays_what_the_tables_say() {
         let cost: Cost = rows
             .iter()
             .map(|row| match row {
-                Record::Lot(lot) => lot.cost,
+                Record::Assignment(lot) => lot.cost,
                 _ => Cost::ZERO,
             })
             .sum();
@@ -286,7 +286,7 @@ fn a_prediction_of_a_quiet_run_is_what_it_measured() {
     ] {
         assert!(table.stdout.contains(expected), "{}", table.stdout);
     }
-    // By another network's overheads it is far off.
+    // By another network's cycle model it is far off.
     let kept = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../scenarios/calibration/lab-100mbit.json"

@@ -2,7 +2,7 @@
 //! employ, smaller lots, or more workers.
 //!
 //! [`Problem::repairs`](scheduler::Problem::repairs) has these for one problem. Here they are for a
-//! [`Family`], whose capacities come from a limit and from how many share a link: what a problem
+//! [`PlanRequest`], whose capacities come from a limit and from how many share a link: what a problem
 //! calls capacity, a job calls time. Each change was solved: with it there is a plan, and with one
 //! step less of it there is none. No smaller change works at all: without a shared link since less
 //! never does where more does not, and with one since all that is less was looked at (of `beta` and
@@ -11,7 +11,7 @@
 use std::fmt;
 
 use scheduler::machine::WorkerId;
-use scheduler::{Candidate, Family, Fee, Link, MAX_BATCHES, MAX_WORKERS, Margin, Span, Speed};
+use scheduler::{Candidate, Fee, Link, MAX_BATCHES, MAX_WORKERS, Margin, PlanRequest, Span, Speed};
 
 use crate::frontier::least_limit;
 use crate::{Allocator, Exact};
@@ -77,25 +77,27 @@ impl fmt::Display for Change {
 }
 
 /// The smallest change of each kind that can help; empty when there is a plan.
-pub fn changes(family: &Family, exact: &mut Exact) -> Vec<Change> {
-    if employed(family, exact).is_some() {
+pub fn changes(request: &PlanRequest, exact: &mut Exact) -> Vec<Change> {
+    if employed(request, exact).is_some() {
         return Vec::new();
     }
-    let (n, s_min, beta) = family.demand();
-    let limit = least_limit(family, exact, None).map(|point| Change::Limit { to: point.limit });
-    let largest = family.problem(beta.max(1));
+    let (n, s_min, beta) = request.demand();
+    let limit = least_limit(request, exact, None).map(|point| Change::Limit { to: point.limit });
+    let largest = request.problem(beta.max(1));
     let largest = largest.workers().iter().map(|worker| worker.s_max).max();
-    let most_workers = (family.candidates().len() as u64).min(n / s_min.max(1));
-    let fewer = largest_value(family, exact, (beta, most_workers), |beta| (n, s_min, beta));
+    let most_workers = (request.candidates().len() as u64).min(n / s_min.max(1));
+    let fewer = largest_value(request, exact, (beta, most_workers), |beta| {
+        (n, s_min, beta)
+    });
     let most_batches = largest.unwrap_or(0).min(n / beta.max(1));
-    let smaller = largest_value(family, exact, (s_min, most_batches), |s_min| {
+    let smaller = largest_value(request, exact, (s_min, most_batches), |s_min| {
         (n, s_min, beta)
     });
     [
         limit,
         fewer.map(|to| Change::Beta { to }),
         smaller.map(|to| Change::SMin { to }),
-        workers(family, exact),
+        workers(request, exact),
     ]
     .into_iter()
     .flatten()
@@ -103,44 +105,44 @@ pub fn changes(family: &Family, exact: &mut Exact) -> Vec<Change> {
 }
 
 /// The question with the change made, to be solved.
-pub fn changed(family: &Family, change: Change) -> Family {
-    let (n, s_min, beta) = family.demand();
+pub fn changed(request: &PlanRequest, change: Change) -> PlanRequest {
+    let (n, s_min, beta) = request.demand();
     let within_bounds = "a change stays within the bounds of a problem";
     match change {
-        Change::Limit { to } => family.within(to),
-        Change::Beta { to } => family.with_demand((n, s_min, to)).expect(within_bounds),
-        Change::SMin { to } => family.with_demand((n, to, beta)).expect(within_bounds),
+        Change::Limit { to } => request.within(to),
+        Change::Beta { to } => request.with_demand((n, s_min, to)).expect(within_bounds),
+        Change::SMin { to } => request.with_demand((n, to, beta)).expect(within_bounds),
         Change::Workers { count, speed, .. } => {
-            with_newcomers(family, count, speed).expect(within_bounds)
+            with_newcomers(request, count, speed).expect(within_bounds)
         }
     }
 }
 
 /// For how many employed workers there is a plan.
-fn employed(family: &Family, exact: &mut Exact) -> Option<u64> {
-    let choice = family.cheapest(|problem| exact.measure(problem).outcome);
-    choice.outcome.planned().map(|_| choice.employed)
+fn employed(request: &PlanRequest, exact: &mut Exact) -> Option<u64> {
+    let response = request.cheapest(|problem| exact.measure(problem).outcome);
+    response.outcome.planned().map(|_| response.employed)
 }
 
 /// The largest value below `fails` whose demand has a plan; those above `most` have none.
 fn largest_value(
-    family: &Family,
+    request: &PlanRequest,
     exact: &mut Exact,
     (fails, most): (u64, u64),
     demand: impl Fn(u64) -> (u64, u64, u64),
 ) -> Option<u64> {
-    let candidates = family.candidates().len().max(1) as u64;
+    let candidates = request.candidates().len().max(1) as u64;
     let mut budget = BUDGET;
     let mut works = |value| {
-        let changed = family.with_demand(demand(value)).ok()?;
-        let choice = changed.cheapest(|problem| exact.measure(problem).outcome);
-        let looked_at = choice.solves.max(1).saturating_mul(candidates);
+        let changed = request.with_demand(demand(value)).ok()?;
+        let response = changed.cheapest(|problem| exact.measure(problem).outcome);
+        let looked_at = response.solves.max(1).saturating_mul(candidates);
         budget = budget.saturating_sub(looked_at);
-        Some((choice.outcome.planned().is_some(), budget > 0))
+        Some((response.outcome.planned().is_some(), budget > 0))
     };
     let does = |answer: Option<(bool, bool)>| answer.is_some_and(|(does, _)| does);
     let found = largest_below(fails, |value| does(works(value)));
-    if !family.law().depends_on_employed() {
+    if !request.time_model().depends_on_employed() {
         return found;
     }
     // On a shared link a plan for smaller lots may employ too many, so that less may fail where
@@ -183,14 +185,14 @@ fn anybody(speed: Speed) -> Candidate {
     }
 }
 
-fn workers(family: &Family, exact: &mut Exact) -> Option<Change> {
+fn workers(request: &PlanRequest, exact: &mut Exact) -> Option<Change> {
     let fastest = MAX_BATCHES;
     let mut works = |count, parts| {
-        let changed = with_newcomers(family, count, speed(parts)?)?;
+        let changed = with_newcomers(request, count, speed(parts)?)?;
         employed(&changed, exact).map(|employed| (changed, employed))
     };
     // As few as can be, if they are as fast as can be; more than must be employed help nobody.
-    let most = family.demand().2.max(1);
+    let most = request.demand().2.max(1);
     works(most, fastest)?;
     let (mut too_few, mut count) = (0, most);
     while count - too_few > 1 {
@@ -216,13 +218,13 @@ fn speed(parts: u64) -> Option<Speed> {
     Speed::measured(parts, Span::from_secs(SPEED_PARTS))
 }
 
-fn with_newcomers(family: &Family, count: u64, speed: Speed) -> Option<Family> {
+fn with_newcomers(request: &PlanRequest, count: u64, speed: Speed) -> Option<PlanRequest> {
     let count = usize::try_from(count).ok()?;
-    if count > MAX_WORKERS - family.candidates().len() {
+    if count > MAX_WORKERS - request.candidates().len() {
         return None;
     }
-    let workers = family.problem(family.demand().2.max(1));
-    let capacities = workers.workers().iter().zip(family.candidates());
+    let workers = request.problem(request.demand().2.max(1));
+    let capacities = workers.workers().iter().zip(request.candidates());
     let largest = capacities.max_by_key(|(worker, _)| worker.s_max);
     let like = largest.map_or_else(|| anybody(speed), |(_, candidate)| *candidate);
     let newcomer = Candidate {
@@ -230,5 +232,5 @@ fn with_newcomers(family: &Family, count: u64, speed: Speed) -> Option<Family> {
         most: MAX_BATCHES,
         ..like
     };
-    family.and(&vec![newcomer; count]).ok()
+    request.and(&vec![newcomer; count]).ok()
 }

@@ -2,17 +2,17 @@
 
 use proptest::prelude::*;
 use scheduler::machine::WorkerId;
-use scheduler::{Candidate, Family, Fee, Law, Link, Margin, Span, Speed};
+use scheduler::{Candidate, Fee, Link, Margin, PlanRequest, Span, Speed, TimeModel};
 use solvers::changes::{Change, changed, changes};
 use solvers::{Allocator, Exact};
 
 /// A worker: batches a second, fee, most batches.
 type Numbers = (u64, u64, u64);
 
-fn family(demand: (u64, u64, u64), shared_ms: u64, workers: &[Numbers]) -> Family {
-    let law = Law {
+fn request(demand: (u64, u64, u64), shared_ms: u64, workers: &[Numbers]) -> PlanRequest {
+    let time_model = TimeModel {
         shared: Span::from_millis(shared_ms),
-        ..Law::COMPUTE
+        ..TimeModel::COMPUTE
     };
     let candidate = |(id, &(speed, fee, most)): (u32, &Numbers)| Candidate {
         worker: WorkerId::new(id),
@@ -23,14 +23,14 @@ fn family(demand: (u64, u64, u64), shared_ms: u64, workers: &[Numbers]) -> Famil
         most,
     };
     let candidates = (0..).zip(workers).map(candidate).collect();
-    Family::new(demand, Span::from_secs(1), law, candidates).expect("valid")
+    PlanRequest::new(demand, Span::from_secs(1), time_model, candidates).expect("valid")
 }
 
 /// Why there is no plan, if there is none.
-fn reason(family: &Family) -> Option<&'static str> {
+fn reason(request: &PlanRequest) -> Option<&'static str> {
     let mut exact = Exact::default();
-    let choice = family.cheapest(|problem| exact.measure(problem).outcome);
-    choice.outcome.reason()
+    let response = request.cheapest(|problem| exact.measure(problem).outcome);
+    response.outcome.reason()
 }
 
 /// The change with one step less, or as many as leave less than the whole of it.
@@ -63,13 +63,16 @@ fn less(change: Change) -> Vec<Change> {
     }
 }
 
-fn check(family: &Family, expected: &str) -> Vec<String> {
-    assert_eq!(reason(family), Some(expected));
-    let found = changes(family, &mut Exact::default());
+fn check(request: &PlanRequest, expected: &str) -> Vec<String> {
+    assert_eq!(reason(request), Some(expected));
+    let found = changes(request, &mut Exact::default());
     for change in &found {
-        assert_eq!(reason(&changed(family, *change)), None, "{change}");
+        assert_eq!(reason(&changed(request, *change)), None, "{change}");
         for less in less(*change) {
-            assert!(reason(&changed(family, less)).is_some(), "{less} is enough");
+            assert!(
+                reason(&changed(request, less)).is_some(),
+                "{less} is enough"
+            );
         }
     }
     found.iter().map(Change::to_string).collect()
@@ -77,12 +80,12 @@ fn check(family: &Family, expected: &str) -> Vec<String> {
 
 #[test]
 fn every_reason_has_its_changes() {
-    let lot_of_five = family((8, 5, 2), 0, &[(10, 1, 99), (10, 2, 99)]);
+    let lot_of_five = request((8, 5, 2), 0, &[(10, 1, 99), (10, 2, 99)]);
     assert_eq!(
         check(&lot_of_five, "insufficient_data"),
         ["lower beta to 1", "lower s_min to 4"]
     );
-    let two_of_three = family((8, 2, 3), 0, &[(10, 1, 99), (10, 2, 99)]);
+    let two_of_three = request((8, 2, 3), 0, &[(10, 1, 99), (10, 2, 99)]);
     assert_eq!(
         check(&two_of_three, "insufficient_workers"),
         [
@@ -91,7 +94,7 @@ fn every_reason_has_its_changes() {
         ]
     );
     // Two that can take three and four: lots of five leave nobody.
-    let small = family((7, 5, 0), 0, &[(3, 1, 99), (4, 1, 99)]);
+    let small = request((7, 5, 0), 0, &[(3, 1, 99), (4, 1, 99)]);
     assert_eq!(
         check(&small, "insufficient_workers"),
         [
@@ -100,7 +103,7 @@ fn every_reason_has_its_changes() {
             "add 1 worker of 7 batches/s, for 7 batches in time"
         ]
     );
-    let short = family((9, 1, 0), 0, &[(3, 1, 99), (4, 1, 99)]);
+    let short = request((9, 1, 0), 0, &[(3, 1, 99), (4, 1, 99)]);
     assert_eq!(
         check(&short, "insufficient_capacity"),
         [
@@ -109,7 +112,7 @@ fn every_reason_has_its_changes() {
         ]
     );
     // Two at once can take ten of eleven.
-    let gap = family((11, 4, 0), 0, &[(5, 1, 99); 3]);
+    let gap = request((11, 4, 0), 0, &[(5, 1, 99); 3]);
     assert_eq!(
         check(&gap, "cardinality_gap"),
         [
@@ -119,13 +122,13 @@ fn every_reason_has_its_changes() {
         ]
     );
     // Memory holds four batches each, however long the cycle.
-    let full = family((9, 1, 0), 0, &[(3, 1, 4), (9, 1, 4)]);
+    let full = request((9, 1, 0), 0, &[(3, 1, 4), (9, 1, 4)]);
     assert_eq!(
         check(&full, "insufficient_capacity"),
         ["add 1 worker of 2 batches/s, for 2 batches in time"]
     );
     // The link alone takes 0.4 s for each employed worker: one has 0.6 s, two have 0.2 s.
-    let link = family((7, 1, 0), 400, &[(10, 1, 99), (10, 1, 99)]);
+    let link = request((7, 1, 0), 400, &[(10, 1, 99), (10, 1, 99)]);
     assert_eq!(
         check(&link, "insufficient_capacity"),
         [
@@ -134,16 +137,16 @@ fn every_reason_has_its_changes() {
         ]
     );
     assert_eq!(
-        check(&family((3, 2, 2), 0, &[]), "insufficient_data"),
+        check(&request((3, 2, 2), 0, &[]), "insufficient_data"),
         Vec::<String>::new()
     );
     assert_eq!(
-        check(&family((4, 2, 2), 0, &[]), "insufficient_workers"),
+        check(&request((4, 2, 2), 0, &[]), "insufficient_workers"),
         ["add 2 workers of 2 batches/s, for 2 batches in time"]
     );
     assert_eq!(
         check(
-            &family((9, 1, 1_000_000_000), 0, &[(10, 1, 99)]),
+            &request((9, 1, 1_000_000_000), 0, &[(10, 1, 99)]),
             "insufficient_data"
         ),
         ["lower beta to 1"]
@@ -154,7 +157,7 @@ fn every_reason_has_its_changes() {
 /// worker computes in 0.9 s, each of two in 0.8 s, each of three in 0.7 s.
 #[test]
 fn every_reason_has_its_changes_on_a_shared_link() {
-    let alike = |demand, count| family(demand, 100, &vec![(10, 1, 99); count]);
+    let alike = |demand, count| request(demand, 100, &vec![(10, 1, 99); count]);
     assert_eq!(
         check(&alike((8, 5, 2), 3), "insufficient_data"),
         ["lower beta to 1", "lower s_min to 4"]
@@ -193,7 +196,7 @@ fn every_reason_has_its_changes_on_a_shared_link() {
     );
     // Lots of three employ two of these, whatever is cheapest; smaller ones let the plan for two
     // employ three, who would have too little time: so that less of it does not do.
-    let leapt = family((6, 4, 0), 215, &[(6, 2, 3), (2, 0, 1), (6, 0, 3)]);
+    let leapt = request((6, 4, 0), 215, &[(6, 2, 3), (2, 0, 1), (6, 0, 3)]);
     let offered = check(&leapt, "insufficient_workers");
     assert!(
         offered.contains(&"lower s_min to 3".to_owned()),
@@ -211,13 +214,13 @@ proptest! {
         shared_ms in prop_oneof![Just(0), 1..300_u64],
         workers in prop::collection::vec((1..14_u64, 0..5_u64, 1..30_u64), 0..6),
     ) {
-        let family = family(demand, shared_ms, &workers);
-        let found = changes(&family, &mut Exact::default());
-        let Some(reason) = reason(&family) else {
+        let request = request(demand, shared_ms, &workers);
+        let found = changes(&request, &mut Exact::default());
+        let Some(reason) = reason(&request) else {
             prop_assert!(found.is_empty());
             return Ok(());
         };
-        check(&family, reason);
+        check(&request, reason);
         // Nothing smaller works at all.
         let limit = found.iter().find_map(|change| {
             if let Change::Limit { to } = change { Some(*to) } else { None }
@@ -228,11 +231,11 @@ proptest! {
                 Some(_) => continue,
                 None => Span::from_secs(1) * twentieths / 10,
             };
-            prop_assert!(self::reason(&family.within(shorter)).is_some(), "{shorter} is enough");
+            prop_assert!(self::reason(&request.within(shorter)).is_some(), "{shorter} is enough");
         }
         let (n, s_min, beta) = demand;
         let (mut betas, mut s_mins) = (0..beta, 0..s_min);
-        let is = |demand| reason_of(&family, demand).is_none();
+        let is = |demand| reason_of(&request, demand).is_none();
         let best_beta = betas.rfind(|beta| is((n, s_min, *beta)));
         let best_s_min = s_mins.rfind(|s_min| is((n, *s_min, beta)));
         let offered_beta = found.iter().find_map(|change| {
@@ -246,6 +249,6 @@ proptest! {
     }
 }
 
-fn reason_of(family: &Family, demand: (u64, u64, u64)) -> Option<&'static str> {
-    reason(&family.with_demand(demand).expect("valid"))
+fn reason_of(request: &PlanRequest, demand: (u64, u64, u64)) -> Option<&'static str> {
+    reason(&request.with_demand(demand).expect("valid"))
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use scheduler::machine::WorkerId;
-use scheduler::{Candidate, Cost, Family, Fee, Law, Link, Margin, Span, Speed};
+use scheduler::{Candidate, Cost, Fee, Link, Margin, PlanRequest, Span, Speed, TimeModel};
 use solvers::frontier::{Curve, DEFAULT_BUDGET, Effort, least_limit, over_beta, over_s_min};
 use solvers::frontier::{Point, Step, over_time};
 use solvers::{Allocator, Exact};
@@ -13,10 +13,10 @@ const STEP: Span = Span::from_nanos(1);
 /// A worker: milliseconds a batch, fee, milliseconds of its own transfer, most batches.
 type Numbers = (u64, u64, u64, u64);
 
-fn family(demand: (u64, u64, u64), shared_ms: u64, workers: &[Numbers]) -> Family {
-    let law = Law {
+fn request(demand: (u64, u64, u64), shared_ms: u64, workers: &[Numbers]) -> PlanRequest {
+    let time_model = TimeModel {
         shared: Span::from_millis(shared_ms),
-        ..Law::COMPUTE
+        ..TimeModel::COMPUTE
     };
     let candidate = |(id, &(each, fee, transfer, most)): (u32, &Numbers)| Candidate {
         worker: WorkerId::new(id),
@@ -30,32 +30,32 @@ fn family(demand: (u64, u64, u64), shared_ms: u64, workers: &[Numbers]) -> Famil
         most,
     };
     let candidates = (0..).zip(workers).map(candidate).collect();
-    Family::new(demand, Span::from_secs(1), law, candidates).expect("valid")
+    PlanRequest::new(demand, Span::from_secs(1), time_model, candidates).expect("valid")
 }
 
-fn families() -> impl Strategy<Value = Family> {
+fn requests() -> impl Strategy<Value = PlanRequest> {
     let worker = (1..60_u64, 0..6_u64, 0..200_u64, 1..40_u64);
     let demand = (1..24_u64, 0..6_u64, 0..4_u64);
     let shared = prop_oneof![Just(0), 1..100_u64];
     (demand, shared, prop::collection::vec(worker, 0..6))
-        .prop_map(|(demand, shared, workers)| family(demand, shared, &workers))
+        .prop_map(|(demand, shared, workers)| request(demand, shared, &workers))
 }
 
 /// What the scheduler would say.
-fn fresh(family: &Family) -> Option<Cost> {
+fn fresh(request: &PlanRequest) -> Option<Cost> {
     let mut exact = Exact::default();
-    let choice = family.cheapest(|problem| exact.measure(problem).outcome);
-    Some(choice.outcome.planned()?.plan.cost)
+    let response = request.cheapest(|problem| exact.measure(problem).outcome);
+    Some(response.outcome.planned()?.plan.cost)
 }
 
 /// Every limit at which some capacity begins, under any number of employed workers.
-fn events(family: &Family) -> Vec<Span> {
-    let (n, _, beta) = family.demand();
-    let all = family.candidates().len();
+fn events(request: &PlanRequest) -> Vec<Span> {
+    let (n, _, beta) = request.demand();
+    let all = request.candidates().len();
     let mut limits = Vec::new();
     for employed in beta.max(1)..=(all as u64).max(beta) {
         for place in 0..all {
-            limits.extend((1..=n).filter_map(|x| family.least_limit(place, employed, x)));
+            limits.extend((1..=n).filter_map(|x| request.least_limit(place, employed, x)));
         }
     }
     limits.sort_unstable();
@@ -64,10 +64,10 @@ fn events(family: &Family) -> Vec<Span> {
 }
 
 /// Those at which the answer is cheaper than at any before.
-fn by_definition(family: &Family) -> Vec<(Span, Cost)> {
+fn by_definition(request: &PlanRequest) -> Vec<(Span, Cost)> {
     let mut best: Vec<(Span, Cost)> = Vec::new();
-    for limit in events(family) {
-        if let Some(cost) = fresh(&family.within(limit))
+    for limit in events(request) {
+        if let Some(cost) = fresh(&request.within(limit))
             && best.last().is_none_or(|(_, least)| cost < *least)
         {
             best.push((limit, cost));
@@ -80,13 +80,13 @@ fn effort() -> (u64, impl FnMut(u64)) {
     (DEFAULT_BUDGET, |_| {})
 }
 
-fn curve_over_time(family: &Family, range: (Span, Span)) -> Curve<Point> {
+fn curve_over_time(request: &PlanRequest, range: (Span, Span)) -> Curve<Point> {
     let (budget, mut progress) = effort();
     let effort = Effort {
         budget,
         progress: &mut progress,
     };
-    over_time(family, &mut Exact::default(), range, effort)
+    over_time(request, &mut Exact::default(), range, effort)
 }
 
 fn pairs(curve: &Curve<Point>) -> Vec<(Span, Cost)> {
@@ -98,20 +98,20 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(3_000))]
 
     #[test]
-    fn over_time_it_is_every_fresh_solve(family in families()) {
-        let curve = curve_over_time(&family, (Span::ZERO, LONGEST));
+    fn over_time_it_is_every_fresh_solve(request in requests()) {
+        let curve = curve_over_time(&request, (Span::ZERO, LONGEST));
         prop_assert!(curve.is_whole && curve.is_proved);
-        prop_assert_eq!(pairs(&curve), by_definition(&family));
+        prop_assert_eq!(pairs(&curve), by_definition(&request));
         for point in &curve.points {
-            prop_assert_eq!(fresh(&family.within(point.limit)), Some(point.cost));
-            let before = fresh(&family.within(point.limit - STEP));
+            prop_assert_eq!(fresh(&request.within(point.limit)), Some(point.cost));
+            let before = fresh(&request.within(point.limit - STEP));
             prop_assert!(before.is_none_or(|before| before > point.cost));
         }
     }
 
     #[test]
-    fn a_part_of_it_is_that_part(family in families(), ends: [prop::sample::Index; 2]) {
-        let events = events(&family);
+    fn a_part_of_it_is_that_part(request in requests(), ends: [prop::sample::Index; 2]) {
+        let events = events(&request);
         if events.is_empty() {
             return Ok(());
         }
@@ -120,34 +120,34 @@ proptest! {
         let mut best = None;
         let mut expected = Vec::new();
         for limit in events.into_iter().filter(|limit| (from..=upto).contains(limit)) {
-            let cost = fresh(&family.within(limit));
+            let cost = fresh(&request.within(limit));
             if let Some(cost) = cost && best.is_none_or(|best| cost < best) {
                 best = Some(cost);
                 expected.push((limit, cost));
             }
         }
-        prop_assert_eq!(pairs(&curve_over_time(&family, (from, upto))), expected);
+        prop_assert_eq!(pairs(&curve_over_time(&request, (from, upto))), expected);
     }
 
     #[test]
-    fn the_least_limit_of_a_cost_is_on_the_curve(family in families(), cost in 0..200_u128) {
-        let expected = by_definition(&family);
+    fn the_least_limit_of_a_cost_is_on_the_curve(request in requests(), cost in 0..200_u128) {
+        let expected = by_definition(&request);
         let exact = &mut Exact::default();
-        let any = least_limit(&family, exact, None);
+        let any = least_limit(&request, exact, None);
         prop_assert_eq!(any.map(|point| (point.limit, point.cost)), expected.first().copied());
         let most = Cost::from_micros(cost);
-        let limit = least_limit(&family, exact, Some(most)).map(|point| point.limit);
+        let limit = least_limit(&request, exact, Some(most)).map(|point| point.limit);
         let first = expected.iter().find(|(_, cost)| *cost <= most);
         prop_assert_eq!(limit, first.map(|(limit, _)| *limit));
     }
 
     #[test]
-    fn over_demands_it_is_every_fresh_solve(family in families()) {
-        let (n, s_min, beta) = family.demand();
+    fn over_demands_it_is_every_fresh_solve(request in requests()) {
+        let (n, s_min, beta) = request.demand();
         let check = |curve: Curve<Step>, demand: &dyn Fn(u64) -> (u64, u64, u64)| {
             prop_assert!(curve.is_whole && curve.is_proved);
             for value in 0..=n + 1 {
-                let asked = family.with_demand(demand(value)).expect("valid");
+                let asked = request.with_demand(demand(value)).expect("valid");
                 let mut steps = curve.points.iter();
                 let step = steps.find(|step| (step.from..=step.upto).contains(&value));
                 prop_assert_eq!(step.map(|step| step.cost), fresh(&asked), "{}", value);
@@ -160,10 +160,10 @@ proptest! {
         };
         let exact = &mut Exact::default();
         let (budget, mut progress) = effort();
-        let curve = over_beta(&family, exact, Effort { budget, progress: &mut progress });
+        let curve = over_beta(&request, exact, Effort { budget, progress: &mut progress });
         check(curve, &|value| (n, s_min, value))?;
         let (budget, mut progress) = effort();
-        let curve = over_s_min(&family, exact, Effort { budget, progress: &mut progress });
+        let curve = over_s_min(&request, exact, Effort { budget, progress: &mut progress });
         check(curve, &|value| (n, value, beta))?;
     }
 }
@@ -172,8 +172,8 @@ proptest! {
 /// more on the cheap one takes 40 ms more.
 #[test]
 fn two_workers_by_hand() {
-    let family = family((4, 1, 0), 0, &[(10, 3, 0, 99), (40, 1, 0, 99)]);
-    let points = pairs(&curve_over_time(&family, (Span::ZERO, LONGEST)));
+    let request = request((4, 1, 0), 0, &[(10, 3, 0, 99), (40, 1, 0, 99)]);
+    let points = pairs(&curve_over_time(&request, (Span::ZERO, LONGEST)));
     let expected = [(40, 3 * 3 + 1), (80, 2 * 3 + 2), (120, 3 + 3), (160, 4)];
     let expected: Vec<_> = expected
         .map(|(ms, cost)| (Span::from_millis(ms), Cost::from_micros(cost)))
@@ -184,7 +184,7 @@ fn two_workers_by_hand() {
 
 #[test]
 fn a_budget_that_runs_out_is_told() {
-    let family = family(
+    let request = request(
         (20, 2, 0),
         30,
         &[(10, 3, 0, 99), (40, 1, 0, 99), (15, 2, 0, 99)],
@@ -195,7 +195,7 @@ fn a_budget_that_runs_out_is_told() {
             progress: &mut |_| {},
         };
         let curve = over_time(
-            &family,
+            &request,
             &mut Exact::default(),
             (Span::ZERO, LONGEST),
             effort,

@@ -1,7 +1,7 @@
 //! A job's configuration as a file has it.
 
 use scheduler::machine::{Billing, Config, Limit, Partial, Replan, Waits};
-use scheduler::{BenchmarkRule, CapacityLaw, Law, Margin, Margins, Span};
+use scheduler::{BenchmarkRule, CapacityModel, Margin, Margins, Span, TimeModel};
 use serde::{Deserialize, Serialize};
 
 /// [`Config`], field by field. Adding one there asks for it here.
@@ -14,7 +14,7 @@ pub(crate) struct ConfigWire {
     cycles: u32,
     first_cycle: u32,
     limit: LimitWire,
-    law: LawWire,
+    time_model: TimeModelWire,
     margins: MarginsWire,
     replan: ReplanWire,
     partial: PartialWire,
@@ -39,7 +39,7 @@ enum LimitWire {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LawWire {
+struct TimeModelWire {
     capacity: CapacityWire,
     passes: u32,
     own_ns: u64,
@@ -114,7 +114,7 @@ impl From<&Config> for ConfigWire {
             cycles,
             first_cycle,
             limit,
-            law,
+            time_model,
             margins,
             replan,
             partial,
@@ -142,7 +142,7 @@ impl From<&Config> for ConfigWire {
                     limit_ns: limit.nanos(),
                 },
             },
-            law: law_to_wire(law),
+            time_model: time_model_to_wire(time_model),
             margins: margins_to_wire(margins),
             replan: match replan {
                 Replan::Static => ReplanWire::Static,
@@ -194,16 +194,16 @@ impl TryFrom<ConfigWire> for Config {
                 },
                 LimitWire::Cycle { limit_ns } => Limit::Cycle(span(limit_ns)),
             },
-            law: Law {
-                capacity: match wire.law.capacity {
-                    CapacityWire::Full => CapacityLaw::Full,
-                    CapacityWire::ComputeOnly => CapacityLaw::ComputeOnly,
+            time_model: TimeModel {
+                capacity: match wire.time_model.capacity {
+                    CapacityWire::Full => CapacityModel::Full,
+                    CapacityWire::ComputeOnly => CapacityModel::ComputeOnly,
                 },
-                passes: wire.law.passes,
-                own: span(wire.law.own_ns),
-                shared: span(wire.law.shared_ns),
-                shared_ship: span(wire.law.shared_ship_ns),
-                ships_each_cycle: wire.law.ships_each_cycle,
+                passes: wire.time_model.passes,
+                own: span(wire.time_model.own_ns),
+                shared: span(wire.time_model.shared_ns),
+                shared_ship: span(wire.time_model.shared_ship_ns),
+                ships_each_cycle: wire.time_model.ships_each_cycle,
             },
             margins: Margins {
                 benchmarked: margin(wire.margins.benchmarked_ppb)?,
@@ -245,19 +245,19 @@ impl TryFrom<ConfigWire> for Config {
     }
 }
 
-fn law_to_wire(law: Law) -> LawWire {
-    let Law {
+fn time_model_to_wire(time_model: TimeModel) -> TimeModelWire {
+    let TimeModel {
         capacity,
         passes,
         own,
         shared,
         shared_ship,
         ships_each_cycle,
-    } = law;
-    LawWire {
+    } = time_model;
+    TimeModelWire {
         capacity: match capacity {
-            CapacityLaw::Full => CapacityWire::Full,
-            CapacityLaw::ComputeOnly => CapacityWire::ComputeOnly,
+            CapacityModel::Full => CapacityWire::Full,
+            CapacityModel::ComputeOnly => CapacityWire::ComputeOnly,
         },
         passes,
         own_ns: own.nanos(),

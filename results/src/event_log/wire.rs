@@ -1,9 +1,9 @@
 //! Events as a file has them, apart from the core's types: a change there does not silently
 //! change files.
 
-use scheduler::machine::{CycleId, Departure, Epoch, Event, PlanId, Profile, WorkerId};
+use scheduler::machine::{CycleId, Departure, Event, PlanId, Profile, SessionId, WorkerId};
 use scheduler::{
-    Certificate, Choice, Cost, Failure, FailureReason, Fee, Infeasible, Link, Outcome, Plan,
+    Certificate, Cost, Failure, FailureReason, Fee, Infeasible, Link, Outcome, Plan, PlanResponse,
     PlanStatus, Planned, Span,
 };
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ pub(super) enum EventWire {
     },
     Benchmarked {
         worker: u32,
-        epoch: u32,
+        session: u32,
         batches: u64,
         took_ns: u64,
     },
@@ -36,19 +36,19 @@ pub(super) enum EventWire {
     },
     Shipped {
         worker: u32,
-        epoch: u32,
+        session: u32,
         plan: u32,
         batches: u64,
     },
     Beat {
         worker: u32,
-        epoch: u32,
+        session: u32,
         cycle: u32,
         done: u64,
     },
     Trained {
         worker: u32,
-        epoch: u32,
+        session: u32,
         cycle: u32,
         done: u64,
         took_ns: u64,
@@ -56,7 +56,7 @@ pub(super) enum EventWire {
     },
     Refused {
         worker: u32,
-        epoch: u32,
+        session: u32,
         cycle: u32,
     },
     Aggregated {
@@ -64,7 +64,7 @@ pub(super) enum EventWire {
     },
     Lost {
         worker: u32,
-        epoch: u32,
+        session: u32,
         why: String,
     },
     Wake,
@@ -118,53 +118,53 @@ impl From<&Event> for EventWire {
             },
             Event::Benchmarked {
                 worker,
-                epoch,
+                session,
                 batches,
                 took,
             } => Self::Benchmarked {
                 worker: worker.get(),
-                epoch: epoch.get(),
+                session: session.get(),
                 batches: *batches,
                 took_ns: took.nanos(),
             },
-            Event::Solved { plan, choice } => Self::Solved {
+            Event::Solved { plan, response } => Self::Solved {
                 plan: plan.get(),
-                employed: choice.employed,
-                solves: choice.solves,
-                outcome: OutcomeWire::from(&choice.outcome),
+                employed: response.employed,
+                solves: response.solves,
+                outcome: OutcomeWire::from(&response.outcome),
             },
             Event::Shipped {
                 worker,
-                epoch,
+                session,
                 plan,
                 batches,
             } => Self::Shipped {
                 worker: worker.get(),
-                epoch: epoch.get(),
+                session: session.get(),
                 plan: plan.get(),
                 batches: *batches,
             },
             Event::Beat {
                 worker,
-                epoch,
+                session,
                 cycle,
                 done,
             } => Self::Beat {
                 worker: worker.get(),
-                epoch: epoch.get(),
+                session: session.get(),
                 cycle: cycle.get(),
                 done: *done,
             },
             Event::Trained {
                 worker,
-                epoch,
+                session,
                 cycle,
                 done,
                 took,
                 tail,
             } => Self::Trained {
                 worker: worker.get(),
-                epoch: epoch.get(),
+                session: session.get(),
                 cycle: cycle.get(),
                 done: *done,
                 took_ns: took.nanos(),
@@ -172,17 +172,21 @@ impl From<&Event> for EventWire {
             },
             Event::Refused {
                 worker,
-                epoch,
+                session,
                 cycle,
             } => Self::Refused {
                 worker: worker.get(),
-                epoch: epoch.get(),
+                session: session.get(),
                 cycle: cycle.get(),
             },
             Event::Aggregated { cycle } => Self::Aggregated { cycle: cycle.get() },
-            Event::Lost { worker, epoch, why } => Self::Lost {
+            Event::Lost {
+                worker,
+                session,
+                why,
+            } => Self::Lost {
                 worker: worker.get(),
-                epoch: epoch.get(),
+                session: session.get(),
                 why: why.name().to_owned(),
             },
             Event::Wake => Self::Wake,
@@ -220,12 +224,12 @@ impl TryFrom<EventWire> for Event {
             },
             EventWire::Benchmarked {
                 worker,
-                epoch,
+                session,
                 batches,
                 took_ns,
             } => Self::Benchmarked {
                 worker: WorkerId::new(worker),
-                epoch: Epoch::new(epoch),
+                session: SessionId::new(session),
                 batches,
                 took: span(took_ns),
             },
@@ -236,7 +240,7 @@ impl TryFrom<EventWire> for Event {
                 outcome,
             } => Self::Solved {
                 plan: PlanId::new(plan),
-                choice: Box::new(Choice {
+                response: Box::new(PlanResponse {
                     employed,
                     outcome: outcome.try_into()?,
                     solves,
@@ -244,36 +248,36 @@ impl TryFrom<EventWire> for Event {
             },
             EventWire::Shipped {
                 worker,
-                epoch,
+                session,
                 plan,
                 batches,
             } => Self::Shipped {
                 worker: WorkerId::new(worker),
-                epoch: Epoch::new(epoch),
+                session: SessionId::new(session),
                 plan: PlanId::new(plan),
                 batches,
             },
             EventWire::Beat {
                 worker,
-                epoch,
+                session,
                 cycle,
                 done,
             } => Self::Beat {
                 worker: WorkerId::new(worker),
-                epoch: Epoch::new(epoch),
+                session: SessionId::new(session),
                 cycle: CycleId::new(cycle),
                 done,
             },
             EventWire::Trained {
                 worker,
-                epoch,
+                session,
                 cycle,
                 done,
                 took_ns,
                 tail_ns,
             } => Self::Trained {
                 worker: WorkerId::new(worker),
-                epoch: Epoch::new(epoch),
+                session: SessionId::new(session),
                 cycle: CycleId::new(cycle),
                 done,
                 took: span(took_ns),
@@ -281,19 +285,23 @@ impl TryFrom<EventWire> for Event {
             },
             EventWire::Refused {
                 worker,
-                epoch,
+                session,
                 cycle,
             } => Self::Refused {
                 worker: WorkerId::new(worker),
-                epoch: Epoch::new(epoch),
+                session: SessionId::new(session),
                 cycle: CycleId::new(cycle),
             },
             EventWire::Aggregated { cycle } => Self::Aggregated {
                 cycle: CycleId::new(cycle),
             },
-            EventWire::Lost { worker, epoch, why } => Self::Lost {
+            EventWire::Lost {
+                worker,
+                session,
+                why,
+            } => Self::Lost {
                 worker: WorkerId::new(worker),
-                epoch: Epoch::new(epoch),
+                session: SessionId::new(session),
                 why: departure(&why)?,
             },
             EventWire::Wake => Self::Wake,

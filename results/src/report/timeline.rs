@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use scheduler::{Cost, Overheads};
+use scheduler::{Cost, CycleModel};
 
 use super::axis::{Axis, Scale};
 use super::figure::{Figure, Picture};
@@ -120,7 +120,14 @@ pub(super) fn figures(
         format!(", replicate 0 under {}", allocators[0])
     };
     let gantt = |name: &str, title: String, cycles: &[Cycle]| {
-        gantt(name, title, cycles, &lots, workers, folder.job().overheads)
+        gantt(
+            name,
+            title,
+            cycles,
+            &lots,
+            workers,
+            folder.job().cycle_model,
+        )
     };
     let title = if first.len() == 1 {
         format!("Time-line of cycle {}{of_run}", first[0].cycle)
@@ -153,7 +160,7 @@ fn gantt(
     cycles: &[Cycle],
     lots: &[Lot],
     workers: &[Worker],
-    overheads: Overheads,
+    cycle_model: CycleModel,
 ) -> Figure {
     let within = |lot: &&Lot| cycles.iter().any(|cycle| cycle.cycle == lot.cycle);
     let lots: Vec<&Lot> = lots.iter().filter(within).collect();
@@ -194,7 +201,7 @@ fn gantt(
             let Some(cycle) = cycles.iter().find(|cycle| cycle.cycle == lot.cycle) else {
                 continue;
             };
-            parts.extend(parts_of(lot, cycle, overheads));
+            parts.extend(parts_of(lot, cycle, cycle_model));
             data.push(vec![
                 Cell::count(lot.cycle.into()),
                 Cell::text(&name),
@@ -269,7 +276,7 @@ fn gantt(
     }
 }
 
-fn parts_of(lot: &Lot, cycle: &Cycle, overheads: Overheads) -> Vec<Part> {
+fn parts_of(lot: &Lot, cycle: &Cycle, cycle_model: CycleModel) -> Vec<Part> {
     let start = seconds(cycle.started);
     let end = seconds(cycle.ended);
     if lot.fate == "absent" {
@@ -284,7 +291,7 @@ fn parts_of(lot: &Lot, cycle: &Cycle, overheads: Overheads) -> Vec<Part> {
     }
     let elapsed = lot.elapsed;
     let computed = lot.computed.min(elapsed);
-    let (down, up) = (overheads.down.seconds_f64(), overheads.up.seconds_f64());
+    let (down, up) = (cycle_model.down.seconds_f64(), cycle_model.up.seconds_f64());
     let share = if down + up > 0.0 {
         down / (down + up)
     } else {

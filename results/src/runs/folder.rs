@@ -5,8 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use scheduler::machine::{Config, CycleRow, LotRow, Record, ShareRow};
-use scheduler::{Instant, Overheads, Span};
+use scheduler::machine::{AssignmentRow, Config, CycleRow, Record, ShareRow};
+use scheduler::{CycleModel, Instant, Span};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -65,7 +65,7 @@ pub struct RunFolder {
     plans: Table<PlanRecord>,
     shares: Table<ShareRow>,
     cycles: Table<CycleRow>,
-    lots: Table<LotRow>,
+    lots: Table<AssignmentRow>,
     history: Table<(Instant, Record)>,
     tallies: Vec<Tally>,
     /// The job and the scenario, which are known from the beginning.
@@ -248,7 +248,7 @@ pub(super) struct RunRecord {
 #[serde(deny_unknown_fields)]
 pub(super) struct JobWire {
     config: ConfigWire,
-    overheads: OverheadsWire,
+    cycle_model: OverheadsWire,
     parameter_bytes: u64,
 }
 
@@ -262,14 +262,14 @@ struct OverheadsWire {
 
 impl From<&Job> for JobWire {
     fn from(job: &Job) -> Self {
-        let Overheads {
+        let CycleModel {
             evaluation,
             down,
             up,
-        } = job.overheads;
+        } = job.cycle_model;
         Self {
             config: ConfigWire::from(&job.config),
-            overheads: OverheadsWire {
+            cycle_model: OverheadsWire {
                 evaluation_ns: evaluation.nanos(),
                 down_ns: down.nanos(),
                 up_ns: up.nanos(),
@@ -285,10 +285,10 @@ impl TryFrom<JobWire> for Job {
     fn try_from(wire: JobWire) -> Result<Self, String> {
         Ok(Self {
             config: Config::try_from(wire.config)?,
-            overheads: Overheads {
-                evaluation: Span::from_nanos(wire.overheads.evaluation_ns),
-                down: Span::from_nanos(wire.overheads.down_ns),
-                up: Span::from_nanos(wire.overheads.up_ns),
+            cycle_model: CycleModel {
+                evaluation: Span::from_nanos(wire.cycle_model.evaluation_ns),
+                down: Span::from_nanos(wire.cycle_model.down_ns),
+                up: Span::from_nanos(wire.cycle_model.up_ns),
             },
             parameter_bytes: wire.parameter_bytes,
         })

@@ -1,7 +1,7 @@
 //! The columns of a run folder's tables.
 
 use polars_core::prelude::*;
-use scheduler::machine::{CycleRow, Ending, LotRow, PlanRow, Record, ShareRow};
+use scheduler::machine::{AssignmentRow, CycleRow, Ending, PlanRow, Record, ShareRow};
 use scheduler::{Certificate, Cost, Instant};
 
 use super::rows::{PlanRecord, WorkerRow};
@@ -160,15 +160,15 @@ pub(super) fn cycles(allocators: &[String], rows: &[(RunKey, CycleRow)]) -> Fram
     frame(columns)
 }
 
-pub(super) fn lots(allocators: &[String], rows: &[(RunKey, LotRow)]) -> Frame {
+pub(super) fn lots(allocators: &[String], rows: &[(RunKey, AssignmentRow)]) -> Frame {
     let of = || rows.iter().map(|(_, row)| row);
-    let count = |name, get: fn(&LotRow) -> u64| numbers(name, of().map(get).collect());
+    let count = |name, get: fn(&AssignmentRow) -> u64| numbers(name, of().map(get).collect());
     let mut columns = keys(allocators, rows);
     columns.extend([
         count("cycle", |row| row.cycle.get().into()),
         count("plan", |row| row.plan.get().into()),
         count("worker", |row| row.worker.get().into()),
-        count("epoch", |row| row.epoch.get().into()),
+        count("session", |row| row.session.get().into()),
         texts("fate", of().map(|row| Some(row.fate.name()))),
         count("assigned", |row| row.assigned),
         count("claimed", |row| row.claimed),
@@ -187,7 +187,7 @@ pub(super) fn lots(allocators: &[String], rows: &[(RunKey, LotRow)]) -> Frame {
 struct Told {
     what: &'static str,
     worker: Option<u64>,
-    epoch: Option<u64>,
+    session: Option<u64>,
     why: Option<&'static str>,
     message: Option<String>,
     fee: Option<u64>,
@@ -209,29 +209,33 @@ fn told(record: &Record) -> Told {
     match *record {
         Record::Joined {
             worker,
-            epoch,
+            session,
             fee,
             returned,
         } => Told {
-            epoch: Some(epoch.get().into()),
+            session: Some(session.get().into()),
             fee: Some(fee.micros()),
             ..of(if returned { "returned" } else { "joined" }, worker)
         },
         Record::Benchmarked {
             worker,
-            epoch,
+            session,
             speed,
             rounds,
             noisy,
         } => Told {
-            epoch: Some(epoch.get().into()),
+            session: Some(session.get().into()),
             speed: Some((speed.batches(), speed.took().nanos())),
             rounds: Some(rounds.into()),
             noisy: Some(noisy),
             ..of("benchmarked", worker)
         },
-        Record::Departed { worker, epoch, why } => Told {
-            epoch: epoch.map(|epoch| epoch.get().into()),
+        Record::Departed {
+            worker,
+            session,
+            why,
+        } => Told {
+            session: session.map(|session| session.get().into()),
             why: Some(why.name()),
             message: Some(why.to_string()),
             ..of("departed", worker)
@@ -254,15 +258,19 @@ fn told(record: &Record) -> Told {
             until: Some(until),
             ..Told::default()
         },
-        Record::Ignored { worker, epoch, why } => Told {
-            epoch: Some(epoch.get().into()),
+        Record::Ignored {
+            worker,
+            session,
+            why,
+        } => Told {
+            session: Some(session.get().into()),
             why: Some(why.name()),
             ..of("ignored", worker)
         },
         Record::Planned(_)
         | Record::NotPlanned { .. }
         | Record::Share(_)
-        | Record::Lot(_)
+        | Record::Assignment(_)
         | Record::Cycle(_) => unreachable!("these have tables of their own"),
     }
 }
@@ -276,7 +284,7 @@ pub(super) fn history(allocators: &[String], rows: &[(RunKey, (Instant, Record))
         numbers("at_ns", at),
         texts("what", all.iter().map(|told| Some(told.what))),
         maybe("worker", |told| told.worker),
-        maybe("epoch", |told| told.epoch),
+        maybe("session", |told| told.session),
         texts("why", all.iter().map(|told| told.why)),
         texts("message", all.iter().map(|told| told.message.as_deref())),
         maybe("fee_micro", |told| told.fee),

@@ -15,7 +15,7 @@
 //! | `lots.parquet` | cycle and worker with a share: fate, batches, fee, times |
 //! | `history.parquet` | joining, benchmark, departure, shipping, pause, and what was ignored |
 //! | `summary.csv`, `summary.json` | allocator, with 95 % confidence intervals over its runs |
-//! | `job.json` | (one) what the scheduler was told of the job, and the overheads of a cycle |
+//! | `job.json` | (one) what the scheduler was told of the job, and the times that a cycle has besides computing |
 //! | `scenario.toml` | (one) the scenario with every value |
 //! | `run.json` | (one, written last) how it was made, and whether it is complete |
 //! | `events/REPLICATE-ALLOCATOR.jsonl` | event, on request: see [`crate::event_log`] |
@@ -36,7 +36,7 @@ mod rows;
 mod summary;
 
 use scheduler::machine::{Config, Ending, Totals};
-use scheduler::{Instant, Overheads, Span};
+use scheduler::{CycleModel, Instant, Span};
 use serde::{Deserialize, Serialize};
 
 pub use figures::{Compared, FIGURES, Figure, MORE_FIGURES, Said};
@@ -69,7 +69,7 @@ pub struct Job {
     /// What the scheduler was told.
     pub config: Config,
     /// What a cycle takes besides computing, as far as the links and the model tell beforehand.
-    pub overheads: Overheads,
+    pub cycle_model: CycleModel,
     /// The size of the parameters.
     pub parameter_bytes: u64,
 }

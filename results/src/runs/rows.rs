@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scheduler::machine::{
-    CycleRow, Departure, Ending, Fate, LotRow, PlanId, PlanRow, Record, ShareRow, Trigger,
+    AssignmentRow, CycleRow, Departure, Ending, Fate, PlanId, PlanRow, Record, ShareRow, Trigger,
 };
 use scheduler::{Cost, Fee, Instant, Span, Speed};
 
@@ -26,7 +26,7 @@ pub struct RunChunk {
     pub(super) plans: Vec<PlanRecord>,
     pub(super) shares: Vec<ShareRow>,
     pub(super) cycles: Vec<CycleRow>,
-    pub(super) lots: Vec<LotRow>,
+    pub(super) lots: Vec<AssignmentRow>,
     pub(super) history: Vec<(Instant, Record)>,
     pub(super) workers: Vec<WorkerRow>,
     /// The run is over.
@@ -105,7 +105,7 @@ impl RunRows {
             }),
             Record::Share(row) => chunk.shares.push(row),
             Record::Cycle(row) => chunk.cycles.push(row),
-            Record::Lot(row) => {
+            Record::Assignment(row) => {
                 chunk.lots.push(row);
                 self.of(row.worker.get()).add(&row);
             }
@@ -169,7 +169,7 @@ impl RunRows {
 }
 
 impl WorkerTally {
-    fn add(&mut self, lot: &LotRow) {
+    fn add(&mut self, lot: &AssignmentRow) {
         self.assigned += lot.assigned;
         self.accepted += lot.accepted;
         self.cost += lot.cost;

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use results::runs::RunKey;
 use scheduler::machine::{
-    CycleId, CycleResult, CycleRow, Departure, Ending, Epoch, Fate, Ignored, LotRow, PlanId,
-    PlanRow, Record, ShareRow, Totals, Trigger, WorkerId,
+    AssignmentRow, CycleId, CycleResult, CycleRow, Departure, Ending, Fate, Ignored, PlanId,
+    PlanRow, Record, SessionId, ShareRow, Totals, Trigger, WorkerId,
 };
 use scheduler::{Certificate, Cost, Fee, Instant, PlanStatus, Span, Speed};
 
@@ -19,25 +19,25 @@ fn record(kind: u8, [a, b, c, d]: [u32; 4], n: [u64; 6]) -> Record {
     let speed = |value: u64| {
         Speed::measured(1 + value % 1_000, Span::from_nanos(1 + value % 1_000_000)).expect("some")
     };
-    let (worker, epoch) = (WorkerId::new(a % 50), Epoch::new(b));
+    let (worker, session) = (WorkerId::new(a % 50), SessionId::new(b));
     let pick = |count: u32| (d % count) as usize;
     match kind {
         0 => Record::Joined {
             worker,
-            epoch,
+            session,
             fee: fee(n[0]),
             returned: c % 2 == 0,
         },
         1 => Record::Benchmarked {
             worker,
-            epoch,
+            session,
             speed: speed(n[0]),
             rounds: c,
             noisy: d % 2 == 0,
         },
         2 => Record::Departed {
             worker,
-            epoch: (c % 2 == 0).then_some(epoch),
+            session: (c % 2 == 0).then_some(session),
             why: [Departure::Left, Departure::MissedBeats, Departure::Full][pick(3)],
         },
         3 => Record::Planned(PlanRow {
@@ -85,11 +85,11 @@ fn record(kind: u8, [a, b, c, d]: [u32; 4], n: [u64; 6]) -> Record {
             },
             until: Instant::from_nanos(n[2]),
         },
-        8 => Record::Lot(LotRow {
+        8 => Record::Assignment(AssignmentRow {
             cycle: CycleId::new(c),
             plan: PlanId::new(d),
             worker,
-            epoch,
+            session,
             fate: [
                 Fate::Complete,
                 Fate::Truncated,
@@ -126,8 +126,12 @@ fn record(kind: u8, [a, b, c, d]: [u32; 4], n: [u64; 6]) -> Record {
         }),
         _ => Record::Ignored {
             worker,
-            epoch,
-            why: [Ignored::NotAMember, Ignored::StaleEpoch, Ignored::OutOfTime][pick(3)],
+            session,
+            why: [
+                Ignored::NotAMember,
+                Ignored::StaleSession,
+                Ignored::OutOfTime,
+            ][pick(3)],
         },
     }
 }
@@ -162,7 +166,7 @@ fn expected(runs: &[(RunKey, Said)]) -> Vec<Expected> {
             match record {
                 Record::Joined {
                     worker,
-                    epoch,
+                    session,
                     fee,
                     returned,
                 } => {
@@ -171,7 +175,7 @@ fn expected(runs: &[(RunKey, Said)]) -> Vec<Expected> {
                     told([
                         text(what),
                         text(worker),
-                        text(epoch),
+                        text(session),
                         none(),
                         fee,
                         none(),
@@ -182,14 +186,14 @@ fn expected(runs: &[(RunKey, Said)]) -> Vec<Expected> {
                 }
                 Record::Benchmarked {
                     worker,
-                    epoch,
+                    session,
                     speed,
                     rounds,
                     noisy,
                 } => told([
                     text("benchmarked"),
                     text(worker),
-                    text(epoch),
+                    text(session),
                     none(),
                     none(),
                     text(speed.took().nanos()),
@@ -197,10 +201,14 @@ fn expected(runs: &[(RunKey, Said)]) -> Vec<Expected> {
                     text(noisy),
                     none(),
                 ]),
-                Record::Departed { worker, epoch, why } => told([
+                Record::Departed {
+                    worker,
+                    session,
+                    why,
+                } => told([
                     text("departed"),
                     text(worker),
-                    maybe(*epoch),
+                    maybe(*session),
                     text(why.name()),
                     none(),
                     none(),
@@ -230,10 +238,14 @@ fn expected(runs: &[(RunKey, Said)]) -> Vec<Expected> {
                     none(),
                     none(),
                 ]),
-                Record::Ignored { worker, epoch, why } => told([
+                Record::Ignored {
+                    worker,
+                    session,
+                    why,
+                } => told([
                     text("ignored"),
                     text(worker),
-                    text(epoch),
+                    text(session),
                     text(why.name()),
                     none(),
                     none(),
@@ -290,12 +302,12 @@ fn expected(runs: &[(RunKey, Said)]) -> Vec<Expected> {
                     ]);
                     shares.push(row);
                 }
-                Record::Lot(lot) => {
+                Record::Assignment(lot) => {
                     row.extend([
                         text(lot.cycle),
                         text(lot.plan),
                         text(lot.worker),
-                        text(lot.epoch),
+                        text(lot.session),
                         text(lot.fate.name()),
                         text(lot.assigned),
                         text(lot.claimed),
@@ -393,7 +405,7 @@ fn expected(runs: &[(RunKey, Said)]) -> Vec<Expected> {
                 "cycle",
                 "plan",
                 "worker",
-                "epoch",
+                "session",
                 "fate",
                 "assigned",
                 "claimed",
@@ -414,7 +426,7 @@ fn expected(runs: &[(RunKey, Said)]) -> Vec<Expected> {
                 "at_ns",
                 "what",
                 "worker",
-                "epoch",
+                "session",
                 "why",
                 "fee_micro",
                 "speed_ns",
@@ -455,8 +467,8 @@ proptest! {
                 key.replicate.to_string() == row[0] && ALLOCATORS[key.allocator] == row[1]
             };
             let said = &runs.iter().find(of).expect("a run").1;
-            let lots: Vec<&LotRow> = said.iter().filter_map(|(_, record)| match record {
-                Record::Lot(lot) if lot.worker.to_string() == row[2] => Some(lot),
+            let lots: Vec<&AssignmentRow> = said.iter().filter_map(|(_, record)| match record {
+                Record::Assignment(lot) if lot.worker.to_string() == row[2] => Some(lot),
                 _ => None,
             }).collect();
             let there = || lots.iter().filter(|lot| lot.fate != Fate::Absent);

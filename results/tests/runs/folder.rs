@@ -2,8 +2,8 @@
 
 use results::runs::{RecordedFolder, RunKey, RunRows, Truth};
 use scheduler::machine::{
-    CycleId, CycleResult, CycleRow, Ending, Epoch, Fate, LotRow, PlanId, PlanRow, Record, ShareRow,
-    Totals, Trigger, WorkerId,
+    AssignmentRow, CycleId, CycleResult, CycleRow, Ending, Fate, PlanId, PlanRow, Record,
+    SessionId, ShareRow, Totals, Trigger, WorkerId,
 };
 use scheduler::{Cost, Fee, Instant, PlanStatus, Span, Speed};
 
@@ -46,11 +46,11 @@ fn long_runs_fill_many_row_groups() {
     }));
     for cycle in 1..=cycles {
         said.extend((0..workers as u32).map(|worker| {
-            let lot = LotRow {
+            let lot = AssignmentRow {
                 cycle: CycleId::new(cycle),
                 plan: taken.plan,
                 worker: WorkerId::new(worker),
-                epoch: Epoch::new(worker),
+                session: SessionId::new(worker),
                 fate: Fate::Complete,
                 assigned: 2,
                 claimed: 2,
@@ -61,7 +61,7 @@ fn long_runs_fill_many_row_groups() {
                 elapsed: Span::ZERO,
                 computed: Span::from_nanos(u64::from(cycle * 1_000 + worker)),
             };
-            (at, Record::Lot(lot))
+            (at, Record::Assignment(lot))
         }));
         let row = CycleRow {
             cycle: CycleId::new(cycle),

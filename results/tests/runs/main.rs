@@ -13,7 +13,7 @@ use polars_io::SerReader;
 use polars_io::parquet::read::ParquetReader;
 use results::runs::{Job, RunChunk, RunEnd, RunFolder, RunKey, RunRows, RunsPlan, Truth};
 use scheduler::machine::{Config, Ending, Limit, Record, Totals};
-use scheduler::{Instant, Overheads, Span};
+use scheduler::{CycleModel, Instant, Span};
 
 const ALLOCATORS: [&str; 2] = ["exact", "heuristic"];
 
@@ -31,7 +31,7 @@ fn job() -> Job {
     let [evaluation, down, up] = [5, 7, 11].map(Span::from_millis);
     Job {
         config: Config::new(30, 4, Limit::Cycle(Span::from_secs(1))),
-        overheads: Overheads {
+        cycle_model: CycleModel {
             evaluation,
             down,
             up,

@@ -9,7 +9,8 @@ use results::report::{Frontier, Predicted, PredictedWorker, Told, write};
 use results::runs::RunKey;
 use roxmltree::{Document, ParsingOptions};
 use scheduler::machine::{
-    CycleId, CycleResult, CycleRow, Epoch, Fate, LotRow, PlanId, Record, Totals, WorkerId,
+    AssignmentRow, CycleId, CycleResult, CycleRow, Fate, PlanId, Record, SessionId, Totals,
+    WorkerId,
 };
 use scheduler::{Cost, Fee, Instant, Span};
 
@@ -34,11 +35,11 @@ fn cycle(number: u32, [started, took, limit, cost]: [u64; 4]) -> Record {
 }
 
 fn lot(number: u32, worker: u32, fate: Fate, [elapsed, computed]: [u64; 2]) -> Record {
-    Record::Lot(LotRow {
+    Record::Assignment(AssignmentRow {
         cycle: CycleId::new(number),
         plan: PlanId::new(1),
         worker: WorkerId::new(worker),
-        epoch: Epoch::new(1),
+        session: SessionId::new(1),
         fate,
         assigned: 15,
         claimed: 15,

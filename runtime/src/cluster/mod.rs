@@ -49,7 +49,7 @@ use past::Past;
 use report::Report;
 use settings::{Material, Setting, Source, less, said};
 
-/// Timers and threads may be so late without a result being thrown away: what the law leaves the
+/// Timers and threads may be so late without a result being thrown away: what the time model leaves the
 /// orchestrator at the end of a cycle, beside the time of averaging.
 const SLACK: Duration = Duration::from_millis(10);
 
@@ -381,7 +381,8 @@ impl Prepared {
             config.expect = expected.max(1);
         }
         let employed = u64::from(config.expect);
-        config.law.own = config.law.own + own_time(&setting.model, args.aggregate, employed);
+        config.time_model.own =
+            config.time_model.own + own_time(&setting.model, args.aggregate, employed);
         if let Some(checkpoint) = &resumed {
             config.first_cycle = checkpoint.cycle + 1;
             config.limit = less(config.limit, checkpoint.elapsed);

@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use results::runs::{Job, RunEnd, RunFolder as RunTables, RunKey, RunRows, RunsPlan};
 use results::{ResultsError, WholeFile, plan_line};
 use scheduler::machine::{Record, WorkerId};
-use scheduler::{Instant, Outcome as Solved, Overheads, Plan, Planned};
+use scheduler::{CycleModel, Instant, Outcome as Solved, Plan, Planned};
 use serde_json::{Map, Value, json};
 use solvers::AllocatorName;
 
@@ -54,8 +54,8 @@ impl Tables {
         let (model, link) = (scenario.model(), scenario.link());
         let job = Job {
             config: config.clone(),
-            overheads: Overheads {
-                evaluation: config.law.own,
+            cycle_model: CycleModel {
+                evaluation: config.time_model.own,
                 down: link.down.time_for(model.parameters),
                 up: link.up.time_for(model.parameters),
             },

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use results::event_log::EventReader;
 use scheduler::machine::{
-    Action, CycleRow, Epoch, LotRow, PlanId, PlanRow, Record, Scheduler, ShareRow, Totals,
+    Action, AssignmentRow, CycleRow, PlanId, PlanRow, Record, Scheduler, SessionId, ShareRow,
+    Totals,
 };
 use scheduler::{Instant, Span};
 
@@ -146,7 +147,7 @@ impl Past {
 pub(crate) struct Shift {
     time: Span,
     plans: u32,
-    epochs: u32,
+    sessions: u32,
 }
 
 impl Shift {
@@ -158,16 +159,16 @@ impl Shift {
     /// A record of the part, in the whole run.
     pub(crate) fn record(&self, record: &Record) -> Record {
         let plan = |plan: PlanId| PlanId::new(plan.get() + self.plans);
-        let epoch = |epoch: Epoch| Epoch::new(epoch.get() + self.epochs);
+        let session = |session: SessionId| SessionId::new(session.get() + self.sessions);
         let mut moved = *record;
         match &mut moved {
-            Record::Joined { epoch: at, .. }
-            | Record::Benchmarked { epoch: at, .. }
-            | Record::Ignored { epoch: at, .. }
+            Record::Joined { session: at, .. }
+            | Record::Benchmarked { session: at, .. }
+            | Record::Ignored { session: at, .. }
             | Record::Departed {
-                epoch: Some(at), ..
-            } => *at = epoch(*at),
-            Record::Departed { epoch: None, .. } => {}
+                session: Some(at), ..
+            } => *at = session(*at),
+            Record::Departed { session: None, .. } => {}
             Record::Planned(PlanRow { plan: of, .. })
             | Record::Share(ShareRow { plan: of, .. })
             | Record::NotPlanned { plan: of, .. } => *of = plan(*of),
@@ -175,11 +176,11 @@ impl Shift {
                 plan: of, since, ..
             } => (*of, *since) = (plan(*of), self.moment(*since)),
             Record::Paused { until, .. } => *until = self.moment(*until),
-            Record::Lot(LotRow {
+            Record::Assignment(AssignmentRow {
                 plan: of,
-                epoch: at,
+                session: at,
                 ..
-            }) => (*of, *at) = (plan(*of), epoch(*at)),
+            }) => (*of, *at) = (plan(*of), session(*at)),
             Record::Cycle(CycleRow {
                 plan: of,
                 started,
@@ -199,7 +200,7 @@ impl Shift {
     /// What comes after this record of the whole run has greater numbers.
     fn follow(&mut self, record: &Record) {
         match record {
-            Record::Joined { epoch, .. } => self.epochs = self.epochs.max(epoch.get()),
+            Record::Joined { session, .. } => self.sessions = self.sessions.max(session.get()),
             Record::Planned(PlanRow { plan, .. }) | Record::NotPlanned { plan, .. } => {
                 self.plans = self.plans.max(plan.get());
             }
@@ -208,7 +209,7 @@ impl Shift {
             | Record::Share(_)
             | Record::Shipped { .. }
             | Record::Paused { .. }
-            | Record::Lot(_)
+            | Record::Assignment(_)
             | Record::Cycle(_)
             | Record::Ignored { .. } => {}
         }

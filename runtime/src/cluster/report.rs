@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use results::event_log::EventFile;
 use scheduler::machine::{
-    Config, CycleRow, Event, Fate, LotRow, PlanRow, Record, ShareRow, WorkerId,
+    AssignmentRow, Config, CycleRow, Event, Fate, PlanRow, Record, ShareRow, WorkerId,
 };
 use scheduler::{Instant, Link, Span, Speed};
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ pub(crate) struct Report {
     pub(crate) names: BTreeMap<WorkerId, String>,
     pub(crate) plans: Vec<PlanRow>,
     pub(crate) shares: Vec<ShareRow>,
-    pub(crate) lots: Vec<LotRow>,
+    pub(crate) lots: Vec<AssignmentRow>,
     pub(crate) cycles: Vec<CycleRow>,
     /// By cycle; 0 is before the first.
     pub(crate) judged: BTreeMap<u32, Evaluation>,
@@ -136,7 +136,7 @@ impl Report {
             }
             Record::Share(row) => self.shares.push(*row),
             Record::Shipped { since, .. } => self.shipping = self.shipping + at.since(*since),
-            Record::Lot(row) => self.lots.push(*row),
+            Record::Assignment(row) => self.lots.push(*row),
             Record::Cycle(row) => self.cycles.push(*row),
             Record::Joined { .. }
             | Record::Benchmarked { .. }
@@ -289,8 +289,12 @@ impl Watch for Report {
                     json!({"worker": name(*worker), "batches_per_s": rate, "noisy": noisy});
                 self.event(Some(now), "benchmarked", fields);
             }
-            Record::Departed { worker, why, epoch } => {
-                self.departures += u64::from(epoch.is_some());
+            Record::Departed {
+                worker,
+                why,
+                session,
+            } => {
+                self.departures += u64::from(session.is_some());
                 self.names.insert(*worker, name(*worker));
                 self.shows(*worker, 0, 1, format!("gone: {why}"));
                 let fields = json!({"worker": name(*worker), "why": why.name()});
@@ -338,7 +342,7 @@ impl Watch for Report {
                 }
                 self.event(Some(now), "paused", json!({"why": why.reason()}));
             }
-            Record::Lot(row) => {
+            Record::Assignment(row) => {
                 let told = match row.fate {
                     Fate::Complete | Fate::Truncated => {
                         format!("{} of {}", row.accepted, row.assigned)

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use scheduler::machine::{Fate, Limit, Replan};
-use scheduler::{Overheads, Span};
+use scheduler::{CycleModel, Span};
 use serde_json::{Value, json};
 
 use super::report::Report;
@@ -47,7 +47,7 @@ impl Outcome<'_> {
         self.report.judged.values().next_back()
     }
 
-    /// What the law of the simulator says of the cycles that were run: the benchmarks and the
+    /// What the time model of the simulator says of the cycles that were run: the benchmarks and the
     /// measured connections, and nothing that was seen later.
     pub(crate) fn predicted(&self) -> Option<Span> {
         let report = self.report;
@@ -57,18 +57,18 @@ impl Outcome<'_> {
             let (mut computes, mut transfer, mut employed) = (Vec::new(), Span::ZERO, 0);
             for lot in lots {
                 let person = report.people.get(&lot.worker)?;
-                let passes = u64::from(self.setting.config.law.passes);
+                let passes = u64::from(self.setting.config.time_model.passes);
                 computes.push(person.benchmark?.time_for(lot.assigned * passes));
                 transfer = transfer + person.link.transfer + person.link.latency;
                 employed += 1;
             }
             let one_way = transfer / (2 * u64::max(employed, 1));
-            let overheads = Overheads {
+            let cycle_model = CycleModel {
                 evaluation: Span::ZERO, // it runs beside the next cycle
                 down: one_way,
                 up: one_way,
             };
-            total = total + overheads.cycle(&computes);
+            total = total + cycle_model.cycle(&computes);
         }
         (!report.cycles.is_empty()).then_some(total)
     }

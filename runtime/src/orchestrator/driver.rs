@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use scenarios::Scenario;
 use scheduler::machine::{
-    Action, Config, CycleId, Departure, Ending, Epoch, Event, Profile, Record, Scheduler, Totals,
-    WorkerId,
+    Action, Config, CycleId, Departure, Ending, Event, Profile, Record, Scheduler, SessionId,
+    Totals, WorkerId,
 };
 use scheduler::{Instant, Link, MAX_BATCHES, Span};
 use solvers::Allocator;
@@ -138,7 +138,7 @@ pub(crate) struct Orchestrator<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stay {
     pub(super) worker: WorkerId,
-    pub(super) epoch: Option<Epoch>,
+    pub(super) session: Option<SessionId>,
     pub(super) profile: Option<Profile>,
     /// It was excluded, and may ask to be admitted again.
     pub(super) may_return: bool,
@@ -202,8 +202,8 @@ impl<'a> Orchestrator<'a> {
             watch,
             number,
             clock,
-            passes: job.config.law.passes,
-            ships_each_cycle: job.config.law.ships_each_cycle,
+            passes: job.config.time_model.passes,
+            ships_each_cycle: job.config.time_model.ships_each_cycle,
             cycle: Cycle::new(CycleId::new(job.config.first_cycle)),
             scheduler: Scheduler::new(job.config),
             actions: Vec::new(),
@@ -304,8 +304,12 @@ impl<'a> Orchestrator<'a> {
     fn take(&mut self, input: Input) {
         match input {
             Input::Link(serial, said) => self.hear(serial, said),
-            Input::Solved { job, plan, choice } if job == self.number => {
-                self.step(Event::Solved { plan, choice });
+            Input::Solved {
+                job,
+                plan,
+                response,
+            } if job == self.number => {
+                self.step(Event::Solved { plan, response });
             }
             Input::Merged { job, cycle, merged } if job == self.number => {
                 self.merged(cycle, merged);
@@ -359,7 +363,7 @@ impl<'a> Orchestrator<'a> {
             Said::Measured(link) => self.joins(serial, link),
             Said::Report(report) => self.reported(serial, report),
             Said::Result {
-                epoch,
+                session,
                 cycle,
                 done,
                 took,
@@ -367,7 +371,7 @@ impl<'a> Orchestrator<'a> {
                 update,
             } => {
                 let update = update.map(|update| *update);
-                self.result(serial, (epoch, cycle), (done, took, tail), update);
+                self.result(serial, (session, cycle), (done, took, tail), update);
             }
             Said::Gone { why, misbehaved } => {
                 let departure = if misbehaved {
@@ -416,7 +420,7 @@ impl<'a> Orchestrator<'a> {
         };
         let stay = Stay {
             worker,
-            epoch: None,
+            session: None,
             profile: Some(profile),
             may_return: false,
             ship: None,
@@ -478,23 +482,31 @@ impl<'a> Orchestrator<'a> {
                 }
             },
             Report::Benchmarked {
-                epoch,
+                session,
                 batches,
                 took_ns,
             } => self.step(Event::Benchmarked {
                 worker,
-                epoch: Epoch::new(epoch),
+                session: SessionId::new(session),
                 batches,
                 took: Span::from_nanos(took_ns),
             }),
-            Report::Shipped { epoch, plan, held } => self.holds(serial, stay, epoch, plan, held),
-            Report::Beat { epoch, cycle, done } => {
-                if stay.epoch == Some(Epoch::new(epoch)) && self.cycle.id.get() == cycle {
+            Report::Shipped {
+                session,
+                plan,
+                held,
+            } => self.holds(serial, stay, session, plan, held),
+            Report::Beat {
+                session,
+                cycle,
+                done,
+            } => {
+                if stay.session == Some(SessionId::new(session)) && self.cycle.id.get() == cycle {
                     self.watch.beat(worker, done);
                 }
                 self.step(Event::Beat {
                     worker,
-                    epoch: Epoch::new(epoch),
+                    session: SessionId::new(session),
                     cycle: CycleId::new(cycle),
                     done,
                 });
@@ -521,11 +533,11 @@ impl<'a> Orchestrator<'a> {
         }
     }
 
-    fn holds(&mut self, serial: Serial, stay: Stay, epoch: u32, plan: u32, held: u64) {
+    fn holds(&mut self, serial: Serial, stay: Stay, session: u32, plan: u32, held: u64) {
         let Some((ordered, share)) = stay.ship else {
             return;
         };
-        if stay.epoch != Some(Epoch::new(epoch)) || ordered.get() != plan {
+        if stay.session != Some(SessionId::new(session)) || ordered.get() != plan {
             return; // of an earlier order
         }
         if held > share {
@@ -540,7 +552,7 @@ impl<'a> Orchestrator<'a> {
             }
             self.step(Event::Shipped {
                 worker: stay.worker,
-                epoch: Epoch::new(epoch),
+                session: SessionId::new(session),
                 plan: ordered,
                 batches: share,
             });
@@ -550,7 +562,7 @@ impl<'a> Orchestrator<'a> {
     fn result(
         &mut self,
         serial: Serial,
-        (epoch, cycle): (Epoch, CycleId),
+        (session, cycle): (SessionId, CycleId),
         (done, took, tail): (u64, Span, Span),
         update: Result<Update, String>,
     ) {
@@ -558,7 +570,7 @@ impl<'a> Orchestrator<'a> {
             return;
         };
         let worker = stay.worker;
-        let is_due = stay.epoch == Some(epoch) && cycle == self.cycle.id;
+        let is_due = stay.session == Some(session) && cycle == self.cycle.id;
         let ordered = self.cycle.ordered.get(&worker).copied();
         let refusal = match (&update, ordered) {
             _ if !is_due => None, // the scheduler says what that is worth
@@ -574,14 +586,14 @@ impl<'a> Orchestrator<'a> {
             self.watch.note(&line);
             return self.step(Event::Refused {
                 worker,
-                epoch,
+                session,
                 cycle,
             });
         }
         self.cycle.candidate = update.ok().map(|update| (worker, update));
         self.step(Event::Trained {
             worker,
-            epoch,
+            session,
             cycle,
             done,
             took,
@@ -599,10 +611,10 @@ impl<'a> Orchestrator<'a> {
             self.here.remove(&stay.worker);
             let name = self.roster.name(stay.worker).to_owned();
             self.watch.note(&format!("{name} is gone: {why}"));
-            if let Some(epoch) = stay.epoch {
+            if let Some(session) = stay.session {
                 self.step(Event::Lost {
                     worker: stay.worker,
-                    epoch,
+                    session,
                     why: departure,
                 });
             }

@@ -10,7 +10,9 @@ use std::path::Path;
 
 use results::plan_line;
 use scheduler::machine::WorkerId;
-use scheduler::{Choice, Failure, FailureReason, Family, Outcome, Plan, PlanStatus, Planned};
+use scheduler::{
+    Failure, FailureReason, Outcome, Plan, PlanRequest, PlanResponse, PlanStatus, Planned,
+};
 
 /// Who gets how much, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,8 +109,12 @@ impl GivenPlan {
     }
 
     /// The answer to a question: this plan, or the words why it cannot be one.
-    pub(crate) fn answer(&self, family: &Family, name: impl Fn(WorkerId) -> String) -> Choice {
-        let names: Vec<String> = family
+    pub(crate) fn answer(
+        &self,
+        request: &PlanRequest,
+        name: impl Fn(WorkerId) -> String,
+    ) -> PlanResponse {
+        let names: Vec<String> = request
             .candidates()
             .iter()
             .map(|candidate| name(candidate.worker))
@@ -123,7 +129,7 @@ impl GivenPlan {
                 reason: FailureReason::NoPlanFound,
                 message,
             };
-            return Choice {
+            return PlanResponse {
                 employed: 1,
                 outcome: Outcome::Failed(failure),
                 solves: 0,
@@ -137,12 +143,12 @@ impl GivenPlan {
         let employed = batches.iter().filter(|batches| **batches > 0).count() as u64;
         let employed = employed.max(1);
         let planned = Planned {
-            plan: Plan::costed(&family.problem(employed), batches),
+            plan: Plan::costed(&request.problem(employed), batches),
             status: PlanStatus::Feasible,
             lower_bound: None,
             certificate: None,
         };
-        Choice {
+        PlanResponse {
             employed,
             outcome: Outcome::Planned(planned),
             solves: 0,
@@ -153,11 +159,11 @@ impl GivenPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use scheduler::{Candidate, Fee, Law, Link, Margin, Span, Speed};
+    use scheduler::{Candidate, Fee, Link, Margin, Span, Speed, TimeModel};
 
     const LINE: &str = r#"{"id":0,"allocator":"exact","status":"optimal","batches":[6,0,4],"cost":14,"lower_bound":14,"workers_employed":2,"certificate":"search","reason":null,"message":null,"names":["a","b","c"]}"#;
 
-    fn family(batches_a_second: [u64; 3]) -> Family {
+    fn request(batches_a_second: [u64; 3]) -> PlanRequest {
         let candidate = |(worker, speed): (u32, u64)| Candidate {
             worker: WorkerId::new(worker),
             fee: Fee::from_micros(1_000_000).expect("small"),
@@ -167,7 +173,13 @@ mod tests {
             most: u64::MAX,
         };
         let candidates = (0..).zip(batches_a_second).map(candidate).collect();
-        Family::new((10, 0, 0), Span::from_secs(1), Law::COMPUTE, candidates).expect("valid")
+        PlanRequest::new(
+            (10, 0, 0),
+            Span::from_secs(1),
+            TimeModel::COMPUTE,
+            candidates,
+        )
+        .expect("valid")
     }
 
     fn name(worker: WorkerId) -> String {
@@ -180,17 +192,17 @@ mod tests {
         let given = GivenPlan::parse("plan.json", LINE).expect("valid");
         assert_eq!(given.batches(), 10);
         let check = |speeds| {
-            let family = family(speeds);
-            let choice = given.answer(&family, name);
-            let planned = choice.outcome.planned().expect("all are here").clone();
+            let request = request(speeds);
+            let response = given.answer(&request, name);
+            let planned = response.outcome.planned().expect("all are here").clone();
             assert_eq!(planned.plan.batches, [4, 0, 6]);
-            family.verify(choice.employed, &planned)
+            request.verify(response.employed, &planned)
         };
         assert_eq!(check([4, 1, 6]), Ok(()));
         let refused = check([4, 9, 5]).unwrap_err().to_string();
         assert_eq!(refused, "worker 2 gets 6 batches, more than its s_max of 5");
-        let choice = given.answer(&family([9; 3]), |_| "b".to_owned());
-        let Outcome::Failed(failure) = choice.outcome else {
+        let response = given.answer(&request([9; 3]), |_| "b".to_owned());
+        let Outcome::Failed(failure) = response.outcome else {
             panic!("two are missing");
         };
         assert_eq!(failure.message, "the plan employs a, c, not here");

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 
 use bytes::Bytes;
-use scheduler::machine::{CycleId, Epoch};
+use scheduler::machine::{CycleId, SessionId};
 use scheduler::{Instant, Link, Span};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -66,7 +66,7 @@ pub(crate) enum Command {
     Say(Order),
     /// Train: the order, then the parameters.
     Train {
-        epoch: Epoch,
+        session: SessionId,
         cycle: CycleId,
         batches: u64,
         passes: u32,
@@ -80,10 +80,10 @@ pub(crate) enum Command {
         model: Arc<Vec<f32>>,
     },
     /// The result is not wanted any more.
-    Abort { epoch: Epoch, cycle: CycleId },
+    Abort { session: SessionId, cycle: CycleId },
     /// Keep some and send these.
     Ship {
-        epoch: Epoch,
+        session: SessionId,
         plan: u32,
         keep: u64,
         new: Vec<u64>,
@@ -103,7 +103,7 @@ pub(crate) enum Said {
     Report(Report),
     /// A result, checked.
     Result {
-        epoch: Epoch,
+        session: SessionId,
         cycle: CycleId,
         done: u64,
         took: Span,
@@ -144,7 +144,7 @@ fn broken(error: &NetError) -> Broken {
 /// A result that is expected: who checks it, against which model.
 #[derive(Clone)]
 struct Expected {
-    epoch: Epoch,
+    session: SessionId,
     cycle: CycleId,
     model: Arc<Vec<f32>>,
     job: Arc<JobData>,
@@ -270,7 +270,7 @@ async fn take_blob(
         }
         (
             Up::Trained {
-                epoch,
+                session,
                 cycle,
                 done,
                 took_ns,
@@ -279,7 +279,7 @@ async fn take_blob(
             Some(Expectation::Result(expected)),
         ) => {
             let said = |update| Said::Result {
-                epoch: protocol::epoch(epoch),
+                session: protocol::session(session),
                 cycle: protocol::cycle(cycle),
                 done,
                 took: protocol::span(took_ns),
@@ -297,8 +297,8 @@ async fn take_blob(
                 }
                 Err(error) => return Err(broken(&error)),
             }
-            let current = (protocol::epoch(epoch), protocol::cycle(cycle));
-            if current != (expected.epoch, expected.cycle) {
+            let current = (protocol::session(session), protocol::cycle(cycle));
+            if current != (expected.session, expected.cycle) {
                 // Of another stay or cycle: the scheduler says what that is worth.
                 let stale = "its result is of another cycle".to_owned();
                 return Ok(Some(said(Err(stale))));
@@ -356,7 +356,7 @@ impl Writer {
                 }
                 Command::Say(order) => self.say(&order).await?,
                 Command::Train {
-                    epoch,
+                    session,
                     cycle,
                     batches,
                     passes,
@@ -370,7 +370,7 @@ impl Writer {
                 } => {
                     let Some(job) = &job else { continue };
                     let expected = Expected {
-                        epoch,
+                        session,
                         cycle,
                         model,
                         job: Arc::clone(job),
@@ -379,7 +379,7 @@ impl Writer {
                         .send_replace(Some(Expectation::Result(expected)));
                     let now = job.clock.now();
                     self.say(&Order::Train {
-                        epoch: epoch.get(),
+                        session: session.get(),
                         cycle: cycle.get(),
                         batches,
                         passes,
@@ -390,30 +390,30 @@ impl Writer {
                         results_in_ns: results_by.since(now).nanos(),
                     })
                     .await?;
-                    let (epoch, cycle) = (epoch.get(), cycle.get());
+                    let (session, cycle) = (session.get(), cycle.get());
                     let peer = self.peer.clone();
-                    let header = Down::Parameters { epoch, cycle };
+                    let header = Down::Parameters { session, cycle };
                     self.parameters = Some(Transfer(tokio::spawn(async move {
                         // A failure shows as the end of the connection, or as silence.
                         let _ = peer.send_blob(&header, vec![wire]).await;
                     })));
                 }
-                Command::Abort { epoch, cycle } => {
+                Command::Abort { session, cycle } => {
                     self.parameters = None;
-                    let (epoch, cycle) = (epoch.get(), cycle.get());
-                    self.say(&Order::Abort { epoch, cycle }).await?;
+                    let (session, cycle) = (session.get(), cycle.get());
+                    self.say(&Order::Abort { session, cycle }).await?;
                 }
                 Command::Ship {
-                    epoch,
+                    session,
                     plan,
                     keep,
                     new,
                 } => {
                     self.shipping = None;
                     let Some(job) = &job else { continue };
-                    let epoch = epoch.get();
+                    let session = session.get();
                     let order = Order::Ship {
-                        epoch,
+                        session,
                         plan,
                         keep,
                         new: new.len() as u64,
@@ -421,7 +421,7 @@ impl Writer {
                     let job = Arc::clone(job);
                     self.say(&order).await?;
                     let peer = self.peer.clone();
-                    let ship = ship(peer, job, (epoch, plan), keep, new);
+                    let ship = ship(peer, job, (session, plan), keep, new);
                     self.shipping = Some(Transfer(tokio::spawn(ship)));
                 }
                 Command::Close { reason } => {
@@ -488,7 +488,7 @@ impl Writer {
 async fn ship(
     peer: Peer,
     job: Arc<JobData>,
-    (epoch, plan): (u32, u32),
+    (session, plan): (u32, u32),
     mut first: u64,
     new: Vec<u64>,
 ) {
@@ -497,7 +497,7 @@ async fn ship(
             .iter()
             .map(|index| Bytes::from(job.train.batch_bytes(*index, job.batch_size)));
         let header = Down::Data {
-            epoch,
+            session,
             plan,
             first,
             count: some.len() as u32, // at most BATCHES_A_STREAM

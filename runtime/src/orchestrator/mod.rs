@@ -29,7 +29,7 @@ pub(crate) use crew::{Crew, Member};
 pub(crate) use driver::{Ended, Job, Orchestrator, Watch};
 pub(crate) use given::GivenPlan;
 
-use scheduler::Choice;
+use scheduler::PlanResponse;
 use scheduler::machine::{CycleId, PlanId};
 
 use crate::average::Merged;
@@ -45,7 +45,7 @@ pub(crate) enum Input {
     Solved {
         job: u32,
         plan: PlanId,
-        choice: Box<Choice>,
+        response: Box<PlanResponse>,
     },
     /// A cycle's results are averaged.
     Merged {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use scheduler::machine::{Action, CycleId, Departure, Epoch, Event, PlanId, Record, WorkerId};
+use scheduler::machine::{Action, CycleId, Departure, Event, PlanId, Record, SessionId, WorkerId};
 use scheduler::{Instant, Rejection, Violation};
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -17,32 +17,32 @@ use crate::protocol::Order;
 impl Orchestrator<'_> {
     pub(super) fn carry_out(&mut self, now: Instant, action: Action) {
         match action {
-            Action::Admit { worker, epoch } => {
+            Action::Admit { worker, session } => {
                 if let Some(stay) = self.stay(worker) {
-                    stay.epoch = Some(epoch);
+                    stay.session = Some(session);
                 }
-                let epoch = epoch.get();
-                self.order(worker, Command::Say(Order::Admit { epoch }));
+                let session = session.get();
+                self.order(worker, Command::Say(Order::Admit { session }));
             }
             Action::Benchmark {
                 worker,
-                epoch,
+                session,
                 batches,
             } => {
-                let epoch = epoch.get();
-                self.order(worker, Command::Say(Order::Benchmark { epoch, batches }));
+                let session = session.get();
+                self.order(worker, Command::Say(Order::Benchmark { session, batches }));
             }
-            Action::Solve { plan, family } => self.solve(plan, &family),
+            Action::Solve { plan, request } => self.solve(plan, &request),
             Action::Ship {
                 worker,
-                epoch,
+                session,
                 plan,
                 batches,
                 new,
-            } => self.ship(worker, epoch, plan, batches, new),
+            } => self.ship(worker, session, plan, batches, new),
             Action::Train {
                 worker,
-                epoch,
+                session,
                 cycle,
                 batches,
                 beat,
@@ -55,12 +55,12 @@ impl Orchestrator<'_> {
                     self.cycle = Cycle::new(cycle);
                 }
                 if self.ships_each_cycle {
-                    self.ship_anew(worker, epoch, batches);
+                    self.ship_anew(worker, session, batches);
                 }
                 self.cycle.ordered.insert(worker, batches);
                 self.watch.trains(worker, batches, results_by.since(now));
                 let command = Command::Train {
-                    epoch,
+                    session,
                     cycle,
                     batches,
                     passes: self.passes,
@@ -92,9 +92,9 @@ impl Orchestrator<'_> {
             }
             Action::Abort {
                 worker,
-                epoch,
+                session,
                 cycle,
-            } => self.order(worker, Command::Abort { epoch, cycle }),
+            } => self.order(worker, Command::Abort { session, cycle }),
             Action::Aggregate { cycle, .. } => self.merge(cycle),
             Action::Discard { .. } => self.cycle.merging = false,
             Action::Exclude { worker, why } => self.exclude(worker, why),
@@ -103,33 +103,33 @@ impl Orchestrator<'_> {
         }
     }
 
-    fn solve(&mut self, plan: PlanId, family: &Arc<scheduler::Family>) {
+    fn solve(&mut self, plan: PlanId, request: &Arc<scheduler::PlanRequest>) {
         // A resumed run goes on with its plan where it can; a given one is run and no other.
         let resumed = self.resumed.as_ref().map(Checkpoint::plan);
         let name = |worker: WorkerId| self.roster.name(worker).to_owned();
-        let choice = match (&self.given, resumed) {
-            (Some(given), _) => given.answer(family, name),
+        let response = match (&self.given, resumed) {
+            (Some(given), _) => given.answer(request, name),
             (None, Some(resumed)) => {
-                let choice = resumed.answer(family, name);
-                let planned = choice.outcome.planned();
-                let holds =
-                    planned.is_some_and(|planned| family.verify(choice.employed, planned).is_ok());
+                let response = resumed.answer(request, name);
+                let planned = response.outcome.planned();
+                let holds = planned
+                    .is_some_and(|planned| request.verify(response.employed, planned).is_ok());
                 self.resumed = None; // asked again, the allocator decides
                 if !holds {
-                    return self.solver.ask(plan, Arc::clone(family));
+                    return self.solver.ask(plan, Arc::clone(request));
                 }
-                choice
+                response
             }
-            (None, None) => return self.solver.ask(plan, Arc::clone(family)),
+            (None, None) => return self.solver.ask(plan, Arc::clone(request)),
         };
-        if let scheduler::Outcome::Failed(failure) = &choice.outcome {
+        if let scheduler::Outcome::Failed(failure) = &response.outcome {
             self.because = Some(failure.message.clone());
         }
-        if let Some(planned) = choice.outcome.planned()
+        if let Some(planned) = response.outcome.planned()
             && let Err(Rejection::Violates(Violation::AboveCapacity { worker, x, s_max })) =
-                family.verify(choice.employed, planned)
+                request.verify(response.employed, planned)
         {
-            let name = family
+            let name = request
                 .candidates()
                 .get(worker)
                 .map_or("", |candidate| self.roster.name(candidate.worker));
@@ -137,11 +137,11 @@ impl Orchestrator<'_> {
                 "by its measured speed {name} can take {s_max} batches, the plan gives it {x}"
             ));
         }
-        let choice = Box::new(choice);
-        self.after.push_back(Event::Solved { plan, choice });
+        let response = Box::new(response);
+        self.after.push_back(Event::Solved { plan, response });
     }
 
-    fn ship(&mut self, worker: WorkerId, epoch: Epoch, plan: PlanId, batches: u64, new: u64) {
+    fn ship(&mut self, worker: WorkerId, session: SessionId, plan: PlanId, batches: u64, new: u64) {
         let keep = batches - new;
         let indices = self.holdings.ship(worker, keep, new);
         if let Some(stay) = self.stay(worker) {
@@ -149,7 +149,7 @@ impl Orchestrator<'_> {
         }
         self.watch.shipped(worker, keep, batches);
         let command = Command::Ship {
-            epoch,
+            session,
             plan: plan.get(),
             keep,
             new: indices,
@@ -159,12 +159,12 @@ impl Orchestrator<'_> {
 
     /// The whole share of a cycle, under the cycle's number in the place of a plan's. The scheduler
     /// knows how long that takes and waits for no word of it.
-    fn ship_anew(&mut self, worker: WorkerId, epoch: Epoch, batches: u64) {
+    fn ship_anew(&mut self, worker: WorkerId, session: SessionId, batches: u64) {
         if self.cycle.ordered.is_empty() {
             self.holdings.take_back();
         }
         let command = Command::Ship {
-            epoch,
+            session,
             plan: self.cycle.id.get(),
             keep: 0,
             new: self.holdings.ship(worker, 0, batches),
@@ -193,12 +193,12 @@ impl Orchestrator<'_> {
             let name = self.roster.name(*worker).to_owned();
             self.watch
                 .note(&format!("a result of {name} is refused: {refusal}"));
-            let epoch = self.stay(*worker).and_then(|stay| stay.epoch);
-            if let Some(epoch) = epoch {
+            let session = self.stay(*worker).and_then(|stay| stay.session);
+            if let Some(session) = session {
                 let worker = *worker;
                 self.step(Event::Refused {
                     worker,
-                    epoch,
+                    session,
                     cycle,
                 });
             }
@@ -261,16 +261,16 @@ impl Orchestrator<'_> {
             }
             Record::Departed {
                 worker,
-                epoch: Some(_),
+                session: Some(_),
                 ..
             } => self.holdings.release(*worker),
             Record::Joined { .. }
             | Record::Benchmarked { .. }
-            | Record::Departed { epoch: None, .. }
+            | Record::Departed { session: None, .. }
             | Record::NotPlanned { .. }
             | Record::Shipped { .. }
             | Record::Paused { .. }
-            | Record::Lot(_)
+            | Record::Assignment(_)
             | Record::Cycle(_)
             | Record::Ignored { .. } => {}
         }

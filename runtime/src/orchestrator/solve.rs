@@ -7,7 +7,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use scheduler::machine::PlanId;
-use scheduler::{Choice, Family, Outcome};
+use scheduler::{Outcome, PlanRequest, PlanResponse};
 use solvers::Allocator;
 use tokio::sync::mpsc;
 
@@ -16,7 +16,7 @@ use super::Input;
 /// Asks an allocator.
 #[derive(Debug)]
 pub(super) struct Solver {
-    questions: Sender<(PlanId, Arc<Family>)>,
+    questions: Sender<(PlanId, Arc<PlanRequest>)>,
 }
 
 impl Solver {
@@ -26,7 +26,7 @@ impl Solver {
         mut allocator: Box<dyn Allocator>,
         answers: mpsc::Sender<Input>,
     ) -> std::io::Result<Self> {
-        let (questions, asked) = channel::<(PlanId, Arc<Family>)>();
+        let (questions, asked) = channel::<(PlanId, Arc<PlanRequest>)>();
         thread::Builder::new()
             .name("allocator".to_owned())
             .spawn(move || {
@@ -35,10 +35,14 @@ impl Solver {
                     while let Ok(newer) = asked.try_recv() {
                         question = newer;
                     }
-                    let (plan, family) = question;
-                    let choice = solve(&family, allocator.as_mut());
-                    let choice = Box::new(choice);
-                    let answer = Input::Solved { job, plan, choice };
+                    let (plan, request) = question;
+                    let response = solve(&request, allocator.as_mut());
+                    let response = Box::new(response);
+                    let answer = Input::Solved {
+                        job,
+                        plan,
+                        response,
+                    };
                     if answers.blocking_send(answer).is_err() {
                         return;
                     }
@@ -48,11 +52,11 @@ impl Solver {
     }
 
     /// Asks. The answer comes through the queue.
-    pub(super) fn ask(&self, plan: PlanId, family: Arc<Family>) {
-        let _ = self.questions.send((plan, family)); // the thread lives as long as this
+    pub(super) fn ask(&self, plan: PlanId, request: Arc<PlanRequest>) {
+        let _ = self.questions.send((plan, request)); // the thread lives as long as this
     }
 }
 
-fn solve(family: &Family, allocator: &mut dyn Allocator) -> Choice {
-    family.cheapest(|problem| -> Outcome { allocator.measure(problem).outcome })
+fn solve(request: &PlanRequest, allocator: &mut dyn Allocator) -> PlanResponse {
+    request.cheapest(|problem| -> Outcome { allocator.measure(problem).outcome })
 }

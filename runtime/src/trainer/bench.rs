@@ -178,12 +178,12 @@ impl<W: Write> Loop<W> {
             Ask::Job { .. } | Ask::Over | Ask::Cancel { .. } => {} // dealt with before
             Ask::Benchmark {
                 ticket,
-                epoch,
+                session,
                 batches,
             } => {
                 if let Some(took) = self.benchmark(bench, ticket, batches)? {
                     self.tell(&Answer::Benchmarked {
-                        epoch,
+                        session,
                         batches,
                         took,
                     });
@@ -213,13 +213,21 @@ impl<W: Write> Loop<W> {
 
     /// Data comes and goes.
     fn stock(&mut self, bench: &mut Bench, ask: &Ask, body: &[u8]) -> Result<(), Cannot> {
-        let (epoch, plan) = match *ask {
-            Ask::Keep { epoch, plan, keep } => {
+        let (session, plan) = match *ask {
+            Ask::Keep {
+                session,
+                plan,
+                keep,
+            } => {
                 let keep = usize::try_from(keep).unwrap_or(usize::MAX);
                 bench.held.truncate(keep);
-                (epoch, plan)
+                (session, plan)
             }
-            Ask::Hold { epoch, plan, first } => {
+            Ask::Hold {
+                session,
+                plan,
+                first,
+            } => {
                 // Of an earlier plan's stream, if it does not fit.
                 if first == bench.held.len() as u64 {
                     let shape = &bench.model.shape;
@@ -229,7 +237,7 @@ impl<W: Write> Loop<W> {
                         bench.held.push(batch);
                     }
                 }
-                (epoch, plan)
+                (session, plan)
             }
             Ask::Job { .. }
             | Ask::Over
@@ -240,7 +248,11 @@ impl<W: Write> Loop<W> {
             | Ask::Judge { .. } => return Ok(()),
         };
         let held = bench.held.len() as u64;
-        self.tell(&Answer::Held { epoch, plan, held });
+        self.tell(&Answer::Held {
+            session,
+            plan,
+            held,
+        });
         Ok(())
     }
 
@@ -324,7 +336,7 @@ impl<W: Write> Loop<W> {
     fn train(&mut self, bench: &mut Bench, order: &Share, start: &[f32]) -> Result<(), Cannot> {
         let &Share {
             ticket,
-            epoch,
+            session,
             cycle,
             passes,
             ..
@@ -352,7 +364,11 @@ impl<W: Write> Loop<W> {
                 tail.done(Instant::now());
             }
             if pace.beats(Instant::now(), done) {
-                self.tell(&Answer::Beat { epoch, cycle, done });
+                self.tell(&Answer::Beat {
+                    session,
+                    cycle,
+                    done,
+                });
             }
         }
         let mut parameters = Vec::new();
@@ -362,7 +378,7 @@ impl<W: Write> Loop<W> {
         }
         let now = Instant::now();
         let trained = Answer::Trained {
-            epoch,
+            session,
             cycle,
             done: steps / passes,
             took: now - began,
@@ -477,7 +493,7 @@ mod tests {
     fn share(ticket: Ticket, batches: u64, stop_in: Duration) -> Ask {
         Ask::Train(Share {
             ticket,
-            epoch: 1,
+            session: 1,
             cycle: 2,
             batches,
             passes: 2,
@@ -498,7 +514,7 @@ mod tests {
     }
 
     const HOLD: Ask = Ask::Hold {
-        epoch: 1,
+        session: 1,
         plan: 1,
         first: 0,
     };
@@ -507,7 +523,7 @@ mod tests {
     fn it_trains_what_it_holds_and_beats() {
         let (process, heard) = start();
         let keep = Ask::Keep {
-            epoch: 1,
+            session: 1,
             plan: 1,
             keep: 5,
         };
@@ -515,7 +531,7 @@ mod tests {
         process.ask(HOLD, some_batches(8));
         // What does not follow what is held is of an earlier plan.
         let astray = Ask::Hold {
-            epoch: 1,
+            session: 1,
             plan: 1,
             first: 3,
         };
@@ -557,7 +573,7 @@ mod tests {
         let long = u64::MAX / 4;
         let benchmark = |ticket, batches| Ask::Benchmark {
             ticket,
-            epoch: 1,
+            session: 1,
             batches,
         };
         process.ask(benchmark(2, long), Vec::new());
@@ -577,7 +593,7 @@ mod tests {
         let (process, heard) = start();
         let long = Ask::Benchmark {
             ticket: 1,
-            epoch: 1,
+            session: 1,
             batches: u64::MAX / 4,
         };
         process.ask(long, Vec::new());
@@ -586,7 +602,7 @@ mod tests {
         thread::sleep(Duration::from_millis(20)); // all of it has come by now
         process.ask(Ask::Cancel { ticket: 1 }, Vec::new());
         let rest = Ask::Hold {
-            epoch: 1,
+            session: 1,
             plan: 1,
             first: 5,
         };
@@ -658,7 +674,7 @@ mod tests {
         process.ask(
             Ask::Benchmark {
                 ticket: 1,
-                epoch: 1,
+                session: 1,
                 batches: u64::MAX / 4,
             },
             Vec::new(),

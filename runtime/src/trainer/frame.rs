@@ -42,13 +42,13 @@ pub(crate) enum Ask {
     /// Measure one round.
     Benchmark {
         ticket: Ticket,
-        epoch: u32,
+        session: u32,
         batches: u64,
     },
     /// Keep the first of what is held, and expect more.
-    Keep { epoch: u32, plan: u32, keep: u64 },
+    Keep { session: u32, plan: u32, keep: u64 },
     /// Hold these too, from this place on. The body is the batches.
-    Hold { epoch: u32, plan: u32, first: u64 },
+    Hold { session: u32, plan: u32, first: u64 },
     /// Train one cycle's share. The body is the parameters.
     Train(Share),
     /// Stop and forget all orders up to this one.
@@ -63,7 +63,7 @@ pub(crate) enum Ask {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Share {
     pub(crate) ticket: Ticket,
-    pub(crate) epoch: u32,
+    pub(crate) session: u32,
     pub(crate) cycle: u32,
     pub(crate) batches: u64,
     pub(crate) passes: u32,
@@ -82,17 +82,17 @@ pub(crate) enum Answer {
     Ready { device: DeviceChoice },
     /// One round of the benchmark.
     Benchmarked {
-        epoch: u32,
+        session: u32,
         batches: u64,
         took: Duration,
     },
     /// So many batches are held.
-    Held { epoch: u32, plan: u32, held: u64 },
+    Held { session: u32, plan: u32, held: u64 },
     /// The loop is at work.
-    Beat { epoch: u32, cycle: u32, done: u64 },
+    Beat { session: u32, cycle: u32, done: u64 },
     /// A share is done, or its time is up. The body is the parameters.
     Trained {
-        epoch: u32,
+        session: u32,
         cycle: u32,
         done: u64,
         took: Duration,

@@ -37,14 +37,14 @@ pub(crate) enum Work {
     /// Measure one round.
     Benchmark {
         ticket: Ticket,
-        epoch: u32,
+        session: u32,
         batches: u64,
     },
     /// Keep the first of what is held, and expect more.
-    Keep { epoch: u32, plan: u32, keep: u64 },
+    Keep { session: u32, plan: u32, keep: u64 },
     /// Hold these too, from this place on.
     Hold {
-        epoch: u32,
+        session: u32,
         plan: u32,
         first: u64,
         batches: Vec<Batch>,
@@ -65,7 +65,7 @@ pub(crate) struct Job {
 #[derive(Debug)]
 pub(crate) struct Task {
     pub(crate) ticket: Ticket,
-    pub(crate) epoch: u32,
+    pub(crate) session: u32,
     pub(crate) cycle: u32,
     pub(crate) batches: u64,
     pub(crate) passes: u32,
@@ -83,22 +83,22 @@ pub(crate) enum Done {
     /// It can train, on this device.
     Ready(DeviceChoice),
     Benchmarked {
-        epoch: u32,
+        session: u32,
         batches: u64,
         took: Duration,
     },
     Held {
-        epoch: u32,
+        session: u32,
         plan: u32,
         held: u64,
     },
     Beat {
-        epoch: u32,
+        session: u32,
         cycle: u32,
         done: u64,
     },
     Trained {
-        epoch: u32,
+        session: u32,
         cycle: u32,
         done: u64,
         took: Duration,
@@ -170,32 +170,50 @@ impl Compute {
             }
             Work::Benchmark {
                 ticket,
-                epoch,
+                session,
                 batches,
             } => self.put(
                 Ask::Benchmark {
                     ticket,
-                    epoch,
+                    session,
                     batches,
                 },
                 Vec::new(),
             ),
-            Work::Keep { epoch, plan, keep } => {
-                self.put(Ask::Keep { epoch, plan, keep }, Vec::new());
+            Work::Keep {
+                session,
+                plan,
+                keep,
+            } => {
+                self.put(
+                    Ask::Keep {
+                        session,
+                        plan,
+                        keep,
+                    },
+                    Vec::new(),
+                );
             }
             Work::Hold {
-                epoch,
+                session,
                 plan,
                 first,
                 batches,
             } => {
                 let batches = batches.into_iter().map(|batch| batch.into_wire().into());
-                self.put(Ask::Hold { epoch, plan, first }, batches.collect());
+                self.put(
+                    Ask::Hold {
+                        session,
+                        plan,
+                        first,
+                    },
+                    batches.collect(),
+                );
             }
             Work::Train(task) => {
                 let share = Share {
                     ticket: task.ticket,
-                    epoch: task.epoch,
+                    session: task.session,
                     cycle: task.cycle,
                     batches: task.batches,
                     passes: task.passes,
@@ -287,24 +305,40 @@ fn done_of(heard: Heard, device: &Mutex<Option<DeviceChoice>>) -> Option<Done> {
             Done::Ready(on)
         }
         Answer::Benchmarked {
-            epoch,
+            session,
             batches,
             took,
         } => Done::Benchmarked {
-            epoch,
+            session,
             batches,
             took,
         },
-        Answer::Held { epoch, plan, held } => Done::Held { epoch, plan, held },
-        Answer::Beat { epoch, cycle, done } => Done::Beat { epoch, cycle, done },
+        Answer::Held {
+            session,
+            plan,
+            held,
+        } => Done::Held {
+            session,
+            plan,
+            held,
+        },
+        Answer::Beat {
+            session,
+            cycle,
+            done,
+        } => Done::Beat {
+            session,
+            cycle,
+            done,
+        },
         Answer::Trained {
-            epoch,
+            session,
             cycle,
             done,
             took,
             tail,
         } => Done::Trained {
-            epoch,
+            session,
             cycle,
             done,
             took,
@@ -331,7 +365,7 @@ mod tests {
         });
         // Orders of nobody's job lead to nothing.
         compute.order(Work::Keep {
-            epoch: 1,
+            session: 1,
             plan: 1,
             keep: 0,
         });
@@ -358,7 +392,7 @@ mod tests {
         let ticket = compute.ticket();
         compute.order(Work::Benchmark {
             ticket,
-            epoch: 1,
+            session: 1,
             batches: 1,
         });
         let Ok(Done::Failed(why)) = done.try_recv() else {

@@ -94,7 +94,7 @@ enum Heard {
     },
     Batches(Shipment),
     Parameters {
-        epoch: u32,
+        session: u32,
         cycle: u32,
         parameters: Bytes,
     },
@@ -103,7 +103,7 @@ enum Heard {
 
 /// Some batches of a share.
 struct Shipment {
-    epoch: u32,
+    session: u32,
     plan: u32,
     first: u64,
     batches: Vec<Batch>,
@@ -117,7 +117,7 @@ struct Half {
 
 /// A transfer on its way; dropping it gives it up.
 struct Sending {
-    epoch: u32,
+    session: u32,
     cycle: u32,
     task: JoinHandle<()>,
 }
@@ -255,7 +255,7 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             Heard::Batches(shipment) => {
-                if self.shipping == Some((shipment.epoch, shipment.plan)) {
+                if self.shipping == Some((shipment.session, shipment.plan)) {
                     self.hold(shipment);
                 } else if self.early.len() < EARLY {
                     self.early.push(shipment);
@@ -263,11 +263,11 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             Heard::Parameters {
-                epoch,
+                session,
                 cycle,
                 parameters,
             } => {
-                self.half.parameters = Some((epoch, cycle, parameters));
+                self.half.parameters = Some((session, cycle, parameters));
                 self.begin();
                 Ok(())
             }
@@ -305,31 +305,35 @@ impl<'a> Session<'a> {
                 }));
                 tracing::info!(model = %brief.model.kind, "a job");
             }
-            Order::Admit { epoch } => tracing::info!(epoch, "admitted"),
-            Order::Benchmark { epoch, batches } => {
+            Order::Admit { session } => tracing::info!(session, "admitted"),
+            Order::Benchmark { session, batches } => {
                 let ticket = self.compute.ticket();
                 self.compute.order(Work::Benchmark {
                     ticket,
-                    epoch,
+                    session,
                     batches,
                 });
             }
             Order::Ship {
-                epoch,
+                session,
                 plan,
                 keep,
                 new: _,
             } => {
-                self.compute.order(Work::Keep { epoch, plan, keep });
-                self.shipping = Some((epoch, plan));
+                self.compute.order(Work::Keep {
+                    session,
+                    plan,
+                    keep,
+                });
+                self.shipping = Some((session, plan));
                 // What is of an earlier plan is of no use any more.
                 let early = std::mem::take(&mut self.early).into_iter();
                 early
-                    .filter(|shipment| (shipment.epoch, shipment.plan) == (epoch, plan))
+                    .filter(|shipment| (shipment.session, shipment.plan) == (session, plan))
                     .for_each(|shipment| self.hold(shipment));
             }
             Order::Train {
-                epoch,
+                session,
                 cycle,
                 batches,
                 passes,
@@ -349,7 +353,7 @@ impl<'a> Session<'a> {
                 let stop_in = stop_in.min(Duration::from_secs(1 << 25));
                 self.half.task = Some(Task {
                     ticket: self.compute.ticket(),
-                    epoch,
+                    session,
                     cycle,
                     batches,
                     passes,
@@ -361,10 +365,10 @@ impl<'a> Session<'a> {
                 });
                 self.begin();
             }
-            Order::Abort { epoch, cycle } => {
+            Order::Abort { session, cycle } => {
                 self.compute.cancel_all();
                 let is_it =
-                    |sending: &mut Sending| (sending.epoch, sending.cycle) == (epoch, cycle);
+                    |sending: &mut Sending| (sending.session, sending.cycle) == (session, cycle);
                 drop(self.sending.take_if(is_it));
                 self.half = Half::default();
             }
@@ -391,13 +395,13 @@ impl<'a> Session<'a> {
 
     fn hold(&mut self, shipment: Shipment) {
         let Shipment {
-            epoch,
+            session,
             plan,
             first,
             batches,
         } = shipment;
         self.compute.order(Work::Hold {
-            epoch,
+            session,
             plan,
             first,
             batches,
@@ -407,10 +411,10 @@ impl<'a> Session<'a> {
     /// Hands an order to train over once both halves are here.
     fn begin(&mut self) {
         let Half { task, parameters } = &mut self.half;
-        let (Some(waiting), Some((epoch, cycle, _))) = (&*task, &*parameters) else {
+        let (Some(waiting), Some((session, cycle, _))) = (&*task, &*parameters) else {
             return;
         };
-        if (waiting.epoch, waiting.cycle) != (*epoch, *cycle) {
+        if (waiting.session, waiting.cycle) != (*session, *cycle) {
             return; // the newer half's other half is still on its way
         }
         if let (Some(mut task), Some((_, _, parameters))) = (task.take(), parameters.take()) {
@@ -425,18 +429,34 @@ impl<'a> Session<'a> {
                 device: device.to_string(),
             },
             Done::Benchmarked {
-                epoch,
+                session,
                 batches,
                 took,
             } => Report::Benchmarked {
-                epoch,
+                session,
                 batches,
                 took_ns: crate::clock::nanos(took),
             },
-            Done::Held { epoch, plan, held } => Report::Shipped { epoch, plan, held },
-            Done::Beat { epoch, cycle, done } => Report::Beat { epoch, cycle, done },
+            Done::Held {
+                session,
+                plan,
+                held,
+            } => Report::Shipped {
+                session,
+                plan,
+                held,
+            },
+            Done::Beat {
+                session,
+                cycle,
+                done,
+            } => Report::Beat {
+                session,
+                cycle,
+                done,
+            },
             Done::Trained {
-                epoch,
+                session,
                 cycle,
                 done,
                 took,
@@ -444,7 +464,7 @@ impl<'a> Session<'a> {
                 parameters,
             } => {
                 let header = Up::Trained {
-                    epoch,
+                    session,
                     cycle,
                     done,
                     took_ns: crate::clock::nanos(took),
@@ -458,7 +478,11 @@ impl<'a> Session<'a> {
                         sent.took(since.elapsed());
                     }
                 });
-                self.sending = Some(Sending { epoch, cycle, task });
+                self.sending = Some(Sending {
+                    session,
+                    cycle,
+                    task,
+                });
                 return Ok(());
             }
             Done::Failed(reason) => return Err(self.leave(reason, End::Useless).await),
@@ -553,21 +577,24 @@ async fn read_blob(
             bytes: bytes.into(),
         },
         Down::Data {
-            epoch, plan, first, ..
+            session,
+            plan,
+            first,
+            ..
         } => {
             let parts = bytes.chunks_exact(model.shape.wire_len());
             let batches: Result<Vec<Batch>, _> = parts
                 .map(|part| Batch::from_wire(&model.shape, part.to_vec()))
                 .collect();
             Heard::Batches(Shipment {
-                epoch,
+                session,
                 plan,
                 first,
                 batches: batches.map_err(|error| error.to_string())?,
             })
         }
-        Down::Parameters { epoch, cycle } => Heard::Parameters {
-            epoch,
+        Down::Parameters { session, cycle } => Heard::Parameters {
+            session,
             cycle,
             parameters: bytes.into(),
         },

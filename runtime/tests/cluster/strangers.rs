@@ -52,41 +52,45 @@ async fn lie(token: &str, folder: &Path, lie: Lie) -> String {
     while let Ok(Some(order)) = orders.recv::<Order>().await {
         match order {
             Order::Job(brief) => length = brief.model.layout().len(),
-            Order::Benchmark { epoch, batches } => {
+            Order::Benchmark { session, batches } => {
                 let took_ns = batches * 5_000_000;
                 let report = Report::Benchmarked {
-                    epoch,
+                    session,
                     batches,
                     took_ns,
                 };
                 control.send(&report).await.expect("it is heard");
             }
             Order::Ship {
-                epoch,
+                session,
                 plan,
                 keep,
                 new,
             } => {
                 let held = keep + new;
-                let report = Report::Shipped { epoch, plan, held };
+                let report = Report::Shipped {
+                    session,
+                    plan,
+                    held,
+                };
                 control.send(&report).await.expect("it is heard");
             }
             Order::Train {
-                epoch,
+                session,
                 cycle,
                 batches,
                 ..
             } => {
-                let (mut done, mut parameters, mut said) = (batches, vec![0.01; length], epoch);
+                let (mut done, mut parameters, mut said) = (batches, vec![0.01; length], session);
                 match lie {
                     Lie::Batches(claim) => done = claim,
                     Lie::NotANumber => parameters[length / 2] = f32::NAN,
                     Lie::TooShort => parameters.truncate(length - 1),
                     Lie::TooLong => parameters.push(0.0),
-                    Lie::Stale => said = epoch.wrapping_sub(1),
+                    Lie::Stale => said = session.wrapping_sub(1),
                 }
                 let header = Up::Trained {
-                    epoch: said,
+                    session: said,
                     cycle,
                     done,
                     took_ns: 1_000_000,
@@ -186,5 +190,5 @@ fn parameters_of_another_length_are_refused() {
 
 #[test]
 fn a_result_of_another_stay_is_refused() {
-    check("stale", Lie::Stale, "stale_epoch");
+    check("stale", Lie::Stale, "stale_session");
 }

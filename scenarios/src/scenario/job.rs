@@ -2,7 +2,8 @@
 
 use scheduler::machine::{Billing, Limit, MAX_CYCLES, Partial, Replan, Waits};
 use scheduler::{
-    BenchmarkRule, CapacityLaw, Fee, MAX_BATCHES, MAX_N, MAX_PASSES, MAX_ROUNDS, MAX_WORKERS, Span,
+    BenchmarkRule, CapacityModel, Fee, MAX_BATCHES, MAX_N, MAX_PASSES, MAX_ROUNDS, MAX_WORKERS,
+    Span,
 };
 
 use crate::scenario::drawn::Drawn;
@@ -30,7 +31,7 @@ pub struct Job {
     /// The allocator's name; whoever knows the allocators looks it up.
     pub allocator: String,
     /// What capacities take into account.
-    pub capacity: CapacityLaw,
+    pub capacity: CapacityModel,
     /// The chance of an overrun that a capacity may have.
     pub risk: Ratio,
     /// Whether the plan is made again.
@@ -191,8 +192,8 @@ pub(crate) fn job(root: &mut Section<'_>) -> Option<Job> {
         &mut job,
         "capacity",
         &[
-            ("full", CapacityLaw::Full),
-            ("compute-only", CapacityLaw::ComputeOnly),
+            ("full", CapacityModel::Full),
+            ("compute-only", CapacityModel::ComputeOnly),
         ],
     );
     let risk = match job.take("risk") {

@@ -140,7 +140,7 @@ mod tests;
 use std::fmt;
 
 use scheduler::machine::{Config, Waits};
-use scheduler::{BenchmarkRule, Law, MAX_WORKERS, Span};
+use scheduler::{BenchmarkRule, MAX_WORKERS, Span, TimeModel};
 
 pub use device::{DEVICES, Device};
 pub use drawn::Drawn;
@@ -297,7 +297,7 @@ impl Scenario {
         } else {
             Span::ZERO
         };
-        let law = Law {
+        let time_model = TimeModel {
             capacity: job.capacity,
             passes: job.tau,
             own: model.aggregation + evaluation,
@@ -310,7 +310,7 @@ impl Scenario {
         Config {
             s_min: job.s_min,
             beta: job.beta,
-            law,
+            time_model,
             margins: margins::margins(self),
             replan: job.replan,
             partial: job.partial,

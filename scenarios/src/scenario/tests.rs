@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use scheduler::{CapacityLaw, Margin};
+use scheduler::{CapacityModel, Margin};
 use statrs::distribution::{ContinuousCDF, FisherSnedecor, Gamma};
 
 use super::*;
@@ -381,9 +381,10 @@ fn dabs_worked_example() {
             panic!("expected a limit for each cycle");
         };
         let link = &worker.profile.link;
-        let fits = config
-            .law
-            .fitting(worker.speed(), config.margins.benchmarked, link, 1, limit);
+        let fits =
+            config
+                .time_model
+                .fitting(worker.speed(), config.margins.benchmarked, link, 1, limit);
         assert_eq!(fits, expected);
     }
 }
@@ -393,11 +394,11 @@ fn the_labs_have_the_link_that_was_fitted() {
     for (name, workers) in [("lab-8", 8), ("lab-7", 7)] {
         let scenario = of(name, &[]);
         let config = scenario.config();
-        let shared = config.law.shared.seconds_f64();
+        let shared = config.time_model.shared.seconds_f64();
         assert!((shared - 0.290).abs() < 0.001, "{shared}");
-        assert_eq!(config.law.own, Span::from_millis(458));
-        assert!((config.law.shared_ship.seconds_f64() * 71.0 - 1.0).abs() < 0.01);
-        assert_eq!(config.law.capacity, CapacityLaw::ComputeOnly);
+        assert_eq!(config.time_model.own, Span::from_millis(458));
+        assert!((config.time_model.shared_ship.seconds_f64() * 71.0 - 1.0).abs() < 0.01);
+        assert_eq!(config.time_model.capacity, CapacityModel::ComputeOnly);
         assert_eq!(config.expect, workers);
         let fleet = scenario.fleet(1, 0);
         let ships = |worker: &WorkerSpec| worker.profile.link.ship.seconds_f64() * 22.0;
@@ -469,8 +470,9 @@ fn is_feasible(scenario: &Scenario, config: &Config, replicate: u64) -> bool {
     (config.beta.max(1)..=fleet.len() as u64).any(|employed| {
         let capacity = |worker: &&WorkerSpec| {
             let (margin, link) = (config.margins.benchmarked, &worker.profile.link);
-            let law = &config.law;
-            law.fitting(worker.speed(), margin, link, employed, limit)
+            let time_model = &config.time_model;
+            time_model
+                .fitting(worker.speed(), margin, link, employed, limit)
                 .min(worker.profile.most)
         };
         let mut capacities: Vec<u64> = fleet.iter().map(capacity).collect();

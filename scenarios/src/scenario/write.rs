@@ -4,7 +4,7 @@
 use std::fmt::{self, Write};
 
 use scheduler::machine::{Billing, Limit, Partial, Replan};
-use scheduler::{CapacityLaw, Span};
+use scheduler::{CapacityModel, Span};
 
 use crate::scenario::Scenario;
 use crate::scenario::faults::{Trouble, What};
@@ -88,8 +88,8 @@ fn job(scenario: &Scenario, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     )?;
     writeln!(f, "allocator = {}", text(&job.allocator))?;
     let capacity = match job.capacity {
-        CapacityLaw::Full => "full",
-        CapacityLaw::ComputeOnly => "compute-only",
+        CapacityModel::Full => "full",
+        CapacityModel::ComputeOnly => "compute-only",
     };
     writeln!(
         f,

@@ -2,38 +2,38 @@
 
 use std::sync::Arc;
 
-use crate::family::{Family, Rejection};
 use crate::infeasible::Infeasible;
-use crate::machine::ids::{CycleId, Epoch, PlanId, WorkerId};
+use crate::machine::ids::{CycleId, PlanId, SessionId, WorkerId};
 use crate::machine::record::{Record, Totals};
 use crate::outcome::FailureReason;
+use crate::request::{PlanRequest, Rejection};
 use crate::time::{Instant, Span};
 
 /// Something that the driver must do now, in the order given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// A worker is admitted: from now on it goes by this epoch.
+    /// A worker is admitted: from now on it goes by this session.
     Admit {
         /// Who.
         worker: WorkerId,
         /// Its stay.
-        epoch: Epoch,
+        session: SessionId,
     },
     /// Have a worker measure one round: warm up, train so many batches, report the time.
     Benchmark {
         /// Who.
         worker: WorkerId,
         /// Its stay.
-        epoch: Epoch,
+        session: SessionId,
         /// Batches to measure.
         batches: u64,
     },
-    /// Ask the allocator: [`Family::cheapest`]. A newer question replaces an older one.
+    /// Ask the allocator: [`PlanRequest::cheapest`]. A newer question replaces an older one.
     Solve {
         /// The question's number.
         plan: PlanId,
         /// The question.
-        family: Arc<Family>,
+        request: Arc<PlanRequest>,
     },
     /// Bring a worker's share up to so many batches. It keeps the first of those that it holds,
     /// and gets as many as it lacks from those that nobody holds.
@@ -41,7 +41,7 @@ pub enum Action {
         /// Who.
         worker: WorkerId,
         /// Its stay.
-        epoch: Epoch,
+        session: SessionId,
         /// The plan that the share is of.
         plan: PlanId,
         /// Batches that it shall hold in all.
@@ -54,7 +54,7 @@ pub enum Action {
         /// Who.
         worker: WorkerId,
         /// Its stay.
-        epoch: Epoch,
+        session: SessionId,
         /// The cycle.
         cycle: CycleId,
         /// Its share.
@@ -85,7 +85,7 @@ pub enum Action {
         /// Who.
         worker: WorkerId,
         /// Its stay.
-        epoch: Epoch,
+        session: SessionId,
         /// The cycle.
         cycle: CycleId,
     },

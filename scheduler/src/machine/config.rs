@@ -1,9 +1,9 @@
 //! What a job asks for.
 
 use crate::estimate::{BenchmarkRule, MAX_ROUNDS, Margins};
-use crate::law::{Law, MAX_PASSES};
 use crate::problem::{MAX_BATCHES, MAX_N, MAX_WORKERS};
 use crate::time::Span;
+use crate::time_model::{MAX_PASSES, TimeModel};
 
 /// The most cycles of one job.
 pub const MAX_CYCLES: u32 = 1_000_000;
@@ -23,8 +23,8 @@ pub struct Config {
     pub first_cycle: u32,
     /// The time limit.
     pub limit: Limit,
-    /// The time law of capacities and deadlines.
-    pub law: Law,
+    /// The time model of capacities and deadlines.
+    pub time_model: TimeModel,
     /// What is added to measured times against error and jitter.
     pub margins: Margins,
     /// Whether the plan is made again.
@@ -103,7 +103,7 @@ pub struct Waits {
     /// For results beyond a cycle's limit. Zero holds the limit; more lets a run break it, as the
     /// seed's did.
     pub grace: Span,
-    /// For the aggregation beyond a cycle's limit: the law leaves time for it before, and a whole
+    /// For the aggregation beyond a cycle's limit: the time model leaves time for it before, and a whole
     /// cycle's work is not thrown away because it took a little longer.
     pub aggregation: Span,
 }
@@ -131,7 +131,7 @@ impl Config {
             cycles,
             first_cycle: 1,
             limit,
-            law: Law::COMPUTE,
+            time_model: TimeModel::COMPUTE,
             margins: Margins::NONE,
             replan: Replan::Static,
             partial: Partial::Accept,
@@ -170,7 +170,12 @@ impl Config {
                 MIN_CYCLE.nanos(),
                 u64::MAX,
             ),
-            ("passes", self.law.passes.into(), 1, MAX_PASSES.into()),
+            (
+                "passes",
+                self.time_model.passes.into(),
+                1,
+                MAX_PASSES.into(),
+            ),
             ("benchmark batches", rounds.batches, 1, MAX_BATCHES),
             ("expect", self.expect.into(), 1, MAX_WORKERS as u64),
             (

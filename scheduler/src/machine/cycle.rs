@@ -2,15 +2,15 @@
 
 use super::membership::ignore;
 use super::{
-    Action, Billing, CycleId, CycleResult, CycleRow, Departure, Ending, Epoch, Fate, Ignored,
-    LotRow, Partial, Phase, PlanId, Record, Replan, Scheduler, WorkerId,
+    Action, AssignmentRow, Billing, CycleId, CycleResult, CycleRow, Departure, Ending, Fate,
+    Ignored, Partial, Phase, PlanId, Record, Replan, Scheduler, SessionId, WorkerId,
 };
 use crate::estimate::Between;
-use crate::law::Speed;
 use crate::machine::config::MIN_CYCLE;
 use crate::machine::members::Standing;
 use crate::money::{Cost, Fee};
 use crate::time::{Instant, Span};
+use crate::time_model::Speed;
 
 /// A worker is lost when so many beats in a row are missing.
 const MISSED_BEATS: u64 = 3;
@@ -33,10 +33,10 @@ pub(super) struct Cycle {
     running: bool,
     plan: PlanId,
     /// In the plan's order; kept between cycles for its memory.
-    lots: Vec<Lot>,
+    lots: Vec<Assignment>,
     started: Instant,
     limit: Span,
-    /// When it ends if the aggregation takes the time that the law leaves it, or less.
+    /// When it ends if the aggregation takes the time that the time model leaves it, or less.
     ends: Instant,
     results_at: Instant,
     ordered: u64,
@@ -46,9 +46,9 @@ pub(super) struct Cycle {
 
 /// One worker's share in the running cycle.
 #[derive(Debug)]
-struct Lot {
+struct Assignment {
     worker: WorkerId,
-    epoch: Epoch,
+    session: SessionId,
     fee: Fee,
     assigned: u64,
     expected: Span,
@@ -79,7 +79,7 @@ pub(super) struct Work {
     pub(super) tail: Span,
 }
 
-impl Lot {
+impl Assignment {
     /// Between what speeds, in batches once each, it ended; `None` if it does not say.
     fn ended_with(&self, passes: u64) -> Option<Between> {
         let done = self.claimed.min(self.assigned);
@@ -134,7 +134,7 @@ impl Scheduler {
         let employed = plan.shares.iter();
         let employed = employed.filter(|s| self.members.is_ready(s.worker)).count() as u64;
         let ends = self.now + limit + waits.grace;
-        let results_by = (ends - self.config.law.own).max(self.now);
+        let results_by = (ends - self.config.time_model.own).max(self.now);
         let cycle = &mut self.cycle;
         cycle.running = true;
         cycle.plan = plan.row.plan;
@@ -147,9 +147,9 @@ impl Scheduler {
             let Some(member) = self.members.get_mut(share.worker) else {
                 continue; // not possible: planned workers were members
             };
-            let mut lot = Lot {
+            let mut lot = Assignment {
                 worker: share.worker,
-                epoch: member.epoch,
+                session: member.session,
                 fee: member.profile.fee,
                 assigned: share.batches,
                 expected: Span::ZERO,
@@ -170,18 +170,18 @@ impl Scheduler {
                 self.cycle.lots.push(lot);
                 continue;
             };
-            let (law, link) = (&self.config.law, &member.profile.link);
-            let (speed, passes) = (estimate.speed(), u64::from(law.passes));
+            let (time_model, link) = (&self.config.time_model, &member.profile.link);
+            let (speed, passes) = (estimate.speed(), u64::from(time_model.passes));
             let beat = LEAST_BEAT.max(speed.time_for(LEAST_BEAT_BATCHES * passes));
-            let one_way = law.one_way(link, employed);
+            let one_way = time_model.one_way(link, employed);
             // A worker twice as fast as thought sends no more beats than are due anyway.
             let beat_batches = 2 * (speed.batches_in(beat) / passes).max(LEAST_BEAT_BATCHES);
-            lot.expected = law.time(speed, link, employed, share.batches);
+            lot.expected = time_model.time(speed, link, employed, share.batches);
             lot.beat_batches = beat_batches;
             lot.tail_batches = (speed.batches_in(LEAST_TAIL) / passes).max(LEAST_TAIL_BATCHES);
             lot.silence = beat * MISSED_BEATS + one_way; // no beats while parameters travel
             // Nor while data does, where it travels in every cycle.
-            let data = law.ship(link) * share.batches;
+            let data = time_model.ship(link) * share.batches;
             let first_alarm = self.now + lot.silence + one_way + data;
             if first_alarm < results_by {
                 self.alarms.set(share.worker, first_alarm);
@@ -190,7 +190,7 @@ impl Scheduler {
             (member.probing, member.checked_since) = (false, None);
             out.push(Action::Train {
                 worker: share.worker,
-                epoch: member.epoch,
+                session: member.session,
                 cycle: self.cycle.id,
                 batches: share.batches,
                 beat,
@@ -207,11 +207,11 @@ impl Scheduler {
         self.phase = Phase::Training { until: results_by };
     }
 
-    pub(super) fn beat(&mut self, worker: WorkerId, epoch: Epoch, cycle: CycleId, done: u64) {
+    pub(super) fn beat(&mut self, worker: WorkerId, session: SessionId, cycle: CycleId, done: u64) {
         let Phase::Training { until } = self.phase else {
             return;
         };
-        if let Ok(lot) = self.open_lot(worker, epoch, cycle) {
+        if let Ok(lot) = self.open_lot(worker, session, cycle) {
             lot.acknowledged = lot.acknowledged.max(done.min(lot.assigned));
             let silence = lot.silence;
             let alarm = self.now + silence;
@@ -226,7 +226,7 @@ impl Scheduler {
     pub(super) fn trained(
         &mut self,
         worker: WorkerId,
-        epoch: Epoch,
+        session: SessionId,
         cycle: CycleId,
         work: Work,
         out: &mut Vec<Action>,
@@ -235,9 +235,9 @@ impl Scheduler {
             return;
         }
         let (now, partial) = (self.now, self.config.partial);
-        let lot = match self.open_lot(worker, epoch, cycle) {
+        let lot = match self.open_lot(worker, session, cycle) {
             Ok(lot) => lot,
-            Err(why) => return ignore(worker, epoch, why, out),
+            Err(why) => return ignore(worker, session, why, out),
         };
         // An honest worker is never more than a beat ahead of its beats.
         let plausible = lot.acknowledged.saturating_add(lot.beat_batches);
@@ -271,12 +271,12 @@ impl Scheduler {
     pub(super) fn refused(
         &mut self,
         worker: WorkerId,
-        epoch: Epoch,
+        session: SessionId,
         cycle: CycleId,
         out: &mut Vec<Action>,
     ) {
         let current = self.cycle.running && cycle == self.cycle.id && !self.is_ended();
-        let member = self.members.get(worker).filter(|m| m.epoch == epoch);
+        let member = self.members.get(worker).filter(|m| m.session == session);
         let Some(at) = member.and_then(|member| member.lot).filter(|_| current) else {
             return;
         };
@@ -363,7 +363,7 @@ impl Scheduler {
             self.alarms.clear(lot.worker);
             out.push(Action::Abort {
                 worker: lot.worker,
-                epoch: lot.epoch,
+                session: lot.session,
                 cycle: self.cycle.id,
             });
         }
@@ -383,11 +383,11 @@ impl Scheduler {
                 (Billing::Assigned, _) => lot.assigned,
                 (Billing::Computed, _) => lot.accepted,
             };
-            let row = LotRow {
+            let row = AssignmentRow {
                 cycle: id,
                 plan,
                 worker: lot.worker,
-                epoch: lot.epoch,
+                session: lot.session,
                 fate,
                 assigned: lot.assigned,
                 claimed: lot.claimed,
@@ -400,7 +400,7 @@ impl Scheduler {
             };
             cost += row.cost;
             assigned += row.assigned;
-            out.push(Action::Record(Record::Lot(row)));
+            out.push(Action::Record(Record::Assignment(row)));
         }
         let accepted = self.cycle.accepted;
         let result = if !aggregated {
@@ -440,14 +440,14 @@ impl Scheduler {
     /// Takes from a cycle's lots what they say about their workers.
     fn learn(&mut self, out: &mut Vec<Action>) {
         let adaptive = self.config.replan == Replan::Adaptive;
-        let passes = u64::from(self.config.law.passes);
+        let passes = u64::from(self.config.time_model.passes);
         let mut always_late = Vec::new(); // allocates only when somebody is
         for lot in &self.cycle.lots {
             let Some(member) = self.members.get_mut(lot.worker) else {
                 continue;
             };
             member.lot = None;
-            if member.epoch != lot.epoch {
+            if member.session != lot.session {
                 continue;
             }
             let Standing::Ready(estimate) = &mut member.standing else {
@@ -486,10 +486,10 @@ impl Scheduler {
     fn open_lot(
         &mut self,
         worker: WorkerId,
-        epoch: Epoch,
+        session: SessionId,
         cycle: CycleId,
-    ) -> Result<&mut Lot, Ignored> {
-        let member = self.members.in_stay(worker, epoch)?;
+    ) -> Result<&mut Assignment, Ignored> {
+        let member = self.members.in_stay(worker, session)?;
         if !self.cycle.running || cycle != self.cycle.id {
             return Err(Ignored::OutOfTime);
         }

@@ -1,11 +1,11 @@
 //! Facts that a driver reports to the scheduler.
 
-use crate::family::Choice;
-use crate::law::Link;
 use crate::machine::action::Departure;
-use crate::machine::ids::{CycleId, Epoch, PlanId, WorkerId};
+use crate::machine::ids::{CycleId, PlanId, SessionId, WorkerId};
 use crate::money::Fee;
+use crate::request::PlanResponse;
 use crate::time::Span;
+use crate::time_model::Link;
 
 /// Something that happened. Any event may come at any time: what does not fit is ignored, and
 /// said so where it matters.
@@ -23,7 +23,7 @@ pub enum Event {
         /// Who.
         worker: WorkerId,
         /// The stay that the order was for.
-        epoch: Epoch,
+        session: SessionId,
         /// Batches that were trained, warm-up left out.
         batches: u64,
         /// How long they took.
@@ -34,14 +34,14 @@ pub enum Event {
         /// The question.
         plan: PlanId,
         /// The answer.
-        choice: Box<Choice>,
+        response: Box<PlanResponse>,
     },
     /// A worker holds so many batches of its share.
     Shipped {
         /// Who.
         worker: WorkerId,
         /// The stay that the order was for.
-        epoch: Epoch,
+        session: SessionId,
         /// The plan that the share is of.
         plan: PlanId,
         /// Batches that it holds in all.
@@ -52,7 +52,7 @@ pub enum Event {
         /// Who.
         worker: WorkerId,
         /// The stay that the order was for.
-        epoch: Epoch,
+        session: SessionId,
         /// The cycle that it works on.
         cycle: CycleId,
         /// Batches done so far.
@@ -63,7 +63,7 @@ pub enum Event {
         /// Who.
         worker: WorkerId,
         /// The stay that the order was for.
-        epoch: Epoch,
+        session: SessionId,
         /// The cycle that it worked on.
         cycle: CycleId,
         /// Batches that it says it did.
@@ -79,7 +79,7 @@ pub enum Event {
         /// Who.
         worker: WorkerId,
         /// The stay that the order was for.
-        epoch: Epoch,
+        session: SessionId,
         /// The cycle that it worked on.
         cycle: CycleId,
     },
@@ -93,7 +93,7 @@ pub enum Event {
         /// Who.
         worker: WorkerId,
         /// The stay that ended.
-        epoch: Epoch,
+        session: SessionId,
         /// Why.
         why: Departure,
     },

@@ -37,7 +37,7 @@ id! {
     /// One stay of a worker: every admission begins a new one, and no two are alike. Orders carry
     /// it and reports bring it back, so that what was ordered before a loss is told from what was
     /// ordered after.
-    Epoch
+    SessionId
 }
 id! {
     /// A cycle, counted from 1.

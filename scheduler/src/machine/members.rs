@@ -2,14 +2,14 @@
 
 use crate::estimate::{Estimate, Rounds};
 use crate::machine::event::Profile;
-use crate::machine::ids::{Epoch, WorkerId};
+use crate::machine::ids::{SessionId, WorkerId};
 use crate::machine::record::Ignored;
 use crate::time::Instant;
 
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) profile: Profile,
-    pub(crate) epoch: Epoch,
+    pub(crate) session: SessionId,
     pub(crate) standing: Standing,
     /// Batches that it holds of the share that it shall hold.
     pub(crate) held: u64,
@@ -67,7 +67,7 @@ pub(crate) struct Members {
     pub(crate) ready: u64,
     pub(crate) benchmarking: u64,
     pub(crate) away: u64,
-    last_epoch: u32,
+    last_session: u32,
 }
 
 impl Members {
@@ -88,10 +88,10 @@ impl Members {
     pub(crate) fn in_stay(
         &mut self,
         worker: WorkerId,
-        epoch: Epoch,
+        session: SessionId,
     ) -> Result<&mut Member, Ignored> {
         match self.get_mut(worker) {
-            Some(member) if member.epoch != epoch => Err(Ignored::StaleEpoch),
+            Some(member) if member.session != session => Err(Ignored::StaleSession),
             Some(member) if member.is_here() => Ok(member),
             Some(_) | None => Err(Ignored::NotAMember),
         }
@@ -113,13 +113,13 @@ impl Members {
         })
     }
 
-    /// Begins a new stay of a worker that is not here; says its epoch, and whether it returns.
-    pub(crate) fn admit(&mut self, worker: WorkerId, profile: Profile) -> (Epoch, bool) {
+    /// Begins a new stay of a worker that is not here; says its session, and whether it returns.
+    pub(crate) fn admit(&mut self, worker: WorkerId, profile: Profile) -> (SessionId, bool) {
         if worker.index() >= self.slots.len() {
             self.slots.resize_with(worker.index() + 1, || None);
         }
-        self.last_epoch = self.last_epoch.wrapping_add(1);
-        let epoch = Epoch::new(self.last_epoch);
+        self.last_session = self.last_session.wrapping_add(1);
+        let session = SessionId::new(self.last_session);
         self.benchmarking += 1;
         let slot = &mut self.slots[worker.index()];
         let returned = slot.is_some();
@@ -128,7 +128,7 @@ impl Members {
         }
         *slot = Some(Member {
             profile,
-            epoch,
+            session,
             standing: Standing::Benchmarking(Rounds::default()),
             held: 0,
             share: 0,
@@ -139,7 +139,7 @@ impl Members {
             refusals: slot.as_ref().map_or(0, |member| member.refusals),
             lates: 0,
         });
-        (epoch, returned)
+        (session, returned)
     }
 
     /// A member's benchmark is done.

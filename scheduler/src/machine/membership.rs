@@ -1,12 +1,12 @@
 //! Joining, benchmarks, departures.
 
 use super::{
-    Action, Departure, Epoch, Ignored, Phase, Profile, Record, Replan, Scheduler, WorkerId,
+    Action, Departure, Ignored, Phase, Profile, Record, Replan, Scheduler, SessionId, WorkerId,
 };
 use crate::estimate::{Estimate, Verdict};
-use crate::law::Speed;
 use crate::machine::members::Standing;
 use crate::time::{Instant, Span};
+use crate::time_model::Speed;
 
 /// After so many refused results a worker is not admitted again.
 const MAX_REFUSALS: u8 = 3;
@@ -34,28 +34,32 @@ impl Scheduler {
             None
         };
         if let Some(why) = turned_away {
-            let epoch = None;
+            let session = None;
             out.push(Action::Exclude { worker, why });
-            out.push(Action::Record(Record::Departed { worker, epoch, why }));
+            out.push(Action::Record(Record::Departed {
+                worker,
+                session,
+                why,
+            }));
             return;
         }
-        let (epoch, returned) = self.members.admit(worker, profile);
+        let (session, returned) = self.members.admit(worker, profile);
         let limit = self.now + self.config.benchmark.limit;
         self.alarms.set(worker, limit);
-        out.push(Action::Admit { worker, epoch });
+        out.push(Action::Admit { worker, session });
         out.push(Action::Record(Record::Joined {
             worker,
-            epoch,
+            session,
             fee: profile.fee,
             returned,
         }));
-        self.order_benchmark(worker, epoch, out);
+        self.order_benchmark(worker, session, out);
     }
 
     pub(super) fn benchmarked(
         &mut self,
         worker: WorkerId,
-        epoch: Epoch,
+        session: SessionId,
         batches: u64,
         took: Span,
         out: &mut Vec<Action>,
@@ -64,15 +68,15 @@ impl Scheduler {
             return;
         }
         let rule = self.config.benchmark;
-        let member = match self.members.in_stay(worker, epoch) {
+        let member = match self.members.in_stay(worker, session) {
             Ok(member) => member,
-            Err(why) => return ignore(worker, epoch, why, out),
+            Err(why) => return ignore(worker, session, why, out),
         };
         // Anything but what was ordered leaves the benchmark unanswered: its alarm rings.
         let measured = Speed::measured(batches, took).filter(|_| batches == rule.batches);
         let (speed, rounds, noisy) = match (&mut member.standing, measured) {
             (Standing::Benchmarking(rounds), Some(speed)) => match rounds.add(&rule, speed) {
-                Verdict::Again => return self.order_benchmark(worker, epoch, out),
+                Verdict::Again => return self.order_benchmark(worker, session, out),
                 Verdict::Settled { speed, noisy } => (speed, rounds.count() as u32, noisy),
             },
             (Standing::Ready(_), Some(speed)) if member.probing => (speed, 1, false),
@@ -87,7 +91,7 @@ impl Scheduler {
                 | Standing::Away
                 | Standing::Quarantined,
                 _,
-            ) => return ignore(worker, epoch, Ignored::NotAsked, out),
+            ) => return ignore(worker, session, Ignored::NotAsked, out),
         };
         if !member.probing {
             self.alarms.clear(worker);
@@ -95,7 +99,7 @@ impl Scheduler {
         member.probing = false;
         out.push(Action::Record(Record::Benchmarked {
             worker,
-            epoch,
+            session,
             speed,
             rounds,
             noisy,
@@ -110,12 +114,12 @@ impl Scheduler {
     pub(super) fn lost(
         &mut self,
         worker: WorkerId,
-        epoch: Epoch,
+        session: SessionId,
         why: Departure,
         out: &mut Vec<Action>,
     ) {
         // A loss that is known already, or of an earlier stay, is no news.
-        if !self.is_ended() && self.members.in_stay(worker, epoch).is_ok() {
+        if !self.is_ended() && self.members.in_stay(worker, session).is_ok() {
             self.depart(worker, why, out);
         }
     }
@@ -166,10 +170,10 @@ impl Scheduler {
             let degraded = member.estimate().is_some_and(Estimate::is_degraded);
             if degraded && member.share == 0 && !member.probing {
                 member.probing = true;
-                let epoch = member.epoch;
+                let session = member.session;
                 out.push(Action::Benchmark {
                     worker,
-                    epoch,
+                    session,
                     batches,
                 });
             }
@@ -194,8 +198,8 @@ impl Scheduler {
         let free = member.checked_since.is_none() && !member.probing;
         if member.is_ready() && member.share > 0 && free {
             member.checked_since = Some(self.now);
-            let epoch = member.epoch;
-            self.order_benchmark(worker, epoch, out);
+            let session = member.session;
+            self.order_benchmark(worker, session, out);
         }
     }
 
@@ -220,7 +224,7 @@ impl Scheduler {
         let Some(member) = self.members.get_mut(worker) else {
             return;
         };
-        let epoch = Some(member.epoch);
+        let session = Some(member.session);
         if let Phase::Shipping { waiting, .. } = &mut self.phase
             && member.held < member.share
         {
@@ -231,18 +235,26 @@ impl Scheduler {
         }
         self.members.depart(worker, why == Departure::Quarantined);
         self.alarms.clear(worker);
-        out.push(Action::Record(Record::Departed { worker, epoch, why }));
+        out.push(Action::Record(Record::Departed {
+            worker,
+            session,
+            why,
+        }));
     }
 
-    fn order_benchmark(&self, worker: WorkerId, epoch: Epoch, out: &mut Vec<Action>) {
+    fn order_benchmark(&self, worker: WorkerId, session: SessionId, out: &mut Vec<Action>) {
         out.push(Action::Benchmark {
             worker,
-            epoch,
+            session,
             batches: self.config.benchmark.batches,
         });
     }
 }
 
-pub(super) fn ignore(worker: WorkerId, epoch: Epoch, why: Ignored, out: &mut Vec<Action>) {
-    out.push(Action::Record(Record::Ignored { worker, epoch, why }));
+pub(super) fn ignore(worker: WorkerId, session: SessionId, why: Ignored, out: &mut Vec<Action>) {
+    out.push(Action::Record(Record::Ignored {
+        worker,
+        session,
+        why,
+    }));
 }

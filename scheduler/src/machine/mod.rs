@@ -48,9 +48,9 @@ mod shipping;
 pub use action::{Action, Departure, Ending};
 pub use config::{Billing, Config, ConfigError, Limit, MAX_CYCLES, Partial, Replan, Waits};
 pub use event::{Event, Profile};
-pub use ids::{CycleId, Epoch, PlanId, WorkerId};
+pub use ids::{CycleId, PlanId, SessionId, WorkerId};
 pub use record::{
-    CycleResult, CycleRow, Fate, Ignored, LotRow, PlanRow, Record, ShareRow, Totals, Trigger,
+    AssignmentRow, CycleResult, CycleRow, Fate, Ignored, PlanRow, Record, ShareRow, Totals, Trigger,
 };
 
 use crate::time::{Instant, Span};
@@ -182,38 +182,42 @@ impl Scheduler {
             Event::Joined { worker, profile } => self.joined(worker, profile, actions),
             Event::Benchmarked {
                 worker,
-                epoch,
+                session,
                 batches,
                 took,
-            } => self.benchmarked(worker, epoch, batches, took, actions),
-            Event::Solved { plan, choice } => self.solved(plan, &choice, actions),
+            } => self.benchmarked(worker, session, batches, took, actions),
+            Event::Solved { plan, response } => self.solved(plan, &response, actions),
             Event::Shipped {
                 worker,
-                epoch,
+                session,
                 plan,
                 batches,
-            } => self.shipped(worker, epoch, plan, batches, actions),
+            } => self.shipped(worker, session, plan, batches, actions),
             Event::Beat {
                 worker,
-                epoch,
+                session,
                 cycle,
                 done,
-            } => self.beat(worker, epoch, cycle, done),
+            } => self.beat(worker, session, cycle, done),
             Event::Trained {
                 worker,
-                epoch,
+                session,
                 cycle,
                 done,
                 took,
                 tail,
-            } => self.trained(worker, epoch, cycle, Work { done, took, tail }, actions),
+            } => self.trained(worker, session, cycle, Work { done, took, tail }, actions),
             Event::Refused {
                 worker,
-                epoch,
+                session,
                 cycle,
-            } => self.refused(worker, epoch, cycle, actions),
+            } => self.refused(worker, session, cycle, actions),
             Event::Aggregated { cycle } => self.aggregated(cycle, actions),
-            Event::Lost { worker, epoch, why } => self.lost(worker, epoch, why, actions),
+            Event::Lost {
+                worker,
+                session,
+                why,
+            } => self.lost(worker, session, why, actions),
             Event::Wake => {
                 // Once: what becomes due now by this may be answered now, and is asked for again.
                 if let Some(due) = self.next_deadline()

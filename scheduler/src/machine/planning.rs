@@ -8,10 +8,10 @@ use super::{
     WorkerId,
 };
 use crate::estimate::Estimate;
-use crate::family::{Candidate, Choice, Family};
 use crate::machine::members::Member;
 use crate::margin::Margin;
 use crate::outcome::Outcome;
+use crate::request::{Candidate, PlanRequest, PlanResponse};
 use crate::time::{Instant, Span};
 
 /// So many plans are taken between two cycles at most: then the cycle runs with the last.
@@ -22,7 +22,7 @@ const MAX_PLANS_BETWEEN_CYCLES: u32 = 8;
 pub(super) struct Solving {
     id: PlanId,
     trigger: Trigger,
-    family: Arc<Family>,
+    request: Arc<PlanRequest>,
     since: Instant,
     pub(super) until: Instant,
     /// The run waits for it; otherwise it goes on meanwhile, and a cheaper plan is welcome.
@@ -97,13 +97,13 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn solved(&mut self, plan: PlanId, choice: &Choice, out: &mut Vec<Action>) {
+    pub(super) fn solved(&mut self, plan: PlanId, response: &PlanResponse, out: &mut Vec<Action>) {
         // An answer to a question that was replaced, given up or never asked is no answer.
         let Some(solving) = self.solving.take_if(|solving| solving.id == plan) else {
             return;
         };
         self.last_solve = self.now.since(solving.since);
-        match (self.examine(&solving, choice), solving.required) {
+        match (self.examine(&solving, response), solving.required) {
             (Ok(adopted), false) => self.proposal = Some(adopted),
             (Ok(adopted), true)
                 if solving.trigger == Trigger::Slower
@@ -238,7 +238,7 @@ impl Scheduler {
 
     /// How long it takes at least until everybody holds its share of a plan.
     fn shipping_time(&self, plan: &Adopted) -> Span {
-        if self.config.law.ships_each_cycle {
+        if self.config.time_model.ships_each_cycle {
             return Span::ZERO;
         }
         let (mut all, mut longest) = (0, Span::ZERO);
@@ -249,7 +249,7 @@ impl Scheduler {
                 longest = longest.max(member.profile.link.ship * lacking);
             }
         }
-        longest.max(self.config.law.shared_ship * all)
+        longest.max(self.config.time_model.shared_ship * all)
     }
 
     /// Whether every share is in the hands of a worker that can take it in the time there is once
@@ -307,32 +307,32 @@ impl Scheduler {
             }
         }
         let demand = (self.config.batches, self.config.s_min, self.config.beta);
-        let family = Family::new(demand, limit, self.config.law, candidates)
+        let request = PlanRequest::new(demand, limit, self.config.time_model, candidates)
             .expect("the configuration was checked, and bounds the number of workers");
-        let family = Arc::new(family);
+        let request = Arc::new(request);
         self.arrived = false;
         self.solving = Some(Solving {
             id,
             trigger,
-            family: Arc::clone(&family),
+            request: Arc::clone(&request),
             since: self.now,
             until: self.within_job(self.now + self.config.waits.solve),
             required,
         });
-        out.push(Action::Solve { plan: id, family });
+        out.push(Action::Solve { plan: id, request });
     }
 
     /// Time of the job that will be gone before a plan that is asked for now is in force: that
     /// of the last question, and the shipping of what nobody holds.
     fn setup_time(&self) -> Span {
-        if self.config.law.ships_each_cycle {
+        if self.config.time_model.ships_each_cycle {
             return self.last_solve;
         }
         let shares = self.plan.iter().flat_map(|plan| &plan.shares);
         let members = shares.filter_map(|share| self.members.get(share.worker));
         let held: u64 = members.map(|member| member.held).sum();
         let lacking = self.config.batches.saturating_sub(held) + self.excess();
-        self.last_solve + self.config.law.shared_ship * lacking
+        self.last_solve + self.config.time_model.shared_ship * lacking
     }
 
     /// Batches of the present plan that are in the hands of workers that cannot take them in
@@ -361,25 +361,26 @@ impl Scheduler {
         limit: Span,
     ) -> u64 {
         let Member { profile, .. } = member;
-        let law = &self.config.law;
-        law.fitting(estimate.speed(), margin, &profile.link, employed, limit)
+        let time_model = &self.config.time_model;
+        time_model
+            .fitting(estimate.speed(), margin, &profile.link, employed, limit)
             .min(profile.most)
     }
 
     /// Takes nothing on trust: the plan is verified against the question that was asked.
-    fn examine(&self, solving: &Solving, choice: &Choice) -> Result<Adopted, Ending> {
-        let planned = match &choice.outcome {
+    fn examine(&self, solving: &Solving, response: &PlanResponse) -> Result<Adopted, Ending> {
+        let planned = match &response.outcome {
             Outcome::Planned(planned) => planned,
             Outcome::Infeasible(why) => return Err(Ending::Infeasible(*why)),
             Outcome::Failed(failure) => return Err(Ending::SolverFailed(failure.reason)),
         };
-        let family = &solving.family;
-        family
-            .verify(choice.employed, planned)
+        let request = &solving.request;
+        request
+            .verify(response.employed, planned)
             .map_err(Ending::PlanRejected)?;
-        let problem = family.problem(choice.employed);
+        let problem = request.problem(response.employed);
         let capacities = problem.workers().iter().map(|worker| worker.s_max);
-        let given = family.candidates().iter().zip(&planned.plan.batches);
+        let given = request.candidates().iter().zip(&planned.plan.batches);
         let rows: Vec<_> = given
             .zip(capacities)
             .map(|((candidate, &batches), s_max)| ShareRow {
@@ -404,10 +405,10 @@ impl Scheduler {
                 trigger: solving.trigger,
                 cycle: CycleId::new(0), // known when it is taken
                 solve: self.last_solve,
-                limit: family.limit(),
-                candidates: family.candidates().len() as u64,
+                limit: request.limit(),
+                candidates: request.candidates().len() as u64,
                 workers_employed: shares.len() as u64,
-                capacities_for: choice.employed,
+                capacities_for: response.employed,
                 cost: planned.plan.cost,
                 status: planned.status,
                 lower_bound: planned.lower_bound,

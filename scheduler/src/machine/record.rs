@@ -1,11 +1,11 @@
 //! Rows for the tables: everything that a report needs, and nothing that a decision does.
 
-use crate::law::Speed;
 use crate::machine::action::{Departure, Ending};
-use crate::machine::ids::{CycleId, Epoch, PlanId, WorkerId};
+use crate::machine::ids::{CycleId, PlanId, SessionId, WorkerId};
 use crate::money::{Cost, Fee};
 use crate::outcome::{Certificate, PlanStatus};
 use crate::time::{Instant, Span};
+use crate::time_model::Speed;
 
 /// One row. Where no time is given, it is that of the step that gave the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Record {
         /// Who.
         worker: WorkerId,
         /// Its stay.
-        epoch: Epoch,
+        session: SessionId,
         /// What it is paid for a batch.
         fee: Fee,
         /// Whether it was here before.
@@ -26,7 +26,7 @@ pub enum Record {
         /// Who.
         worker: WorkerId,
         /// Its stay.
-        epoch: Epoch,
+        session: SessionId,
         /// The measured speed.
         speed: Speed,
         /// Rounds that it took.
@@ -39,7 +39,7 @@ pub enum Record {
         /// Who.
         worker: WorkerId,
         /// Its stay, if it was admitted.
-        epoch: Option<Epoch>,
+        session: Option<SessionId>,
         /// Why.
         why: Departure,
     },
@@ -75,15 +75,15 @@ pub enum Record {
         until: Instant,
     },
     /// One worker's share in one cycle.
-    Lot(LotRow),
+    Assignment(AssignmentRow),
     /// One cycle.
     Cycle(CycleRow),
     /// A worker said something that does not count.
     Ignored {
         /// Who.
         worker: WorkerId,
-        /// The epoch that it came with.
-        epoch: Epoch,
+        /// The session that it came with.
+        session: SessionId,
         /// Why it does not count.
         why: Ignored,
     },
@@ -167,7 +167,7 @@ pub struct ShareRow {
 
 /// One worker's share in one cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LotRow {
+pub struct AssignmentRow {
     /// The cycle.
     pub cycle: CycleId,
     /// The plan.
@@ -175,7 +175,7 @@ pub struct LotRow {
     /// Who.
     pub worker: WorkerId,
     /// Its stay; that of the last one when it is absent.
-    pub epoch: Epoch,
+    pub session: SessionId,
     /// What became of it.
     pub fate: Fate,
     /// Its share.
@@ -189,7 +189,7 @@ pub struct LotRow {
     pub fee: Fee,
     /// What it is paid.
     pub cost: Cost,
-    /// How long the law expected the share to take, without margin.
+    /// How long the time model expected the share to take, without margin.
     pub expected: Span,
     /// From the order to the result.
     pub elapsed: Span,
@@ -283,7 +283,7 @@ pub enum Ignored {
     /// It is not a member.
     NotAMember,
     /// It answers an order of an earlier stay.
-    StaleEpoch,
+    StaleSession,
     /// It is of another cycle or plan, or came after its end.
     OutOfTime,
     /// Nothing of the kind was asked, or it was answered before.
@@ -295,7 +295,7 @@ impl Ignored {
     pub const fn name(self) -> &'static str {
         match self {
             Self::NotAMember => "not_a_member",
-            Self::StaleEpoch => "stale_epoch",
+            Self::StaleSession => "stale_session",
             Self::OutOfTime => "out_of_time",
             Self::NotAsked => "not_asked",
         }

@@ -2,7 +2,7 @@
 
 use super::membership::ignore;
 use super::{
-    Action, Departure, Ending, Epoch, Ignored, Phase, PlanId, Record, Scheduler, WorkerId,
+    Action, Departure, Ending, Ignored, Phase, PlanId, Record, Scheduler, SessionId, WorkerId,
 };
 
 impl Scheduler {
@@ -12,7 +12,7 @@ impl Scheduler {
         if ready < needed {
             return self.pause(Ending::BelowBeta { ready, needed }, out);
         }
-        if self.config.law.ships_each_cycle {
+        if self.config.time_model.ships_each_cycle {
             return self.begin_cycle(out);
         }
         let (mut waiting, mut batches) = (0, 0);
@@ -34,7 +34,7 @@ impl Scheduler {
             batches += new;
             out.push(Action::Ship {
                 worker: share.worker,
-                epoch: member.epoch,
+                session: member.session,
                 plan,
                 batches: share.batches,
                 new,
@@ -59,7 +59,7 @@ impl Scheduler {
     pub(super) fn shipped(
         &mut self,
         worker: WorkerId,
-        epoch: Epoch,
+        session: SessionId,
         plan: PlanId,
         batches: u64,
         out: &mut Vec<Action>,
@@ -68,18 +68,18 @@ impl Scheduler {
             return;
         }
         let present = self.plan.as_ref().map(|plan| plan.row.plan);
-        let member = match self.members.in_stay(worker, epoch) {
+        let member = match self.members.in_stay(worker, session) {
             Ok(member) => member,
-            Err(why) => return ignore(worker, epoch, why, out),
+            Err(why) => return ignore(worker, session, why, out),
         };
         let Phase::Shipping { waiting, .. } = &mut self.phase else {
-            return ignore(worker, epoch, Ignored::OutOfTime, out);
+            return ignore(worker, session, Ignored::OutOfTime, out);
         };
         if present != Some(plan) {
-            return ignore(worker, epoch, Ignored::OutOfTime, out);
+            return ignore(worker, session, Ignored::OutOfTime, out);
         }
         if member.held >= member.share {
-            return ignore(worker, epoch, Ignored::NotAsked, out);
+            return ignore(worker, session, Ignored::NotAsked, out);
         }
         member.held = member.held.max(batches.min(member.share));
         if member.held == member.share {

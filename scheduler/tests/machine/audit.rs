@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use scheduler::machine::{
-    Action, Billing, Config, CycleId, CycleRow, Ending, Epoch, Event, Fate, LotRow, Partial,
-    PlanId, Record, Scheduler, Totals, WorkerId,
+    Action, AssignmentRow, Billing, Config, CycleId, CycleRow, Ending, Event, Fate, Partial,
+    PlanId, Record, Scheduler, SessionId, Totals, WorkerId,
 };
 use scheduler::{Cost, Instant};
 
@@ -16,11 +16,11 @@ pub(crate) struct Audited {
     pub(crate) said: Vec<(Instant, Action)>,
     pub(crate) wake: Option<Instant>,
     // As a driver would know it.
-    pub(crate) epochs: BTreeMap<WorkerId, Epoch>,
+    pub(crate) sessions: BTreeMap<WorkerId, SessionId>,
     pub(crate) shipped: BTreeMap<WorkerId, u64>,
-    pub(crate) asked: Option<(PlanId, std::sync::Arc<scheduler::Family>)>,
+    pub(crate) asked: Option<(PlanId, std::sync::Arc<scheduler::PlanRequest>)>,
     pub(crate) shipping: Option<PlanId>,
-    ships: std::collections::BTreeSet<(WorkerId, Epoch, PlanId)>,
+    ships: std::collections::BTreeSet<(WorkerId, SessionId, PlanId)>,
     /// What the plans that were answered give to whom.
     answered: BTreeMap<PlanId, BTreeMap<WorkerId, u64>>,
     pub(crate) orders: BTreeMap<WorkerId, u64>,
@@ -28,7 +28,7 @@ pub(crate) struct Audited {
     accepted: BTreeMap<WorkerId, u64>,
     /// What the rows of the plan in force give in all.
     given: u64,
-    lots: Vec<LotRow>,
+    lots: Vec<AssignmentRow>,
     pub(crate) cycles: Vec<CycleRow>,
     pub(crate) end: Option<(Ending, Totals)>,
     /// Whether wakes come when they were asked for.
@@ -43,7 +43,7 @@ impl Audited {
             log: Vec::new(),
             said: Vec::new(),
             wake: None,
-            epochs: BTreeMap::new(),
+            sessions: BTreeMap::new(),
             shipped: BTreeMap::new(),
             asked: None,
             shipping: None,
@@ -64,22 +64,25 @@ impl Audited {
     pub(crate) fn step(&mut self, now: Instant, event: Event) -> Vec<Action> {
         if let Event::Shipped {
             worker,
-            epoch,
+            session,
             plan,
             batches,
         } = event
-            && self.epochs.get(&worker) == Some(&epoch)
+            && self.sessions.get(&worker) == Some(&session)
             && self.shipping == Some(plan)
         {
             let held = self.shipped.entry(worker).or_default();
             *held = batches.max(*held);
         }
-        if let Event::Solved { plan, choice } = &event
-            && let Some((asked, family)) = &self.asked
+        if let Event::Solved { plan, response } = &event
+            && let Some((asked, request)) = &self.asked
             && asked == plan
-            && let Some(planned) = choice.outcome.planned()
+            && let Some(planned) = response.outcome.planned()
         {
-            let workers = family.candidates().iter().map(|candidate| candidate.worker);
+            let workers = request
+                .candidates()
+                .iter()
+                .map(|candidate| candidate.worker);
             let shares = workers.zip(planned.plan.batches.iter().copied());
             // The first answer counts.
             self.answered
@@ -102,37 +105,39 @@ impl Audited {
 
     fn check(&mut self, now: Instant, action: &Action) {
         match action {
-            Action::Admit { worker, epoch } => {
+            Action::Admit { worker, session } => {
                 assert!(
-                    self.epochs.values().all(|e| e != epoch),
+                    self.sessions.values().all(|e| e != session),
                     "epochs are unique"
                 );
                 assert_eq!(
-                    self.epochs.insert(*worker, *epoch),
+                    self.sessions.insert(*worker, *session),
                     None,
                     "one stay at a time"
                 );
                 self.shipped.remove(worker);
             }
-            Action::Benchmark { worker, epoch, .. } => self.check_member(*worker, *epoch),
-            Action::Solve { plan, family } => {
-                self.asked = Some((*plan, std::sync::Arc::clone(family)));
-                let here = |c: &scheduler::Candidate| self.epochs.contains_key(&c.worker);
+            Action::Benchmark {
+                worker, session, ..
+            } => self.check_member(*worker, *session),
+            Action::Solve { plan, request } => {
+                self.asked = Some((*plan, std::sync::Arc::clone(request)));
+                let here = |c: &scheduler::Candidate| self.sessions.contains_key(&c.worker);
                 assert!(
-                    family.candidates().iter().all(here),
+                    request.candidates().iter().all(here),
                     "the lost are not planned with"
                 );
             }
             Action::Ship {
                 worker,
-                epoch,
+                session,
                 plan,
                 batches,
                 new,
             } => {
-                self.check_member(*worker, *epoch);
+                self.check_member(*worker, *session);
                 assert!(0 < *new && new <= batches);
-                let first = self.ships.insert((*worker, *epoch, *plan));
+                let first = self.ships.insert((*worker, *session, *plan));
                 assert!(first, "nothing is shipped twice");
                 let held = self.shipped.entry(*worker).or_default();
                 assert!(batches - new <= *held, "it keeps no more than it has");
@@ -141,7 +146,7 @@ impl Audited {
             }
             Action::Train {
                 worker,
-                epoch,
+                session,
                 cycle,
                 batches,
                 beat_batches,
@@ -149,7 +154,7 @@ impl Audited {
                 results_by,
                 ..
             } => {
-                self.check_member(*worker, *epoch);
+                self.check_member(*worker, *session);
                 assert!(now <= *stop_by && stop_by <= results_by);
                 assert!(*beat_batches > 0);
                 if self.cycle != *cycle {
@@ -160,7 +165,7 @@ impl Audited {
                 let again = self.orders.insert(*worker, *batches);
                 assert_eq!(again, None, "one order a worker and cycle");
                 let held = self.shipped.get(worker).copied().unwrap_or(0);
-                let travels = self.config.law.ships_each_cycle;
+                let travels = self.config.time_model.ships_each_cycle;
                 assert!(
                     travels || held >= *batches,
                     "worker {worker} lacks its data"
@@ -203,19 +208,21 @@ impl Audited {
         }
     }
 
-    fn check_member(&self, worker: WorkerId, epoch: Epoch) {
-        let present = self.epochs.get(&worker);
+    fn check_member(&self, worker: WorkerId, session: SessionId) {
+        let present = self.sessions.get(&worker);
         assert_eq!(
             present,
-            Some(&epoch),
+            Some(&session),
             "an order to worker {worker}, which is not here"
         );
     }
 
     fn check_record(&mut self, now: Instant, record: &Record) {
         match record {
-            Record::Departed { worker, epoch, .. } => {
-                assert_eq!(self.epochs.remove(worker), *epoch);
+            Record::Departed {
+                worker, session, ..
+            } => {
+                assert_eq!(self.sessions.remove(worker), *session);
             }
             Record::Planned(row) => {
                 assert!(row.lower_bound.is_none_or(|bound| bound <= row.cost));
@@ -236,7 +243,7 @@ impl Audited {
                 assert!(row.batches <= row.s_max);
                 self.given += row.batches;
             }
-            Record::Lot(row) => {
+            Record::Assignment(row) => {
                 assert_eq!(self.given, self.config.batches, "plans are told whole");
                 let ordered = self.orders.remove(&row.worker);
                 assert_eq!(ordered.is_none(), row.fate == Fate::Absent);

@@ -8,7 +8,8 @@ use std::time::Instant as Clock;
 
 use crate::toy::{greedy, profile};
 use scheduler::machine::{
-    Action, Config, CycleId, Departure, Ending, Epoch, Event, Limit, Replan, Scheduler, WorkerId,
+    Action, Config, CycleId, Departure, Ending, Event, Limit, Replan, Scheduler, SessionId,
+    WorkerId,
 };
 use scheduler::{Instant, Span};
 
@@ -22,7 +23,7 @@ fn run(workers: u32, cycles: u32, replan: Replan) -> (u64, f64) {
     let mut scheduler = Scheduler::new(config);
     let (mut steps, mut now) = (0, Instant::START);
     let mut actions = Vec::new();
-    let mut orders: Vec<(WorkerId, Epoch, CycleId, u64)> = Vec::new();
+    let mut orders: Vec<(WorkerId, SessionId, CycleId, u64)> = Vec::new();
     let mut gone = Vec::new();
     let mut inbox: std::collections::VecDeque<Event> = (0..workers)
         .map(|id| Event::Joined {
@@ -43,20 +44,24 @@ fn run(workers: u32, cycles: u32, replan: Replan) -> (u64, f64) {
                 let cycle = orders[0].2;
                 for beat in 1..=2 {
                     inbox.push_back(Event::Stopped); // stands for 1.3 s
-                    for &(worker, epoch, cycle, batches) in &orders {
+                    for &(worker, session, cycle, batches) in &orders {
                         inbox.push_back(Event::Beat {
                             worker,
-                            epoch,
+                            session,
                             cycle,
                             done: batches / 2 * beat,
                         });
                     }
                 }
                 inbox.push_back(Event::Stopped);
-                for (at, (worker, epoch, cycle, done)) in orders.drain(..).enumerate() {
+                for (at, (worker, session, cycle, done)) in orders.drain(..).enumerate() {
                     if at % 1_000 == cycle.get() as usize % 1_000 {
                         let why = Departure::Disconnected;
-                        inbox.push_back(Event::Lost { worker, epoch, why });
+                        inbox.push_back(Event::Lost {
+                            worker,
+                            session,
+                            why,
+                        });
                         gone.push(worker);
                         continue;
                     }
@@ -64,7 +69,7 @@ fn run(workers: u32, cycles: u32, replan: Replan) -> (u64, f64) {
                     let tail = Span::from_millis(10 * done.min(5));
                     inbox.push_back(Event::Trained {
                         worker,
-                        epoch,
+                        session,
                         cycle,
                         done,
                         took,
@@ -91,37 +96,37 @@ fn run(workers: u32, cycles: u32, replan: Replan) -> (u64, f64) {
             match action {
                 Action::Benchmark {
                     worker,
-                    epoch,
+                    session,
                     batches,
                 } => inbox.push_back(Event::Benchmarked {
                     worker,
-                    epoch,
+                    session,
                     batches,
                     took: Span::from_millis(10 * batches),
                 }),
-                Action::Solve { plan, family } => inbox.push_back(Event::Solved {
+                Action::Solve { plan, request } => inbox.push_back(Event::Solved {
                     plan,
-                    choice: Box::new(family.cheapest(greedy)),
+                    response: Box::new(request.cheapest(greedy)),
                 }),
                 Action::Ship {
                     worker,
-                    epoch,
+                    session,
                     plan,
                     batches,
                     ..
                 } => inbox.push_back(Event::Shipped {
                     worker,
-                    epoch,
+                    session,
                     plan,
                     batches,
                 }),
                 Action::Train {
                     worker,
-                    epoch,
+                    session,
                     cycle,
                     batches,
                     ..
-                } => orders.push((worker, epoch, cycle, batches)),
+                } => orders.push((worker, session, cycle, batches)),
                 Action::Aggregate { cycle, .. } => inbox.push_back(Event::Aggregated { cycle }),
                 Action::Finish { ending, .. } => assert_eq!(ending, Ending::Completed),
                 Action::Admit { .. }

@@ -4,13 +4,13 @@ use crate::audit::Audited;
 use crate::toy::{Allocator, answer, greedy, profile};
 use proptest::prelude::*;
 use scheduler::machine::{
-    Action, Billing, Config, CycleId, Departure, Epoch, Event, Limit, Partial, PlanId, Record,
-    Replan, WorkerId,
+    Action, Billing, Config, CycleId, Departure, Event, Limit, Partial, PlanId, Record, Replan,
+    SessionId, WorkerId,
 };
-use scheduler::{CapacityLaw, Law, Margin, Margins, Span};
+use scheduler::{CapacityModel, Margin, Margins, Span, TimeModel};
 
 /// Something that a world may do. Small numbers so that much of it makes sense; where a report
-/// needs an epoch, cycle or plan, `now` says whether it is the present one.
+/// needs an session, cycle or plan, `now` says whether it is the present one.
 #[derive(Clone, Debug)]
 enum Deed {
     /// Does one of the things that were ordered, and well.
@@ -126,16 +126,16 @@ fn configs() -> impl Strategy<Value = Config> {
         }),
     ];
     let demand = (1..100_u64, 0..12_u64, 0..4_u64, 1..6_u32, 1..4_u32);
-    let law = (0..60_u64, 0..60_u64, 1..3_u32, any::<[bool; 2]>());
-    (limit, demand, law, any::<[bool; 5]>(), 1..4_u8).prop_map(
-        |(limit, (batches, s_min, beta, cycles, expect), law, [a, b, c, d, e], rounds)| {
+    let time_model = (0..60_u64, 0..60_u64, 1..3_u32, any::<[bool; 2]>());
+    (limit, demand, time_model, any::<[bool; 5]>(), 1..4_u8).prop_map(
+        |(limit, (batches, s_min, beta, cycles, expect), time_model, [a, b, c, d, e], rounds)| {
             let mut config = Config::new(batches, cycles, limit);
             (config.s_min, config.beta, config.expect) = (s_min, beta, expect);
-            let (own, shared, passes, [compute_only, each_cycle]) = law;
-            config.law = Law {
+            let (own, shared, passes, [compute_only, each_cycle]) = time_model;
+            config.time_model = TimeModel {
                 capacity: match compute_only {
-                    true => CapacityLaw::ComputeOnly,
-                    false => CapacityLaw::Full,
+                    true => CapacityModel::ComputeOnly,
+                    false => CapacityModel::Full,
                 },
                 passes,
                 own: Span::from_millis(own),
@@ -176,10 +176,10 @@ struct Chaos {
 }
 
 impl Chaos {
-    fn epoch(&self, worker: WorkerId, now: bool) -> Epoch {
-        let present = self.audited.epochs.get(&worker).copied();
+    fn session(&self, worker: WorkerId, now: bool) -> SessionId {
+        let present = self.audited.sessions.get(&worker).copied();
         let present = present.unwrap_or_default().get();
-        Epoch::new(if now {
+        SessionId::new(if now {
             present
         } else {
             present.saturating_sub(1)
@@ -230,39 +230,39 @@ impl Chaos {
         let event = match self.ordered.remove(which) {
             Action::Benchmark {
                 worker,
-                epoch,
+                session,
                 batches,
             } => Event::Benchmarked {
                 worker,
-                epoch,
+                session,
                 batches,
                 took: Span::from_millis(millis * batches),
             },
-            Action::Solve { plan, family } => Event::Solved {
+            Action::Solve { plan, request } => Event::Solved {
                 plan,
-                choice: Box::new(family.cheapest(greedy)),
+                response: Box::new(request.cheapest(greedy)),
             },
             Action::Ship {
                 worker,
-                epoch,
+                session,
                 plan,
                 batches,
                 ..
             } => Event::Shipped {
                 worker,
-                epoch,
+                session,
                 plan,
                 batches,
             },
             Action::Train {
                 worker,
-                epoch,
+                session,
                 cycle,
                 batches,
                 ..
             } if millis < 12 => Event::Trained {
                 worker,
-                epoch,
+                session,
                 cycle,
                 done: batches,
                 took: Span::from_millis(millis * batches),
@@ -270,12 +270,12 @@ impl Chaos {
             },
             Action::Train {
                 worker,
-                epoch,
+                session,
                 cycle,
                 ..
             } => Event::Refused {
                 worker,
-                epoch,
+                session,
                 cycle,
             },
             Action::Aggregate { cycle, .. } => Event::Aggregated { cycle },
@@ -306,21 +306,21 @@ impl Chaos {
     fn shipped(&mut self, worker: WorkerId, now: bool, batches: u64) {
         let plan = self.audited.shipping.unwrap_or_default().get();
         let plan = PlanId::new(if now { plan } else { plan.wrapping_sub(1) });
-        let epoch = self.epoch(worker, true);
+        let session = self.session(worker, true);
         self.step(Event::Shipped {
             worker,
-            epoch,
+            session,
             plan,
             batches,
         });
     }
 
     fn trained(&mut self, worker: WorkerId, now: bool, done: u64, millis: u64) {
-        let (epoch, cycle) = (self.epoch(worker, now), self.cycle(now));
+        let (session, cycle) = (self.session(worker, now), self.cycle(now));
         let took = Span::from_millis(millis);
         self.step(Event::Trained {
             worker,
-            epoch,
+            session,
             cycle,
             done,
             took,
@@ -350,22 +350,22 @@ impl Chaos {
                 millis,
             } => {
                 let worker = WorkerId::new(worker);
-                let epoch = self.epoch(worker, now);
+                let session = self.session(worker, now);
                 let took = Span::from_millis(millis);
                 self.step(Event::Benchmarked {
                     worker,
-                    epoch,
+                    session,
                     batches,
                     took,
                 });
             }
             Deed::Solve { now, allocator } => {
-                if let Some((plan, family)) = self.audited.asked.clone()
-                    && let Some(choice) = answer(allocator, &family)
+                if let Some((plan, request)) = self.audited.asked.clone()
+                    && let Some(response) = answer(allocator, &request)
                 {
                     let plan = PlanId::new(if now { plan.get() } else { plan.get() - 1 });
-                    let choice = Box::new(choice);
-                    self.step(Event::Solved { plan, choice });
+                    let response = Box::new(response);
+                    self.step(Event::Solved { plan, response });
                 }
             }
             Deed::Ship {
@@ -380,10 +380,10 @@ impl Chaos {
             }
             Deed::Beat { worker, now, done } => {
                 let worker = WorkerId::new(worker);
-                let (epoch, cycle) = (self.epoch(worker, true), self.cycle(now));
+                let (session, cycle) = (self.session(worker, true), self.cycle(now));
                 self.step(Event::Beat {
                     worker,
-                    epoch,
+                    session,
                     cycle,
                     done,
                 });
@@ -401,10 +401,10 @@ impl Chaos {
             }
             Deed::Refuse { worker, now } => {
                 let worker = WorkerId::new(worker);
-                let (epoch, cycle) = (self.epoch(worker, true), self.cycle(now));
+                let (session, cycle) = (self.session(worker, true), self.cycle(now));
                 self.step(Event::Refused {
                     worker,
-                    epoch,
+                    session,
                     cycle,
                 });
             }
@@ -414,9 +414,13 @@ impl Chaos {
             }
             Deed::Lose { worker, now } => {
                 let worker = WorkerId::new(worker);
-                let epoch = self.epoch(worker, now);
+                let session = self.session(worker, now);
                 let why = Departure::Disconnected;
-                self.step(Event::Lost { worker, epoch, why });
+                self.step(Event::Lost {
+                    worker,
+                    session,
+                    why,
+                });
             }
             Deed::Wake => self.step(Event::Wake),
             Deed::Stop => self.step(Event::Stopped),
@@ -491,7 +495,7 @@ fn chaos_reaches_everything() {
             match record {
                 Record::Departed { why, .. } => count("departed", why.name()),
                 Record::Planned(row) => count("plan", row.trigger.name()),
-                Record::Lot(row) => count("lot", row.fate.name()),
+                Record::Assignment(row) => count("lot", row.fate.name()),
                 Record::Ignored { why, .. } => count("ignored", why.name()),
                 Record::Paused { .. } => count("paused", ""),
                 Record::Joined { .. }
@@ -520,7 +524,10 @@ fn chaos_reaches_everything() {
         ("departed", "disconnected replaced fee_too_low full"),
         ("plan", "first lost slower arrived faster"),
         ("lot", "complete truncated late lost absent refused"),
-        ("ignored", "not_a_member stale_epoch out_of_time not_asked"),
+        (
+            "ignored",
+            "not_a_member stale_session out_of_time not_asked",
+        ),
         ("paused", " "),
     ];
     for (kind, names) in names {

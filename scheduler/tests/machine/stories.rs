@@ -3,10 +3,10 @@
 use crate::audit::Audited;
 use crate::toy::{Allocator, Fate, Toy, World, at, job, profile};
 use scheduler::machine::{
-    Action, Billing, Config, CycleId, CycleResult, Epoch, Event, Limit, Partial, Profile, Record,
-    Replan, Trigger, WorkerId,
+    Action, Billing, Config, CycleId, CycleResult, Event, Limit, Partial, Profile, Record, Replan,
+    SessionId, Trigger, WorkerId,
 };
-use scheduler::{Law, Link, Margins, Span};
+use scheduler::{Link, Margins, Span, TimeModel};
 
 fn toy(millis: u64, fee: u64, fates: &[Fate]) -> Toy {
     Toy {
@@ -150,7 +150,7 @@ fn a_plan_whose_shipping_takes_the_time_that_is_left_is_not_taken() {
             ..adaptive(job(150, 3, 3))
         };
         config.margins = Margins::NONE;
-        config.law.shared_ship = Span::from_millis(shipping_millis);
+        config.time_model.shared_ship = Span::from_millis(shipping_millis);
         plans(&check(config, &three, expected)).len()
     };
     // 25 batches are to change hands: half a second of the two that are left. The allocator takes
@@ -233,7 +233,9 @@ fn a_frozen_worker_is_excluded_returns_and_its_old_result_is_refused() {
     let run = check(config, &frozen, "tcc completed lost=100 cost=2400");
     assert_eq!(departures(&run), [(1, "missed_beats")]);
     let stale = records(&run).filter(|record| match record {
-        Record::Ignored { why, .. } => why.name() == "not_a_member" || why.name() == "stale_epoch",
+        Record::Ignored { why, .. } => {
+            why.name() == "not_a_member" || why.name() == "stale_session"
+        }
         _ => false,
     });
     assert_eq!(stale.count(), 1);
@@ -411,14 +413,14 @@ fn the_limit_of_a_job_holds() {
 
 #[test]
 fn late_results_of_the_compute_only_law() {
-    // The seed's law forgets that parameters travel for 200 ms each way.
-    let law = Law {
-        capacity: scheduler::CapacityLaw::ComputeOnly,
+    // The seed's time model forgets that parameters travel for 200 ms each way.
+    let time_model = TimeModel {
+        capacity: scheduler::CapacityModel::ComputeOnly,
         shared: Span::from_millis(200),
-        ..Law::COMPUTE
+        ..TimeModel::COMPUTE
     };
     let config = Config {
-        law,
+        time_model,
         ..job(150, 2, 2)
     };
     check(
@@ -426,12 +428,15 @@ fn late_results_of_the_compute_only_law() {
         &two([&[], &[]]),
         "tt completed lost=40 cost=500",
     );
-    let law = Law {
-        capacity: scheduler::CapacityLaw::Full,
-        ..law
+    let time_model = TimeModel {
+        capacity: scheduler::CapacityModel::Full,
+        ..time_model
     };
     check(
-        Config { law, ..config },
+        Config {
+            time_model,
+            ..config
+        },
         &two([&[], &[]]),
         " insufficient_capacity lost=0 cost=0",
     );
@@ -451,11 +456,11 @@ fn a_fee_below_the_least_is_turned_away() {
 }
 
 /// Steps a job of one worker into its only cycle, of a minute; it takes 10 ms a batch.
-fn in_a_long_cycle() -> (Audited, WorkerId, Epoch) {
+fn in_a_long_cycle() -> (Audited, WorkerId, SessionId) {
     let mut config = job(600, 1, 1);
     config.limit = Limit::Cycle(Span::from_secs(60));
     let mut audited = Audited::new(config);
-    let (worker, epoch) = (WorkerId::new(0), Epoch::new(1));
+    let (worker, session) = (WorkerId::new(0), SessionId::new(1));
     let profile = profile(1);
     let _ = audited.step(at(0), Event::Joined { worker, profile });
     let took = Span::from_millis(100);
@@ -464,25 +469,25 @@ fn in_a_long_cycle() -> (Audited, WorkerId, Epoch) {
         at(100),
         Event::Benchmarked {
             worker,
-            epoch,
+            session,
             batches,
             took,
         },
     );
-    let (plan, family) = audited.asked.clone().expect("asked");
-    let choice = Box::new(family.cheapest(crate::toy::greedy));
-    let _ = audited.step(at(100), Event::Solved { plan, choice });
+    let (plan, request) = audited.asked.clone().expect("asked");
+    let response = Box::new(request.cheapest(crate::toy::greedy));
+    let _ = audited.step(at(100), Event::Solved { plan, response });
     let batches = 600;
     let _ = audited.step(
         at(1_000),
         Event::Shipped {
             worker,
-            epoch,
+            session,
             plan,
             batches,
         },
     );
-    (audited, worker, epoch)
+    (audited, worker, session)
 }
 
 #[test]
@@ -493,7 +498,7 @@ fn silence_excludes_but_a_deaf_driver_does_not() {
     let _ = audited.step(at(2_501), Event::Wake);
     assert_eq!(departures(&audited), [(0, "missed_beats")]);
 
-    let (mut audited, worker, epoch) = in_a_long_cycle();
+    let (mut audited, worker, session) = in_a_long_cycle();
     let cycle = CycleId::new(1);
     let _ = audited.step(at(9_000), Event::Wake);
     assert_eq!(
@@ -505,7 +510,7 @@ fn silence_excludes_but_a_deaf_driver_does_not() {
         at(9_001),
         Event::Beat {
             worker,
-            epoch,
+            session,
             cycle,
             done,
         },
@@ -516,12 +521,12 @@ fn silence_excludes_but_a_deaf_driver_does_not() {
 #[test]
 fn claims_are_worth_their_beats() {
     let claims = |beats: &[u64], done: u64| {
-        let (mut audited, worker, epoch) = in_a_long_cycle();
+        let (mut audited, worker, session) = in_a_long_cycle();
         let cycle = CycleId::new(1);
         for &done in beats {
             let beat = Event::Beat {
                 worker,
-                epoch,
+                session,
                 cycle,
                 done,
             };
@@ -530,7 +535,7 @@ fn claims_are_worth_their_beats() {
         let took = Span::from_millis(100);
         let trained = Event::Trained {
             worker,
-            epoch,
+            session,
             cycle,
             done,
             took,

@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::audit::Audited;
-use scheduler::machine::{Action, Config, Departure, Epoch, Event, Limit, Profile, WorkerId};
+use scheduler::machine::{Action, Config, Departure, Event, Limit, Profile, SessionId, WorkerId};
 use scheduler::{
-    Choice, Failure, FailureReason, Fee, Instant, Link, Outcome, Plan, PlanStatus, Planned,
+    Failure, FailureReason, Fee, Instant, Link, Outcome, Plan, PlanResponse, PlanStatus, Planned,
     Problem, Span,
 };
 
@@ -129,9 +129,12 @@ pub(crate) fn greedy(problem: &Problem) -> Outcome {
     }
 }
 
-pub(crate) fn answer(allocator: Allocator, family: &scheduler::Family) -> Option<Choice> {
-    let mut choice = family.cheapest(greedy);
-    match (allocator, &mut choice.outcome) {
+pub(crate) fn answer(
+    allocator: Allocator,
+    request: &scheduler::PlanRequest,
+) -> Option<PlanResponse> {
+    let mut response = request.cheapest(greedy);
+    match (allocator, &mut response.outcome) {
         (Allocator::Silent, _) => return None,
         (Allocator::Greedy, _) => {}
         (Allocator::Wrong, Outcome::Planned(planned)) => {
@@ -146,7 +149,7 @@ pub(crate) fn answer(allocator: Allocator, family: &scheduler::Family) -> Option
             });
         }
     }
-    Some(choice)
+    Some(response)
 }
 
 impl World {
@@ -180,7 +183,7 @@ impl World {
                         None,
                         Event::Lost {
                             worker,
-                            epoch: Epoch::new(0), // filled in when it is delivered
+                            session: SessionId::new(0), // filled in when it is delivered
                             why: Departure::Disconnected,
                         },
                     ),
@@ -239,12 +242,16 @@ impl World {
         }
         match sent.event {
             Event::Lost { worker, why, .. } => {
-                if let Some(&epoch) = self.audited.epochs.get(&worker) {
-                    self.deliver(Event::Lost { worker, epoch, why });
+                if let Some(&session) = self.audited.sessions.get(&worker) {
+                    self.deliver(Event::Lost {
+                        worker,
+                        session,
+                        why,
+                    });
                 }
             }
             // Comes back only if it was turned out.
-            Event::Joined { worker, .. } if self.audited.epochs.contains_key(&worker) => {}
+            Event::Joined { worker, .. } if self.audited.sessions.contains_key(&worker) => {}
             event => self.deliver(event),
         }
     }
@@ -265,35 +272,35 @@ impl World {
         match action {
             Action::Benchmark {
                 worker,
-                epoch,
+                session,
                 batches,
             } => {
                 let took = Span::from_millis(self.pace(worker) * batches);
                 let event = Event::Benchmarked {
                     worker,
-                    epoch,
+                    session,
                     batches,
                     took,
                 };
                 self.send_at(self.now + took, Some(worker), event);
             }
-            Action::Solve { plan, family } => {
-                if let Some(choice) = answer(self.allocator, &family) {
-                    let choice = Box::new(choice);
-                    let event = Event::Solved { plan, choice };
+            Action::Solve { plan, request } => {
+                if let Some(response) = answer(self.allocator, &request) {
+                    let response = Box::new(response);
+                    let event = Event::Solved { plan, response };
                     self.send_at(self.now + Span::from_millis(1), None, event);
                 }
             }
             Action::Ship {
                 worker,
-                epoch,
+                session,
                 plan,
                 batches,
                 new,
             } => {
                 let event = Event::Shipped {
                     worker,
-                    epoch,
+                    session,
                     plan,
                     batches,
                 };
@@ -302,7 +309,7 @@ impl World {
             }
             Action::Train {
                 worker,
-                epoch,
+                session,
                 cycle,
                 batches,
                 beat,
@@ -321,7 +328,7 @@ impl World {
                     let done = beats.nanos() / (pace * 1_000_000);
                     let event = Event::Beat {
                         worker,
-                        epoch,
+                        session,
                         cycle,
                         done,
                     };
@@ -337,13 +344,13 @@ impl World {
                 } else if fates.iter().any(spoils) {
                     Event::Refused {
                         worker,
-                        epoch,
+                        session,
                         cycle,
                     }
                 } else {
                     Event::Trained {
                         worker,
-                        epoch,
+                        session,
                         cycle,
                         done,
                         took,

@@ -3,7 +3,8 @@
 use scenarios::scenario::WorkerSpec;
 use scheduler::machine::Limit;
 use scheduler::{
-    Candidate, CapacityLaw, Choice, Cost, Family, Fee, Outcome, Overheads, Plan, Planned, Span,
+    Candidate, CapacityModel, Cost, CycleModel, Fee, Outcome, Plan, PlanRequest, PlanResponse,
+    Planned, Span,
 };
 use solvers::changes::{Change, changes};
 use solvers::frontier::{Point, least_limit};
@@ -14,12 +15,12 @@ use crate::run::Setting;
 
 /// What `sim plan` has to say.
 pub(super) struct Answer {
-    pub(super) family: Family,
+    pub(super) request: PlanRequest,
     pub(super) allocator: AllocatorName,
     /// What the allocator says.
-    pub(super) choice: Choice,
+    pub(super) response: PlanResponse,
     /// What the exact allocator says.
-    pub(super) best: Choice,
+    pub(super) best: PlanResponse,
     /// Everybody, in the scenario's order.
     pub(super) workers: Vec<Worker>,
     /// The last worker is through and the average is made.
@@ -37,7 +38,7 @@ pub(super) struct Worker {
     pub(super) batches: u64,
     /// What it could take in time; `None` for those that are not asked.
     pub(super) s_max: Option<u64>,
-    /// How long its cycle takes by the time law, which capacities go by: at worst.
+    /// How long its cycle takes by the time model, which capacities go by: at worst.
     pub(super) expected: Option<Span>,
     /// How long it takes as the orchestrator serves one worker after the other: when its result is
     /// in, and the average made.
@@ -94,12 +95,12 @@ pub(super) struct Stated {
 }
 
 impl Stated {
-    pub(super) fn of_setting(setting: &Setting, family: &Family) -> Self {
+    pub(super) fn of_setting(setting: &Setting, request: &PlanRequest) -> Self {
         let job = setting.scenario().job();
         Self {
             cycles: job.cycles,
             limit: job.limit,
-            cycle: family.limit(),
+            cycle: request.limit(),
         }
     }
 
@@ -147,31 +148,31 @@ impl Stated {
 /// Works everything out but the simulated runs.
 pub(super) fn of(setting: &Setting) -> Answer {
     let scenario = setting.scenario();
-    let family = question::of(setting);
+    let request = question::of(setting);
     let allocator = setting.allocators[0];
     let exact = &mut Exact::default();
-    let best = family.cheapest(|problem| exact.measure(problem).outcome);
+    let best = request.cheapest(|problem| exact.measure(problem).outcome);
     let mut solver = allocator.create(&Host::default());
-    let choice = family.cheapest(|problem| solver.measure(problem).outcome);
-    let stated = Stated::of_setting(setting, &family);
+    let response = request.cheapest(|problem| solver.measure(problem).outcome);
+    let stated = Stated::of_setting(setting, &request);
     let fleet = scenario.fleet(setting.seed, 0);
-    let plan = choice.outcome.planned().map(|planned| &planned.plan);
-    let prices = prices(&family, exact, best.outcome.planned(), &stated);
-    let mut workers = workers(&fleet, &family, &choice);
+    let plan = response.outcome.planned().map(|planned| &planned.plan);
+    let prices = prices(&request, exact, best.outcome.planned(), &stated);
+    let mut workers = workers(&fleet, &request, &response);
     if let Some(plan) = plan {
-        predict(setting, &family, plan, &mut workers);
+        predict(setting, &request, plan, &mut workers);
     }
     Answer {
         cycle: workers.iter().filter_map(|worker| worker.predicted).max(),
         workers,
         prices,
-        changes: match &choice.outcome {
-            Outcome::Infeasible(_) => changes(&family, exact),
+        changes: match &response.outcome {
+            Outcome::Infeasible(_) => changes(&request, exact),
             Outcome::Planned(_) | Outcome::Failed(_) => Vec::new(),
         },
-        family,
+        request,
         allocator,
-        choice,
+        response,
         best,
         stated,
     }
@@ -186,7 +187,7 @@ impl Answer {
 
     /// The allocator's answer with a share for everybody in the scenario.
     pub(super) fn for_everybody(&self) -> Outcome {
-        match &self.choice.outcome {
+        match &self.response.outcome {
             Outcome::Planned(planned) => Outcome::Planned(Planned {
                 plan: Plan {
                     batches: self.workers.iter().map(|worker| worker.batches).collect(),
@@ -199,11 +200,11 @@ impl Answer {
     }
 }
 
-fn workers(fleet: &[WorkerSpec], family: &Family, choice: &Choice) -> Vec<Worker> {
-    let planned = choice.outcome.planned();
+fn workers(fleet: &[WorkerSpec], request: &PlanRequest, response: &PlanResponse) -> Vec<Worker> {
+    let planned = response.outcome.planned();
     let plan = planned.map(|planned| &planned.plan);
-    let problem = family.problem(choice.employed);
-    let employed = plan.map_or(choice.employed, Plan::workers_employed);
+    let problem = request.problem(response.employed);
+    let employed = plan.map_or(response.employed, Plan::workers_employed);
     let mut workers: Vec<Worker> = fleet
         .iter()
         .map(|spec| Worker {
@@ -223,28 +224,29 @@ fn workers(fleet: &[WorkerSpec], family: &Family, choice: &Choice) -> Vec<Worker
         })
         .collect();
     let shares = plan.map_or(&[][..], |plan| &plan.batches);
-    let paid = family.candidates().iter().zip(shares);
+    let paid = request.candidates().iter().zip(shares);
     let dearest = paid
         .filter(|(_, x)| **x > 0)
         .map(|(candidate, _)| candidate.fee)
         .max();
-    for (place, candidate) in family.candidates().iter().enumerate() {
+    for (place, candidate) in request.candidates().iter().enumerate() {
         let worker = &mut workers[candidate.worker.get() as usize];
         let (s_max, batches) = (
             problem.workers()[place].s_max,
             shares.get(place).copied().unwrap_or(0),
         );
         (worker.s_max, worker.batches) = (Some(s_max), batches);
-        let law = family.law();
+        let time_model = request.time_model();
         if batches > 0 {
-            worker.expected = Some(law.time(candidate.speed, &candidate.link, employed, batches));
+            worker.expected =
+                Some(time_model.time(candidate.speed, &candidate.link, employed, batches));
             worker.idle = None;
             continue;
         }
-        let fixed = law.fixed(&candidate.link, choice.employed);
-        let is_full = law.capacity == CapacityLaw::Full;
+        let fixed = time_model.fixed(&candidate.link, response.employed);
+        let is_full = time_model.capacity == CapacityModel::Full;
         worker.idle = Some(match dearest {
-            _ if is_full && fixed >= family.limit() => Idle::NoTime(fixed),
+            _ if is_full && fixed >= request.limit() => Idle::NoTime(fixed),
             _ if s_max < problem.lot() => Idle::BelowLot(s_max),
             None => Idle::NoPlan,
             Some(dearest) if candidate.fee > dearest => Idle::TooDear(dearest),
@@ -257,45 +259,51 @@ fn workers(fleet: &[WorkerSpec], family: &Family, choice: &Choice) -> Vec<Worker
 
 /// The predicted times of a cycle, as the orchestrator serves one worker after the other. Where a
 /// worker's own connection is the slower one, what it takes longer counts as its own time.
-fn predict(setting: &Setting, family: &Family, plan: &Plan, workers: &mut [Worker]) {
+fn predict(setting: &Setting, request: &PlanRequest, plan: &Plan, workers: &mut [Worker]) {
     let (model, link) = (setting.scenario().model(), setting.scenario().link());
-    let law = family.law();
-    let overheads = Overheads {
-        evaluation: law.own,
+    let time_model = request.time_model();
+    let cycle_model = CycleModel {
+        evaluation: time_model.own,
         down: link.down.time_for(model.parameters),
         up: link.up.time_for(model.parameters),
     };
     let employed = plan.workers_employed();
-    let shares = family.candidates().iter().zip(&plan.batches);
+    let shares = request.candidates().iter().zip(&plan.batches);
     let shares: Vec<_> = shares.filter(|&(_, &batches)| batches > 0).collect();
     let compute = |&(candidate, &batches): &(&Candidate, &u64)| {
         let own = &candidate.link;
-        let moving = law.time(candidate.speed, own, employed, batches) - law.fixed(own, employed);
-        moving + own.latency + (own.transfer - (overheads.down + overheads.up))
+        let moving = time_model.time(candidate.speed, own, employed, batches)
+            - time_model.fixed(own, employed);
+        moving + own.latency + (own.transfer - (cycle_model.down + cycle_model.up))
     };
     let computes: Vec<Span> = shares.iter().map(compute).collect();
-    for ((candidate, _), through) in shares.iter().zip(overheads.through(&computes)) {
+    for ((candidate, _), through) in shares.iter().zip(cycle_model.through(&computes)) {
         let worker = &mut workers[candidate.worker.get() as usize];
-        worker.predicted = Some(overheads.evaluation + through);
+        worker.predicted = Some(cycle_model.evaluation + through);
     }
 }
 
-fn prices(family: &Family, exact: &mut Exact, best: Option<&Planned>, stated: &Stated) -> Prices {
+fn prices(
+    request: &PlanRequest,
+    exact: &mut Exact,
+    best: Option<&Planned>,
+    stated: &Stated,
+) -> Prices {
     let cost = best.map(|planned| planned.plan.cost);
     let mut at = |limit| {
-        let choice = family
+        let response = request
             .within(limit)
             .cheapest(|problem| exact.measure(problem).outcome);
-        choice.outcome.planned().map(|planned| planned.plan.cost)
+        response.outcome.planned().map(|planned| planned.plan.cost)
     };
     let longest = at(Span::from_nanos(u64::MAX));
     let (longer, shorter) = (at(stated.longer()), at(stated.shorter()));
     let less = cost.and_then(|cost| cost.checked_sub(Cost::from_micros(1)));
     Prices {
-        least_limit: least_limit(family, exact, None),
-        least_fee: longest.and_then(|least| least_limit(family, exact, Some(least))),
-        same_from: cost.and_then(|cost| least_limit(family, exact, Some(cost))),
-        cheaper_from: less.and_then(|less| least_limit(family, exact, Some(less))),
+        least_limit: least_limit(request, exact, None),
+        least_fee: longest.and_then(|least| least_limit(request, exact, Some(least))),
+        same_from: cost.and_then(|cost| least_limit(request, exact, Some(cost))),
+        cheaper_from: less.and_then(|less| least_limit(request, exact, Some(less))),
         longer,
         shorter,
     }

@@ -1,7 +1,7 @@
 //! `sim plan --frontier`: what each limit, each `beta` or each `s_min` costs, exactly.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use scheduler::{Family, Span};
+use scheduler::{PlanRequest, Span};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use solvers::Exact;
@@ -22,8 +22,8 @@ const ROWS: usize = 6;
 
 /// The sub-command with a frontier.
 pub(super) fn command(args: &PlanArgs, setting: &Setting, over: Over) -> Result<Exit, Stop> {
-    let family = question::of(setting);
-    let stated = Stated::of_setting(setting, &family);
+    let request = question::of(setting);
+    let stated = Stated::of_setting(setting, &request);
     let progress = ProgressBar::new_spinner();
     progress.set_style(
         ProgressStyle::with_template("{spinner} {human_pos} problems looked at")
@@ -40,21 +40,21 @@ pub(super) fn command(args: &PlanArgs, setting: &Setting, over: Over) -> Result<
     let (text, is_whole, is_proved) = match over {
         Over::Time => {
             let all = (Span::ZERO, Span::from_nanos(u64::MAX));
-            let curve = frontier::over_time(&family, exact, all, effort);
+            let curve = frontier::over_time(&request, exact, all, effort);
             let text = if args.json {
                 time_lines(&curve, &stated)
             } else {
-                time_page(name, &family, &curve, &stated, style)
+                time_page(name, &request, &curve, &stated, style)
             };
             (text, curve.is_whole, curve.is_proved)
         }
         Over::Beta | Over::SMin => {
             let curve = if over == Over::Beta {
-                frontier::over_beta(&family, exact, effort)
+                frontier::over_beta(&request, exact, effort)
             } else {
-                frontier::over_s_min(&family, exact, effort)
+                frontier::over_s_min(&request, exact, effort)
             };
-            let (_, s_min, beta) = family.demand();
+            let (_, s_min, beta) = request.demand();
             let (key, now) = if over == Over::Beta {
                 ("beta", beta)
             } else {
@@ -140,7 +140,7 @@ fn steps(count: usize) -> String {
 
 fn time_page(
     name: &str,
-    family: &Family,
+    request: &PlanRequest,
     curve: &Curve<Point>,
     stated: &Stated,
     style: Style,
@@ -149,7 +149,7 @@ fn time_page(
     let (Some(first), Some(last)) = (points.first(), points.last()) else {
         return format!("{name}: no limit is long enough for a plan\n");
     };
-    let now = family.limit();
+    let now = request.limit();
     let count = points.len();
     let title = format!(
         "{name}: the least fee of a cycle over its limit, {}",

@@ -101,10 +101,10 @@ pub(super) fn of(setting: &Setting, answer: &Answer, runs: &[Run]) -> Result<Str
     let more = More {
         seed: setting.seed,
         cycles: stated.cycles,
-        limit_ns: answer.family.limit().nanos(),
+        limit_ns: answer.request.limit().nanos(),
         stated: stated.key(),
         stated_ns: stated.now().nanos(),
-        capacities_for: answer.choice.employed,
+        capacities_for: answer.response.employed,
         optimum: answer.optimum().map(decimal),
         predicted_cycle_ns: answer.cycle.map(Span::nanos),
         predicted_job_ns: answer

@@ -77,7 +77,7 @@ pub(crate) fn command(args: &PlanArgs) -> Result<Exit, Stop> {
             })?;
         }
     }
-    if is_our_bug(answer.allocator.name(), &answer.choice.outcome) {
+    if is_our_bug(answer.allocator.name(), &answer.response.outcome) {
         return Ok(Exit::CheckFailed);
     }
     Ok(Exit::Done)

@@ -37,7 +37,7 @@ pub(super) fn page(name: &str, setting: &Setting, answer: &Answer, style: Style)
         .map(|line| style.heading(line) + "\n")
         .collect::<String>();
     text.push('\n');
-    match &answer.choice.outcome {
+    match &answer.response.outcome {
         Outcome::Planned(planned) => text += &plan(answer, planned, style),
         Outcome::Infeasible(why) => {
             text += &item("no plan", &why.to_string(), style);
@@ -78,7 +78,7 @@ pub(super) fn missed(runs: &[Run], style: Style) -> String {
 }
 
 fn plan(answer: &Answer, planned: &Planned, style: Style) -> String {
-    let limit = answer.family.limit();
+    let limit = answer.request.limit();
     let mut employed: Vec<&Worker> = answer.workers.iter().filter(|w| w.batches > 0).collect();
     if employed.len() > MOST_BARS {
         // Those that say most: who takes longest.
@@ -103,13 +103,13 @@ fn plan(answer: &Answer, planned: &Planned, style: Style) -> String {
     text += &item("fee", &fee, style);
     text += &item("proof", &proof(answer, planned), style);
     if let Some(cycle) = answer.cycle {
-        let law = format!(
+        let line = format!(
             "{} a cycle, {} for all, predicted without errors, jitter and faults; a cycle has {}",
             seconds(cycle),
             seconds(cycle * cycles),
             seconds(limit),
         );
-        text += &item("time", &law, style);
+        text += &item("time", &line, style);
     }
     text
 }
@@ -206,8 +206,8 @@ fn proof(answer: &Answer, planned: &Planned) -> String {
             format!("{name} proves nothing of it{bound}; {best}")
         }
     };
-    if answer.family.law().depends_on_employed() {
-        let link = match answer.choice.employed {
+    if answer.request.time_model().depends_on_employed() {
+        let link = match answer.response.employed {
             1 => "; capacities are those of one worker at the orchestrator's link".to_owned(),
             many => format!("; capacities are those of {many} workers at the orchestrator's link"),
         };
@@ -244,7 +244,7 @@ fn idle(answer: &Answer) -> Vec<String> {
 
 /// Why a worker is idle; with its own numbers if it is the only one.
 pub(super) fn why(answer: &Answer, idle: Idle, alone: bool) -> String {
-    let lot = answer.family.demand().1.max(1);
+    let lot = answer.request.demand().1.max(1);
     match idle {
         Idle::Late(at) if alone => format!("joins at {}, after the plan is made", seconds(at)),
         Idle::Late(_) => "join after the plan is made".to_owned(),
@@ -254,7 +254,7 @@ pub(super) fn why(answer: &Answer, idle: Idle, alone: bool) -> String {
         Idle::NoTime(fixed) if alone => format!(
             "its parameters alone take {} of {}",
             seconds(fixed),
-            seconds(answer.family.limit())
+            seconds(answer.request.limit())
         ),
         Idle::NoTime(_) => "their parameters alone take all the time".to_owned(),
         Idle::BelowLot(s_max) if alone => format!("can take {s_max} in time, a lot is {lot}"),

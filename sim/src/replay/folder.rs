@@ -14,7 +14,7 @@ use crate::exit::{Exit, Stop};
 /// What a folder holds.
 pub(super) struct Folder {
     pub(super) runs: Vec<RecordedRun>,
-    /// The overheads of a cycle by the folder's own link and model.
+    /// The times that a cycle has besides computing, by the folder's own link and model.
     pub(super) calibration: Calibration,
     /// How much of what was planned is there, if it is not all.
     pub(super) interrupted: Option<String>,
@@ -32,7 +32,7 @@ pub(super) fn read(path: &Path) -> Result<Folder, Stop> {
         format!("{shown} was interrupted: {finished} of {planned} replicates are there")
     });
     let mut notes = Vec::new();
-    if job.config.law.ships_each_cycle {
+    if job.config.time_model.ships_each_cycle {
         notes.push("data travels in every cycle, which predictions leave out".to_owned());
     }
     let (mut runs, mut cycles, mut left_out) = (Vec::new(), 0, 0);
@@ -65,9 +65,9 @@ pub(super) fn read(path: &Path) -> Result<Folder, Stop> {
     Ok(Folder {
         runs,
         calibration: Calibration {
-            evaluation_ns: job.overheads.evaluation.nanos(),
-            down_ns: job.overheads.down.nanos(),
-            up_ns: job.overheads.up.nanos(),
+            evaluation_ns: job.cycle_model.evaluation.nanos(),
+            down_ns: job.cycle_model.down.nanos(),
+            up_ns: job.cycle_model.up.nanos(),
             parameter_bytes: job.parameter_bytes,
             fitted_on: Vec::new(),
             left_out: Vec::new(),
@@ -96,7 +96,7 @@ fn recorded(id: &str, period: Period, job: &FolderJob) -> Result<RecordedRun, St
             // A batch is trained so many times in a cycle.
             speeds: candidates
                 .iter()
-                .map(|c| c.speed.stretched(config.law.passes, 1))
+                .map(|c| c.speed.stretched(config.time_model.passes, 1))
                 .collect(),
             batches: candidates.iter().map(|c| c.batches).collect(),
             cycles: period.cycles,

@@ -3,7 +3,7 @@
 //! A prediction sees a run's [`Job`](scenarios::recorded::Job) and a calibration, and nothing
 //! that was measured in the run: with the calibration kept in the project it is the same whether
 //! the file holds measurements or not. Of a folder that a run wrote, each plan is predicted with
-//! what was known when it was made, and with the overheads of the job's own link and model.
+//! what was known when it was made, and with the cycle model of the job's own link and model.
 
 mod folder;
 mod line;
@@ -17,7 +17,7 @@ use results::WholeFile;
 use results::report::{Predicted, PredictedWorker};
 use scenarios::calibration::{Calibration, CalibrationError, error_percent, leave_one_out};
 use scenarios::recorded::{RecordedRun, read_runs};
-use scheduler::{Cost, Outcome, Overheads, Plan, Span};
+use scheduler::{Cost, CycleModel, Outcome, Plan, Span};
 use solvers::{Allocator, Host};
 
 use crate::cli::ReplayArgs;
@@ -44,13 +44,13 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
     } else {
         vec![None; runs.len()]
     };
-    let overheads = calibration.overheads();
+    let cycle_model = calibration.cycle_model();
     let mut allocator = args.allocator.map(|name| name.create(&Host::default()));
     let mut replays = Vec::with_capacity(runs.len());
     for (run, left_out) in runs.iter().zip(left_out) {
         let other = allocator
             .as_deref_mut()
-            .map(|allocator| Other::allocate(run, allocator, &overheads));
+            .map(|allocator| Other::allocate(run, allocator, &cycle_model));
         if let Some(other) = &other
             && is_our_bug(other.allocator, &other.outcome)
         {
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
             exit = Exit::CheckFailed;
         }
         replays.push(Replay {
-            predicted: run.job.predict(&run.job.batches, &overheads),
+            predicted: run.job.predict(&run.job.batches, &cycle_model),
             run,
             left_out,
             other,
@@ -82,10 +82,10 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
 /// of it is not, a line each.
 pub(crate) fn predicted(path: &Path) -> Result<(Vec<Predicted>, Vec<String>), Stop> {
     let folder = folder::read(path)?;
-    let overheads = folder.calibration.overheads();
+    let cycle_model = folder.calibration.cycle_model();
     let predicted = |run: &RecordedRun| {
         let replay = Replay {
-            predicted: run.job.predict(&run.job.batches, &overheads),
+            predicted: run.job.predict(&run.job.batches, &cycle_model),
             run,
             left_out: None,
             other: None,
@@ -115,7 +115,7 @@ struct Replay<'a> {
     run: &'a RecordedRun,
     /// Its time as it was allocated.
     predicted: Span,
-    /// The same, by overheads that were fitted without it.
+    /// The same, by a cycle model that was fitted without it.
     left_out: Option<Span>,
     /// The run as another allocator would have it.
     other: Option<Other>,
@@ -130,12 +130,16 @@ struct Other {
 }
 
 impl Other {
-    fn allocate(run: &RecordedRun, allocator: &mut dyn Allocator, overheads: &Overheads) -> Self {
+    fn allocate(
+        run: &RecordedRun,
+        allocator: &mut dyn Allocator,
+        cycle_model: &CycleModel,
+    ) -> Self {
         let outcome = allocator.measure(&run.job.problem).outcome;
         let plan = outcome.planned().map(|planned| &planned.plan);
         Self {
             allocator: allocator.name(),
-            predicted: plan.map(|plan| run.job.predict(&plan.batches, overheads)),
+            predicted: plan.map(|plan| run.job.predict(&plan.batches, cycle_model)),
             outcome,
         }
     }

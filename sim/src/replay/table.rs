@@ -15,12 +15,12 @@ pub(super) fn render(
     with_workers: bool,
 ) -> String {
     let mut text = String::new();
-    let overheads = calibration.overheads();
+    let cycle_model = calibration.cycle_model();
     say(
         &mut text,
         format_args!(
             "calibration: {source}\na cycle takes {} besides; the parameters of a worker ({} bytes) {} down and {} up\n",
-            overheads.evaluation, calibration.parameter_bytes, overheads.down, overheads.up
+            cycle_model.evaluation, calibration.parameter_bytes, cycle_model.down, cycle_model.up
         ),
     );
     if replays.iter().any(|replay| replay.other.is_some()) {

@@ -13,7 +13,7 @@ use results::report::Frontier;
 use results::runs::{RecordedFolder, RunsPlan};
 use scenarios::Overrides;
 use scheduler::machine::{Action, Scheduler};
-use scheduler::{Family, Span};
+use scheduler::{PlanRequest, Span};
 use solvers::Exact;
 use solvers::frontier::{self, Effort};
 
@@ -30,7 +30,7 @@ const BUDGET: u64 = 50_000_000;
 /// Why there is none, in words.
 pub(super) fn of(dir: &Path) -> Result<Option<Frontier>, String> {
     let folder = RecordedFolder::open(dir).map_err(|error| error.to_string())?;
-    let family = if folder.plan().mode == "real" {
+    let request = if folder.plan().mode == "real" {
         replayed(dir, folder.plan())?
     } else {
         simulated(dir, folder.plan())?
@@ -41,7 +41,7 @@ pub(super) fn of(dir: &Path) -> Result<Option<Frontier>, String> {
         budget: BUDGET,
         progress: &mut |_| {},
     };
-    let curve = frontier::over_time(&family, exact, all, effort);
+    let curve = frontier::over_time(&request, exact, all, effort);
     if !curve.is_whole {
         return Err("it has too many steps for a page, see sim plan --frontier time".to_owned());
     }
@@ -52,12 +52,12 @@ pub(super) fn of(dir: &Path) -> Result<Option<Frontier>, String> {
         .collect();
     Ok((!steps.is_empty()).then(|| Frontier {
         steps,
-        now: family.limit(),
+        now: request.limit(),
     }))
 }
 
 /// What is asked first in the first replicate of the folder's scenario.
-fn simulated(dir: &Path, plan: &RunsPlan) -> Result<Family, String> {
+fn simulated(dir: &Path, plan: &RunsPlan) -> Result<PlanRequest, String> {
     let path = dir.join("scenario.toml");
     if !path.is_file() {
         return Err("the folder has no scenario.toml".to_owned());
@@ -80,7 +80,7 @@ fn simulated(dir: &Path, plan: &RunsPlan) -> Result<Family, String> {
 }
 
 /// What a real run's scheduler asked first.
-fn replayed(dir: &Path, plan: &RunsPlan) -> Result<Family, String> {
+fn replayed(dir: &Path, plan: &RunsPlan) -> Result<PlanRequest, String> {
     let path = dir
         .join("events")
         .join(format!("0-{}.jsonl", plan.allocators[0]));
@@ -95,8 +95,8 @@ fn replayed(dir: &Path, plan: &RunsPlan) -> Result<Family, String> {
         // What it asks to be woken for is in the log.
         let _ = scheduler.step(now, event, &mut actions);
         for action in actions.drain(..) {
-            if let Action::Solve { family, .. } = action {
-                return Ok(Arc::unwrap_or_clone(family));
+            if let Action::Solve { request, .. } = action {
+                return Ok(Arc::unwrap_or_clone(request));
             }
         }
     }

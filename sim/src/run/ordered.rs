@@ -188,7 +188,7 @@ mod tests {
 
     use results::runs::{Job, RunEnd, RunKey, RunRows, RunsPlan};
     use scheduler::machine::{Config, Ending, Limit, Record, Totals};
-    use scheduler::{Instant, Overheads, Span};
+    use scheduler::{CycleModel, Instant, Span};
 
     use super::*;
 
@@ -204,7 +204,7 @@ mod tests {
         };
         let job = Job {
             config: Config::new(1, 1, Limit::Cycle(Span::from_secs(1))),
-            overheads: Overheads::default(),
+            cycle_model: CycleModel::default(),
             parameter_bytes: 1,
         };
         RunFolder::create(dir, plan, &job, "", true).expect("room")

@@ -10,7 +10,7 @@ use std::thread;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use scheduler::machine::{CycleResult, Record};
-use scheduler::{Family, Instant};
+use scheduler::{Instant, PlanRequest};
 use solvers::{Allocator, AllocatorName, Exact, Host};
 
 use super::setting::Setting;
@@ -43,10 +43,10 @@ pub(crate) struct Judged {
 
 impl Judged {
     fn add(&mut self, truth: &CycleTruth, is_complete: bool, exact: &mut Exact) {
-        let choice = truth
-            .family
+        let response = truth
+            .request
             .cheapest(|problem| exact.measure(problem).outcome);
-        if choice.outcome.planned().is_none() {
+        if response.outcome.planned().is_none() {
             return;
         }
         self.feasible += 1;
@@ -195,7 +195,8 @@ pub(super) fn run_of(
     let (mut judged, mut exact) = (Judged::default(), Exact::default());
     // A cycle is judged just after its row was given.
     let is_complete = Cell::new(false);
-    let mut allocate = |family: &Family| family.cheapest(|problem| solver.measure(problem).outcome);
+    let mut allocate =
+        |request: &PlanRequest| request.cheapest(|problem| solver.measure(problem).outcome);
     let mut sink = |at: Instant, record: &Record| {
         if let Record::Cycle(row) = record {
             is_complete.set(row.result == CycleResult::Complete);

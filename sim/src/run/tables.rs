@@ -9,7 +9,7 @@ use results::ResultsError;
 use results::event_log::EventFile;
 use results::runs::{Job, RunEnd, RunFolder, RunKey, RunRows, RunsPlan, Truth};
 use scheduler::machine::{Config, Event, Record};
-use scheduler::{Instant, Overheads};
+use scheduler::{CycleModel, Instant};
 use solvers::AllocatorName;
 
 use super::ordered::{Ordered, Turn};
@@ -85,8 +85,8 @@ fn job(setting: &Setting) -> Job {
     let (model, link) = (scenario.model(), scenario.link());
     Job {
         config: config.clone(),
-        overheads: Overheads {
-            evaluation: config.law.own,
+        cycle_model: CycleModel {
+            evaluation: config.time_model.own,
             down: link.down.time_for(model.parameters),
             up: link.up.time_for(model.parameters),
         },

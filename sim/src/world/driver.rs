@@ -1,8 +1,8 @@
 //! The loop: the scheduler steps, its orders are carried out, the queue says what happens next.
 
-use scheduler::machine::{Action, CycleId, Departure, Ending, Epoch, Event, Record, Scheduler};
+use scheduler::machine::{Action, CycleId, Departure, Ending, Event, Record, Scheduler, SessionId};
 use scheduler::machine::{PlanId, Totals, WorkerId};
-use scheduler::{Choice, Family, Instant, Span};
+use scheduler::{Instant, PlanRequest, PlanResponse, Span};
 
 use super::draws::Draws;
 use super::faults::Chance;
@@ -28,7 +28,7 @@ pub fn run(
     world: &World,
     seed: u64,
     replicate: u64,
-    allocate: &mut dyn FnMut(&Family) -> Choice,
+    allocate: &mut dyn FnMut(&PlanRequest) -> PlanResponse,
     sink: &mut dyn FnMut(Instant, &Record),
 ) -> RunTotals {
     let mut driver = Driver::new(world, seed, replicate, allocate, sink);
@@ -46,7 +46,7 @@ pub fn run_judged(
     world: &World,
     seed: u64,
     replicate: u64,
-    allocate: &mut dyn FnMut(&Family) -> Choice,
+    allocate: &mut dyn FnMut(&PlanRequest) -> PlanResponse,
     sink: &mut dyn FnMut(Instant, &Record),
     judge: &mut dyn FnMut(&CycleTruth),
 ) -> RunTotals {
@@ -65,7 +65,7 @@ pub fn run_logged(
     world: &World,
     seed: u64,
     replicate: u64,
-    allocate: &mut dyn FnMut(&Family) -> Choice,
+    allocate: &mut dyn FnMut(&PlanRequest) -> PlanResponse,
     sink: &mut dyn FnMut(Instant, &Record),
     judge: &mut dyn FnMut(&CycleTruth),
     log: Log<'_>,
@@ -85,7 +85,7 @@ pub fn run_quietly(
     world: &World,
     seed: u64,
     replicate: u64,
-    allocate: &mut dyn FnMut(&Family) -> Choice,
+    allocate: &mut dyn FnMut(&PlanRequest) -> PlanResponse,
 ) -> RunTotals {
     run(world, seed, replicate, allocate, &mut |_, _| {})
 }
@@ -112,9 +112,9 @@ pub(super) enum Happening {
     /// The orchestrator has the answer to a worker's task.
     Reports(u32, Stamp),
     /// The orchestrator hears a beat.
-    Beats(u32, Epoch, CycleId, u32),
+    Beats(u32, SessionId, CycleId, u32),
     /// The orchestrator notices a broken connection.
-    Noticed(u32, Epoch),
+    Noticed(u32, SessionId),
     /// The fault with this number in the worker's list.
     Told(u32, u32),
     /// A fault by chance begins, or ends.
@@ -130,7 +130,7 @@ pub(super) enum Happening {
 /// One run under way.
 pub(super) struct Driver<'a> {
     pub(super) world: &'a World,
-    allocate: &'a mut dyn FnMut(&Family) -> Choice,
+    allocate: &'a mut dyn FnMut(&PlanRequest) -> PlanResponse,
     sink: &'a mut dyn FnMut(Instant, &Record),
     pub(super) judge: Option<&'a mut dyn FnMut(&CycleTruth)>,
     log: Option<Log<'a>>,
@@ -148,7 +148,7 @@ pub(super) struct Driver<'a> {
     pub(super) departing: Vec<(Transfer, Span)>,
     /// Something was broken off that may still be in a pipe.
     pub(super) has_waste: bool,
-    answer: Option<(PlanId, Choice)>,
+    answer: Option<(PlanId, PlanResponse)>,
     /// The steps' orders, kept for their memory.
     actions: Vec<Action>,
     wake: Option<Instant>,
@@ -179,7 +179,7 @@ impl<'a> Driver<'a> {
         world: &'a World,
         seed: u64,
         replicate: u64,
-        allocate: &'a mut dyn FnMut(&Family) -> Choice,
+        allocate: &'a mut dyn FnMut(&PlanRequest) -> PlanResponse,
         sink: &'a mut dyn FnMut(Instant, &Record),
     ) -> Self {
         let models = || (0..).zip(&world.workers);
@@ -275,24 +275,24 @@ impl<'a> Driver<'a> {
             Happening::Holds(worker, stamp) => self.holds(worker, stamp),
             Happening::Shipped(worker, stamp) => self.shipped(worker, stamp),
             Happening::Reports(worker, stamp) => self.reports(worker, stamp),
-            Happening::Beats(worker, epoch, cycle, done) => self.step(Event::Beat {
+            Happening::Beats(worker, session, cycle, done) => self.step(Event::Beat {
                 worker: WorkerId::new(worker),
-                epoch,
+                session,
                 cycle,
                 done: done.into(),
             }),
-            Happening::Noticed(worker, epoch) => self.step(Event::Lost {
+            Happening::Noticed(worker, session) => self.step(Event::Lost {
                 worker: WorkerId::new(worker),
-                epoch,
+                session,
                 why: Departure::Disconnected,
             }),
             Happening::Told(worker, fault) => self.told(worker, fault),
             Happening::Chance(worker, chance, begins) => self.by_chance(worker, chance, begins),
             Happening::Moves(worker) => self.moves(worker),
             Happening::Solved(plan) => {
-                if let Some((_, choice)) = self.answer.take_if(|(asked, _)| *asked == plan) {
-                    let choice = Box::new(choice);
-                    self.step(Event::Solved { plan, choice });
+                if let Some((_, response)) = self.answer.take_if(|(asked, _)| *asked == plan) {
+                    let response = Box::new(response);
+                    self.step(Event::Solved { plan, response });
                 }
             }
             Happening::Aggregated(cycle) => self.step(Event::Aggregated { cycle }),
@@ -328,7 +328,7 @@ impl<'a> Driver<'a> {
             }
             Action::Train {
                 worker,
-                epoch,
+                session,
                 cycle,
                 batches,
                 beat,
@@ -347,39 +347,39 @@ impl<'a> Driver<'a> {
                     tail_batches,
                     stop_by,
                 };
-                self.train(worker.get(), epoch, order, batches);
+                self.train(worker.get(), session, order, batches);
             }
             Action::Accept { .. } => {}
             Action::Benchmark {
                 worker,
-                epoch,
+                session,
                 batches,
-            } => self.benchmark(worker.get(), epoch, batches),
+            } => self.benchmark(worker.get(), session, batches),
             Action::Ship {
                 worker,
-                epoch,
+                session,
                 plan,
                 batches,
                 new,
-            } => self.ship(worker.get(), epoch, plan, batches, new),
+            } => self.ship(worker.get(), session, plan, batches, new),
             Action::Abort {
                 worker,
-                epoch,
+                session,
                 cycle,
-            } => self.abort(worker.get(), epoch, cycle),
-            Action::Admit { worker, epoch } => {
+            } => self.abort(worker.get(), session, cycle),
+            Action::Admit { worker, session } => {
                 let worker = &mut self.workers[worker.get() as usize];
                 worker.forget();
-                (worker.epoch, worker.warm) = (Some(epoch), false);
+                (worker.session, worker.warm) = (Some(session), false);
             }
             Action::Exclude { worker, why } => self.excluded(worker.get(), why),
-            Action::Solve { plan, family } => {
-                let choice = (self.allocate)(&family);
-                let candidates = family.candidates().len() as u64;
+            Action::Solve { plan, request } => {
+                let response = (self.allocate)(&request);
+                let candidates = request.candidates().len() as u64;
                 let model = &self.world.solving;
                 let each = model.per_candidate * candidates;
-                let took = model.fixed + each * choice.solves;
-                self.answer = Some((plan, choice));
+                let took = model.fixed + each * response.solves;
+                self.answer = Some((plan, response));
                 self.queue.push(self.now + took, Happening::Solved(plan));
             }
             Action::Aggregate { cycle, results, .. } => {

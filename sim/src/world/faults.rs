@@ -115,8 +115,8 @@ impl Driver<'_> {
                 self.queue.push(self.now, Happening::Joins(worker));
             }
             (true, false) => {
-                if let (Some(epoch), Some(after)) = (state.epoch.take(), model.noticed_after) {
-                    let happening = Happening::Noticed(worker, epoch);
+                if let (Some(session), Some(after)) = (state.session.take(), model.noticed_after) {
+                    let happening = Happening::Noticed(worker, session);
                     self.queue.push(self.now + after, happening);
                 }
                 self.break_off(worker);
@@ -128,7 +128,7 @@ impl Driver<'_> {
     /// A worker connects, unless it is gone again, in already, or does not move.
     pub(super) fn joins(&mut self, worker: u32) {
         let state = &self.workers[worker as usize];
-        if !state.is_here() || state.epoch.is_some() {
+        if !state.is_here() || state.session.is_some() {
             return;
         }
         if state.is_still(self.now) {
@@ -143,7 +143,7 @@ impl Driver<'_> {
     /// The scheduler turned a worker out, or away.
     pub(super) fn excluded(&mut self, worker: u32, why: Departure) {
         let model = &self.world.workers[worker as usize];
-        self.workers[worker as usize].epoch = None;
+        self.workers[worker as usize].session = None;
         self.forget(worker);
         let for_good = match why {
             Departure::Quarantined | Departure::FeeTooLow | Departure::Full => true,

@@ -1,7 +1,7 @@
 //! What was so in a cycle, for those who judge how well it was planned.
 
 use scheduler::machine::{CycleId, CycleRow, WorkerId};
-use scheduler::{Candidate, CapacityLaw, Family, Law, Link, Margin};
+use scheduler::{Candidate, CapacityModel, Link, Margin, PlanRequest, TimeModel};
 
 use super::driver::Driver;
 use super::totals::CycleTruth;
@@ -70,17 +70,17 @@ impl Driver<'_> {
                     most: model.profile.most,
                 })
             });
-        let law = Law {
-            capacity: CapacityLaw::Full,
-            ..config.law
+        let time_model = TimeModel {
+            capacity: CapacityModel::Full,
+            ..config.time_model
         };
         let demand = (config.batches, config.s_min, config.beta);
-        let family = Family::new(demand, row.limit, law, candidates.collect())
+        let request = PlanRequest::new(demand, row.limit, time_model, candidates.collect())
             .expect("the configuration was checked, and bounds the number of workers");
         self.faults.of_cycle(row.cycle);
         judge(&CycleTruth {
             cycle: row.cycle,
-            family,
+            request,
             faults: self.faults.all,
             faults_at_work: self.faults.at_work,
         });

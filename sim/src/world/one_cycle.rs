@@ -2,7 +2,7 @@
 //! capacities that it was made for.
 
 use scheduler::machine::{Config, Limit};
-use scheduler::{Choice, Outcome, Plan, PlanStatus, Planned, Problem, Span, Speed};
+use scheduler::{Outcome, Plan, PlanResponse, PlanStatus, Planned, Problem, Span, Speed};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::draws::Draws;
@@ -125,7 +125,7 @@ impl OneCycle {
         config.beta = problem.beta();
         config.expect = batches.len() as u32; // at most MAX_WORKERS
         config.max_workers = config.expect;
-        let mut answer = Some(Choice {
+        let mut answer = Some(PlanResponse {
             employed,
             outcome: Outcome::Planned(Planned {
                 plan: Plan {

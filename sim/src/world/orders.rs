@@ -1,6 +1,6 @@
 //! What becomes of the scheduler's orders: transfers, computing, reports.
 
-use scheduler::machine::{CycleId, Epoch, Event, Partial, PlanId, WorkerId};
+use scheduler::machine::{CycleId, Event, Partial, PlanId, SessionId, WorkerId};
 use scheduler::{Instant, Span};
 
 use super::driver::{Driver, Happening};
@@ -10,13 +10,13 @@ use crate::engine::Stamp;
 
 impl Driver<'_> {
     /// Parameters are sent, and the data if it travels in every cycle.
-    pub(super) fn train(&mut self, worker: u32, epoch: Epoch, order: Order, batches: u64) {
-        if !self.hears(worker, epoch) {
+    pub(super) fn train(&mut self, worker: u32, session: SessionId, order: Order, batches: u64) {
+        if !self.hears(worker, session) {
             return;
         }
         let way = &self.world.workers[worker as usize].way;
         let (mut work, mut own) = (self.world.down.parameters, way.down);
-        if self.world.config.law.ships_each_cycle {
+        if self.world.config.time_model.ships_each_cycle {
             work = work + self.world.down.batch * batches;
             own = own + way.batch * batches;
         }
@@ -25,7 +25,7 @@ impl Driver<'_> {
         self.has_waste |= state.uses_a_pipe();
         state.forget();
         state.task = Some(Task {
-            epoch,
+            session,
             order,
             stage: Stage::Before {
                 in_pipe: work > Span::ZERO,
@@ -47,8 +47,8 @@ impl Driver<'_> {
         }
     }
 
-    pub(super) fn benchmark(&mut self, worker: u32, epoch: Epoch, batches: u64) {
-        if !self.hears(worker, epoch) {
+    pub(super) fn benchmark(&mut self, worker: u32, session: SessionId, batches: u64) {
+        if !self.hears(worker, session) {
             return;
         }
         let model = &self.world.workers[worker as usize];
@@ -62,7 +62,7 @@ impl Driver<'_> {
         self.has_waste |= state.uses_a_pipe();
         let stamp = state.tasks.renew();
         state.task = Some(Task {
-            epoch,
+            session,
             order: Order::Benchmark { batches },
             stage: Stage::Before { in_pipe: false },
             own_link: self.now,
@@ -74,8 +74,15 @@ impl Driver<'_> {
         self.queue.push(at, Happening::Begins(worker, stamp));
     }
 
-    pub(super) fn ship(&mut self, worker: u32, epoch: Epoch, plan: PlanId, batches: u64, new: u64) {
-        if !self.hears(worker, epoch) {
+    pub(super) fn ship(
+        &mut self,
+        worker: u32,
+        session: SessionId,
+        plan: PlanId,
+        batches: u64,
+        new: u64,
+    ) {
+        if !self.hears(worker, session) {
             return;
         }
         let own = self.world.workers[worker as usize].way.batch * new;
@@ -88,7 +95,7 @@ impl Driver<'_> {
             is_data: true,
         };
         state.shipment = Some(Shipment {
-            epoch,
+            session,
             plan,
             batches,
             in_pipe: work > Span::ZERO,
@@ -102,7 +109,7 @@ impl Driver<'_> {
     }
 
     /// Aborts travel at no cost: what the orchestrator no longer waits for leaves its link.
-    pub(super) fn abort(&mut self, worker: u32, epoch: Epoch, cycle: CycleId) {
+    pub(super) fn abort(&mut self, worker: u32, session: SessionId, cycle: CycleId) {
         let state = &mut self.workers[worker as usize];
         let Some(task) = &state.task else {
             return;
@@ -110,7 +117,7 @@ impl Driver<'_> {
         let Order::Train { cycle: trains, .. } = task.order else {
             return;
         };
-        if task.epoch != epoch || trains != cycle {
+        if task.session != session || trains != cycle {
             return;
         }
         // Of a result that is on its way it is known already whether it was computed in time.
@@ -145,7 +152,7 @@ impl Driver<'_> {
             Order::Train { cycle, batches, .. } => {
                 luck.wander(model.drift, cycle);
                 task.factor = luck.jitter(model.jitter, cycle);
-                (batches, self.world.config.law.passes.into())
+                (batches, self.world.config.time_model.passes.into())
             }
         };
         task.last_beat = now;
@@ -206,7 +213,7 @@ impl Driver<'_> {
                 }
                 (task.last_beat, task.last_beat_done) = (now, done);
                 let done = u32::try_from(done).unwrap_or(u32::MAX);
-                let beat = Happening::Beats(worker, task.epoch, cycle, done);
+                let beat = Happening::Beats(worker, task.session, cycle, done);
                 self.queue.push(now + latency, beat);
             }
         }
@@ -302,7 +309,7 @@ impl Driver<'_> {
             return;
         }
         let Some(Task {
-            epoch,
+            session,
             order,
             stage: Stage::After {
                 done, took, tail, ..
@@ -316,13 +323,13 @@ impl Driver<'_> {
         self.step(match order {
             Order::Benchmark { batches } => Event::Benchmarked {
                 worker,
-                epoch,
+                session,
                 batches,
                 took,
             },
             Order::Train { cycle, .. } => Event::Trained {
                 worker,
-                epoch,
+                session,
                 cycle,
                 done,
                 took,
@@ -349,7 +356,7 @@ impl Driver<'_> {
         if let Some(shipment) = state.shipment.take() {
             self.step(Event::Shipped {
                 worker: WorkerId::new(worker),
-                epoch: shipment.epoch,
+                session: shipment.session,
                 plan: shipment.plan,
                 batches: shipment.batches,
             });
@@ -445,9 +452,9 @@ impl Driver<'_> {
     }
 
     /// Whether an order reaches the worker in the stay that it is for.
-    fn hears(&self, worker: u32, epoch: Epoch) -> bool {
+    fn hears(&self, worker: u32, session: SessionId) -> bool {
         let state = &self.workers[worker as usize];
-        state.is_here() && state.epoch == Some(epoch)
+        state.is_here() && state.session == Some(session)
     }
 }
 

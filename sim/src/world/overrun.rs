@@ -2,7 +2,9 @@
 //! as it turns out.
 
 use scheduler::machine::{Config, Fate, Limit, Record, Replan};
-use scheduler::{CapacityLaw, Failure, FailureReason, Family, Fee, Instant, Law, Margin};
+use scheduler::{
+    CapacityModel, Failure, FailureReason, Fee, Instant, Margin, PlanRequest, TimeModel,
+};
 use scheduler::{Outcome, Plan, PlanStatus, Planned, Problem, Span, Speed};
 
 use super::driver::run;
@@ -28,8 +30,8 @@ pub struct OverrunStudy {
     pub jitter: Jitter,
     /// What a cycle takes beside the computing, of one second.
     pub fixed: Span,
-    /// Which law the capacities follow.
-    pub capacity: CapacityLaw,
+    /// Which time model the capacities follow.
+    pub capacity: CapacityModel,
     /// The margin that they leave.
     pub margin: Margin,
     /// The seed.
@@ -109,7 +111,7 @@ pub fn overruns(world: &World, seed: u64, replicate: u64) -> Overruns {
     let filler = world.workers.len() as u32 - 1;
     let (mut in_cycle, mut in_job) = (false, false);
     let mut sink = |_, record: &Record| match record {
-        Record::Lot(lot) if lot.worker.get() < filler => {
+        Record::Assignment(lot) if lot.worker.get() < filler => {
             let overran = lot.fate != Fate::Complete;
             overruns.worker_cycles.add(overran);
             if lot.cycle.get() == 1 {
@@ -124,7 +126,7 @@ pub fn overruns(world: &World, seed: u64, replicate: u64) -> Overruns {
         }
         _ => {}
     };
-    let mut allocate = |family: &Family| family.cheapest(fill_all_but_last);
+    let mut allocate = |request: &PlanRequest| request.cheapest(fill_all_but_last);
     run(world, seed, replicate, &mut allocate, &mut sink);
     overruns.jobs.add(in_job);
     overruns
@@ -157,7 +159,7 @@ pub fn with_filler(mut world: World) -> World {
     world.workers.push(filler);
     (world.down.batch, world.up.batch) = (Span::ZERO, Span::ZERO);
     let config = &mut world.config;
-    config.law.shared_ship = Span::ZERO;
+    config.time_model.shared_ship = Span::ZERO;
     config.waits.grace = Span::ZERO;
     config.replan = Replan::Static;
     config.batches = most.saturating_mul(50).clamp(1, scheduler::MAX_BATCHES);
@@ -178,7 +180,7 @@ impl OverrunStudy {
             error: 0.217,
             jitter: Jitter::Lognormal(0.1),
             fixed: Span::from_millis(100),
-            capacity: CapacityLaw::Full,
+            capacity: CapacityModel::Full,
             margin: Margin::lognormal(risk_ppm, 238_933), // the root of both squares' sum
             seed: 1,
         }
@@ -204,9 +206,9 @@ impl OverrunStudy {
         let mut config = Config::new(1, self.cycles, limit);
         config.max_workers = self.workers + 1;
         config.benchmark.rounds = 1;
-        config.law = Law {
+        config.time_model = TimeModel {
             capacity: self.capacity,
-            ..Law::COMPUTE
+            ..TimeModel::COMPUTE
         };
         config.margins.benchmarked = self.margin;
         let speed = Speed::measured(self.batches, Span::from_secs(1));
@@ -303,7 +305,7 @@ mod tests {
     #[test]
     fn the_seed_s_law_overruns_nearly_always() {
         let seeds = OverrunStudy {
-            capacity: CapacityLaw::ComputeOnly,
+            capacity: CapacityModel::ComputeOnly,
             fixed: Span::from_millis(400),
             runs: 5,
             ..study(50_000)

@@ -1,7 +1,7 @@
 //! What came of a simulated run.
 
 use scheduler::machine::{Config, CycleId, Ending, Limit, Totals};
-use scheduler::{Family, Instant, Span};
+use scheduler::{Instant, PlanRequest, Span};
 
 /// What was so in a cycle, whatever the scheduler thought: for judging it.
 #[derive(Clone, Debug)]
@@ -10,7 +10,7 @@ pub struct CycleTruth {
     pub cycle: CycleId,
     /// The question with the true speeds of the workers that were there all through it, jitter
     /// and margins left out. If the exact allocator has a plan, the cycle was *feasible*.
-    pub family: Family,
+    pub request: PlanRequest,
     /// Faults that began or ended within the cycle, of workers that were there.
     pub faults: u64,
     /// Those among them that struck a worker at its share.

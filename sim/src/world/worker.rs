@@ -1,6 +1,6 @@
 //! What a worker is doing, and its luck.
 
-use scheduler::machine::{CycleId, Epoch, PlanId};
+use scheduler::machine::{CycleId, PlanId, SessionId};
 use scheduler::{Instant, Span};
 
 use super::draws::{Draws, Purpose};
@@ -25,7 +25,7 @@ pub(super) struct Worker {
     /// Since when it is there, if it is.
     pub(super) here_since: Instant,
     /// Its stay, if the scheduler knows of it and it knows that.
-    pub(super) epoch: Option<Epoch>,
+    pub(super) session: Option<SessionId>,
     pub(super) warm: bool,
     /// What it is to do: a benchmark or a share. Its generation is that of all that follows.
     pub(super) task: Option<Task>,
@@ -40,7 +40,7 @@ pub(super) struct Worker {
 
 #[derive(Debug)]
 pub(super) struct Task {
-    pub(super) epoch: Epoch,
+    pub(super) session: SessionId,
     pub(super) order: Order,
     pub(super) stage: Stage,
     /// The own link is through with the parameters then, at the earliest.
@@ -84,7 +84,7 @@ pub(super) enum Stage {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shipment {
-    pub(super) epoch: Epoch,
+    pub(super) session: SessionId,
     pub(super) plan: PlanId,
     pub(super) batches: u64,
     pub(super) in_pipe: bool,
@@ -96,7 +96,7 @@ impl Worker {
         Self {
             away: Away::NotYet as u8,
             here_since: Instant::START,
-            epoch: None,
+            session: None,
             warm: false,
             task: None,
             tasks: Generation::default(),

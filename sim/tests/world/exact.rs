@@ -129,8 +129,8 @@ fn one_after_the_other_the_last_first() {
 #[test]
 fn a_link_of_one_s_own_and_passes_and_data_in_every_cycle() {
     let mut config = job(10, 1, 9, 1);
-    config.law.passes = 2;
-    config.law.ships_each_cycle = true;
+    config.time_model.passes = 2;
+    config.time_model.ships_each_cycle = true;
     let way = Way {
         down: millis(50),
         up: millis(70),

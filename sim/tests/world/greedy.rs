@@ -1,9 +1,9 @@
 //! An allocator that is good enough for tests, and worlds to run it in.
 
-use scheduler::machine::{Config, Limit, LotRow, Record};
+use scheduler::machine::{AssignmentRow, Config, Limit, Record};
 use scheduler::{
-    Choice, Failure, FailureReason, Family, Fee, Instant, Outcome, Plan, PlanStatus, Planned,
-    Problem, Span, Speed,
+    Failure, FailureReason, Fee, Instant, Outcome, Plan, PlanRequest, PlanResponse, PlanStatus,
+    Planned, Problem, Span, Speed,
 };
 use sim::world::{RunTotals, WorkerModel, World, run};
 
@@ -11,8 +11,8 @@ use sim::world::{RunTotals, WorkerModel, World, run};
 pub(crate) type Row = (Instant, Record);
 
 /// Lots for the cheapest first, then fills the cheapest.
-pub(crate) fn greedy(family: &Family) -> Choice {
-    family.cheapest(solve)
+pub(crate) fn greedy(request: &PlanRequest) -> PlanResponse {
+    request.cheapest(solve)
 }
 
 fn solve(problem: &Problem) -> Outcome {
@@ -77,9 +77,9 @@ pub(crate) fn rows(world: &World, seed: u64, replicate: u64) -> (RunTotals, Vec<
     (totals, rows)
 }
 
-pub(crate) fn lots(rows: &[Row]) -> Vec<LotRow> {
+pub(crate) fn lots(rows: &[Row]) -> Vec<AssignmentRow> {
     let lot = |(_, record): &Row| match record {
-        Record::Lot(lot) => Some(*lot),
+        Record::Assignment(lot) => Some(*lot),
         _ => None,
     };
     rows.iter().filter_map(lot).collect()

@@ -20,9 +20,9 @@ fn rough(service: Service, replan: Replan, billing: Billing) -> World {
     (config.replan, config.billing, config.beta) = (replan, billing, 2);
     config.margins.benchmarked = Margin::lognormal(50_000, 240_000);
     config.margins.learnt = Margin::lognormal(50_000, 50_000);
-    config.law.own = Span::from_millis(50);
-    config.law.shared = Span::from_millis(20);
-    config.law.shared_ship = Span::from_millis(1);
+    config.time_model.own = Span::from_millis(50);
+    config.time_model.shared = Span::from_millis(20);
+    config.time_model.shared_ship = Span::from_millis(1);
     let renewal = |every, lasts| Renewal {
         every: Span::from_secs(every),
         lasts: Span::from_millis(lasts),
@@ -206,7 +206,7 @@ fn truth_is_told_and_changes_nothing() {
             &mut greedy,
             &mut |at, record| same.push((at, *record)),
             &mut |truth| {
-                let feasible = greedy(&truth.family).outcome.planned().is_some();
+                let feasible = greedy(&truth.request).outcome.planned().is_some();
                 truths.push((truth.cycle, feasible, truth.faults));
             },
         );

@@ -1,7 +1,7 @@
 //! What happens to workers, and what comes of it.
 
 use scheduler::machine::{Departure, Ending, Fate, Limit, Record, Replan};
-use scheduler::{CapacityLaw, Span};
+use scheduler::{CapacityModel, Span};
 use sim::world::{Fault, PipeModel, Service, World};
 
 use crate::greedy::{at, job, lots, rows, worker};
@@ -170,8 +170,8 @@ fn a_slow_link_and_the_limit() {
     let mut config = job(40, 3, 3, 4);
     (config.beta, config.s_min) = (4, 10);
     // The scheduler knows that results queue, and gives everybody as much all the same.
-    config.law.shared = Span::from_millis(600);
-    config.law.capacity = CapacityLaw::ComputeOnly;
+    config.time_model.shared = Span::from_millis(600);
+    config.time_model.capacity = CapacityModel::ComputeOnly;
     config.limit = Limit::Job {
         max_time: Span::from_secs(9),
         counts_setup: false,

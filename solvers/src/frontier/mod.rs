@@ -1,8 +1,8 @@
 //! What another limit, another `beta` or other lots would cost: exact trade-off curves.
 //!
-//! A [`Family`] is answered by the least number `w` of employed workers whose problem's plan
+//! A [`PlanRequest`] is answered by the least number `w` of employed workers whose problem's plan
 //! employs no more than `w` (costs grow with `w`, so that the first is the cheapest). These
-//! curves follow that answer point by point: every point is what [`Family::cheapest`] says there,
+//! curves follow that answer point by point: every point is what [`PlanRequest::cheapest`] says there,
 //! and one step before it costs more. Nothing is sampled. See [`time`] for the walk over time.
 //!
 //! Budgets are counts of capacities worked out. When one runs out, the curve says that it is not
@@ -11,7 +11,7 @@
 mod steps;
 mod time;
 
-use scheduler::{Cost, Family, Outcome, PlanStatus, Span};
+use scheduler::{Cost, Outcome, PlanRequest, PlanStatus, Span};
 
 use crate::{Allocator, Exact};
 
@@ -69,12 +69,12 @@ pub struct Effort<'a> {
 /// Of all limits from `from` to `upto`, those at which plans become cheaper than at any smaller
 /// one of them.
 pub fn over_time<'a>(
-    family: &'a Family,
+    request: &'a PlanRequest,
     exact: &'a mut Exact,
     (from, upto): (Span, Span),
     effort: Effort<'a>,
 ) -> Curve<Point> {
-    time::walk(family, exact, (from, upto), None, effort)
+    time::walk(request, exact, (from, upto), None, effort)
 }
 
 /// The least limit at which there is a plan, of at most this cost if one is given. `None` when no
@@ -82,10 +82,10 @@ pub fn over_time<'a>(
 ///
 /// A nanosecond less is always too little. That no limit far below works either is looked at where
 /// a shared link leaves it open, within a budget.
-pub fn least_limit(family: &Family, exact: &mut Exact, most: Option<Cost>) -> Option<Point> {
+pub fn least_limit(request: &PlanRequest, exact: &mut Exact, most: Option<Cost>) -> Option<Point> {
     let mut at = |limit| {
-        let choice = family.within(limit).cheapest(|p| exact.measure(p).outcome);
-        let plan = &choice.outcome.planned()?.plan;
+        let response = request.within(limit).cheapest(|p| exact.measure(p).outcome);
+        let plan = &response.outcome.planned()?.plan;
         most.is_none_or(|most| plan.cost <= most).then(|| Point {
             limit,
             cost: plan.cost,
@@ -104,7 +104,7 @@ pub fn least_limit(family: &Family, exact: &mut Exact, most: Option<Cost>) -> Op
             None => fails = middle,
         }
     }
-    if !family.law().depends_on_employed() {
+    if !request.time_model().depends_on_employed() {
         return Some(found); // more time never hurts
     }
     // With a shared link an answer may be lost by more time: the walk sees what bisection leaps.
@@ -112,18 +112,18 @@ pub fn least_limit(family: &Family, exact: &mut Exact, most: Option<Cost>) -> Op
         budget: LIMIT_BUDGET,
         progress: &mut |_| {},
     };
-    let below = time::walk(family, exact, (Span::ZERO, fails), most, effort);
+    let below = time::walk(request, exact, (Span::ZERO, fails), most, effort);
     Some(below.points.first().copied().unwrap_or(found))
 }
 
 /// What demanding at least so many employed workers costs, for every number that has a plan.
-pub fn over_beta(family: &Family, exact: &mut Exact, effort: Effort<'_>) -> Curve<Step> {
-    steps::over_beta(family, exact, effort)
+pub fn over_beta(request: &PlanRequest, exact: &mut Exact, effort: Effort<'_>) -> Curve<Step> {
+    steps::over_beta(request, exact, effort)
 }
 
 /// What lots of at least so many batches cost, for every number that has a plan.
-pub fn over_s_min(family: &Family, exact: &mut Exact, effort: Effort<'_>) -> Curve<Step> {
-    steps::over_s_min(family, exact, effort)
+pub fn over_s_min(request: &PlanRequest, exact: &mut Exact, effort: Effort<'_>) -> Curve<Step> {
+    steps::over_s_min(request, exact, effort)
 }
 
 /// The longest limit that there is.

@@ -9,7 +9,7 @@
 //! With a shared link the answer to every value is found by itself, since another number of
 //! employed workers has other capacities.
 
-use scheduler::{Family, Plan};
+use scheduler::{Plan, PlanRequest};
 
 use super::{Curve, Effort, Step, is_proved};
 use crate::{Allocator, Exact};
@@ -17,17 +17,25 @@ use crate::{Allocator, Exact};
 /// A demand: `(n, s_min, beta)`.
 type Demand = (u64, u64, u64);
 
-pub(super) fn over_beta(family: &Family, exact: &mut Exact, effort: Effort<'_>) -> Curve<Step> {
-    let (n, s_min, _) = family.demand();
-    let most = (family.candidates().len() as u64).min(n / s_min.max(1));
+pub(super) fn over_beta(
+    request: &PlanRequest,
+    exact: &mut Exact,
+    effort: Effort<'_>,
+) -> Curve<Step> {
+    let (n, s_min, _) = request.demand();
+    let most = (request.candidates().len() as u64).min(n / s_min.max(1));
     let demand = |beta| (n, s_min, beta);
-    steps(family, exact, most, demand, Plan::workers_employed, effort)
+    steps(request, exact, most, demand, Plan::workers_employed, effort)
 }
 
-pub(super) fn over_s_min(family: &Family, exact: &mut Exact, effort: Effort<'_>) -> Curve<Step> {
-    let (n, _, beta) = family.demand();
+pub(super) fn over_s_min(
+    request: &PlanRequest,
+    exact: &mut Exact,
+    effort: Effort<'_>,
+) -> Curve<Step> {
+    let (n, _, beta) = request.demand();
     // Capacities are the largest where the fewest are employed.
-    let workers = family.problem(beta.max(1));
+    let workers = request.problem(beta.max(1));
     let largest = workers.workers().iter().map(|worker| worker.s_max).max();
     let most = largest.unwrap_or(0).min(n / beta.max(1));
     let smallest_share = |plan: &Plan| {
@@ -35,7 +43,7 @@ pub(super) fn over_s_min(family: &Family, exact: &mut Exact, effort: Effort<'_>)
         shares.min().copied().unwrap_or(u64::MAX)
     };
     steps(
-        family,
+        request,
         exact,
         most,
         |s_min| (n, s_min, beta),
@@ -47,7 +55,7 @@ pub(super) fn over_s_min(family: &Family, exact: &mut Exact, effort: Effort<'_>)
 /// The answers to all values from 0 to `most`; `holds_upto` says up to which value a plan stays
 /// one.
 fn steps(
-    family: &Family,
+    request: &PlanRequest,
     exact: &mut Exact,
     most: u64,
     demand: impl Fn(u64) -> Demand,
@@ -60,25 +68,25 @@ fn steps(
         is_whole: true,
         problems: 0,
     };
-    let budget = effort.budget / family.candidates().len().max(1) as u64;
+    let budget = effort.budget / request.candidates().len().max(1) as u64;
     let mut value = 0;
     while value <= most {
         if curve.problems >= budget {
             curve.is_whole = false;
             break;
         }
-        let Ok(asked) = family.with_demand(demand(value)) else {
+        let Ok(asked) = request.with_demand(demand(value)) else {
             break; // beyond the bounds of a problem
         };
-        let choice = asked.cheapest(|problem| exact.measure(problem).outcome);
-        curve.problems += choice.solves.max(1);
+        let response = asked.cheapest(|problem| exact.measure(problem).outcome);
+        curve.problems += response.solves.max(1);
         (effort.progress)(curve.problems);
-        curve.is_proved &= is_proved(&choice.outcome);
-        let Some(planned) = choice.outcome.planned() else {
+        curve.is_proved &= is_proved(&response.outcome);
+        let Some(planned) = response.outcome.planned() else {
             value += 1;
             continue;
         };
-        let upto = if family.law().depends_on_employed() {
+        let upto = if request.time_model().depends_on_employed() {
             value
         } else {
             holds_upto(&planned.plan).clamp(value, most)

@@ -17,7 +17,7 @@
 //! While the same workers can take a lot, `P_w` grows with the limit, and these zones lie in this
 //! order. Where a worker drops below a lot, the next stretch begins.
 
-use scheduler::{Cost, Family, Plan, Problem, Span};
+use scheduler::{Cost, Plan, PlanRequest, Problem, Span};
 
 use super::{Curve, Effort, Point, is_proved};
 use crate::{Allocator, Exact};
@@ -29,16 +29,16 @@ const TELL_EVERY: u64 = 1 << 10;
 
 /// As [`super::over_time`]; with a cost, only plans that cost at most that.
 pub(super) fn walk<'a>(
-    family: &'a Family,
+    request: &'a PlanRequest,
     exact: &'a mut Exact,
     (from, upto): (Span, Span),
     most: Option<Cost>,
     effort: Effort<'a>,
 ) -> Curve<Point> {
-    let mut by_fee: Vec<usize> = (0..family.candidates().len()).collect();
-    by_fee.sort_by_key(|&place| family.candidates()[place].fee);
+    let mut by_fee: Vec<usize> = (0..request.candidates().len()).collect();
+    by_fee.sort_by_key(|&place| request.candidates()[place].fee);
     let mut walk = Walk {
-        family,
+        request,
         exact,
         by_fee,
         from,
@@ -48,9 +48,9 @@ pub(super) fn walk<'a>(
         points: Vec::new(),
         is_proved: true,
     };
-    let all = family.candidates().len() as u64;
-    let least = family.demand().2.max(1);
-    let is_whole = if family.law().depends_on_employed() {
+    let all = request.candidates().len() as u64;
+    let least = request.demand().2.max(1);
+    let is_whole = if request.time_model().depends_on_employed() {
         let mut stretches = vec![Stretch {
             employed: least,
             from,
@@ -104,7 +104,7 @@ enum Zone {
 }
 
 struct Walk<'a> {
-    family: &'a Family,
+    request: &'a PlanRequest,
     exact: &'a mut Exact,
     /// Places of the candidates, the cheapest first.
     by_fee: Vec<usize>,
@@ -274,7 +274,7 @@ impl Walk<'_> {
         let lot = problem.lot();
         let able = problem.workers().iter().enumerate();
         let able = able.filter(|(_, worker)| problem.is_eligible(worker));
-        let begins = able.filter_map(|(place, _)| self.family.least_limit(place, w, lot));
+        let begins = able.filter_map(|(place, _)| self.request.least_limit(place, w, lot));
         begins.max().unwrap_or(Span::ZERO)
     }
 
@@ -282,14 +282,14 @@ impl Walk<'_> {
     fn unchanged_from(&self, w: u64, problem: &Problem) -> Span {
         let workers = problem.workers().iter().enumerate();
         let begins =
-            workers.filter_map(|(place, worker)| self.family.least_limit(place, w, worker.s_max));
+            workers.filter_map(|(place, worker)| self.request.least_limit(place, w, worker.s_max));
         begins.max().unwrap_or(Span::ZERO)
     }
 
     /// The least limit at which a plan fits.
     fn least_limit(&self, w: u64, plan: &Plan) -> Span {
         let shares = plan.batches.iter().enumerate();
-        let fits = shares.filter_map(|(place, &x)| self.family.least_limit(place, w, x));
+        let fits = shares.filter_map(|(place, &x)| self.request.least_limit(place, w, x));
         fits.max().unwrap_or(Span::ZERO)
     }
 
@@ -320,7 +320,7 @@ impl Walk<'_> {
         if self.problems.is_multiple_of(TELL_EVERY) {
             (self.effort.progress)(self.problems);
         }
-        Some(self.family.problem_within(employed, limit))
+        Some(self.request.problem_within(employed, limit))
     }
 }
 

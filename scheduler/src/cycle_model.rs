@@ -1,6 +1,6 @@
 //! How long a whole cycle takes, with all the workers at the orchestrator's link.
 //!
-//! [`Law`](crate::Law) says what one worker needs, for a capacity: its transfers share the link
+//! [`TimeModel`](crate::TimeModel) says what one worker needs, for a capacity: its transfers share the link
 //! fairly. This says when the *last* of them is through, for the time of a run. The orchestrator
 //! serves one worker at a time: it sends the parameters to the last of its list first, takes
 //! results in as they come, and evaluates the merged model before the next cycle. On recorded
@@ -11,13 +11,13 @@
 //! starts, and must tell the same.
 //!
 //! What it does not know: drift, jitter and faults of workers (it takes benchmarks at their word),
-//! bandwidths other than those its [`Overheads`] were measured with, and the shipping of data.
+//! bandwidths other than those its [`CycleModel`] were measured with, and the shipping of data.
 
 use crate::time::Span;
 
 /// What a cycle takes besides the workers' computing, as fitted on runs or measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Overheads {
+pub struct CycleModel {
     /// Between the last result and the next cycle: merging, and the evaluation of the model.
     pub evaluation: Span,
     /// The parameters to one worker.
@@ -26,7 +26,7 @@ pub struct Overheads {
     pub up: Span,
 }
 
-impl Overheads {
+impl CycleModel {
     /// The time of one cycle in which the employed workers, in the order of the orchestrator's
     /// list, compute for so long.
     ///
@@ -66,9 +66,9 @@ mod tests {
         values.iter().copied().map(Span::from_millis).collect()
     }
 
-    fn overheads(evaluation: u64, down: u64, up: u64) -> Overheads {
+    fn cycle_model(evaluation: u64, down: u64, up: u64) -> CycleModel {
         let [evaluation, down, up] = [evaluation, down, up].map(Span::from_millis);
-        Overheads {
+        CycleModel {
             evaluation,
             down,
             up,
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn known_cycles() {
         let check = |computes: &[u64], expected| {
-            let cycle = overheads(500, 100, 200).cycle(&millis(computes));
+            let cycle = cycle_model(500, 100, 200).cycle(&millis(computes));
             assert_eq!(cycle, Span::from_millis(expected), "{computes:?}");
         };
         check(&[], 500);
@@ -93,7 +93,7 @@ mod tests {
         check(&[0, 0, 0], 500 + 700);
         // Ready at 410, 300, 300 and 700: taken in by 500, 700, 900 and 1,100.
         check(&[10, 0, 100, 600], 500 + 1_100);
-        let through = overheads(500, 100, 200).through(&millis(&[10, 0, 100, 600]));
+        let through = cycle_model(500, 100, 200).through(&millis(&[10, 0, 100, 600]));
         assert_eq!(through, millis(&[900, 500, 700, 1_100]));
     }
 
@@ -103,17 +103,17 @@ mod tests {
             mut computes in prop::collection::vec(0..5_000_u64, 1..12), at: prop::sample::Index,
             more in 0..5_000_u64, own in 0..999_u64, down in 0..999_u64, up in 0..999_u64,
         ) {
-            let law = overheads(own, down, up);
-            let before = law.cycle(&millis(&computes));
-            for slower in [overheads(own + 1, down, up), overheads(own, down + 1, up), overheads(own, down, up + 1)] {
+            let time_model = cycle_model(own, down, up);
+            let before = time_model.cycle(&millis(&computes));
+            for slower in [cycle_model(own + 1, down, up), cycle_model(own, down + 1, up), cycle_model(own, down, up + 1)] {
                 prop_assert!(slower.cycle(&millis(&computes)) > before);
             }
             let at = at.index(computes.len());
             computes[at] += more;
-            let after = law.cycle(&millis(&computes));
+            let after = time_model.cycle(&millis(&computes));
             prop_assert!(after >= before && after <= before + Span::from_millis(more));
             computes.insert(at, more);
-            prop_assert!(law.cycle(&millis(&computes)) >= after);
+            prop_assert!(time_model.cycle(&millis(&computes)) >= after);
         }
 
         #[test]
@@ -121,7 +121,7 @@ mod tests {
             computes in prop::collection::vec(0..5_000_u64, 1..12),
             own in 0..999_u64, down in 0..999_u64, up in 0..999_u64,
         ) {
-            let cycle = overheads(own, down, up).cycle(&millis(&computes));
+            let cycle = cycle_model(own, down, up).cycle(&millis(&computes));
             let (employed, slowest) = (computes.len() as u64, computes.iter().max().copied().unwrap_or(0));
             prop_assert!(cycle >= Span::from_millis(own + down + slowest + up));
             prop_assert!(cycle <= Span::from_millis(own + slowest + (down + up) * employed));
@@ -131,18 +131,18 @@ mod tests {
         fn without_a_way_down_the_list_has_no_order(
             mut computes in prop::collection::vec(0..5_000_u64, 1..12), own in 0..999_u64, up in 0..999_u64,
         ) {
-            let law = overheads(own, 0, up);
-            let cycle = law.cycle(&millis(&computes));
+            let time_model = cycle_model(own, 0, up);
+            let cycle = time_model.cycle(&millis(&computes));
             computes.reverse();
-            prop_assert_eq!(law.cycle(&millis(&computes)), cycle);
+            prop_assert_eq!(time_model.cycle(&millis(&computes)), cycle);
         }
 
         #[test]
         fn nothing_overflows(computes: Vec<u64>, spans: [u64; 3]) {
             let [evaluation, down, up] = spans.map(Span::from_nanos);
             let computes: Vec<Span> = computes.into_iter().map(Span::from_nanos).collect();
-            let law = Overheads { evaluation, down, up };
-            prop_assert!(law.cycle(&computes) >= evaluation);
+            let time_model = CycleModel { evaluation, down, up };
+            prop_assert!(time_model.cycle(&computes) >= evaluation);
         }
     }
 }

@@ -1,15 +1,17 @@
-//! `scheduler::Family::cheapest` with real allocators: the choice of a scan over all numbers of
+//! `scheduler::PlanRequest::cheapest` with real allocators: the response of a scan over all numbers of
 //! employed workers, with fewer problems solved.
 
 use proptest::prelude::*;
 use scheduler::machine::WorkerId;
-use scheduler::{Candidate, Family, Fee, Law, Link, Margin, Outcome, Planned, Span, Speed};
+use scheduler::{
+    Candidate, Fee, Link, Margin, Outcome, PlanRequest, Planned, Span, Speed, TimeModel,
+};
 use solvers::{Allocator, Exact, Heuristic, Lp};
 
-fn family(demand: (u64, u64, u64), shared_us: u64, workers: &[(u64, u64)]) -> Family {
-    let law = Law {
+fn request(demand: (u64, u64, u64), shared_us: u64, workers: &[(u64, u64)]) -> PlanRequest {
+    let time_model = TimeModel {
         shared: Span::from_nanos(1_000 * shared_us),
-        ..Law::COMPUTE
+        ..TimeModel::COMPUTE
     };
     let candidate = |(id, &(speed, fee)): (u32, &(u64, u64))| Candidate {
         worker: WorkerId::new(id),
@@ -20,14 +22,14 @@ fn family(demand: (u64, u64, u64), shared_us: u64, workers: &[(u64, u64)]) -> Fa
         most: u64::MAX,
     };
     let candidates = (0..).zip(workers).map(candidate).collect();
-    Family::new(demand, Span::from_secs(1), law, candidates).expect("valid")
+    PlanRequest::new(demand, Span::from_secs(1), time_model, candidates).expect("valid")
 }
 
 /// The definition, word by word.
-fn scan(family: &Family, beta: u64, allocator: &mut dyn Allocator) -> Option<(u64, Planned)> {
+fn scan(request: &PlanRequest, beta: u64, allocator: &mut dyn Allocator) -> Option<(u64, Planned)> {
     let mut best: Option<(u64, Planned)> = None;
-    for employed in beta.max(1)..=family.candidates().len() as u64 {
-        let outcome = allocator.measure(&family.problem(employed)).outcome;
+    for employed in beta.max(1)..=request.candidates().len() as u64 {
+        let outcome = allocator.measure(&request.problem(employed)).outcome;
         if let Outcome::Planned(planned) = outcome {
             let cost = planned.plan.cost;
             let is_cheaper = best.as_ref().is_none_or(|(_, b)| cost < b.plan.cost);
@@ -49,21 +51,21 @@ proptest! {
     ) {
         let capacity: u64 = workers.iter().map(|(speed, _)| speed).sum();
         let n = (capacity * part / 100).max(1);
-        let family = family((n, s_min, beta), shared_us, &workers);
+        let request = request((n, s_min, beta), shared_us, &workers);
         let allocators: [Box<dyn Allocator>; 3] =
             [Box::<Heuristic>::default(), Box::<Exact>::default(), Box::<Lp>::default()];
         for mut allocator in allocators {
-            let choice = family.cheapest(|problem| allocator.measure(problem).outcome);
+            let response = request.cheapest(|problem| allocator.measure(problem).outcome);
             let name = allocator.name();
-            match scan(&family, beta, allocator.as_mut()) {
+            match scan(&request, beta, allocator.as_mut()) {
                 Some((employed, planned)) => {
-                    prop_assert_eq!(choice.employed, employed, "{}", name);
-                    prop_assert_eq!(choice.outcome, Outcome::Planned(planned), "{}", name);
+                    prop_assert_eq!(response.employed, employed, "{}", name);
+                    prop_assert_eq!(response.outcome, Outcome::Planned(planned), "{}", name);
                 }
                 None => {
-                    let planned = choice.outcome.planned();
+                    let planned = response.outcome.planned();
                     let employs = planned.map(|p| p.plan.workers_employed());
-                    prop_assert!(employs.is_none_or(|employs| employs > choice.employed));
+                    prop_assert!(employs.is_none_or(|employs| employs > response.employed));
                 }
             }
         }
@@ -75,8 +77,8 @@ proptest! {
 #[test]
 fn a_plan_that_costs_the_bound_ends_the_search() {
     let workers: Vec<_> = (0..400).map(|i| (100 + i % 7, 1 + i % 11)).collect();
-    let family = family((4_000, 20, 200), 10, &workers);
+    let request = request((4_000, 20, 200), 10, &workers);
     let mut heuristic = Heuristic::default();
-    let choice = family.cheapest(|problem| heuristic.measure(problem).outcome);
-    assert_eq!((choice.employed, choice.solves), (200, 1));
+    let response = request.cheapest(|problem| heuristic.measure(problem).outcome);
+    assert_eq!((response.employed, response.solves), (200, 1));
 }

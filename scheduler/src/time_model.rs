@@ -1,4 +1,4 @@
-//! The time law: how long a worker's cycle takes, and how many batches fit a limit.
+//! The time model: how long a worker's cycle takes, and how many batches fit a limit.
 //!
 //! `t(d) = fixed + d · ship + passes · d / speed`, with `fixed` growing with the number of
 //! workers employed, because they share the orchestrator's link. Everything is exact: a speed is
@@ -134,18 +134,18 @@ pub struct Link {
 
 /// Which parts of a cycle a capacity takes into account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CapacityLaw {
-    /// All of the time law, and the margin for the risk.
+pub enum CapacityModel {
+    /// All of the time model, and the margin for the risk.
     Full,
     /// Compute alone, as the seed did: its runs broke their limits. For comparison.
     ComputeOnly,
 }
 
-/// The time law with what is the same for all workers.
+/// The time model with what is the same for all workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Law {
+pub struct TimeModel {
     /// What capacities take into account.
-    pub capacity: CapacityLaw,
+    pub capacity: CapacityModel,
     /// Local passes over the data in one cycle, 1 to [`MAX_PASSES`].
     pub passes: u32,
     /// The orchestrator's own share of a cycle: aggregation, and evaluation if it waits for it.
@@ -158,10 +158,10 @@ pub struct Law {
     pub ships_each_cycle: bool,
 }
 
-impl Law {
+impl TimeModel {
     /// Compute and nothing else: one pass, no transfers.
     pub const COMPUTE: Self = Self {
-        capacity: CapacityLaw::Full,
+        capacity: CapacityModel::Full,
         passes: 1,
         own: Span::ZERO,
         shared: Span::ZERO,
@@ -211,7 +211,7 @@ impl Law {
         u64::try_from(time / each).map_or(MAX_BATCHES, |fit| fit.min(MAX_BATCHES))
     }
 
-    /// The least limit that so many batches fit: [`Law::fitting`] turned round. `None` where no
+    /// The least limit that so many batches fit: [`TimeModel::fitting`] turned round. `None` where no
     /// limit is long enough.
     pub fn least_limit(
         &self,
@@ -238,8 +238,8 @@ impl Law {
     /// parts of a nanosecond.
     fn pace(&self, speed: Speed, margin: Margin, link: &Link, employed: u64) -> (Span, u128, u128) {
         let (fixed, ship, margin) = match self.capacity {
-            CapacityLaw::Full => (self.fixed(link, employed), self.ship(link), margin),
-            CapacityLaw::ComputeOnly => (Span::ZERO, Span::ZERO, Margin::NONE),
+            CapacityModel::Full => (self.fixed(link, employed), self.ship(link), margin),
+            CapacityModel::ComputeOnly => (Span::ZERO, Span::ZERO, Margin::NONE),
         };
         let scale = u128::from(Margin::NONE.ppb()) * u128::from(speed.batches); // < 2^60
         let compute = u128::from(self.passes) * u128::from(speed.nanos); // < 2^60
@@ -249,7 +249,7 @@ impl Law {
 
     /// Whether capacities depend on how many workers are employed.
     pub fn depends_on_employed(&self) -> bool {
-        self.capacity == CapacityLaw::Full && self.shared > Span::ZERO
+        self.capacity == CapacityModel::Full && self.shared > Span::ZERO
     }
 
     /// What a cycle spends on the way of each batch: nothing where the worker holds its data.
@@ -285,38 +285,38 @@ mod tests {
             ship: Span::from_nanos(100_000_000_000 / 925),
         };
         for (passes, expected, one_more_takes) in [(1, 92, 15.09), (2, 72, 15.04)] {
-            let law = Law {
+            let time_model = TimeModel {
                 passes,
                 ships_each_cycle: true,
-                ..Law::COMPUTE
+                ..TimeModel::COMPUTE
             };
             let cpu = speed(251, 10_000_000_000);
-            let fitting = law.fitting(cpu, Margin::NONE, &link, 1, Span::from_secs(15));
+            let fitting = time_model.fitting(cpu, Margin::NONE, &link, 1, Span::from_secs(15));
             assert_eq!(fitting, expected);
-            let more = law.time(cpu, &link, 1, fitting + 1).seconds_f64();
+            let more = time_model.time(cpu, &link, 1, fitting + 1).seconds_f64();
             assert!((more - one_more_takes).abs() < 0.006, "{more}");
         }
     }
 
     #[test]
     fn known_capacities() {
-        let check = |law: Law, speed, margin, seconds, expected| {
+        let check = |time_model: TimeModel, speed, margin, seconds, expected| {
             let link = Link {
                 transfer: Span::from_millis(300),
                 latency: Span::from_millis(100),
                 ship: Span::from_millis(1),
             };
             let limit = Span::from_millis(seconds);
-            assert_eq!(law.fitting(speed, margin, &link, 4, limit), expected);
+            assert_eq!(time_model.fitting(speed, margin, &link, 4, limit), expected);
         };
         let third = speed(3, 1_000_000_000);
-        let shared = |millis| Law {
+        let shared = |millis| TimeModel {
             own: Span::from_millis(100),
             shared: Span::from_millis(millis),
-            ..Law::COMPUTE
+            ..TimeModel::COMPUTE
         };
-        let seed = Law {
-            capacity: CapacityLaw::ComputeOnly,
+        let seed = TimeModel {
+            capacity: CapacityModel::ComputeOnly,
             ..shared(1_000)
         };
         let twice = Margin::from_ppb(2_000_000_000);
@@ -362,8 +362,8 @@ mod tests {
             transfer: u32, ship in 0..10_000_000_u64, shared in 0..1_000_000_u64,
             employed in 1..1000_u64, limit in 0..10_u64.pow(14),
         ) {
-            let law = Law {
-                passes, shared: Span::from_nanos(shared), ships_each_cycle: true, ..Law::COMPUTE
+            let time_model = TimeModel {
+                passes, shared: Span::from_nanos(shared), ships_each_cycle: true, ..TimeModel::COMPUTE
             };
             let link = Link {
                 transfer: Span::from_nanos(transfer.into()),
@@ -371,8 +371,8 @@ mod tests {
                 ..Link::default()
             };
             let (speed, limit) = (speed(batches, nanos), Span::from_nanos(limit));
-            let fitting = law.fitting(speed, Margin::NONE, &link, employed, limit);
-            let time = |batches| law.time(speed, &link, employed, batches);
+            let fitting = time_model.fitting(speed, Margin::NONE, &link, employed, limit);
+            let time = |batches| time_model.time(speed, &link, employed, batches);
             prop_assert!(fitting == 0 || time(fitting) <= limit);
             prop_assert!(fitting == MAX_BATCHES || time(fitting + 1) > limit);
         }
@@ -384,12 +384,12 @@ mod tests {
             employed in 1..1000_u64, count in 1..=MAX_BATCHES, compute_only: bool,
         ) {
             let [transfer, latency, ship, shared] = spans.map(Span::from_nanos);
-            let capacity = if compute_only { CapacityLaw::ComputeOnly } else { CapacityLaw::Full };
-            let law = Law { capacity, passes, shared, ships_each_cycle: true, ..Law::COMPUTE };
+            let capacity = if compute_only { CapacityModel::ComputeOnly } else { CapacityModel::Full };
+            let time_model = TimeModel { capacity, passes, shared, ships_each_cycle: true, ..TimeModel::COMPUTE };
             let (link, speed) = (Link { transfer, latency, ship }, speed(batches, nanos));
             let margin = Margin::from_ppb(ppb);
-            let fitting = |limit| law.fitting(speed, margin, &link, employed, limit);
-            match law.least_limit(speed, margin, &link, employed, count) {
+            let fitting = |limit| time_model.fitting(speed, margin, &link, employed, limit);
+            match time_model.least_limit(speed, margin, &link, employed, count) {
                 Some(limit) => {
                     prop_assert!(fitting(limit) >= count);
                     prop_assert!(fitting(limit - Span::from_nanos(1)) < count);
@@ -405,15 +405,15 @@ mod tests {
         ) {
             let [transfer, latency, ship, own, shared, limit] = spans.map(Span::from_nanos);
             let link = Link { transfer, latency, ship };
-            let law = Law { passes, own, shared, ships_each_cycle: true, ..Law::COMPUTE };
+            let time_model = TimeModel { passes, own, shared, ships_each_cycle: true, ..TimeModel::COMPUTE };
             let Some(speed) = Speed::measured(batches % MAX_BATCHES, Span::from_nanos(nanos >> 14))
             else { return Ok(()) };
-            let fitting = law.fitting(speed, Margin::from_ppb(ppb), &link, employed, limit);
+            let fitting = time_model.fitting(speed, Margin::from_ppb(ppb), &link, employed, limit);
             prop_assert!(fitting <= MAX_BATCHES);
-            let least = law.least_limit(speed, Margin::from_ppb(ppb), &link, employed, fitting);
+            let least = time_model.least_limit(speed, Margin::from_ppb(ppb), &link, employed, fitting);
             prop_assert!(least.is_some_and(|least| least <= limit));
-            let time = law.time(speed, &link, employed, count);
-            prop_assert!(time >= law.fixed(&link, employed));
+            let time = time_model.time(speed, &link, employed, count);
+            prop_assert!(time >= time_model.fixed(&link, employed));
             prop_assert!(speed.batches_in(speed.time_for(count.min(MAX_BATCHES))) >= count.min(MAX_BATCHES));
         }
     }

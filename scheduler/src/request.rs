@@ -3,10 +3,9 @@
 //!
 //! The answer is defined, not iterated to: for `w = max(beta, 1) .. K` solve with the capacities
 //! for `w` workers, accept plans that employ at most `w`, take the cheapest, on ties the smaller
-//! `w`. [`Family::cheapest`] is that definition with the hopeless `w` left out.
+//! `w`. [`PlanRequest::cheapest`] is that definition with the hopeless `w` left out.
 
 use crate::infeasible::Infeasible;
-use crate::law::{Law, Link, Speed};
 use crate::machine::WorkerId;
 use crate::margin::Margin;
 use crate::money::{Cost, Fee};
@@ -14,6 +13,7 @@ use crate::outcome::{Outcome, Planned};
 use crate::plan::Violation;
 use crate::problem::{Problem, ProblemError, Worker};
 use crate::time::Span;
+use crate::time_model::{Link, Speed, TimeModel};
 
 /// A worker that a plan may employ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,18 +34,18 @@ pub struct Candidate {
 
 /// One problem for every number of employed workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Family {
+pub struct PlanRequest {
     n: u64,
     s_min: u64,
     beta: u64,
     limit: Span,
-    law: Law,
+    time_model: TimeModel,
     candidates: Vec<Candidate>,
 }
 
-/// The answer to a family.
+/// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice {
+pub struct PlanResponse {
     /// The number of employed workers that the capacities were taken for.
     pub employed: u64,
     /// What the allocator said to the problem for that number.
@@ -54,7 +54,7 @@ pub struct Choice {
     pub solves: u64,
 }
 
-impl Family {
+impl PlanRequest {
     /// Hands out `n` batches within `limit`, at least `s_min` each, to at least `beta` workers.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ impl Family {
     pub fn new(
         (n, s_min, beta): (u64, u64, u64),
         limit: Span,
-        law: Law,
+        time_model: TimeModel,
         candidates: Vec<Candidate>,
     ) -> Result<Self, ProblemError> {
         Problem::new(n, s_min, beta, Vec::new())?;
@@ -75,7 +75,7 @@ impl Family {
             s_min,
             beta,
             limit,
-            law,
+            time_model,
             candidates,
         })
     }
@@ -90,9 +90,9 @@ impl Family {
         self.limit
     }
 
-    /// The time law.
-    pub const fn law(&self) -> &Law {
-        &self.law
+    /// The time model.
+    pub const fn time_model(&self) -> &TimeModel {
+        &self.time_model
     }
 
     /// `(n, s_min, beta)`.
@@ -105,7 +105,7 @@ impl Family {
     /// # Errors
     /// When a number lies out of a problem's bounds.
     pub fn with_demand(&self, demand: (u64, u64, u64)) -> Result<Self, ProblemError> {
-        Self::new(demand, self.limit, self.law, self.candidates.clone())
+        Self::new(demand, self.limit, self.time_model, self.candidates.clone())
     }
 
     /// The same question within another limit.
@@ -126,7 +126,7 @@ impl Family {
         Self::new(
             demand,
             self.limit,
-            self.law,
+            self.time_model,
             [&self.candidates, more].concat(),
         )
     }
@@ -144,7 +144,7 @@ impl Family {
         };
         let workers = self.candidates.iter().map(worker).collect();
         Problem::new(self.n, self.s_min, self.beta, workers)
-            .expect("the family's bounds were checked, and capacities are at most MAX_BATCHES")
+            .expect("the request's bounds were checked, and capacities are at most MAX_BATCHES")
     }
 
     /// The least limit at which the worker at a place can take so many batches, with the
@@ -160,7 +160,7 @@ impl Family {
         if batches > *most {
             return None;
         }
-        self.law
+        self.time_model
             .least_limit(*speed, *margin, link, employed, batches)
     }
 
@@ -170,14 +170,14 @@ impl Family {
     /// capacities only shrink as `w` grows, so that one `w` without a plan has none after it; a
     /// plan for `w` can employ at most `w` only if the `w` largest capacities hold the data; and
     /// no plan costs less than its problem's lower bound, nor does any later one.
-    pub fn cheapest(&self, mut solve: impl FnMut(&Problem) -> Outcome) -> Choice {
+    pub fn cheapest(&self, mut solve: impl FnMut(&Problem) -> Outcome) -> PlanResponse {
         let least = self.beta.max(1);
         let all = (self.candidates.len() as u64).max(least);
-        if !self.law.depends_on_employed() {
+        if !self.time_model.depends_on_employed() {
             // Every w asks the same: the smallest that accepts the answer is what it employs.
             let outcome = solve(&self.problem(all));
             let employs = |planned: &Planned| planned.plan.workers_employed().max(least);
-            return Choice {
+            return PlanResponse {
                 employed: outcome.planned().map_or(all, employs),
                 outcome,
                 solves: 1,
@@ -223,7 +223,7 @@ impl Family {
             employed += 1;
         }
         if let Some((employed, planned)) = best {
-            return Choice {
+            return PlanResponse {
                 employed,
                 outcome: Outcome::Planned(planned),
                 solves,
@@ -236,14 +236,14 @@ impl Family {
             solves += 1;
             solve(&self.problem(employed))
         });
-        Choice {
+        PlanResponse {
             employed,
             outcome,
             solves,
         }
     }
 
-    /// Verifies the plan of a choice in integers, and that it employs as few as it says.
+    /// Verifies the plan of a response in integers, and that it employs as few as it says.
     ///
     /// # Errors
     /// What does not hold.
@@ -264,7 +264,7 @@ impl Family {
             most,
             ..
         } = candidate;
-        self.law
+        self.time_model
             .fitting(*speed, *margin, link, employed, limit)
             .min(*most)
     }
@@ -346,14 +346,14 @@ mod tests {
     use crate::plan::Plan;
     use proptest::prelude::*;
 
-    fn family(
+    fn request(
         demand: (u64, u64, u64),
         shared_ms: u64,
         workers: &[(u64, u64)], // (batches a second, fee)
-    ) -> Family {
-        let law = Law {
+    ) -> PlanRequest {
+        let time_model = TimeModel {
             shared: Span::from_millis(shared_ms),
-            ..Law::COMPUTE
+            ..TimeModel::COMPUTE
         };
         let candidate = |(id, &(speed, fee)): (u32, &(u64, u64))| Candidate {
             worker: WorkerId::new(id),
@@ -364,7 +364,7 @@ mod tests {
             most: u64::MAX,
         };
         let candidates = (0..).zip(workers).map(candidate).collect();
-        Family::new(demand, Span::from_secs(1), law, candidates).expect("valid")
+        PlanRequest::new(demand, Span::from_secs(1), time_model, candidates).expect("valid")
     }
 
     /// The cheapest plan by trying all; on ties whatever comes first.
@@ -399,11 +399,11 @@ mod tests {
     }
 
     /// The definition, word by word.
-    fn by_definition(family: &Family) -> Option<(u64, Cost)> {
-        let all = family.candidates.len() as u64;
+    fn by_definition(request: &PlanRequest) -> Option<(u64, Cost)> {
+        let all = request.candidates.len() as u64;
         let mut best: Option<(u64, Cost)> = None;
-        for employed in family.beta.max(1)..=all {
-            let outcome = exhaustive(&family.problem(employed));
+        for employed in request.beta.max(1)..=all {
+            let outcome = exhaustive(&request.problem(employed));
             let Some(planned) = outcome.planned() else {
                 continue;
             };
@@ -418,13 +418,13 @@ mod tests {
     #[test]
     fn more_workers_leave_less_time() {
         // Alone, either takes 9; together 8 each.
-        let two = family((10, 1, 0), 100, &[(10, 1), (10, 2)]);
+        let two = request((10, 1, 0), 100, &[(10, 1), (10, 2)]);
         assert_eq!(two.problem(1).workers()[0].s_max, 9);
-        let choice = two.cheapest(exhaustive);
-        assert_eq!(choice.employed, 2);
-        let planned = choice.outcome.planned().expect("feasible");
+        let response = two.cheapest(exhaustive);
+        assert_eq!(response.employed, 2);
+        let planned = response.outcome.planned().expect("feasible");
         assert_eq!(planned.plan.batches, [8, 2]);
-        assert_eq!(choice.solves, 1, "one worker cannot hold the data");
+        assert_eq!(response.solves, 1, "one worker cannot hold the data");
         assert_eq!(two.verify(2, planned), Ok(()));
         let error = two.verify(1, planned).unwrap_err().to_string();
         assert_eq!(error, "the plan employs 2 workers, its capacities allow 1");
@@ -432,19 +432,22 @@ mod tests {
 
     #[test]
     fn reasons_are_those_of_the_last_problem() {
-        let check = |family: Family, reason| {
-            assert_eq!(family.cheapest(exhaustive).outcome.reason(), Some(reason));
+        let check = |request: PlanRequest, reason| {
+            assert_eq!(request.cheapest(exhaustive).outcome.reason(), Some(reason));
         };
-        check(family((5, 1, 0), 100, &[]), "insufficient_workers");
-        check(family((5, 1, 0), 0, &[]), "insufficient_workers");
-        check(family((5, 1, 3), 100, &[(9, 1); 2]), "insufficient_workers");
+        check(request((5, 1, 0), 100, &[]), "insufficient_workers");
+        check(request((5, 1, 0), 0, &[]), "insufficient_workers");
         check(
-            family((20, 1, 0), 100, &[(10, 1); 2]),
+            request((5, 1, 3), 100, &[(9, 1); 2]),
+            "insufficient_workers",
+        );
+        check(
+            request((20, 1, 0), 100, &[(10, 1); 2]),
             "insufficient_capacity",
         );
         // One takes 9 of 10; two have no time left at all.
         check(
-            family((10, 1, 0), 500, &[(10, 1); 3]),
+            request((10, 1, 0), 500, &[(10, 1); 3]),
             "insufficient_workers",
         );
     }
@@ -488,10 +491,10 @@ mod tests {
             n in 1..12_u64, s_min in 0..4_u64, beta in 0..4_u64, shared_ms in 1..200_u64,
             workers in prop::collection::vec((1..12_u64, 0..5_u64), 0..5),
         ) {
-            let family = family((n, s_min, beta), shared_ms, &workers);
+            let request = request((n, s_min, beta), shared_ms, &workers);
             let mut expected: Option<(u64, Planned)> = None;
             for employed in beta.max(1)..=workers.len() as u64 {
-                if let Outcome::Planned(planned) = unproven(&family.problem(employed)) {
+                if let Outcome::Planned(planned) = unproven(&request.problem(employed)) {
                     let cost = planned.plan.cost;
                     let is_cheaper = expected.as_ref().is_none_or(|(_, e)| cost < e.plan.cost);
                     if planned.plan.workers_employed() <= employed && is_cheaper {
@@ -499,10 +502,10 @@ mod tests {
                     }
                 }
             }
-            let choice = family.cheapest(unproven);
+            let response = request.cheapest(unproven);
             if let Some((employed, planned)) = expected {
-                prop_assert_eq!(choice.employed, employed);
-                prop_assert_eq!(choice.outcome, Outcome::Planned(planned));
+                prop_assert_eq!(response.employed, employed);
+                prop_assert_eq!(response.outcome, Outcome::Planned(planned));
             }
         }
 
@@ -513,9 +516,9 @@ mod tests {
             n in 0..14_u64, s_min in 0..4_u64, beta in 0..4_u64,
             workers in prop::collection::vec((1..12_u64, 0..5_u64), 0..5),
         ) {
-            let family = family((n, s_min, beta), 0, &workers);
-            let problem = family.problem(1);
-            let bound = least_cost(&problem, &family.by_fee());
+            let request = request((n, s_min, beta), 0, &workers);
+            let problem = request.problem(1);
+            let bound = least_cost(&problem, &request.by_fee());
             if let Outcome::Planned(planned) = exhaustive(&problem) {
                 prop_assert!(bound <= planned.plan.cost, "{bound:?} {planned:?}");
                 if problem.lot() == 1 {
@@ -529,14 +532,14 @@ mod tests {
             n in 1..14_u64, s_min in 0..4_u64, beta in 0..4_u64, shared_ms in 0..300_u64,
             workers in prop::collection::vec((1..12_u64, 0..5_u64), 0..5),
         ) {
-            let family = family((n, s_min, beta), shared_ms, &workers);
-            let choice = family.cheapest(exhaustive);
-            let found = choice.outcome.planned().map(|planned| planned.plan.cost);
-            let expected = by_definition(&family);
+            let request = request((n, s_min, beta), shared_ms, &workers);
+            let response = request.cheapest(exhaustive);
+            let found = response.outcome.planned().map(|planned| planned.plan.cost);
+            let expected = by_definition(&request);
             prop_assert_eq!(found, expected.map(|(_, cost)| cost));
-            if let (Some((employed, _)), Some(planned)) = (expected, choice.outcome.planned()) {
-                prop_assert_eq!(choice.employed, employed);
-                prop_assert_eq!(family.verify(employed, planned), Ok(()));
+            if let (Some((employed, _)), Some(planned)) = (expected, response.outcome.planned()) {
+                prop_assert_eq!(response.employed, employed);
+                prop_assert_eq!(request.verify(employed, planned), Ok(()));
             }
         }
     }
