@@ -57,28 +57,24 @@ pub(super) fn workers(allocators: &[String], rows: &[(RunKey, WorkerRow)]) -> Fr
     columns.extend([
         count("worker", |row| row.worker),
         texts("name", of().map(|row| Some(row.name.as_ref()))),
-        maybe("fee_micro", |row| Some(row.tally.fee?.micros())),
-        maybe("joined_ns", |row| Some(row.tally.joined?.nanos())),
-        maybe("speed_batches", |row| {
-            Some(row.tally.benchmarked?.batches())
-        }),
-        maybe("speed_ns", |row| {
-            Some(row.tally.benchmarked?.took().nanos())
-        }),
-        count("stays", |row| row.tally.stays),
-        count("departures", |row| row.tally.departures),
+        maybe("fee_micro", |row| Some(row.totals.fee?.micros())),
+        maybe("joined_ns", |row| Some(row.totals.joined?.nanos())),
+        maybe("speed_batches", |row| Some(row.totals.benchmark?.batches())),
+        maybe("speed_ns", |row| Some(row.totals.benchmark?.took().nanos())),
+        count("stays", |row| row.totals.sessions),
+        count("departures", |row| row.totals.departures),
         texts(
             "last_departure",
-            of().map(|row| Some(row.tally.last_departure?.name())),
+            of().map(|row| Some(row.totals.last_departure?.name())),
         ),
-        count("cycles", |row| row.tally.cycles),
-        count("cycles_complete", |row| row.tally.complete),
-        count("batches_assigned", |row| row.tally.assigned),
-        count("batches_accepted", |row| row.tally.accepted),
-        decimals("cost_micro", of().map(|row| Some(row.tally.cost.micros()))),
-        count("expected_ns", |row| row.tally.expected.nanos()),
-        count("elapsed_ns", |row| row.tally.elapsed.nanos()),
-        count("computed_ns", |row| row.tally.computed.nanos()),
+        count("cycles", |row| row.totals.cycles),
+        count("cycles_complete", |row| row.totals.complete),
+        count("batches_assigned", |row| row.totals.assigned),
+        count("batches_accepted", |row| row.totals.accepted),
+        decimals("cost_micro", of().map(|row| Some(row.totals.cost.micros()))),
+        count("expected_ns", |row| row.totals.expected.nanos()),
+        count("elapsed_ns", |row| row.totals.elapsed.nanos()),
+        count("computed_ns", |row| row.totals.computed.nanos()),
     ]);
     frame(columns)
 }

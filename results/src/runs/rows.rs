@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use scheduler::machine::{
-    AssignmentRow, CycleRow, Departure, Ending, Fate, PlanId, PlanRow, Record, ShareRow, Trigger,
+    AssignmentRow, CycleRow, Ending, PlanId, PlanRow, Record, ShareRow, Trigger,
 };
-use scheduler::{Cost, Fee, Instant, Span, Speed};
+use scheduler::{Instant, Span};
 
-use super::{RunEnd, RunKey};
+use super::{RunEnd, RunKey, RunSummary, WorkerTotals};
 
 /// Rows after which a chunk is given on.
 const CHUNK_ROWS: usize = 8_192;
@@ -15,7 +15,7 @@ const CHUNK_ROWS: usize = 8_192;
 /// Takes in one run, record by record.
 #[derive(Debug)]
 pub struct RunRows {
-    workers: Vec<WorkerTally>,
+    summary: RunSummary,
     chunk: RunChunk,
 }
 
@@ -48,40 +48,36 @@ pub(super) struct PlanRecord {
 pub(super) struct WorkerRow {
     pub(super) worker: u64,
     pub(super) name: Arc<str>,
-    pub(super) tally: WorkerTally,
-}
-
-/// What adds up for a worker.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct WorkerTally {
-    pub(super) fee: Option<Fee>,
-    pub(super) joined: Option<Instant>,
-    pub(super) benchmarked: Option<Speed>,
-    pub(super) stays: u64,
-    pub(super) departures: u64,
-    pub(super) last_departure: Option<Departure>,
-    /// Cycles in which it was given orders.
-    pub(super) cycles: u64,
-    pub(super) complete: u64,
-    pub(super) assigned: u64,
-    pub(super) accepted: u64,
-    pub(super) cost: Cost,
-    pub(super) expected: Span,
-    pub(super) elapsed: Span,
-    pub(super) computed: Span,
+    pub(super) totals: WorkerTotals,
 }
 
 impl RunRows {
     /// Nothing of a run yet.
-    pub const fn new(key: RunKey) -> Self {
+    pub fn new(key: RunKey) -> Self {
+        Self::with(key, RunSummary::default())
+    }
+
+    /// Nothing of a run yet, with a summary of its own, such as one that predicts.
+    pub const fn with(key: RunKey, summary: RunSummary) -> Self {
         Self {
-            workers: Vec::new(),
+            summary,
             chunk: RunChunk::empty(key),
         }
     }
 
+    /// What the records so far add up to.
+    pub const fn summary(&self) -> &RunSummary {
+        &self.summary
+    }
+
+    /// The same, to report measured connections to.
+    pub const fn summary_mut(&mut self) -> &mut RunSummary {
+        &mut self.summary
+    }
+
     /// Takes in a record and the time of the step that gave it.
     pub fn record(&mut self, at: Instant, record: &Record) {
+        self.summary.record(at, record);
         let chunk = &mut self.chunk;
         match *record {
             Record::Planned(row) => chunk.plans.push(PlanRecord {
@@ -105,30 +101,13 @@ impl RunRows {
             }),
             Record::Share(row) => chunk.shares.push(row),
             Record::Cycle(row) => chunk.cycles.push(row),
-            Record::Assignment(row) => {
-                chunk.lots.push(row);
-                self.of(row.worker.get()).add(&row);
-            }
-            Record::Joined { worker, fee, .. } => {
-                chunk.history.push((at, *record));
-                let tally = self.of(worker.get());
-                tally.fee.get_or_insert(fee);
-                tally.joined.get_or_insert(at);
-                tally.stays += 1;
-            }
-            Record::Benchmarked { worker, speed, .. } => {
-                chunk.history.push((at, *record));
-                self.of(worker.get()).benchmarked.get_or_insert(speed);
-            }
-            Record::Departed { worker, why, .. } => {
-                chunk.history.push((at, *record));
-                let tally = self.of(worker.get());
-                tally.departures += 1;
-                tally.last_departure = Some(why);
-            }
-            Record::Shipped { .. } | Record::Paused { .. } | Record::Ignored { .. } => {
-                chunk.history.push((at, *record));
-            }
+            Record::Assignment(row) => chunk.lots.push(row),
+            Record::Joined { .. }
+            | Record::Benchmarked { .. }
+            | Record::Departed { .. }
+            | Record::Shipped { .. }
+            | Record::Paused { .. }
+            | Record::Ignored { .. } => chunk.history.push((at, *record)),
         }
     }
 
@@ -143,44 +122,20 @@ impl RunRows {
 
     /// The last rows of the run. `names` are the workers' by their number; those beyond are
     /// called by it.
-    pub fn finish(mut self, end: RunEnd, names: &[Arc<str>]) -> RunChunk {
-        self.workers
-            .resize(self.workers.len().max(names.len()), WorkerTally::default());
-        let row = |(worker, tally): (usize, WorkerTally)| WorkerRow {
+    pub fn finish(self, end: RunEnd, names: &[Arc<str>]) -> RunChunk {
+        let Self { summary, mut chunk } = self;
+        let workers = summary.workers().len().max(names.len());
+        let row = |worker: usize| WorkerRow {
             worker: worker as u64,
             name: match names.get(worker) {
                 Some(name) => Arc::clone(name),
                 None => worker.to_string().into(),
             },
-            tally,
+            totals: summary.workers().get(worker).copied().unwrap_or_default(),
         };
-        self.chunk.workers = self.workers.into_iter().enumerate().map(row).collect();
-        self.chunk.end = Some(end);
-        self.chunk
-    }
-
-    fn of(&mut self, worker: u32) -> &mut WorkerTally {
-        let worker = worker as usize;
-        if worker >= self.workers.len() {
-            self.workers.resize(worker + 1, WorkerTally::default());
-        }
-        &mut self.workers[worker]
-    }
-}
-
-impl WorkerTally {
-    fn add(&mut self, lot: &AssignmentRow) {
-        self.assigned += lot.assigned;
-        self.accepted += lot.accepted;
-        self.cost += lot.cost;
-        if lot.fate == Fate::Absent {
-            return;
-        }
-        self.cycles += 1;
-        self.complete += u64::from(lot.fate == Fate::Complete);
-        self.expected = self.expected + lot.expected;
-        self.elapsed = self.elapsed + lot.elapsed;
-        self.computed = self.computed + lot.computed;
+        chunk.workers = (0..workers).map(row).collect();
+        chunk.end = Some(end);
+        chunk
     }
 }
 

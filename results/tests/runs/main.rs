@@ -1,5 +1,6 @@
 //! The tables of run folders against the records that they were made of, and their bytes.
 
+mod account;
 mod cells;
 mod folder;
 mod report;

@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use results::runs::{Job, RunEnd, RunFolder as RunTables, RunKey, RunRows, RunsPlan};
 use results::{ResultsError, WholeFile, plan_line};
 use scheduler::machine::{Record, WorkerId};
-use scheduler::{CycleModel, Instant, Outcome as Solved, Plan, Planned};
+use scheduler::{Instant, Outcome as Solved, Plan, Planned};
 use serde_json::{Map, Value, json};
 use solvers::AllocatorName;
 
@@ -51,15 +51,10 @@ impl Tables {
         allocator: AllocatorName,
     ) -> Result<Self, Stop> {
         let (scenario, config) = (&setting.scenario, &setting.config);
-        let (model, link) = (scenario.model(), scenario.link());
         let job = Job {
             config: config.clone(),
-            cycle_model: CycleModel {
-                evaluation: config.time_model.own,
-                down: link.down.time_for(model.parameters),
-                up: link.up.time_for(model.parameters),
-            },
-            parameter_bytes: model.parameters.get(),
+            cycle_model: scenario.cycle_model(config.time_model.own),
+            parameter_bytes: scenario.model().parameters.get(),
         };
         let name = args.scenario.as_ref().map(PathBuf::from);
         let name = name.as_ref().and_then(|path| path.file_stem());

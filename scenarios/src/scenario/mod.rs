@@ -140,7 +140,7 @@ mod tests;
 use std::fmt;
 
 use scheduler::machine::{Config, Waits};
-use scheduler::{BenchmarkRule, MAX_WORKERS, Span, TimeModel};
+use scheduler::{BenchmarkRule, CycleModel, MAX_WORKERS, Span, TimeModel};
 
 pub use device::{DEVICES, Device};
 pub use drawn::Drawn;
@@ -259,6 +259,16 @@ impl Scenario {
     /// The orchestrator's connection.
     pub const fn link(&self) -> &SharedLink {
         &self.link
+    }
+
+    /// What a cycle takes besides computing, over the links that the scenario states. `own` is
+    /// what the orchestrator itself needs at the end of a cycle.
+    pub fn cycle_model(&self, own: Span) -> CycleModel {
+        CycleModel {
+            evaluation: own,
+            down: self.link.down.time_for(self.model.parameters),
+            up: self.link.up.time_for(self.model.parameters),
+        }
     }
 
     /// Who is paid what.

@@ -59,6 +59,16 @@ pub enum Limit {
     Cycle(Span),
 }
 
+impl Limit {
+    /// The time that this number of cycles has together.
+    pub fn total(self, cycles: u32) -> Span {
+        match self {
+            Self::Job { max_time, .. } => max_time,
+            Self::Cycle(limit) => limit * u64::from(cycles),
+        }
+    }
+}
+
 /// When the plan is made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replan {

@@ -3,8 +3,7 @@
 use scenarios::scenario::WorkerSpec;
 use scheduler::machine::Limit;
 use scheduler::{
-    Candidate, CapacityModel, Cost, CycleModel, Fee, Outcome, Plan, PlanRequest, PlanResponse,
-    Planned, Span,
+    Candidate, CapacityModel, Cost, Fee, Outcome, Plan, PlanRequest, PlanResponse, Planned, Span,
 };
 use solvers::changes::{Change, changes};
 use solvers::frontier::{Point, least_limit};
@@ -260,13 +259,8 @@ fn workers(fleet: &[WorkerSpec], request: &PlanRequest, response: &PlanResponse)
 /// The predicted times of a cycle, as the orchestrator serves one worker after the other. Where a
 /// worker's own connection is the slower one, what it takes longer counts as its own time.
 fn predict(setting: &Setting, request: &PlanRequest, plan: &Plan, workers: &mut [Worker]) {
-    let (model, link) = (setting.scenario().model(), setting.scenario().link());
     let time_model = request.time_model();
-    let cycle_model = CycleModel {
-        evaluation: time_model.own,
-        down: link.down.time_for(model.parameters),
-        up: link.up.time_for(model.parameters),
-    };
+    let cycle_model = setting.scenario().cycle_model(time_model.own);
     let employed = plan.workers_employed();
     let shares = request.candidates().iter().zip(&plan.batches);
     let shares: Vec<_> = shares.filter(|&(_, &batches)| batches > 0).collect();

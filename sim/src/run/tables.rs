@@ -8,8 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use results::ResultsError;
 use results::event_log::EventFile;
 use results::runs::{Job, RunEnd, RunFolder, RunKey, RunRows, RunsPlan, Truth};
+use scheduler::Instant;
 use scheduler::machine::{Config, Event, Record};
-use scheduler::{CycleModel, Instant};
 use solvers::AllocatorName;
 
 use super::ordered::{Ordered, Turn};
@@ -82,15 +82,10 @@ pub(super) fn unfinished(error: ResultsError) -> Stop {
 /// What the scheduler is told of the job, and what a cycle takes by the link and the model.
 fn job(setting: &Setting) -> Job {
     let (scenario, config) = (setting.scenario(), setting.conversion.config());
-    let (model, link) = (scenario.model(), scenario.link());
     Job {
         config: config.clone(),
-        cycle_model: CycleModel {
-            evaluation: config.time_model.own,
-            down: link.down.time_for(model.parameters),
-            up: link.up.time_for(model.parameters),
-        },
-        parameter_bytes: model.parameters.get(),
+        cycle_model: scenario.cycle_model(config.time_model.own),
+        parameter_bytes: scenario.model().parameters.get(),
     }
 }
 

@@ -1,0 +1,321 @@
+//! The account of one run: how it ended, and what its records add up to.
+//!
+//! [`RunEnd`] is the one place that knows a run's wall time, its limit and whether it missed. Both
+//! simulated and real runs make one at their end and ask it, instead of working these out again:
+//!
+//! ```
+//! use results::runs::RunEnd;
+//! use scheduler::machine::{Ending, Totals};
+//! use scheduler::{Instant, Span};
+//!
+//! let end = RunEnd {
+//!     ending: Ending::Completed,
+//!     totals: Totals::default(), // from `Action::Finish`
+//!     ended: Instant::START,
+//!     limit: Span::from_secs(60), // `config.limit.total(cycles)`
+//!     truth: None,                // a simulation knows more
+//! };
+//! assert!(!end.is_missed() && end.wall() <= end.limit);
+//! ```
+//!
+//! [`RunSummary`] takes a run's records one by one, as [`RunRows`](super::RunRows) does (which has
+//! one inside, see [`RunRows::summary`](super::RunRows::summary)), and keeps sums: its memory grows
+//! with the number of workers, not with the number of cycles.
+//!
+//! **What it does not know:** tables, and how a summary is shown.
+
+use scheduler::machine::{
+    AssignmentRow, Departure, Ending, Fate, PlanRow, Record, ShareRow, Totals, WorkerId,
+};
+use scheduler::{Cost, CycleModel, Fee, Instant, Span, Speed};
+
+use super::Job;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunEnd {
+    /// Why.
+    pub ending: Ending,
+    /// What the scheduler counted.
+    pub totals: Totals,
+    /// When.
+    pub ended: Instant,
+    /// The time that all cycles together had.
+    pub limit: Span,
+    /// What only a simulation knows.
+    pub truth: Option<Truth>,
+}
+
+impl RunEnd {
+    /// From the first parameter byte of the first cycle to the last aggregation.
+    pub fn wall(&self) -> Span {
+        let begun = self.totals.first_cycle_at.unwrap_or(self.ended);
+        let ended = self.totals.last_cycle_ended.unwrap_or(begun);
+        ended.since(begun)
+    }
+
+    /// What came before: joining, benchmarks, planning, shipping.
+    pub fn setup(&self) -> Span {
+        let begun = self.totals.first_cycle_at.unwrap_or(self.ended);
+        begun.since(Instant::START)
+    }
+
+    /// Whether the run took longer than its limit.
+    pub fn is_over_limit(&self) -> bool {
+        self.wall() > self.limit
+    }
+
+    /// Whether the job missed: it took too long, ended before its last cycle, or has a cycle in
+    /// which not every batch was trained in time.
+    pub fn is_missed(&self) -> bool {
+        let whole = self.totals.truncated == 0 && self.totals.failed == 0;
+        self.is_over_limit() || self.ending != Ending::Completed || !whole
+    }
+}
+
+/// What only a simulation knows of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Truth {
+    /// Cycles for which there was a plan with the workers' true speeds.
+    pub feasible: u64,
+    /// Of these, the number that were complete.
+    pub feasible_complete: u64,
+    /// Feasible cycles within which no fault began or ended.
+    pub untouched: u64,
+    /// Of these, the number that were complete.
+    pub untouched_complete: u64,
+    /// Shares that were ordered.
+    pub orders: u64,
+    /// Of these, the number that were not computed by the time at which their workers were to
+    /// stop.
+    pub overruns: u64,
+}
+
+/// What the records of one run add up to, with the plan that was taken last.
+#[derive(Clone, Debug, Default)]
+pub struct RunSummary {
+    workers: Vec<WorkerTotals>,
+    plan: Option<PlanRow>,
+    shares: Vec<ShareRow>,
+    cycles: u64,
+    shipping: Span,
+    incomplete: Option<AssignmentRow>,
+    forecast: Option<Forecast>,
+}
+
+impl RunSummary {
+    /// Nothing of a run yet. It also predicts the run's wall time, as [`RunSummary::predicted`]
+    /// says; a summary by `default` does not.
+    pub fn with_prediction(job: &Job) -> Self {
+        Self {
+            forecast: Some(Forecast::new(job)),
+            ..Self::default()
+        }
+    }
+
+    /// Takes in a record and the time of the step that gave it.
+    pub fn record(&mut self, at: Instant, record: &Record) {
+        match *record {
+            Record::Planned(row) => {
+                self.plan = Some(row);
+                self.shares.clear();
+            }
+            Record::Share(row) => self.shares.push(row),
+            Record::Shipped { since, .. } => self.shipping = self.shipping + at.since(since),
+            Record::Assignment(row) => {
+                let totals = self.of(row.worker);
+                totals.add(&row);
+                let benchmark = totals.benchmark;
+                if let Some(forecast) = &mut self.forecast {
+                    forecast.add(&row, benchmark);
+                }
+                if row.fate != Fate::Complete {
+                    self.incomplete.get_or_insert(row);
+                }
+            }
+            Record::Cycle(_) => {
+                self.cycles += 1;
+                if let Some(forecast) = &mut self.forecast {
+                    forecast.end_cycle();
+                }
+            }
+            Record::Joined { worker, fee, .. } => {
+                let totals = self.of(worker);
+                totals.fee.get_or_insert(fee);
+                totals.joined.get_or_insert(at);
+                totals.sessions += 1;
+            }
+            Record::Benchmarked { worker, speed, .. } => {
+                self.of(worker).benchmark.get_or_insert(speed);
+            }
+            Record::Departed { worker, why, .. } => {
+                let totals = self.of(worker);
+                totals.departures += 1;
+                totals.last_departure = Some(why);
+            }
+            Record::NotPlanned { .. } | Record::Paused { .. } | Record::Ignored { .. } => {}
+        }
+    }
+
+    /// Says how long the parameters take to a worker and back, as measured. Cycles are predicted
+    /// by it from then on.
+    pub fn measured(&mut self, worker: WorkerId, both_ways: Span) {
+        if let Some(forecast) = &mut self.forecast {
+            let worker = worker.get() as usize;
+            if worker >= forecast.both_ways.len() {
+                forecast.both_ways.resize(worker + 1, None);
+            }
+            forecast.both_ways[worker] = Some(both_ways);
+        }
+    }
+
+    /// What a worker's records add up to; nothing of one that no record names.
+    pub fn worker(&self, worker: WorkerId) -> WorkerTotals {
+        let known = self.workers.get(worker.get() as usize);
+        known.copied().unwrap_or_default()
+    }
+
+    /// What each worker's records add up to, by its number.
+    pub fn workers(&self) -> &[WorkerTotals] {
+        &self.workers
+    }
+
+    /// The plan that was taken last.
+    pub const fn last_plan(&self) -> Option<&PlanRow> {
+        self.plan.as_ref()
+    }
+
+    /// What each candidate gets in the plan that was taken last.
+    pub fn last_shares(&self) -> &[ShareRow] {
+        &self.shares
+    }
+
+    /// The number of cycles that were run.
+    pub const fn cycles(&self) -> u64 {
+        self.cycles
+    }
+
+    /// The time spent shipping data, before the first cycle and between later ones.
+    pub const fn shipping(&self) -> Span {
+        self.shipping
+    }
+
+    /// The first share that was not done in full.
+    pub const fn first_incomplete(&self) -> Option<&AssignmentRow> {
+        self.incomplete.as_ref()
+    }
+
+    /// What [`CycleModel`] says of the cycles that were run, from benchmarks and measured
+    /// connections alone; nothing if no cycle was run, or one with a worker without a benchmark.
+    pub fn predicted(&self) -> Option<Span> {
+        let forecast = self.forecast.as_ref()?;
+        (self.cycles > 0 && !forecast.is_unknown).then_some(forecast.total)
+    }
+
+    fn of(&mut self, worker: WorkerId) -> &mut WorkerTotals {
+        let worker = worker.get() as usize;
+        if worker >= self.workers.len() {
+            self.workers.resize(worker + 1, WorkerTotals::default());
+        }
+        &mut self.workers[worker]
+    }
+}
+
+/// What the records of one worker add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorkerTotals {
+    /// What it is paid per batch.
+    pub fee: Option<Fee>,
+    /// When it was first admitted.
+    pub joined: Option<Instant>,
+    /// Its first benchmark.
+    pub benchmark: Option<Speed>,
+    /// How often it was admitted.
+    pub sessions: u64,
+    /// How often it left or was excluded.
+    pub departures: u64,
+    /// Why it left last.
+    pub last_departure: Option<Departure>,
+    /// Cycles in which it was given orders.
+    pub cycles: u64,
+    /// Of these, the number in which it did all of its share.
+    pub complete: u64,
+    /// The batches of its shares.
+    pub assigned: u64,
+    /// Batches that count.
+    pub accepted: u64,
+    /// What it is paid in all.
+    pub cost: Cost,
+    /// How long the time model expected its shares to take.
+    pub expected: Span,
+    /// From orders to results.
+    pub elapsed: Span,
+    /// How long it says it computed.
+    pub computed: Span,
+}
+
+impl WorkerTotals {
+    fn add(&mut self, row: &AssignmentRow) {
+        self.assigned += row.assigned;
+        self.accepted += row.accepted;
+        self.cost += row.cost;
+        if row.fate == Fate::Absent {
+            return;
+        }
+        self.cycles += 1;
+        self.complete += u64::from(row.fate == Fate::Complete);
+        self.expected = self.expected + row.expected;
+        self.elapsed = self.elapsed + row.elapsed;
+        self.computed = self.computed + row.computed;
+    }
+}
+
+/// The predicted time of all cycles so far, and the shares of the one under way.
+#[derive(Clone, Debug)]
+struct Forecast {
+    passes: u64,
+    /// By the links that the scenario states: for workers whose connection was not measured.
+    stated: Span,
+    both_ways: Vec<Option<Span>>,
+    computes: Vec<Span>,
+    transfer: Span,
+    total: Span,
+    is_unknown: bool,
+}
+
+impl Forecast {
+    fn new(job: &Job) -> Self {
+        Self {
+            passes: job.config.time_model.passes.into(),
+            stated: job.cycle_model.down + job.cycle_model.up,
+            both_ways: Vec::new(),
+            computes: Vec::new(),
+            transfer: Span::ZERO,
+            total: Span::ZERO,
+            is_unknown: false,
+        }
+    }
+
+    fn add(&mut self, row: &AssignmentRow, benchmark: Option<Speed>) {
+        let Some(benchmark) = benchmark else {
+            self.is_unknown = true;
+            return;
+        };
+        let measured = self.both_ways.get(row.worker.get() as usize);
+        self.transfer = self.transfer + measured.copied().flatten().unwrap_or(self.stated);
+        let compute = benchmark.time_for(row.assigned * self.passes);
+        self.computes.push(compute);
+    }
+
+    fn end_cycle(&mut self) {
+        let one_way = self.transfer / (2 * u64::max(self.computes.len() as u64, 1));
+        let cycle_model = CycleModel {
+            evaluation: Span::ZERO, // it runs beside the next cycle
+            down: one_way,
+            up: one_way,
+        };
+        self.total = self.total + cycle_model.cycle(&self.computes);
+        self.computes.clear();
+        self.transfer = Span::ZERO;
+    }
+}
