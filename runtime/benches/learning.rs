@@ -14,7 +14,7 @@ const RUNS: [(&str, &str, f64); 4] = [
     ("constant", "logits", 0.97),
     ("random", "logits", 0.97),
     ("linear", "logits", 0.97),
-    ("constant", "seed-softmax", 0.965),
+    ("constant", "thesis-softmax", 0.965),
 ];
 
 fn main() -> ExitCode {

@@ -11,7 +11,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use runtime::data::{Batch, DataSource, Dataset};
+use runtime::data::{Batch, DataSource};
 use runtime::model::{Loss, ModelKind, ModelSpec, Weights};
 use runtime::train::DeviceChoice;
 
@@ -223,7 +223,7 @@ fn loops(throttles: &[&str], shares: &[Vec<u64>], pinned: bool, took: &mut Took)
 /// Trains as many batches as each line says, and answers.
 fn bare_loop(throttle: f64) {
     let source: DataSource = DATA.parse().expect("a data set");
-    let set = Dataset::load(&source).expect("it is made").train;
+    let set = source.load().expect("it is made").train;
     let spec = ModelSpec {
         kind: ModelKind::Mlp,
         weights: Weights::Xavier,

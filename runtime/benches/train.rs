@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use runtime::data::{Batch, DataSource, Dataset};
+use runtime::data::{Batch, DataSource};
 use runtime::model::{Loss, ModelKind, ModelSpec, Weights};
 use runtime::train::DeviceChoice;
 
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .skip(1)
         .find(|argument| !argument.starts_with('-'));
     let source: DataSource = name.as_deref().unwrap_or("synthetic").parse()?;
-    let set = Dataset::load(&source)?.train;
+    let set = source.load()?.train;
     let spec = |kind| ModelSpec {
         kind,
         weights: Weights::Xavier,

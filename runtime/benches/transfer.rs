@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use quinn::{ClientConfig, Connection, Endpoint, ServerConfig};
 use runtime::net::{
-    ControlReceiver, ControlSender, DialOptions, Dialer, Gate, GateOptions, Identity, Peer, Target,
-    Token,
+    ControlReceiver, ControlSender, DialOptions, Dialer, Identity, ListenOptions, Listener, Peer,
+    Target, Token,
 };
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::server::AlwaysResolvesServerRawPublicKeys;
@@ -54,11 +54,11 @@ async fn orchestrator() {
     let folder = tempfile::tempdir().expect("a folder");
     let identity = Identity::load_or_create(&folder.path().join("key")).expect("a key");
     let listen = (Ipv4Addr::LOCALHOST, 0).into();
-    let mut options = GateOptions::new(identity, folder.path().to_owned(), listen);
+    let mut options = ListenOptions::new(identity, folder.path().to_owned(), listen);
     options.announce = false;
-    let gate = Gate::bind(options).await.expect("a gate");
+    let listener = Listener::bind(options).await.expect("a listener");
     let hour = Duration::from_secs(3600);
-    let token = gate.mint(1, hour).await.expect("a token");
+    let token = listener.mint(1, hour).await.expect("a token");
     let bare = bare_server();
     let bare_address = bare.local_addr().expect("an address");
 
@@ -68,7 +68,7 @@ async fn orchestrator() {
         .arg(folder.path())
         .spawn()
         .expect("a second process");
-    let peer = gate.next().await.expect("the worker joins");
+    let peer = listener.accept().await.expect("the worker joins");
     let mut control = peer.open_control().await.expect("a control stream");
     let incoming = bare.accept().await.expect("the worker comes bare");
     let connection = incoming.await.expect("a handshake");
@@ -105,14 +105,14 @@ async fn orchestrator() {
     control.0.finish();
     child.wait().expect("the worker ends");
 
-    let token = gate.mint(JOINS as u32, hour).await.expect("a token");
+    let token = listener.mint(JOINS as u32, hour).await.expect("a token");
     let mut joins = Vec::new();
     for number in 0..JOINS {
         let key = folder.path().join(format!("key{number}"));
         let identity = Identity::load_or_create(&key).expect("a key");
         let begin = Instant::now();
         let dialer = dialer(identity, token.clone());
-        let (here, there) = tokio::join!(dialer.dial(), gate.next());
+        let (here, there) = tokio::join!(dialer.dial(), listener.accept());
         joins.push(begin.elapsed().as_secs_f64() * 1e3);
         drop((here.expect("it is let in"), there));
     }
@@ -120,7 +120,7 @@ async fn orchestrator() {
         "joining with a token: {:.1} ms, the median of {JOINS}",
         median(joins.into_iter())
     );
-    gate.close().await;
+    listener.close().await;
 }
 
 fn dialer(identity: Identity, token: Token) -> Dialer {
@@ -246,7 +246,7 @@ async fn bare_client(address: SocketAddr) -> Connection {
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("TLS 1.3")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(trust::Anybody))
+        .with_custom_certificate_verifier(Arc::new(trust::AcceptAny))
         .with_no_client_auth();
     let config = quinn::crypto::rustls::QuicClientConfig::try_from(config).expect("QUIC");
     let config = ClientConfig::new(Arc::new(config));

@@ -15,15 +15,19 @@ mod clock;
 mod cluster;
 pub mod data;
 mod exit;
+mod files;
 mod interrupt;
 pub mod model;
 pub mod net;
 mod orchestrator;
 pub mod protocol;
+mod random;
 pub mod train;
 pub mod trainer;
 mod wire;
 mod worker;
+
+pub use files::FileError;
 
 use std::process::ExitCode;
 
@@ -53,7 +57,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Prints what a command about joining has to say.
-fn answer(answer: Result<net::cli::Answer, net::cli::CliError>) -> Result<Exit, Stop> {
+fn answer(answer: Result<net::cli::CommandOutput, net::cli::CliError>) -> Result<Exit, Stop> {
     let answer = answer.map_err(Stop::bad)?;
     for note in answer.notes {
         eprintln!("{note}");

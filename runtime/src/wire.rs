@@ -19,15 +19,11 @@ pub(crate) enum Fault {
 pub(crate) const fn fault(error: &NetError) -> Fault {
     match error {
         NetError::Reset(_) => Fault::GivenUp,
-        NetError::File { .. }
-        | NetError::Content { .. }
+        NetError::File(_)
         | NetError::Bind { .. }
         | NetError::Setup { .. }
         | NetError::Closed(_)
         | NetError::Broken => Fault::Connection,
-        NetError::TooLong { .. }
-        | NetError::Truncated { .. }
-        | NetError::Malformed { .. }
-        | NetError::Late { .. } => Fault::Rules,
+        NetError::Malformed { .. } | NetError::TimedOut { .. } => Fault::Rules,
     }
 }

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use proptest::prelude::*;
-use runtime::data::{DataError, DataSource, Dataset, Splits};
+use runtime::data::{DataError, DataSource, Splits};
 
 const FILES: [&str; 4] = [
     "train-images-idx3-ubyte",
@@ -49,7 +49,7 @@ fn packed(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn load(folder: &Path) -> Result<Splits, DataError> {
-    Dataset::load(&DataSource::Folder(folder.to_owned()))
+    DataSource::Folder(folder.to_owned()).load()
 }
 
 fn load_files(files: &[Vec<u8>; 4]) -> Result<Splits, DataError> {
@@ -77,7 +77,7 @@ fn refusal(files: &[Vec<u8>; 4]) -> String {
 #[test]
 fn a_folder_is_read_packed_or_not_under_all_its_names() {
     let plain = load_files(&good()).unwrap();
-    assert_eq!((plain.train.len(), plain.test.len()), (5, 2));
+    assert_eq!((plain.train.samples(), plain.test.samples()), (5, 2));
     assert_eq!(
         (
             plain.train.features(),
@@ -162,7 +162,7 @@ fn what_does_not_fit_is_refused_by_name_with_what_was_expected() {
     );
     assert_eq!(
         change(2, images(2, 3, 3, 0)),
-        "t10k-images-idx3-ubyte: 9 values a sample, expected 6 as in train-images-idx3-ubyte"
+        "t10k-images-idx3-ubyte: 9 values per sample, expected 6 as in train-images-idx3-ubyte"
     );
     for [count, rows, columns] in [
         [0, 2, 3],
@@ -229,7 +229,7 @@ proptest! {
         match load_files(&files) {
             Ok(splits) => {
                 prop_assert!(told.is_some(), "the header lies");
-                prop_assert_eq!((splits.train.len(), splits.test.len()), (5, 2));
+                prop_assert_eq!((splits.train.samples(), splits.test.samples()), (5, 2));
                 prop_assert_eq!(splits.train.features(), splits.test.features());
             }
             Err(error) => {
@@ -269,9 +269,12 @@ fn dimensions(bytes: &[u8]) -> Option<Vec<u32>> {
 #[test]
 fn real_data_sets_are_read_if_they_are_there() {
     for name in ["mnist", "fashion-mnist"] {
-        match Dataset::load(&name.parse().unwrap()) {
+        match name.parse::<DataSource>().unwrap().load() {
             Ok(splits) => {
-                assert_eq!((splits.train.len(), splits.test.len()), (60_000, 10_000));
+                assert_eq!(
+                    (splits.train.samples(), splits.test.samples()),
+                    (60_000, 10_000)
+                );
                 assert_eq!((splits.train.features(), splits.train.classes()), (784, 10));
                 assert_eq!(splits.train.batches(32), 1_875);
             }

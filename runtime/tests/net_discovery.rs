@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use runtime::net::{DialOptions, Dialer, Gate, GateOptions, Identity, Target, Token};
+use runtime::net::{DialOptions, Dialer, Identity, ListenOptions, Listener, Target, Token};
 
 /// Tells a role of this test where the other one leaves its files.
 const FOLDER: &str = "ALLOT_TEST_DISCOVERY";
@@ -50,19 +50,21 @@ fn a_worker_finds_its_orchestrator_without_an_address() {
 #[ignore = "a role of the test above, which runs it in a namespace"]
 async fn orchestrator() {
     let Some(folder) = folder() else { return };
-    let identity = Identity::load_or_create(&folder.join("gate/key")).unwrap();
+    let identity = Identity::load_or_create(&folder.join("listener/key")).unwrap();
     let any = "[::]:0".parse().unwrap();
-    let gate = Gate::bind(GateOptions::new(identity, folder.join("gate"), any));
-    let gate = gate.await.unwrap();
-    let mut token = gate.mint(1, PATIENCE).await.unwrap();
+    let listener = Listener::bind(ListenOptions::new(identity, folder.join("listener"), any));
+    let listener = listener.await.unwrap();
+    let mut token = listener.mint(1, PATIENCE).await.unwrap();
     token.hints.clear();
     let aside = folder.join("token.new");
     std::fs::write(&aside, token.to_string()).unwrap();
     std::fs::rename(&aside, folder.join("token")).unwrap();
-    let peer = tokio::time::timeout(PATIENCE, gate.next()).await.unwrap();
+    let peer = tokio::time::timeout(PATIENCE, listener.accept())
+        .await
+        .unwrap();
     let peer = peer.unwrap();
     let _ = tokio::time::timeout(PATIENCE, peer.closed()).await;
-    gate.close().await;
+    listener.close().await;
 }
 
 #[tokio::test]
@@ -79,7 +81,7 @@ async fn worker() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     };
     let mut options = DialOptions::new(identity, "pc1", Target::Token(token));
-    options.patience = PATIENCE;
+    options.timeout = PATIENCE;
     // Nobody repeats itself within a second (RFC 6762, 6), so that a worker who asks in an
     // orchestrator's first one gets its answer with the second. That is not what is looked at.
     tokio::time::sleep(Duration::from_millis(1500)).await;

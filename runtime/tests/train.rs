@@ -21,7 +21,7 @@ use program::trainer;
 
 fn load(name: &str) -> Splits {
     let source: DataSource = name.parse().unwrap();
-    Dataset::load(&source).unwrap()
+    source.load().unwrap()
 }
 
 fn spec(kind: ModelKind, loss: Loss, set: &Dataset) -> ModelSpec {
@@ -126,14 +126,14 @@ mod torch {
     #[test]
     fn it_goes_the_way_of_an_ordinary_tch_program() {
         let splits = load("synthetic:train=6400,test=32");
-        for loss in [Loss::Logits, Loss::SeedSoftmax] {
+        for loss in [Loss::Logits, Loss::ThesisSoftmax] {
             let spec = spec(ModelKind::Mlp, loss, &splits.train);
             let start = spec.initial(7);
             let mut ours = trainer(&spec, DeviceChoice::Cpu, 1).unwrap();
             // Roundings are measured against how far the parameters have moved.
             for batches in [1, 10, 200] {
                 let end = update(&mut *ours, &splits.train, &start, 0..batches);
-                let mut plain = Plain::new(&start, 784, 10, loss == Loss::SeedSoftmax);
+                let mut plain = Plain::new(&start, 784, 10, loss == Loss::ThesisSoftmax);
                 (0..batches).for_each(|index| plain.step(&splits.train.batch(index, 32)));
                 let theirs = plain.parameters();
                 let length = |a: &[f32], b: &[f32]| {
@@ -216,7 +216,7 @@ mod torch {
     #[test]
     fn it_learns_in_cycles_with_either_loss() {
         let splits = load("synthetic:train=12800,test=1000");
-        for (loss, bar) in [(Loss::Logits, 0.9), (Loss::SeedSoftmax, 0.8)] {
+        for (loss, bar) in [(Loss::Logits, 0.9), (Loss::ThesisSoftmax, 0.8)] {
             let cycles = simulate(
                 &spec(ModelKind::Mlp, loss, &splits.train),
                 &splits,
@@ -239,8 +239,8 @@ mod torch {
 
     #[test]
     #[ignore = "takes minutes, and needs mnist"]
-    fn mnist_is_learnt_with_the_loss_of_the_seed() {
-        mnist(Loss::SeedSoftmax, 0.965);
+    fn mnist_is_learnt_with_the_loss_of_the_thesis() {
+        mnist(Loss::ThesisSoftmax, 0.965);
     }
 
     fn mnist(loss: Loss, bar: f64) {

@@ -33,12 +33,12 @@ use solvers::{AllocatorName, Host};
 use crate::average::{Average, Contribution, Rule};
 use crate::cli::{ClusterArgs, SweepArgs};
 use crate::clock;
-use crate::data::{Dataset, Splits};
+use crate::data::Splits;
 use crate::exit::{Exit, Stop, print};
 use crate::interrupt::Interrupts;
 use crate::model::{ModelKind, ModelSpec, to_wire};
-use crate::net::cli::ListenArgs;
-use crate::net::{DEFAULT_PORT, Gate, Token};
+use crate::net::cli::listen_options;
+use crate::net::{DEFAULT_PORT, Listener, Token};
 use crate::orchestrator::{Checkpoint, Crew, GivenPlan, Input, Job, Orchestrator};
 use crate::train::DeviceChoice;
 use crate::trainer;
@@ -149,7 +149,7 @@ impl House {
     async fn open(args: &ClusterArgs, names: &[String]) -> Result<Self, Stop> {
         let scratch = args.local.map(|_| Scratch::new()).transpose();
         let scratch = scratch.map_err(Stop::failed)?;
-        let (gate, token) = open_gate(args, scratch.as_ref()).await?;
+        let (gate, token) = listen(args, scratch.as_ref()).await?;
         let started = match (args.local, scratch) {
             (Some(count), Some(scratch)) => {
                 let throttles = if args.throttles.is_empty() {
@@ -349,11 +349,11 @@ impl Prepared {
         });
         args.model = Some(kind);
         trainer::check(kind).map_err(Stop::bad)?;
-        let data = Dataset::load(&args.data).map_err(Stop::bad)?;
+        let data = args.data.load().map_err(Stop::bad)?;
         let material = Material {
             features: data.train.features(),
             classes: data.train.classes(),
-            samples: data.train.len(),
+            samples: data.train.samples(),
         };
         if let Some(path) = &args.plan {
             given = Some(GivenPlan::read(path).map_err(Stop::bad)?);
@@ -470,9 +470,9 @@ fn own_time(model: &ModelSpec, rule: Rule, results: u64) -> Span {
     clock::span(worst * 2 + SLACK)
 }
 
-/// Opens the door: for workers of this machine alone where these are all, else for everybody who
-/// has the token.
-async fn open_gate(args: &ClusterArgs, scratch: Option<&Scratch>) -> Result<(Gate, Token), Stop> {
+/// Starts to listen: on this machine only if all workers are local, else for all that have the
+/// token.
+async fn listen(args: &ClusterArgs, scratch: Option<&Scratch>) -> Result<(Listener, Token), Stop> {
     let is_local = args.local.is_some() && args.listen.is_none();
     let mut state = args.state.clone();
     if let (None, Some(scratch)) = (&state.state, scratch) {
@@ -483,17 +483,13 @@ async fn open_gate(args: &ClusterArgs, scratch: Option<&Scratch>) -> Result<(Gat
     } else {
         SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_PORT))
     });
-    let listening = ListenArgs {
-        listen,
-        no_discovery: is_local || args.no_discovery,
-        no_gso: args.no_gso,
-        state,
-    };
-    let options = listening.options().map_err(Stop::bad)?;
-    let gate = Gate::bind(options).await.map_err(Stop::failed)?;
+    let mut options = listen_options(&state, listen).map_err(Stop::bad)?;
+    options.announce = !(is_local || args.no_discovery);
+    options.offload = !args.no_gso;
+    let listener = Listener::bind(options).await.map_err(Stop::failed)?;
     let uses = args.uses.max(args.local.unwrap_or(0));
-    let token = gate.mint(uses, TOKEN_FOR).await.map_err(Stop::failed)?;
-    Ok((gate, token))
+    let token = listener.mint(uses, TOKEN_FOR).await.map_err(Stop::failed)?;
+    Ok((listener, token))
 }
 
 /// The first Ctrl-C, or SIGTERM, ends the job in order; the second ends the program.

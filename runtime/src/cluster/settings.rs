@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use scenarios::scenario::{Provenance, Weights as ScenarioWeights};
+use scenarios::scenario::Provenance;
 use scenarios::settings::{Variable, resolve};
 use scenarios::{Outside, Overrides, Scenario};
 use scheduler::machine::{Config, Limit, Replan};
@@ -16,7 +16,7 @@ use scheduler::{Margin, Margins, Span};
 use crate::cli::{ClusterArgs, SettingArgs};
 use crate::data::BatchShape;
 use crate::exit::{Exit, Stop};
-use crate::model::{ModelKind, ModelSpec, Weights};
+use crate::model::{ModelKind, ModelSpec};
 
 /// What a batch's time spreads by, as the logarithm's standard deviation in millionths, when a
 /// scenario says nothing of it: benchmarks of short rounds, and jitter of a shared machine.
@@ -155,14 +155,9 @@ impl Setting {
             features: material.features,
             classes: material.classes,
         };
-        let weights = match first.training().weights {
-            ScenarioWeights::Xavier => Weights::Xavier,
-            ScenarioWeights::Kaiming => Weights::Kaiming,
-            ScenarioWeights::Orthogonal => Weights::Orthogonal,
-        };
         let model = ModelSpec {
             kind,
-            weights,
+            weights: first.training().weights,
             loss: args.loss,
             shape,
         };

@@ -1,23 +1,22 @@
-//! A batch, and its form on the wire: of one length, known beforehand, with nothing to parse.
+//! A batch, and its form on the wire: bytes of a length known beforehand, with nothing to parse.
 
 use serde::{Deserialize, Serialize};
 
-use super::DataError;
+use super::error::DataError;
 
 /// What all batches of a job have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchShape {
-    /// Samples in a batch.
+    /// Samples per batch.
     pub batch_size: u32,
-    /// Values of a sample.
+    /// Values per sample.
     pub features: u32,
-    /// Classes; labels are below it.
+    /// Number of classes; labels are below it.
     pub classes: u32,
 }
 
 impl BatchShape {
-    /// Bytes of a batch on the wire. Nobody can send as many as `usize::MAX`, so that a shape
-    /// without a length has no batches.
+    /// Bytes of a batch on the wire; `usize::MAX`, which no batch can have, if that overflows.
     #[must_use]
     pub fn wire_len(&self) -> usize {
         let sample = u64::from(self.features) + 1;
@@ -41,7 +40,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Takes what came over the wire, if it has the agreed length and its labels name classes.
+    /// Accepts received bytes if they have the expected length and every label names a class.
     pub fn from_wire(shape: &BatchShape, bytes: Vec<u8>) -> Result<Self, DataError> {
         let expected = shape.wire_len();
         if bytes.len() != expected {
@@ -74,7 +73,7 @@ impl Batch {
         Self { shape, bytes }
     }
 
-    /// What it has in common with the others.
+    /// The shape that all batches of the job share.
     #[must_use]
     pub fn shape(&self) -> &BatchShape {
         &self.shape
@@ -118,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_the_shape_is_refused() {
+    fn bytes_that_do_not_fit_the_shape_are_refused() {
         let text = |bytes: Vec<u8>| Batch::from_wire(&SHAPE, bytes).unwrap_err().to_string();
         assert_eq!(text(vec![0; 7]), "a batch has 7 bytes, expected 8");
         assert_eq!(text(vec![0; 9]), "a batch has 9 bytes, expected 8");
@@ -129,7 +128,7 @@ mod tests {
     }
 
     proptest! {
-        /// Any shape and any bytes: an answer, and a batch exactly when both fit.
+        /// Any shape and any bytes: a batch exactly when both fit, and no panic.
         #[test]
         fn no_shape_makes_it_panic(
             batch_size: u32, features: u32, classes: u32,

@@ -1,26 +1,27 @@
-//! IDX files, plain or gzipped: four bytes that say what it is, the dimensions, then bytes.
+//! IDX files, plain or gzipped: a magic number, the dimensions, then bytes.
 //!
-//! A header is a claim. What it promises is compared with the file's length before anything is
-//! allocated; a compressed file has no such length, so it is unpacked piece by piece, up to one
-//! byte more than was promised.
+//! A header is not trusted. It is compared with the file's length before anything is allocated. The
+//! length of a compressed file is not known, so it is decompressed in pieces, up to one byte more
+//! than the header states.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use super::{DataError, Dataset, MAX_CLASSES, Splits};
+use super::dataset::{Dataset, Splits};
+use super::error::DataError;
+use crate::files::FileError;
 
-/// More than this in one file is refused: it would not fit the memory of a small machine.
-pub(super) const MAX_BYTES: u64 = 1 << 31;
-
+/// Larger files are refused: they would not fit the memory of a small machine.
+const MAX_BYTES: u64 = 1 << 31;
 const IMAGES: u32 = 0x0803;
 const LABELS: u32 = 0x0801;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Reads the four files in `folder`. There are `classes` of them if that is known, else one more
-/// than the greatest label that is trained on.
+/// Reads the four files in `folder`. If the number of classes is not given, it is the greatest
+/// training label plus one.
 pub(super) fn read_folder(
     folder: &Path,
     classes: Option<u32>,
@@ -33,15 +34,13 @@ pub(super) fn read_folder(
     let test_labels = find("t10k-labels-idx1-ubyte")?;
 
     let train = read_pair(&train_images, &train_labels, classes)?;
-    let test = read_pair(&test_images, &test_labels, Some(train.classes))?;
-    if train.features != test.features {
-        return Err(DataError::Mismatch {
-            path: test_images,
-            other: train_images,
-            what: "values a sample",
-            expected: u64::from(train.features),
-            found: u64::from(test.features),
-        });
+    let test = read_pair(&test_images, &test_labels, Some(train.classes()))?;
+    if train.features() != test.features() {
+        return Err(mismatch(
+            (&test_images, test.features()),
+            (&train_images, train.features()),
+            "values per sample",
+        ));
     }
     Ok(Splits { train, test })
 }
@@ -51,7 +50,7 @@ pub(super) fn is_there(folder: &Path) -> bool {
     find(folder, "train-images-idx3-ubyte", "").is_ok()
 }
 
-/// The file by any of the names under which it is passed around.
+/// Finds the file under any of its usual names.
 fn find(folder: &Path, file: &'static str, hint: &str) -> Result<PathBuf, DataError> {
     let dotted = file.replace("-idx", ".idx");
     let names = [
@@ -74,86 +73,94 @@ fn read_pair(images: &Path, labels: &Path, classes: Option<u32>) -> Result<Datas
     let (samples, features, pixels) = read(images, IMAGES)?;
     let (label_count, _, label_bytes) = read(labels, LABELS)?;
     if label_count != samples {
-        return Err(DataError::Mismatch {
-            path: labels.to_owned(),
-            other: images.to_owned(),
-            what: "samples",
-            expected: u64::from(samples),
-            found: u64::from(label_count),
-        });
+        return Err(mismatch(
+            (labels, label_count),
+            (images, samples),
+            "samples",
+        ));
     }
     let greatest = label_bytes.iter().copied().max().unwrap_or(0);
     let classes = classes.unwrap_or(u32::from(greatest) + 1);
-    debug_assert!(classes <= MAX_CLASSES);
     if let Some(index) = label_bytes.iter().position(|&l| u32::from(l) >= classes) {
-        return Err(DataError::Label {
-            path: labels.to_owned(),
-            index,
-            label: label_bytes[index],
-            classes,
-        });
+        let label = label_bytes[index];
+        let why = format!("sample {index} has label {label}, expected one below {classes}");
+        return Err(FileError::content(labels, why).into());
     }
     Ok(Dataset::new(features, classes, pixels, label_bytes))
 }
 
-/// The number of samples, the values of each, and all values.
-fn read(path: &Path, magic: u32) -> Result<(u32, u32, Vec<u8>), DataError> {
-    let unreadable = |source| DataError::Unreadable {
-        path: path.to_owned(),
-        source,
+fn mismatch(found: (&Path, u32), expected: (&Path, u32), what: &str) -> DataError {
+    let ((path, found), (other, expected)) = (found, expected);
+    let other = other.file_name().unwrap_or_default().display();
+    let why = format!("{found} {what}, expected {expected} as in {other}");
+    FileError::content(path, why).into()
+}
+
+/// The number of samples, the number of values of each, and all values.
+fn read(path: &Path, magic: u32) -> Result<(u32, u32, Vec<u8>), FileError> {
+    let read = || {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let mut reader = BufReader::new(file);
+        if reader.fill_buf()?.starts_with(&GZIP) {
+            parse(magic, &mut MultiGzDecoder::new(reader), None)
+        } else {
+            parse(magic, &mut reader, Some(length))
+        }
     };
-    let file = File::open(path).map_err(unreadable)?;
-    let length = file.metadata().map_err(unreadable)?.len();
-    let mut reader = BufReader::new(file);
-    let packed = io::BufRead::fill_buf(&mut reader)
-        .map_err(unreadable)?
-        .starts_with(&GZIP);
-    if packed {
-        parse(path, magic, &mut MultiGzDecoder::new(reader), None)
-    } else {
-        parse(path, magic, &mut reader, Some(length))
+    read().map_err(|fault| match fault {
+        Fault::Unreadable(source) => FileError::io("read", path)(source),
+        Fault::Invalid(why) => FileError::content(path, why),
+    })
+}
+
+/// What is wrong with a file.
+enum Fault {
+    Unreadable(io::Error),
+    Invalid(String),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Unreadable(error)
     }
 }
 
-/// `length` is that of the file, where it is known before reading.
+/// `length` is the file's, if it is known before reading.
 fn parse(
-    path: &Path,
     magic: u32,
     reader: &mut impl Read,
     length: Option<u64>,
-) -> Result<(u32, u32, Vec<u8>), DataError> {
-    let unreadable = |source| DataError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
-    let size = |expected, found| DataError::Size {
-        path: path.to_owned(),
-        unpacked: length.is_none(),
-        expected,
-        found,
-    };
-    let what = match magic {
-        IMAGES => "images, three dimensions of bytes",
-        _ => "labels, one dimension of bytes",
+) -> Result<(u32, u32, Vec<u8>), Fault> {
+    let size = |expected: u64, found: u64| {
+        let unit = match length {
+            Some(_) => "bytes",
+            // Decompressing stops at the first byte too many.
+            None if found > expected => "bytes or more once unpacked",
+            None => "bytes once unpacked",
+        };
+        Fault::Invalid(format!("it has {found} {unit}, expected {expected}"))
     };
     let dimensions = (magic & 0xff) as usize;
-
-    let mut header = Vec::new();
     let header_length = 4 + 4 * dimensions as u64;
-    let mut limited = reader.by_ref().take(header_length);
-    limited.read_to_end(&mut header).map_err(unreadable)?;
+    let mut header = Vec::new();
+    reader
+        .by_ref()
+        .take(header_length)
+        .read_to_end(&mut header)?;
     let numbers: Vec<u32> = header
         .chunks_exact(4)
         .map(|word| word.iter().fold(0, |number, &b| number << 8 | u32::from(b)))
         .collect();
     match numbers.first() {
         Some(&found) if found != magic => {
-            return Err(DataError::Magic {
-                path: path.to_owned(),
-                what,
-                expected: magic,
-                found,
-            });
+            let what = match magic {
+                IMAGES => "images, three dimensions of bytes",
+                _ => "labels, one dimension of bytes",
+            };
+            return Err(Fault::Invalid(format!(
+                "it begins with {found:#010x}, expected {magic:#010x} ({what})"
+            )));
         }
         _ if (header.len() as u64) < header_length => {
             return Err(size(header_length, header.len() as u64));
@@ -167,11 +174,10 @@ fn parse(
     let bytes = u128::from(samples) * u128::from(features);
     let width = u32::try_from(features).unwrap_or(0);
     if bytes == 0 || bytes > u128::from(MAX_BYTES) || width == 0 {
-        return Err(DataError::Extent {
-            path: path.to_owned(),
-            samples,
-            features,
-        });
+        return Err(Fault::Invalid(format!(
+            "{samples} samples of {features} values each, expected at least one of each and at \
+             most {MAX_BYTES} bytes in all"
+        )));
     }
     let expected = header_length + bytes as u64;
     if let Some(found) = length
@@ -183,13 +189,12 @@ fn parse(
     if length.is_some() {
         values.reserve_exact(bytes as usize);
     }
-    let mut limited = reader.take(bytes as u64 + 1);
-    let end = limited.read_to_end(&mut values);
-    let short = (values.len() as u128) < bytes;
+    let end = reader.take(bytes as u64 + 1).read_to_end(&mut values);
+    let is_short = (values.len() as u128) < bytes;
     match end {
-        // Of a compressed file that was cut off, what could be unpacked is counted.
-        Err(error) if !short || error.kind() != io::ErrorKind::UnexpectedEof => {
-            return Err(unreadable(error));
+        // A truncated compressed file is reported by the bytes that could be decompressed.
+        Err(error) if !is_short || error.kind() != io::ErrorKind::UnexpectedEof => {
+            return Err(error.into());
         }
         _ if values.len() as u128 != bytes => {
             return Err(size(expected, header_length + values.len() as u64));

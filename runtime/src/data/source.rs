@@ -1,44 +1,46 @@
-//! Where a data set comes from, as it is named on the command line.
+//! The sources of data sets, as named on the command line.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::dataset::Splits;
+use super::error::DataError;
 use super::idx::{is_there, read_folder};
-use super::{DataError, Splits, Synthetic};
+use super::synthetic::Synthetic;
 
-/// A data set by name.
+/// Where a data set comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DataSource {
     /// Handwritten digits.
     Mnist,
-    /// Pictures of clothes, of the same shape.
+    /// Images of clothes, of the same shape.
     FashionMnist,
-    /// Made here, which needs nothing.
+    /// Generated, which needs no files.
     Synthetic(Synthetic),
     /// The four IDX files in a folder, gzipped or not.
     Folder(PathBuf),
 }
 
-/// What was given does not name a data set.
+/// A text that does not name a data set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{given}' is no data set: expected mnist, fashion-mnist, a folder, or \
+    "'{given}' is not a data set: expected mnist, fashion-mnist, a folder, or \
      synthetic[:train=SAMPLES,test=SAMPLES,seed=SEED]{}", why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default()
 )]
-pub struct SourceError {
+pub struct UnknownDataSource {
     given: String,
     why: Option<String>,
 }
 
-/// Where Debian's package puts it.
+/// Where Debian's package installs it.
 const DEBIAN_FASHION: &str = "/usr/share/datasets/fashion-mnist";
 
 impl DataSource {
-    /// Reads or makes it.
-    pub(super) fn load(&self) -> Result<Splits, DataError> {
+    /// Reads or generates the data set.
+    pub fn load(&self) -> Result<Splits, DataError> {
         match self {
-            Self::Synthetic(synthetic) => Ok(synthetic.make()),
+            Self::Synthetic(synthetic) => Ok(synthetic.generate()),
             Self::Folder(folder) => read_folder(
                 folder,
                 None,
@@ -53,7 +55,7 @@ impl DataSource {
         }
     }
 
-    /// Where the files of a named data set lie: the cache, unless only the system has them.
+    /// The folder of a named data set's files: the cache, unless only the system has them.
     fn folder(&self) -> PathBuf {
         let cached = cache().join(self.to_string());
         let system = Path::new(DEBIAN_FASHION);
@@ -89,11 +91,11 @@ impl fmt::Display for DataSource {
 }
 
 impl FromStr for DataSource {
-    type Err = SourceError;
+    type Err = UnknownDataSource;
 
     /// A name wins over a folder of the same name, which can be given as `./mnist`.
-    fn from_str(given: &str) -> Result<Self, SourceError> {
-        let error = |why| SourceError {
+    fn from_str(given: &str) -> Result<Self, UnknownDataSource> {
+        let error = |why| UnknownDataSource {
             given: given.to_owned(),
             why,
         };
@@ -120,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_as_they_are_written() {
+    fn names_are_parsed_as_they_are_displayed() {
         for name in [
             "mnist",
             "fashion-mnist",
@@ -142,11 +144,11 @@ mod tests {
     }
 
     #[test]
-    fn what_names_nothing_is_refused_in_one_line() {
+    fn unknown_names_are_refused_in_one_line() {
         let text = |given: &str| given.parse::<DataSource>().unwrap_err().to_string();
         assert_eq!(
             text("mnits"),
-            "'mnits' is no data set: expected mnist, fashion-mnist, a folder, or \
+            "'mnits' is not a data set: expected mnist, fashion-mnist, a folder, or \
              synthetic[:train=SAMPLES,test=SAMPLES,seed=SEED]"
         );
         assert!(text("synthetic:tests=3").ends_with("(there is no 'tests')"));

@@ -1,39 +1,39 @@
-//! A data set that needs nothing: ten kinds of blots, drawn from a seed.
+//! A generated data set: ten classes of images with round spots, drawn from a seed.
 //!
-//! A class has a few patterns of its own, each some round blots on a black ground. A sample is
-//! one of them, moved by up to two places, dimmed, with specks. So it can be learnt, not at
-//! once, and most of its values are zero as in pictures of digits, which matters for speed.
-//! Everything is integers: the same bytes on every machine.
+//! Each class has a few patterns, each with some spots on a black background. A sample is one of
+//! them, shifted by up to two pixels, dimmed, with noise. So it can be learnt, though not at once,
+//! and most of its values are zero as in images of digits, which matters for speed. All arithmetic
+//! is on integers: the same bytes on every machine.
 
 use std::fmt;
 
 use scenarios::Draws;
 
-use super::{Dataset, Splits};
+use super::dataset::{Dataset, Splits};
 
-/// What to make.
+/// The parameters of a generated data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Synthetic {
-    /// Another seed, another data set.
+    /// The seed of the random draws.
     pub seed: u64,
-    /// Samples to train on.
+    /// Number of training samples.
     pub train: u32,
-    /// Samples to test on.
+    /// Number of test samples.
     pub test: u32,
 }
 
 const SIDE: i64 = 28;
 const CLASSES: u64 = 10;
 const PATTERNS: u64 = 3;
-const BLOTS: u64 = 4;
+const SPOTS: u64 = 4;
 const MAX_SAMPLES: u32 = 1_000_000;
-/// Sets these draws apart from all others of a seed.
+/// Separates these draws from all others of a seed.
 const PURPOSE: u64 = u64::from_le_bytes(*b"datasets");
 
-/// The fates of samples to train on and to test on are apart, so that the number of one does not
-/// change the other.
+/// Training and test samples have streams of their own, so that the number of one does not change
+/// the other.
 #[derive(Clone, Copy)]
-enum Part {
+enum Stream {
     Patterns,
     Train,
     Test,
@@ -50,7 +50,7 @@ impl Default for Synthetic {
 }
 
 impl Synthetic {
-    /// Reads `key=value` pairs, with the default for what is not given.
+    /// Parses `key=value` pairs; keys that are not given keep their defaults.
     pub(super) fn parse(options: &str) -> Result<Self, String> {
         let mut synthetic = Self::default();
         for option in options.split(',').filter(|option| !option.is_empty()) {
@@ -78,21 +78,21 @@ impl Synthetic {
         Ok(synthetic)
     }
 
-    /// Makes both sets.
-    pub(super) fn make(&self) -> Splits {
+    /// Generates both sets.
+    pub(super) fn generate(&self) -> Splits {
         let patterns = self.patterns();
         Splits {
-            train: self.samples(&patterns, Part::Train, self.train),
-            test: self.samples(&patterns, Part::Test, self.test),
+            train: self.samples(&patterns, Stream::Train, self.train),
+            test: self.samples(&patterns, Stream::Test, self.test),
         }
     }
 
-    /// The patterns of all classes, one class after the other.
+    /// The patterns of all classes, class by class.
     fn patterns(&self) -> Vec<Vec<u8>> {
-        let draws = &mut self.draws(Part::Patterns);
+        let draws = &mut self.draws(Stream::Patterns);
         let mut pattern = |_| {
             let mut image = vec![0; (SIDE * SIDE) as usize];
-            for _ in 0..BLOTS {
+            for _ in 0..SPOTS {
                 let mut place = || draws.between(5, SIDE as u64 - 6) as i64;
                 let (x, y) = (place(), place());
                 let radius = draws.between(2, 5) as i64;
@@ -107,8 +107,8 @@ impl Synthetic {
         (0..CLASSES * PATTERNS).map(&mut pattern).collect()
     }
 
-    fn samples(&self, patterns: &[Vec<u8>], part: Part, count: u32) -> Dataset {
-        let draws = &mut self.draws(part);
+    fn samples(&self, patterns: &[Vec<u8>], stream: Stream, count: u32) -> Dataset {
+        let draws = &mut self.draws(stream);
         let width = (SIDE * SIDE) as usize;
         let mut pixels = Vec::with_capacity(count as usize * width);
         let mut labels = Vec::with_capacity(count as usize);
@@ -138,8 +138,8 @@ impl Synthetic {
         Dataset::new(width as u32, CLASSES as u32, pixels, labels)
     }
 
-    fn draws(&self, part: Part) -> Draws {
-        Draws::of_key([self.seed, PURPOSE, part as u64, 0], 0)
+    fn draws(&self, stream: Stream) -> Draws {
+        Draws::of_key([self.seed, PURPOSE, stream as u64, 0], 0)
     }
 }
 
@@ -155,22 +155,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_seed_alone_decides_what_it_is() {
-        let make = |seed, train, test| Synthetic { seed, train, test }.make();
-        let splits = make(1, 200, 50);
-        assert_eq!(splits, make(1, 200, 50));
-        assert_ne!(splits.train, make(2, 200, 50).train);
-        // More samples of one kind leave all others as they are.
-        let more = make(1, 300, 60);
+    fn the_seed_alone_determines_the_data() {
+        let generate = |seed, train, test| Synthetic { seed, train, test }.generate();
+        let splits = generate(1, 200, 50);
+        assert_eq!(splits, generate(1, 200, 50));
+        assert_ne!(splits.train, generate(2, 200, 50).train);
+        // More samples of one set do not change the others.
+        let more = generate(1, 300, 60);
         assert_eq!(splits.train.rows(0, 200), more.train.rows(0, 200));
         assert_eq!(splits.test.rows(0, 50), more.test.rows(0, 50));
         assert_ne!(splits.train.rows(0, 50), splits.test.rows(0, 50));
     }
 
     #[test]
-    fn it_looks_like_pictures() {
-        let train = Synthetic::default().make().train;
-        let (pixels, labels) = train.rows(0, train.len());
+    fn it_resembles_images() {
+        let train = Synthetic::default().generate().train;
+        let (pixels, labels) = train.rows(0, train.samples());
         let black = pixels.iter().filter(|&&value| value == 0).count();
         let share = black as f64 / pixels.len() as f64;
         assert!((0.5..0.9).contains(&share), "{share} of it is black");
@@ -181,7 +181,7 @@ mod tests {
         }
     }
 
-    /// A change of this number breaks every recorded run.
+    /// A change of this number makes recorded runs irreproducible.
     #[test]
     fn samples_never_change() {
         let train = Synthetic {
@@ -189,7 +189,7 @@ mod tests {
             train: 100,
             test: 1,
         }
-        .make()
+        .generate()
         .train;
         let (pixels, labels) = train.rows(0, 100);
         let sum = pixels.iter().chain(labels).fold(0_u64, |sum, &byte| {

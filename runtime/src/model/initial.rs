@@ -1,38 +1,42 @@
-//! The parameters that training starts from.
+//! Initial parameters.
 //!
 //! They are drawn here and not by libtorch, so that a seed gives the same bits on every machine,
-//! with and without libtorch: basic arithmetic on draws that never change.
+//! with and without libtorch.
 
 use scenarios::Draws;
+use scenarios::scenario::Weights;
 
-use super::{Layer, ModelSpec, Weights};
+use super::spec::{Layer, ModelSpec};
 
-/// Of every bias.
+/// The initial value of every bias.
 const BIAS: f32 = 0.01;
-/// Sets these draws apart from all others of a seed.
+/// Separates these draws from all others of a seed.
 const PURPOSE: u64 = u64::from_le_bytes(*b"weights\0");
 
-/// Each layer has draws of its own.
-pub(super) fn parameters(spec: &ModelSpec, seed: u64) -> Vec<f32> {
-    let mut parameters = Vec::with_capacity(spec.layout().len());
-    for (index, layer) in spec.layers().into_iter().enumerate() {
-        let draws = &mut Draws::of_key([seed, PURPOSE, 0, 0], index as u64);
-        match spec.weights {
-            Weights::Xavier => uniform(
-                layer,
-                6.0 / (layer.inputs + layer.outputs) as f64,
-                draws,
-                &mut parameters,
-            ),
-            Weights::Kaiming => uniform(layer, 6.0 / layer.inputs as f64, draws, &mut parameters),
-            Weights::Orthogonal => orthogonal(layer, draws, &mut parameters),
+impl ModelSpec {
+    /// The initial parameters, the same for a seed on every machine.
+    #[must_use]
+    pub fn initial(&self, seed: u64) -> Vec<f32> {
+        let mut parameters = Vec::with_capacity(self.layout().parameter_count());
+        for (index, layer) in self.layers().into_iter().enumerate() {
+            // Each layer has a random stream of its own.
+            let draws = &mut Draws::of_key([seed, PURPOSE, 0, 0], index as u64);
+            let (inputs, outputs) = (layer.inputs as f64, layer.outputs as f64);
+            match self.weights {
+                // Uniform within ±√(6 / (inputs + outputs)).
+                Weights::Xavier => uniform(layer, 6.0 / (inputs + outputs), draws, &mut parameters),
+                // Uniform within ±√(6 / inputs).
+                Weights::Kaiming => uniform(layer, 6.0 / inputs, draws, &mut parameters),
+                // Orthonormal rows, or columns if there are fewer.
+                Weights::Orthogonal => orthogonal(layer, draws, &mut parameters),
+            }
+            parameters.extend((0..layer.outputs).map(|_| BIAS));
         }
-        parameters.extend((0..layer.outputs).map(|_| BIAS));
+        parameters
     }
-    parameters
 }
 
-/// Uniform within the square root of `square`.
+/// Uniform within plus or minus the square root of `square`.
 fn uniform(layer: Layer, square: f64, draws: &mut Draws, into: &mut Vec<f32>) {
     let bound = square.sqrt();
     let weights =
@@ -40,8 +44,8 @@ fn uniform(layer: Layer, square: f64, draws: &mut Draws, into: &mut Vec<f32>) {
     into.extend(weights);
 }
 
-/// Independent normal vectors, each made perpendicular to those before it: their directions are
-/// uniform over all sets of such directions.
+/// Independent normal vectors, orthonormalised in order (Gram-Schmidt): uniformly distributed over
+/// all such sets of vectors.
 fn orthogonal(layer: Layer, draws: &mut Draws, into: &mut Vec<f32>) {
     let (few, many) = (
         layer.outputs.min(layer.inputs),
@@ -50,7 +54,7 @@ fn orthogonal(layer: Layer, draws: &mut Draws, into: &mut Vec<f32>) {
     let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(few);
     for _ in 0..few {
         let mut vector: Vec<f64> = (0..many).map(|_| draws.normal()).collect();
-        // Once leaves an error where little remains of a vector; twice is enough.
+        // One pass is inexact where little remains of a vector; two are enough.
         for _ in 0..2 {
             for other in &vectors {
                 let along = dot(&vector, other);
@@ -153,9 +157,9 @@ mod tests {
         }
     }
 
-    /// A change of these numbers breaks every recorded seed.
+    /// A change of these numbers makes recorded runs irreproducible.
     #[test]
-    fn what_training_starts_from_never_changes() {
+    fn initial_parameters_never_change() {
         let sum = |weights| {
             let parameters = spec(ModelKind::Mlp, weights, 784, 10).initial(1);
             parameters.iter().fold(0_u64, |sum, p| {

@@ -1,4 +1,4 @@
-//! Large transfers, each on a stream of its own: `u32` length of the header, the header, the bytes.
+//! Large transfers, each on a stream of its own: the `u32` length of a header, the header, bytes.
 
 use std::time::Duration;
 
@@ -8,36 +8,26 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
-use super::control::{read_error, within, write_error};
-use super::door::{decode, encode};
+use super::codec::{check_length, decode, encode_frame, read_error, within, write_error};
 use super::error::NetError;
-use super::limits::{FRAME, Limits};
+use super::limits::Limits;
 
 const WHAT: &str = "a transfer";
 const HEADER: &str = "the header of a transfer";
-/// With which a transfer is given up, by either side.
-const GIVEN_UP: VarInt = VarInt::from_u32(1);
+/// The code with which either side cancels a transfer.
+const CANCELLED: VarInt = VarInt::from_u32(1);
 
 pub(super) async fn send<T: Serialize>(
     connection: &Connection,
     header: &T,
     mut parts: Vec<Bytes>,
 ) -> Result<(), NetError> {
-    let header = encode(HEADER, header)?;
-    if header.len() > FRAME {
-        return Err(NetError::TooLong {
-            what: HEADER,
-            limit: FRAME as u64,
-        });
-    }
-    let mut stream = Resetting(Some(connection.open_uni().await?));
-    let mut first = Vec::with_capacity(4 + header.len());
-    first.extend_from_slice(&(header.len() as u32).to_le_bytes());
-    first.extend_from_slice(&header);
-    stream.get().write_all(&first).await.map_err(write_error)?;
+    let header = encode_frame(HEADER, header)?;
+    let mut stream = ResetOnDrop(Some(connection.open_uni().await?));
+    stream.get().write_all(&header).await.map_err(write_error)?;
     let all = stream.get().write_all_chunks(&mut parts).await;
     all.map_err(write_error)?;
-    // It is already closed when the other side wants no more, which `stopped` then tells.
+    // It fails if the other side has stopped the stream, which `stopped` reports below.
     let _ = stream.get().finish();
     match stream.get().stopped().await {
         Ok(None) => {
@@ -58,10 +48,10 @@ pub(super) async fn accept(
     Ok(BlobReader { stream, limits })
 }
 
-/// quinn ends a dropped stream as if it were whole; this one resets it instead.
-struct Resetting(Option<SendStream>);
+/// quinn finishes a dropped stream as if it were complete; this resets it instead.
+struct ResetOnDrop(Option<SendStream>);
 
-impl Resetting {
+impl ResetOnDrop {
     fn get(&mut self) -> &mut SendStream {
         self.0
             .as_mut()
@@ -69,16 +59,16 @@ impl Resetting {
     }
 }
 
-impl Drop for Resetting {
+impl Drop for ResetOnDrop {
     fn drop(&mut self) {
         if let Some(stream) = &mut self.0 {
-            // The other side may have ended it already.
-            let _ = stream.reset(GIVEN_UP);
+            // It fails if the other side has stopped it already.
+            let _ = stream.reset(CANCELLED);
         }
     }
 }
 
-/// A transfer that is coming in. Dropping it tells the sender to stop.
+/// An incoming transfer. Dropping it tells the sender to stop.
 #[derive(Debug)]
 pub struct BlobReader {
     stream: RecvStream,
@@ -86,7 +76,7 @@ pub struct BlobReader {
 }
 
 impl BlobReader {
-    /// Reads the header: call it once, first.
+    /// Reads the header. Call it once, before anything else.
     pub async fn header<T: DeserializeOwned>(&mut self) -> Result<T, NetError> {
         let limit = self.limits.message;
         let stream = &mut self.stream;
@@ -94,12 +84,7 @@ impl BlobReader {
             let mut length = [0; 4];
             fill(stream, &mut length, HEADER).await?;
             let length = u32::from_le_bytes(length) as usize;
-            if length > FRAME {
-                return Err(NetError::TooLong {
-                    what: HEADER,
-                    limit: FRAME as u64,
-                });
-            }
+            check_length(HEADER, length)?;
             let mut header = vec![0; length];
             fill(stream, &mut header, HEADER).await?;
             decode(HEADER, &header)
@@ -107,9 +92,9 @@ impl BlobReader {
         within(limit, HEADER, read).await
     }
 
-    /// Reads exactly `expected` bytes to the end of the stream into `into`, in so much time.
-    /// `expected` must be what the receiver knows, not what the sender says: so much is allocated.
-    /// If more or less comes, or it comes late, the stream is reset and nothing is left in `into`.
+    /// Reads the rest of the stream, exactly `expected` bytes, into `into` within `limit`.
+    /// `expected` is allocated at once, so it must be known to the receiver, not read from the
+    /// sender. If more or less arrives, or not in time, the stream is stopped and `into` is empty.
     pub async fn read_exact_into(
         mut self,
         into: &mut Vec<u8>,
@@ -120,39 +105,32 @@ impl BlobReader {
         into.reserve_exact(expected);
         let due = Instant::now() + limit;
         let outcome = timeout_at(due, self.fill_exactly(into, expected)).await;
-        let outcome = outcome.unwrap_or(Err(NetError::Late { what: WHAT, limit }));
+        let outcome = outcome.unwrap_or(Err(NetError::TimedOut { what: WHAT, limit }));
         if outcome.is_err() {
             into.clear();
-            // Harmless if the sender has ended it.
-            let _ = self.stream.stop(GIVEN_UP);
+            // It fails if the sender has finished it.
+            let _ = self.stream.stop(CANCELLED);
         }
         outcome
     }
 
-    /// The next bytes as they arrive, at most so many; `None` at the end. The caller counts them
-    /// and minds the time.
-    pub async fn next_chunk(&mut self, most: usize) -> Result<Option<Bytes>, NetError> {
-        let chunk = self.stream.read_chunk(most, true).await;
+    /// The next bytes as they arrive, at most `max`; `None` at the end. The caller counts them and
+    /// sets the deadline.
+    pub async fn next_chunk(&mut self, max: usize) -> Result<Option<Bytes>, NetError> {
+        let chunk = self.stream.read_chunk(max, true).await;
         Ok(chunk.map_err(read_error)?.map(|chunk| chunk.bytes))
     }
 
     async fn fill_exactly(&mut self, into: &mut Vec<u8>, expected: usize) -> Result<(), NetError> {
-        // One byte more than expected is asked for, so that too long a transfer shows itself.
+        // Asks for one byte more than expected, to detect a transfer that is too long.
         while let Some(chunk) = self.next_chunk(expected + 1 - into.len()).await? {
             if into.len() + chunk.len() > expected {
-                return Err(NetError::TooLong {
-                    what: WHAT,
-                    limit: expected as u64,
-                });
+                return Err(NetError::too_long(WHAT, expected));
             }
             into.extend_from_slice(&chunk);
         }
         if into.len() < expected {
-            return Err(NetError::Truncated {
-                what: WHAT,
-                got: into.len() as u64,
-                expected: expected as u64,
-            });
+            return Err(NetError::truncated(WHAT, into.len(), expected));
         }
         Ok(())
     }
@@ -167,13 +145,7 @@ async fn fill(
     while got < into.len() {
         match stream.read(&mut into[got..]).await.map_err(read_error)? {
             Some(more) => got += more,
-            None => {
-                return Err(NetError::Truncated {
-                    what,
-                    got: got as u64,
-                    expected: into.len() as u64,
-                });
-            }
+            None => return Err(NetError::truncated(what, got, into.len())),
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
-//! The flags that have to do with joining, and the commands `runtime token` and `runtime workers`.
+//! The flags for joining, and the commands `runtime token` and `runtime workers`.
 //!
-//! Commands return what belongs on standard output and what on standard error; printing is the
-//! caller's.
+//! Commands return the text for standard output and the notes for standard error; the caller
+//! prints them.
 
 use std::io::Read;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -10,136 +10,110 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 
-use super::admission::{Admission, Member};
-use super::dialer::{DialOptions, Remembered, Target};
+use super::allow_list::{AllowList, AllowedWorker};
+use super::dialer::{DialOptions, LastOrchestrator, Target};
 use super::discovery;
 use super::error::NetError;
-use super::gate::GateOptions;
 use super::identity::{Identity, PeerId};
 use super::limits::DEFAULT_PORT;
+use super::listener::ListenOptions;
 use super::token::{Token, TokenError};
+use crate::files::FileError;
 
-/// A token is a few hundred characters; a file that holds one is not much longer.
-const TOKEN_FILE: u64 = 4096;
-/// Characters of an id that are enough to mean it.
-const ENOUGH: usize = 4;
+/// Bytes read of a file that should hold a token, which has a few hundred characters.
+const MAX_TOKEN_FILE: u64 = 4096;
+/// Minimum number of characters by which an id may be abbreviated.
+const MIN_PREFIX: usize = 4;
 
-/// Why a command about joining cannot be done.
+/// Why a command about joining failed.
 #[derive(Debug, thiserror::Error)]
-pub enum CliError {
-    /// Something on the wire or in a state folder.
+pub(crate) enum CliError {
+    /// An error of the network or of a state folder.
     #[error(transparent)]
     Net(#[from] NetError),
-    /// A text that should be a token.
+    /// An invalid token.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// Anything else that the user can mend; the text says how.
+    /// Anything else that the user can fix; the text says how.
     #[error("{0}")]
     Usage(String),
 }
 
-/// What a command has to say.
+/// The output of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// For standard output: the answer itself.
-    pub out: String,
-    /// For standard error: what to do with it.
-    pub notes: Vec<String>,
+pub(crate) struct CommandOutput {
+    /// For standard output.
+    pub(crate) out: String,
+    /// For standard error.
+    pub(crate) notes: Vec<String>,
 }
 
-/// Where keys and lists are kept.
+/// The folder of keys and allow-lists.
 #[derive(Args, Clone, Debug, Default)]
-pub struct StateArgs {
-    /// Folder of keys and lists [default: ~/.local/state/allot]
+pub(crate) struct StateArgs {
+    /// Folder of keys and allow-lists [default: ~/.local/state/allot]
     #[arg(long, value_name = "DIR", env = "ALLOT_STATE", global = true)]
-    pub state: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
 }
 
 impl StateArgs {
     /// The folder of an orchestrator.
-    pub fn orchestrator(&self) -> Result<PathBuf, CliError> {
+    pub(crate) fn orchestrator(&self) -> Result<PathBuf, CliError> {
         Ok(self.root()?.join("orchestrator"))
     }
 
     /// The folder of a worker.
-    pub fn worker(&self) -> Result<PathBuf, CliError> {
+    pub(crate) fn worker(&self) -> Result<PathBuf, CliError> {
         Ok(self.root()?.join("worker"))
     }
 
     fn root(&self) -> Result<PathBuf, CliError> {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        let given = self.state.clone();
-        let given = given.or_else(|| Some(PathBuf::from(set("XDG_STATE_HOME")?).join("allot")));
+        let folder = self.state.clone();
+        let folder = folder.or_else(|| Some(PathBuf::from(set("XDG_STATE_HOME")?).join("allot")));
         let home = || Some(PathBuf::from(set("HOME")?).join(".local/state/allot"));
-        given
-            .or_else(home)
-            .ok_or_else(|| CliError::Usage("no home folder is known: say `--state DIR`".to_owned()))
-    }
-}
-
-/// How an orchestrator is reached.
-#[derive(Args, Clone, Debug)]
-pub struct ListenArgs {
-    /// UDP address to listen on
-    #[arg(long, value_name = "IP:PORT", default_value_t = any_address())]
-    pub listen: SocketAddr,
-    /// Do not announce it in the local network
-    #[arg(long)]
-    pub no_discovery: bool,
-    /// Hand packets to the system one by one, for drivers that cannot take many at once
-    #[arg(long)]
-    pub no_gso: bool,
-    #[command(flatten)]
-    #[expect(
-        missing_docs,
-        reason = "a doc comment would become the help of the flattened flags"
-    )]
-    pub state: StateArgs,
-}
-
-impl ListenArgs {
-    /// The options of a gate that these flags ask for. It makes the orchestrator's key if need be.
-    pub fn options(&self) -> Result<GateOptions, CliError> {
-        let folder = self.state.orchestrator()?;
-        let identity = Identity::load_or_create(&key(&folder))?;
-        Ok(GateOptions {
-            announce: !self.no_discovery,
-            offload: !self.no_gso,
-            ..GateOptions::new(identity, folder, self.listen)
+        folder.or_else(home).ok_or_else(|| {
+            CliError::Usage("no home folder is known: give `--state DIR`".to_owned())
         })
     }
 }
 
+/// The options of a listener on this address. It creates the orchestrator's key if need be.
+pub(crate) fn listen_options(
+    state: &StateArgs,
+    listen: SocketAddr,
+) -> Result<ListenOptions, CliError> {
+    let folder = state.orchestrator()?;
+    let identity = Identity::load_or_create(&key(&folder))?;
+    Ok(ListenOptions::new(identity, folder, listen))
+}
+
 /// How a worker finds its orchestrator.
 #[derive(Args, Clone, Debug, Default)]
-pub struct JoinArgs {
+pub(crate) struct JoinArgs {
     /// The token that `runtime token` printed, a file that holds it, or `-` for standard input;
-    /// not needed once the worker was let in
+    /// not needed once the worker has joined
     #[arg(long, value_name = "TOKEN", env = "ALLOT_JOIN", hide_env_values = true)]
-    pub join: Option<String>,
-    /// Where else to look for the orchestrator; may be repeated
+    pub(crate) join: Option<String>,
+    /// A further address of the orchestrator; may be repeated
     #[arg(long, value_name = "HOST:PORT")]
-    pub orchestrator: Vec<String>,
-    /// What this worker is called [default: the machine's name]
+    pub(crate) orchestrator: Vec<String>,
+    /// Name of this worker [default: the machine's name]
     #[arg(long)]
-    pub name: Option<String>,
-    /// Do not look for the orchestrator in the local network
+    pub(crate) name: Option<String>,
+    /// Do not search the local network for the orchestrator
     #[arg(long)]
-    pub no_discovery: bool,
-    /// Hand packets to the system one by one, for drivers that cannot take many at once
+    pub(crate) no_discovery: bool,
+    /// Pass packets to the system one by one, for drivers that cannot take several at once
     #[arg(long)]
-    pub no_gso: bool,
+    pub(crate) no_gso: bool,
     #[command(flatten)]
-    #[expect(
-        missing_docs,
-        reason = "a doc comment would become the help of the flattened flags"
-    )]
-    pub state: StateArgs,
+    pub(crate) state: StateArgs,
 }
 
 impl JoinArgs {
-    /// The options of a dialer that these flags ask for. It makes the worker's key if need be.
-    pub fn options(&self) -> Result<DialOptions, CliError> {
+    /// The dial options that these flags ask for. It creates the worker's key if need be.
+    pub(crate) fn options(&self) -> Result<DialOptions, CliError> {
         let folder = self.state.worker()?;
         let target = self.target(&folder)?;
         let identity = Identity::load_or_create(&key(&folder))?;
@@ -155,17 +129,17 @@ impl JoinArgs {
 
     fn target(&self, folder: &Path) -> Result<Target, CliError> {
         let Some(given) = &self.join else {
-            let known = Remembered::load(folder)?.ok_or_else(|| {
-                let why = "this worker has not joined anybody yet: say `--join TOKEN`, which \
+            let known = LastOrchestrator::load(folder)?.ok_or_else(|| {
+                let why = "this worker has not joined an orchestrator yet: give `--join TOKEN`, which \
                            `runtime token` prints on the orchestrator's machine";
                 CliError::Usage(why.to_owned())
             })?;
             return Ok(Target::Known(known.orchestrator));
         };
-        // A secret on a command line can be seen by everybody on the machine, hence the others.
+        // A secret on a command line is visible to every user of the machine; files are not.
         let read = |source: &mut dyn Read, name: &str| {
             let mut text = String::new();
-            let read = source.take(TOKEN_FILE).read_to_string(&mut text);
+            let read = source.take(MAX_TOKEN_FILE).read_to_string(&mut text);
             read.map_err(|error| CliError::Usage(format!("{name}: cannot read a token: {error}")))?;
             Ok::<_, CliError>(text)
         };
@@ -175,8 +149,8 @@ impl JoinArgs {
             match Token::parse(given) {
                 Err(TokenError::NotAToken) if Path::new(given).is_file() => {
                     let file = std::fs::File::open(given);
-                    let file = file.map_err(NetError::file("read", Path::new(given)));
-                    Token::parse(&read(&mut file?, given)?)?
+                    let file = file.map_err(FileError::io("read", Path::new(given)));
+                    Token::parse(&read(&mut file.map_err(NetError::from)?, given)?)?
                 }
                 parsed => parsed?,
             }
@@ -187,34 +161,30 @@ impl JoinArgs {
 
 /// `runtime token`.
 #[derive(Args, Clone, Debug)]
-pub struct TokenArgs {
-    /// How many workers it lets in
+pub(crate) struct TokenArgs {
+    /// Number of workers that it admits
     #[arg(long, default_value_t = 1)]
-    pub uses: u32,
-    /// How long it is good for, as in `90m`, `24h` or `7d`
+    pub(crate) uses: u32,
+    /// How long it is valid, as in `90m`, `24h` or `7d`
     #[arg(long, default_value = "24h", value_parser = span)]
-    pub valid: Duration,
+    pub(crate) valid: Duration,
     /// Address at which workers reach the orchestrator, instead of those found; may be repeated
     #[arg(long, value_name = "IP:PORT")]
-    pub address: Vec<SocketAddr>,
+    pub(crate) address: Vec<SocketAddr>,
     #[command(flatten)]
-    #[expect(
-        missing_docs,
-        reason = "a doc comment would become the help of the flattened flags"
-    )]
-    pub state: StateArgs,
+    pub(crate) state: StateArgs,
 }
 
-/// Makes a token, for an orchestrator that runs or will run with this state folder.
-pub fn token(args: &TokenArgs) -> Result<Answer, CliError> {
+/// Creates a token for an orchestrator that runs or will run with this state folder.
+pub(crate) fn token(args: &TokenArgs) -> Result<CommandOutput, CliError> {
     let folder = args.state.orchestrator()?;
-    let admission = Admission::open(&folder)?;
+    let allow_list = AllowList::open(&folder)?;
     let identity = Identity::load_or_create(&key(&folder))?;
     let mut notes = Vec::new();
     let hints = if !args.address.is_empty() {
         args.address.clone()
     } else {
-        let listened = admission.listening()?;
+        let listened = allow_list.listening()?;
         if listened.is_empty() {
             notes.push(format!(
                 "no orchestrator has run here yet: the token assumes port {DEFAULT_PORT}"
@@ -224,41 +194,37 @@ pub fn token(args: &TokenArgs) -> Result<Answer, CliError> {
             listened
         }
     };
-    let token = admission.mint(identity.id(), hints, args.uses, args.valid)?;
+    let token = allow_list.mint(identity.id(), hints, args.uses, args.valid)?;
     let places: Vec<String> = token.hints.iter().map(SocketAddr::to_string).collect();
     let workers = if args.uses == 1 { "worker" } else { "workers" };
     let (uses, valid, places) = (args.uses, in_words(args.valid), places.join(", "));
     notes.push(format!(
-        "lets {uses} {workers} in within {valid}, at {places}; there: runtime worker --join TOKEN"
+        "admits {uses} {workers} within {valid}, at {places}; on each: runtime worker --join TOKEN"
     ));
     let out = format!("{token}\n");
-    Ok(Answer { out, notes })
+    Ok(CommandOutput { out, notes })
 }
 
 /// `runtime workers`.
 #[derive(Args, Clone, Debug)]
-pub struct WorkersArgs {
+pub(crate) struct WorkersArgs {
     /// What to do
     #[command(subcommand)]
-    pub action: WorkersAction,
+    pub(crate) action: WorkersAction,
     #[command(flatten)]
-    #[expect(
-        missing_docs,
-        reason = "a doc comment would become the help of the flattened flags"
-    )]
-    pub state: StateArgs,
+    pub(crate) state: StateArgs,
 }
 
-/// What can be done with the workers of an orchestrator.
+/// What to do with the allow-list of an orchestrator.
 #[derive(Clone, Debug, Subcommand)]
-pub enum WorkersAction {
-    /// Show who may come in
+pub(crate) enum WorkersAction {
+    /// Show the workers that may join
     List {
-        /// One JSON object a line
+        /// One JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// Shut somebody out for good; a running orchestrator ends the connection at once
+    /// Revoke workers' keys for good; a running orchestrator closes their connections at once
     Revoke {
         /// A worker's name, or the beginning of its id
         #[arg(required = true)]
@@ -266,75 +232,76 @@ pub enum WorkersAction {
     },
 }
 
-/// Shows or changes who may come in.
-pub fn workers(args: &WorkersArgs) -> Result<Answer, CliError> {
-    let admission = Admission::open(&args.state.orchestrator()?)?;
+/// Shows or changes the allow-list.
+pub(crate) fn workers(args: &WorkersArgs) -> Result<CommandOutput, CliError> {
+    let allow_list = AllowList::open(&args.state.orchestrator()?)?;
     match &args.action {
-        WorkersAction::List { json } => list(&admission.members()?, *json),
-        WorkersAction::Revoke { who } => revoke(&admission, who),
+        WorkersAction::List { json } => list(&allow_list.workers()?, *json),
+        WorkersAction::Revoke { who } => revoke(&allow_list, who),
     }
 }
 
-fn list(members: &[Member], json: bool) -> Result<Answer, CliError> {
+fn list(workers: &[AllowedWorker], json: bool) -> Result<CommandOutput, CliError> {
     let mut out = String::new();
     if json {
-        for member in members {
-            let (name, id, joined_s) = (&member.name, member.id, member.joined_s);
+        for worker in workers {
+            let (name, id, joined_s) = (&worker.name, worker.id, worker.joined_s);
             let line = serde_json::json!({ "name": name, "id": id, "joined_s": joined_s });
             out += &format!("{line}\n");
         }
-    } else if !members.is_empty() {
-        let longest = members.iter().map(|member| member.name.chars().count());
+    } else if !workers.is_empty() {
+        let longest = workers.iter().map(|worker| worker.name.chars().count());
         let width = longest.max().unwrap_or_default().max("name".len());
         out += &format!("{:width$}  {:52}  joined\n", "name", "id");
-        for member in members {
-            let ago = SystemTime::now().duration_since(member.joined());
+        for worker in workers {
+            let ago = SystemTime::now().duration_since(worker.joined());
             let ago = in_words(ago.unwrap_or_default());
-            out += &format!("{:width$}  {}  {ago} ago\n", member.name, member.id.full());
+            out += &format!("{:width$}  {}  {ago} ago\n", worker.name, worker.id.full());
         }
     }
     let mut notes = Vec::new();
-    if members.is_empty() {
-        notes.push("nobody may come in yet: `runtime token` invites a worker".to_owned());
+    if workers.is_empty() {
+        notes.push("no worker may join yet: `runtime token` invites one".to_owned());
     }
-    Ok(Answer { out, notes })
+    Ok(CommandOutput { out, notes })
 }
 
-fn revoke(admission: &Admission, who: &[String]) -> Result<Answer, CliError> {
-    let members = admission.members()?;
-    // All are found before the first is shut out, so that a slip changes nothing.
-    let found: Result<Vec<PeerId>, _> = who.iter().map(|who| find(&members, who)).collect();
+fn revoke(allow_list: &AllowList, who: &[String]) -> Result<CommandOutput, CliError> {
+    let workers = allow_list.workers()?;
+    // All are looked up before the first is revoked, so that a typing error changes nothing.
+    let found: Result<Vec<PeerId>, _> = who.iter().map(|who| find(&workers, who)).collect();
     let mut out = String::new();
     for id in found? {
-        admission.revoke(id)?;
-        let name = members.iter().find(|member| member.id == id);
-        let name = name.map_or("nobody on the list", |member| &member.name);
+        allow_list.revoke(id)?;
+        let name = workers.iter().find(|worker| worker.id == id);
+        let name = name.map_or("a key that is not on the list", |worker| &worker.name);
         out += &format!("revoked {name} ({})\n", id.full());
     }
-    let notes = vec!["the tokens by which they came in are cancelled too".to_owned()];
-    Ok(Answer { out, notes })
+    let notes = vec!["the tokens with which they joined are revoked too".to_owned()];
+    Ok(CommandOutput { out, notes })
 }
 
-/// The one worker that a user means. A whole id may be barred before its worker ever came.
-fn find(members: &[Member], who: &str) -> Result<PeerId, CliError> {
+/// The one worker that a user means. A whole id may be revoked before its worker ever joins.
+fn find(workers: &[AllowedWorker], who: &str) -> Result<PeerId, CliError> {
     if let Ok(id) = who.parse() {
         return Ok(id);
     }
-    let short = |member: &&Member| who.len() >= ENOUGH && member.id.full().starts_with(who);
-    let named: Vec<&Member> = members.iter().filter(|member| member.name == who).collect();
+    let short =
+        |worker: &&AllowedWorker| who.len() >= MIN_PREFIX && worker.id.full().starts_with(who);
+    let named: Vec<&AllowedWorker> = workers.iter().filter(|worker| worker.name == who).collect();
     let meant = if named.is_empty() {
-        members.iter().filter(short).collect()
+        workers.iter().filter(short).collect()
     } else {
         named
     };
     match meant[..] {
-        [member] => Ok(member.id),
+        [worker] => Ok(worker.id),
         [] => Err(CliError::Usage(format!(
-            "no worker `{}` on the list: `runtime workers list` shows who is",
+            "no worker `{}` on the list: `runtime workers list` shows all",
             who.escape_debug()
         ))),
         [first, ..] => Err(CliError::Usage(format!(
-            "`{}` means {} workers: say an id, such as {}",
+            "`{}` means {} workers: give an id, such as {}",
             who.escape_debug(),
             meant.len(),
             first.id
@@ -398,10 +365,9 @@ mod tests {
         Token(TokenArgs),
         Workers(WorkersArgs),
         Worker(JoinArgs),
-        Cluster(ListenArgs),
     }
 
-    fn run(folder: &Path, words: &str) -> Result<Answer, String> {
+    fn run(folder: &Path, words: &str) -> Result<CommandOutput, String> {
         let state = folder.to_str().unwrap();
         let words = format!("runtime {words} --state {state}");
         let command = Command::try_parse_from(words.split(' ').filter(|word| !word.is_empty()));
@@ -410,31 +376,24 @@ mod tests {
             Command::Workers(args) => workers(&args).map_err(|error| error.to_string()),
             Command::Worker(args) => args
                 .options()
-                .map(|options| Answer {
+                .map(|options| CommandOutput {
                     out: format!("{:?}", options.target),
                     notes: vec![options.name],
-                })
-                .map_err(|error| error.to_string()),
-            Command::Cluster(args) => args
-                .options()
-                .map(|options| Answer {
-                    out: options.listen.to_string(),
-                    notes: vec![],
                 })
                 .map_err(|error| error.to_string()),
         }
     }
 
-    fn member(folder: &Path, names: &[(&str, u8)]) {
+    fn allow(folder: &Path, names: &[(&str, u8)]) {
         let path = folder.join("orchestrator/admission.json");
         let text = std::fs::read_to_string(&path).unwrap();
-        let mut book: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let mut contents: serde_json::Value = serde_json::from_str(&text).unwrap();
         let rows = names.iter().map(|(name, number)| {
             let id = PeerId::from_bytes([*number; 32]);
             serde_json::json!({ "id": id, "name": name, "joined_s": 1, "token": "00".repeat(8) })
         });
-        book["workers"] = rows.collect();
-        std::fs::write(&path, book.to_string()).unwrap();
+        contents["workers"] = rows.collect();
+        std::fs::write(&path, contents.to_string()).unwrap();
     }
 
     #[test]
@@ -442,7 +401,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let answer = run(folder.path(), "token --uses 3 --valid 2d").unwrap();
         assert!(answer.notes[0].contains("assumes port 9317"), "{answer:?}");
-        assert!(answer.notes[1].contains("lets 3 workers in within 2 days"));
+        assert!(answer.notes[1].contains("admits 3 workers within 2 days"));
         let token = Token::parse(&answer.out).unwrap();
         let expected = format!("{:?}", Target::Token(token.clone()));
         let words = format!("worker --name pc7 --join {token}");
@@ -463,10 +422,10 @@ mod tests {
     }
 
     #[test]
-    fn slips_get_one_line_that_says_what_to_do() {
+    fn mistakes_get_one_line_that_says_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
         for (words, expected) in [
-            ("worker", "say `--join TOKEN`"),
+            ("worker", "give `--join TOKEN`"),
             ("worker --join abc", "not a token"),
             ("worker --join allot-abc", "the token is damaged"),
             ("token --valid 0h", "expected a time such as"),
@@ -493,7 +452,7 @@ mod tests {
         assert_eq!(empty.out, "");
         assert!(empty.notes[0].contains("`runtime token` invites"));
         let rows = [("pc1", 1), ("pc1", 2), ("a longer name", 3), ("pc4", 4)];
-        member(folder.path(), &rows);
+        allow(folder.path(), &rows);
         let listed = run(folder.path(), "workers list").unwrap().out;
         assert_eq!(listed.lines().count(), 5);
         let fourth = PeerId::from_bytes([4; 32]).full();
@@ -515,13 +474,5 @@ mod tests {
             (line["name"].as_str(), line["joined_s"].as_u64()),
             (Some("pc1"), Some(1))
         );
-    }
-
-    #[test]
-    fn an_orchestrator_listens_everywhere_by_default() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(run(folder.path(), "cluster").unwrap().out, "[::]:9317");
-        let listen = run(folder.path(), "cluster --listen 127.0.0.1:0").unwrap();
-        assert_eq!(listen.out, "127.0.0.1:0");
     }
 }

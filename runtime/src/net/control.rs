@@ -1,18 +1,19 @@
-//! The stream of small messages: `u32` length, then that many bytes of postcard.
+//! The control stream, for small messages: a `u32` length, then that many bytes of postcard.
 
 use std::time::Duration;
 
-use quinn::{Connection, ReadError, RecvStream, SendStream, WriteError};
+use quinn::{Connection, RecvStream, SendStream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
-use super::door::{decode, encode};
+use super::codec::{check_length, decode, encode_frame, read_error, within, write_error};
 use super::error::NetError;
-use super::limits::{FRAME, Limits};
+use super::limits::Limits;
 
 const WHAT: &str = "a control frame";
-/// Sent first on a control stream, since a peer learns of a stream by its first byte.
+const WHAT_OPENING: &str = "the opening of the control stream";
+/// Sent first on a control stream: a peer notices a stream only by its first byte.
 const OPENING: [u8; 1] = [b'C'];
 
 pub(super) async fn open(
@@ -24,9 +25,8 @@ pub(super) async fn open(
         send.write_all(&OPENING).await.map_err(write_error)?;
         Ok((send, receive))
     };
-    within(limits.message, "the opening of the control stream", opening)
-        .await
-        .map(|(send, receive)| halves(send, receive, limits))
+    let (send, receive) = within(limits.message, WHAT_OPENING, opening).await?;
+    Ok(halves(send, receive, limits))
 }
 
 pub(super) async fn accept(
@@ -38,20 +38,13 @@ pub(super) async fn accept(
         let mut opening = [0];
         let got = receive.read(&mut opening).await.map_err(read_error)?;
         if got != Some(1) || opening != OPENING {
-            return Err(NetError::Malformed {
-                what: "the opening of the control stream",
-                why: "not one of ours".to_owned(),
-            });
+            let why = "is not one of this program";
+            return Err(NetError::malformed(WHAT_OPENING, why));
         }
         Ok((send, receive))
     };
-    within(
-        limits.message,
-        "the opening of the control stream",
-        accepting,
-    )
-    .await
-    .map(|(send, receive)| halves(send, receive, limits))
+    let (send, receive) = within(limits.message, WHAT_OPENING, accepting).await?;
+    Ok(halves(send, receive, limits))
 }
 
 fn halves(
@@ -84,22 +77,14 @@ pub struct ControlSender {
 }
 
 impl ControlSender {
-    /// Hands one message over. It fails when the other side does not take it in time. If the
-    /// future is dropped or fails midway, the stream is of no more use and later calls say so.
+    /// Sends one message. It fails if the other side does not accept it in time. If the future is
+    /// dropped or fails midway, the stream is unusable and later calls return
+    /// [`NetError::Broken`].
     pub async fn send<T: Serialize>(&mut self, message: &T) -> Result<(), NetError> {
         if self.broken {
             return Err(NetError::Broken);
         }
-        let body = encode(WHAT, message)?;
-        if body.len() > FRAME {
-            return Err(NetError::TooLong {
-                what: WHAT,
-                limit: FRAME as u64,
-            });
-        }
-        let mut frame = Vec::with_capacity(4 + body.len());
-        frame.extend_from_slice(&(body.len() as u32).to_le_bytes());
-        frame.extend_from_slice(&body);
+        let frame = encode_frame(WHAT, message)?;
         self.broken = true;
         let write = async { self.stream.write_all(&frame).await.map_err(write_error) };
         within(self.deadline, WHAT, write).await?;
@@ -107,9 +92,9 @@ impl ControlSender {
         Ok(())
     }
 
-    /// Says that no message follows; the other side's [`ControlReceiver::recv`] gets `None`.
+    /// Ends the stream; the other side's [`ControlReceiver::recv`] returns `None`.
     pub fn finish(&mut self) {
-        // A stream that is already closed cannot be closed again, and need not be.
+        // It fails only on a stream that is closed already.
         let _ = self.stream.finish();
         self.broken = true;
     }
@@ -127,43 +112,38 @@ pub struct ControlReceiver {
 }
 
 impl ControlReceiver {
-    /// Waits for the next message, `None` when there will be none. It waits for the first byte
-    /// as long as the connection lives, from there on for a bounded time. The future may be
-    /// dropped and called anew without losing anything, as `tokio::select!` does.
+    /// Receives the next message; `None` at the end of the stream. It waits for the first byte as
+    /// long as the connection lives, and for the rest in bounded time. It is cancellation safe:
+    /// `tokio::select!` may drop the future and call again without losing anything.
     pub async fn recv<T: DeserializeOwned>(&mut self) -> Result<Option<T>, NetError> {
         while self.got < 4 {
             let got = match self.due {
                 None => self.stream.read(&mut self.length[self.got..]).await,
                 Some(due) => {
                     let read = self.stream.read(&mut self.length[self.got..]);
-                    timeout_at(due, read).await.map_err(|_| self.late())?
+                    timeout_at(due, read).await.map_err(|_| self.timed_out())?
                 }
             };
             match got.map_err(read_error)? {
                 Some(got) => self.got += got,
                 None if self.got == 0 => return Ok(None),
-                None => return Err(self.truncated(4)),
+                None => return Err(NetError::truncated(WHAT, self.got, 4)),
             }
             self.due
                 .get_or_insert_with(|| Instant::now() + self.deadline);
         }
         let expected = u32::from_le_bytes(self.length) as usize;
-        if expected > FRAME {
-            return Err(NetError::TooLong {
-                what: WHAT,
-                limit: FRAME as u64,
-            });
-        }
+        check_length(WHAT, expected)?;
         self.body.resize(expected, 0);
         let due = *self
             .due
             .get_or_insert_with(|| Instant::now() + self.deadline);
         while self.got - 4 < expected {
             let read = self.stream.read(&mut self.body[self.got - 4..]);
-            let got = timeout_at(due, read).await.map_err(|_| self.late())?;
+            let got = timeout_at(due, read).await.map_err(|_| self.timed_out())?;
             match got.map_err(read_error)? {
                 Some(got) => self.got += got,
-                None => return Err(self.truncated(4 + expected)),
+                None => return Err(NetError::truncated(WHAT, self.got, 4 + expected)),
             }
         }
         self.got = 0;
@@ -171,48 +151,10 @@ impl ControlReceiver {
         decode(WHAT, &self.body).map(Some)
     }
 
-    fn late(&self) -> NetError {
-        NetError::Late {
+    fn timed_out(&self) -> NetError {
+        NetError::TimedOut {
             what: WHAT,
             limit: self.deadline,
-        }
-    }
-
-    fn truncated(&self, expected: usize) -> NetError {
-        NetError::Truncated {
-            what: WHAT,
-            got: self.got as u64,
-            expected: expected as u64,
-        }
-    }
-}
-
-/// Gives a step a bounded time.
-pub(super) async fn within<T>(
-    limit: Duration,
-    what: &'static str,
-    step: impl Future<Output = Result<T, NetError>>,
-) -> Result<T, NetError> {
-    match timeout(limit, step).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(NetError::Late { what, limit }),
-    }
-}
-
-pub(super) fn write_error(error: WriteError) -> NetError {
-    match error {
-        WriteError::ConnectionLost(lost) => lost.into(),
-        WriteError::Stopped(_) => NetError::Reset("what was sent"),
-        WriteError::ClosedStream | WriteError::ZeroRttRejected => NetError::Broken,
-    }
-}
-
-pub(super) fn read_error(error: ReadError) -> NetError {
-    match error {
-        ReadError::ConnectionLost(lost) => lost.into(),
-        ReadError::Reset(_) => NetError::Reset("what it was sending"),
-        ReadError::ClosedStream | ReadError::IllegalOrderedRead | ReadError::ZeroRttRejected => {
-            NetError::Broken
         }
     }
 }

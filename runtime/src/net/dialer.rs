@@ -1,4 +1,4 @@
-//! The worker's side: finding the orchestrator and being let in.
+//! The worker's side: finds the orchestrator and joins it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,50 +12,54 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::codec::{decode, encode};
 use super::discovery;
-use super::door::{self, Binding, Hello, Proof, Refusal, Welcome};
 use super::endpoint;
-use super::error::NetError;
-use super::files;
+use super::error::{CloseReason, DONE, NetError};
+use super::handshake::{Binding, Hello, Proof, Welcome, is_valid_name};
 use super::identity::{Identity, PeerId};
 use super::limits::{self, DEFAULT_PORT, Limits};
-use super::peer::{CloseReason, DONE, Peer};
+use super::peer::Peer;
+use super::refusal::JoinRefusal;
 use super::tls;
 use super::token::Token;
+use crate::files::{self, FileError};
 
-/// In which name the worker calls; nobody looks at it, since keys are pinned and not names.
+/// The server name in the TLS handshake. It is not checked: keys are pinned, not names.
 const SERVER_NAME: &str = "allot";
 const MDNS: &str = "mDNS";
-/// How long the last words to an orchestrator may take.
-const FAREWELL: Duration = Duration::from_secs(1);
-/// Addresses that are tried at most: those given, those remembered, and those found.
-const TRIED: usize = 4 * limits::ADDRESSES;
+/// How long closing waits for the orchestrator to acknowledge.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the reason of a refusal may follow the end of the stream.
+const REASON_TIMEOUT: Duration = Duration::from_millis(500);
+/// Maximum number of addresses to try: those given, those remembered, and those found.
+const MAX_TRIED: usize = 4 * limits::ADDRESSES;
 
 /// How a worker finds its orchestrator.
 #[derive(Clone, Debug)]
 pub struct DialOptions {
     /// The worker's own key.
     pub identity: Identity,
-    /// What it calls itself.
+    /// The worker's name.
     pub name: String,
-    /// Whom it wants to reach.
+    /// The orchestrator to reach.
     pub target: Target,
     /// Further places to try: `HOST`, `HOST:PORT` or an address.
     pub orchestrators: Vec<String>,
-    /// The folder in which it remembers where the orchestrator was.
+    /// The folder in which it remembers the orchestrator's address.
     pub state: Option<PathBuf>,
-    /// Whether to look in the local network (mDNS).
+    /// Whether to search the local network (mDNS).
     pub discover: bool,
-    /// Whether many packets may be handed to the system at once (GSO). Some drivers cannot.
+    /// Whether to pass several packets to the system at once (GSO). Some drivers cannot.
     pub offload: bool,
-    /// How long to look before giving up.
-    pub patience: Duration,
-    /// Its bounds.
+    /// How long to try before giving up.
+    pub timeout: Duration,
+    /// Its limits.
     pub limits: Limits,
 }
 
 impl DialOptions {
-    /// The usual options for a key, a name and an orchestrator.
+    /// The default options for a key, a name and an orchestrator.
     pub fn new(identity: Identity, name: impl Into<String>, target: Target) -> Self {
         Self {
             identity,
@@ -65,23 +69,23 @@ impl DialOptions {
             state: None,
             discover: true,
             offload: true,
-            patience: Duration::from_secs(5),
+            timeout: Duration::from_secs(5),
             limits: Limits::default(),
         }
     }
 }
 
-/// Whom a worker wants to reach.
+/// The orchestrator that a worker wants to reach.
 #[derive(Clone, Debug)]
 pub enum Target {
-    /// The one who gave out this token. It is used up only if the worker is not known there yet.
+    /// The one that issued this token. The token is used only if the worker is not on its list.
     Token(Token),
-    /// One who knows this worker.
+    /// One that has this worker on its allow-list.
     Known(PeerId),
 }
 
 impl Target {
-    /// The key that is expected.
+    /// The expected key.
     pub fn orchestrator(&self) -> PeerId {
         match self {
             Self::Token(token) => token.orchestrator,
@@ -90,34 +94,33 @@ impl Target {
     }
 }
 
-/// The orchestrator that a worker was last let in by.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Remembered {
+/// The orchestrator that admitted this worker last.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LastOrchestrator {
     /// Its key.
-    pub orchestrator: PeerId,
-    /// Where it was.
-    pub address: SocketAddr,
+    pub(super) orchestrator: PeerId,
+    /// Its address.
+    address: SocketAddr,
 }
 
-impl Remembered {
-    /// Reads it from a worker's state folder; none if the worker was never let in.
-    pub fn load(folder: &Path) -> Result<Option<Self>, NetError> {
+impl LastOrchestrator {
+    /// Reads it from a worker's state folder; none if the worker was never admitted.
+    pub(super) fn load(folder: &Path) -> Result<Option<Self>, NetError> {
         let path = Self::path(folder);
-        match std::fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
-                NetError::content(&path, format!("cannot be read ({error}): remove it"))
-            }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(NetError::file("read", &path)(error)),
-        }
+        let parse = |text: Vec<u8>| {
+            serde_json::from_slice(&text).map_err(|error| {
+                FileError::content(&path, format!("cannot be read ({error}): remove it"))
+            })
+        };
+        Ok(files::read(&path)?.map(parse).transpose()?)
     }
 
     fn save(&self, folder: &Path) -> Result<(), NetError> {
         files::private_folder(folder)?;
         let path = Self::path(folder);
         let text = serde_json::to_vec_pretty(self)
-            .map_err(|error| NetError::content(&path, error.to_string()))?;
-        files::replace(&path, &text)
+            .map_err(|error| FileError::content(&path, error.to_string()))?;
+        Ok(files::replace(&path, &text, files::PRIVATE)?)
     }
 
     fn path(folder: &Path) -> PathBuf {
@@ -125,7 +128,7 @@ impl Remembered {
     }
 }
 
-/// Calls one orchestrator, as often as its owner likes.
+/// Connects to one orchestrator, any number of times.
 #[derive(Debug)]
 pub struct Dialer {
     options: DialOptions,
@@ -133,34 +136,33 @@ pub struct Dialer {
     config: ClientConfig,
 }
 
-/// One address that was tried in vain.
+/// An address that was tried without success.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
+pub struct FailedAttempt {
     /// The address or name.
     pub place: String,
-    /// Where it was known from.
+    /// What named it.
     pub source: &'static str,
-    /// Why it was in vain.
+    /// Why it failed.
     pub why: String,
 }
 
-/// Why a worker is not in.
+/// Why a worker could not join.
 #[derive(Debug)]
 pub enum DialError {
-    /// The orchestrator was reached and does not let it in. Trying again changes nothing, except
-    /// after [`Refusal::TooMany`], [`Refusal::Late`] and [`Refusal::Internal`].
+    /// The orchestrator was reached and does not admit it.
     Refused {
         /// Where it was reached.
         address: SocketAddr,
         /// Why it does not.
-        refusal: Refusal,
+        refusal: JoinRefusal,
     },
-    /// Nobody with the expected key was reached.
+    /// No machine with the expected key was reached.
     Unreachable {
         /// The expected key.
         orchestrator: PeerId,
         /// Everything that was tried.
-        attempts: Vec<Attempt>,
+        attempts: Vec<FailedAttempt>,
     },
 }
 
@@ -177,7 +179,7 @@ impl fmt::Display for DialError {
                 attempts,
             } => {
                 write!(formatter, "cannot reach orchestrator {orchestrator}:")?;
-                for Attempt { place, source, why } in attempts {
+                for FailedAttempt { place, source, why } in attempts {
                     write!(formatter, "\n  {place} ({source}): {why}")?;
                 }
                 Ok(())
@@ -187,33 +189,35 @@ impl fmt::Display for DialError {
 }
 
 impl DialError {
-    /// Whether the same call may succeed later.
-    pub fn may_pass(&self) -> bool {
+    /// Whether trying again later may succeed.
+    pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            Self::Refused { refusal, .. } => refusal.may_pass(),
+            Self::Refused { refusal, .. } => refusal.is_retryable(),
         }
     }
 }
 
+/// An address to try.
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
     address: SocketAddr,
     source: &'static str,
 }
 
+/// What a search reports: an address, or why there is none.
+type Found = Result<Candidate, FailedAttempt>;
+
 impl Dialer {
-    /// Makes the socket. It must be called within a tokio runtime.
+    /// Opens the socket. It must be called within a tokio runtime.
     pub fn new(options: DialOptions) -> Result<Self, NetError> {
-        if !door::name_is_fine(&options.name) {
-            return Err(NetError::Setup {
-                what: "a worker's name",
-                why: format!(
-                    "`{}`: expected 1 to {} bytes without control characters",
-                    options.name.escape_debug(),
-                    limits::NAME
-                ),
-            });
+        if !is_valid_name(&options.name) {
+            let why = format!(
+                "`{}`: expected 1 to {} bytes without control characters",
+                options.name.escape_debug(),
+                limits::NAME
+            );
+            return Err(NetError::setup("a worker's name", why));
         }
         let alpn = match &options.target {
             Target::Token(_) => tls::ALPN_JOIN,
@@ -223,30 +227,31 @@ impl Dialer {
         let mut config = ClientConfig::new(tls::client(&options.identity, orchestrator, alpn)?);
         config.transport_config(endpoint::client_transport(&options.limits, options.offload));
         Ok(Self {
-            endpoint: endpoint::calling()?,
+            endpoint: endpoint::client()?,
             options,
             config,
         })
     }
 
-    /// Tries every address that is known or found, all at once, and is let in by the first that
-    /// answers with the expected key.
+    /// Tries every address that is known or found, all at once, and joins the first orchestrator
+    /// that answers with the expected key.
     pub async fn dial(&self) -> Result<Peer, DialError> {
-        let deadline = Instant::now() + self.options.patience;
+        let timeout = self.options.timeout;
+        let deadline = Instant::now() + timeout;
         let mut searches = JoinSet::new();
         let mut candidates = self.search(&mut searches);
-        let mut running = JoinSet::new();
-        // Each address is tried once; those that have not answered yet stay here.
-        let mut seen = BTreeMap::new();
+        let mut connecting = JoinSet::new();
+        // Each address is tried once; `Some` are those that have not answered yet.
+        let mut tried = BTreeMap::new();
         let mut attempts = Vec::new();
         let mut searching = true;
         loop {
             tokio::select! {
                 candidate = candidates.recv(), if searching => match candidate {
                     Some(Ok(candidate)) => {
-                        if seen.len() < TRIED && !seen.contains_key(&candidate.address) {
-                            seen.insert(candidate.address, Some(candidate));
-                            running.spawn(connect(
+                        if tried.len() < MAX_TRIED && !tried.contains_key(&candidate.address) {
+                            tried.insert(candidate.address, Some(candidate));
+                            connecting.spawn(connect(
                                 self.endpoint.clone(),
                                 self.config.clone(),
                                 candidate,
@@ -257,10 +262,10 @@ impl Dialer {
                     Some(Err(attempt)) => attempts.push(attempt),
                     None => searching = false,
                 },
-                Some(outcome) = running.join_next() => match outcome {
+                Some(outcome) = connecting.join_next() => match outcome {
                     Ok((candidate, Ok(connection))) => {
-                        seen.insert(candidate.address, None);
-                        match self.enter(&connection, candidate).await {
+                        tried.insert(candidate.address, None);
+                        match self.join(&connection, candidate).await {
                             Ok(peer) => return Ok(peer),
                             Err(CloseReason::Refused(refusal)) => {
                                 let address = candidate.address;
@@ -270,10 +275,10 @@ impl Dialer {
                         }
                     }
                     Ok((candidate, Err(why))) => {
-                        seen.insert(candidate.address, None);
+                        tried.insert(candidate.address, None);
                         attempts.push(candidate.failed(why));
                     }
-                    Err(error) => attempts.push(Attempt {
+                    Err(error) => attempts.push(FailedAttempt {
                         place: "an address".to_owned(),
                         source: "unknown",
                         why: error.to_string(),
@@ -283,18 +288,15 @@ impl Dialer {
                 else => break,
             }
         }
-        let patience = self.options.patience;
-        let unanswered = seen.into_values().flatten();
-        attempts
-            .extend(unanswered.map(|late| late.failed(format!("no answer within {patience:?}"))));
-        let source = MDNS;
-        let place = "local network".to_owned();
-        if self.options.discover && !attempts.iter().any(|attempt| attempt.source == source) {
-            let why = format!("no answer from this orchestrator within {patience:?}");
-            attempts.push(Attempt { place, source, why });
+        let unanswered = tried.into_values().flatten();
+        attempts.extend(
+            unanswered.map(|candidate| candidate.failed(format!("no answer within {timeout:?}"))),
+        );
+        if self.options.discover && !attempts.iter().any(|attempt| attempt.source == MDNS) {
+            let why = format!("no answer from this orchestrator within {timeout:?}");
+            attempts.push(not_discovered(why));
         } else if attempts.is_empty() {
-            let why = "not searched, and no address is known".to_owned();
-            attempts.push(Attempt { place, source, why });
+            attempts.push(not_discovered("not searched, and no address is known"));
         }
         Err(DialError::Unreachable {
             orchestrator: self.options.target.orchestrator(),
@@ -302,35 +304,33 @@ impl Dialer {
         })
     }
 
-    /// Says why there is no more to come, and lets that get through before the process ends, in
-    /// bounded time.
+    /// Closes all connections with a reason, and waits for a bounded time until it is received.
     pub async fn close(&self, reason: &str) {
         self.endpoint.close(DONE, reason.as_bytes());
-        // Whoever does not hear it notices by silence.
-        let _ = timeout(FAREWELL, self.endpoint.wait_idle()).await;
+        // An orchestrator that does not receive this notices by its idle timeout.
+        let _ = timeout(CLOSE_TIMEOUT, self.endpoint.wait_idle()).await;
     }
 
-    /// Starts everything that may come up with addresses. The channel ends when all have.
-    fn search(&self, searches: &mut JoinSet<()>) -> mpsc::Receiver<Result<Candidate, Attempt>> {
-        let (found, candidates) = mpsc::channel(4 * TRIED);
-        let say = |candidate| {
-            // There is room for as many as can be known beforehand.
+    /// Starts every search for addresses. The channel ends when all searches have.
+    fn search(&self, searches: &mut JoinSet<()>) -> mpsc::Receiver<Found> {
+        let (found, candidates) = mpsc::channel(4 * MAX_TRIED);
+        let report = |candidate| {
+            // The channel has room for all addresses that are known beforehand.
             let _ = found.try_send(candidate);
         };
         let orchestrator = self.options.target.orchestrator();
         if let Target::Token(token) = &self.options.target {
             for &address in token.hints.iter().take(limits::ADDRESSES) {
                 let source = "token";
-                say(Ok(Candidate { address, source }));
+                report(Ok(Candidate { address, source }));
             }
         }
-        let remembered = self.options.state.as_deref().map(Remembered::load);
-        match remembered {
-            Some(Ok(Some(last))) if last.orchestrator == orchestrator => say(Ok(Candidate {
+        match self.options.state.as_deref().map(LastOrchestrator::load) {
+            Some(Ok(Some(last))) if last.orchestrator == orchestrator => report(Ok(Candidate {
                 address: last.address,
                 source: "last time",
             })),
-            Some(Err(error)) => say(Err(Attempt {
+            Some(Err(error)) => report(Err(FailedAttempt {
                 place: "last known address".to_owned(),
                 source: "last time",
                 why: error.to_string(),
@@ -346,28 +346,27 @@ impl Dialer {
         candidates
     }
 
-    /// Says the first words, and waits to be let in.
-    async fn enter(
+    /// The join handshake on a connection, and what follows from its outcome.
+    async fn join(
         &self,
         connection: &Connection,
         candidate: Candidate,
     ) -> Result<Peer, CloseReason> {
         let orchestrator = self.options.target.orchestrator();
         let limits = self.options.limits;
-        let said = timeout(limits.proof + limits.handshake, self.knock(connection)).await;
-        match said {
+        let limit = limits.proof + limits.handshake;
+        match timeout(limit, self.handshake(connection)).await {
             Ok(Ok(())) => {}
             Ok(Err(why)) => {
-                // The reason of a refusal may arrive after the stream's end.
-                let closed = timeout(Duration::from_millis(500), connection.closed()).await;
+                let closed = timeout(REASON_TIMEOUT, connection.closed()).await;
                 return Err(closed.map_or(CloseReason::Protocol(why), |reason| {
                     CloseReason::from(&reason)
                 }));
             }
-            Err(_) => return Err(CloseReason::Silent),
+            Err(_) => return Err(CloseReason::TimedOut),
         }
         if let Some(folder) = &self.options.state {
-            let last = Remembered {
+            let last = LastOrchestrator {
                 orchestrator,
                 address: candidate.address,
             };
@@ -375,15 +374,11 @@ impl Dialer {
                 tracing::warn!("the orchestrator's address is not remembered: {error}");
             }
         }
-        Ok(Peer::new(
-            connection.clone(),
-            orchestrator,
-            orchestrator.to_string(),
-            limits,
-        ))
+        let name = orchestrator.to_string();
+        Ok(Peer::new(connection.clone(), orchestrator, name, limits))
     }
 
-    async fn knock(&self, connection: &Connection) -> Result<(), String> {
+    async fn handshake(&self, connection: &Connection) -> Result<(), String> {
         let proof = match &self.options.target {
             Target::Token(token) => {
                 let spki = self.options.identity.spki();
@@ -392,19 +387,19 @@ impl Dialer {
             Target::Known(_) => None,
         };
         let name = self.options.name.clone();
-        let hello = door::encode("a hello", &Hello { name, proof }).map_err(text)?;
-        let (mut words, mut answer) = connection.open_bi().await.map_err(text)?;
-        words.write_all(&hello).await.map_err(text)?;
-        words.finish().map_err(text)?;
-        let welcome = answer.read_to_end(limits::HELLO).await.map_err(text)?;
-        let Welcome = door::decode("a welcome", &welcome).map_err(text)?;
+        let hello = encode("a hello", &Hello { name, proof }).map_err(text)?;
+        let (mut send, mut receive) = connection.open_bi().await.map_err(text)?;
+        send.write_all(&hello).await.map_err(text)?;
+        send.finish().map_err(text)?;
+        let welcome = receive.read_to_end(limits::HELLO).await.map_err(text)?;
+        let Welcome = decode("a welcome", &welcome).map_err(text)?;
         Ok(())
     }
 }
 
 impl Candidate {
-    fn failed(self, why: String) -> Attempt {
-        Attempt {
+    fn failed(self, why: String) -> FailedAttempt {
+        FailedAttempt {
             place: self.address.to_string(),
             source: self.source,
             why,
@@ -412,7 +407,15 @@ impl Candidate {
     }
 }
 
-/// The TLS handshake with one address; the pinned key is checked in it.
+fn not_discovered(why: impl ToString) -> FailedAttempt {
+    FailedAttempt {
+        place: "local network".to_owned(),
+        source: MDNS,
+        why: why.to_string(),
+    }
+}
+
+/// The TLS handshake with one address, which checks the pinned key.
 async fn connect(
     endpoint: Endpoint,
     config: ClientConfig,
@@ -430,10 +433,10 @@ async fn connect(
     (candidate, outcome)
 }
 
-/// Turns what a user wrote into addresses.
-async fn resolve(place: String, found: mpsc::Sender<Result<Candidate, Attempt>>) {
-    const SOURCE: &str = "--orchestrator";
-    let looked_up = if let Ok(address) = place.parse::<SocketAddr>() {
+/// Resolves what a user wrote to addresses.
+async fn resolve(place: String, found: mpsc::Sender<Found>) {
+    let source = "--orchestrator";
+    let addresses = if let Ok(address) = place.parse::<SocketAddr>() {
         Ok(vec![address])
     } else if let Ok(ip) = place.parse::<IpAddr>() {
         Ok(vec![SocketAddr::new(ip, DEFAULT_PORT)])
@@ -443,25 +446,23 @@ async fn resolve(place: String, found: mpsc::Sender<Result<Candidate, Attempt>>)
         let host = (place.as_str(), DEFAULT_PORT);
         tokio::net::lookup_host(host).await.map(Iterator::collect)
     };
-    let why = match looked_up {
+    let why = match addresses {
         Ok(addresses) if addresses.is_empty() => "the name has no address".to_owned(),
         Ok(addresses) => {
             for address in addresses {
-                let source = SOURCE;
                 let _ = found.send(Ok(Candidate { address, source })).await;
             }
             return;
         }
         Err(error) => error.to_string(),
     };
-    let source = SOURCE;
-    let _ = found.send(Err(Attempt { place, source, why })).await;
+    let _ = found.send(Err(FailedAttempt { place, source, why })).await;
 }
 
-async fn discover(orchestrator: PeerId, found: mpsc::Sender<Result<Candidate, Attempt>>) {
+async fn discover(orchestrator: PeerId, found: mpsc::Sender<Found>) {
     let (sender, mut addresses) = mpsc::channel(limits::ADDRESSES);
     let forward = async {
-        // Anybody can answer in the orchestrator's name, as often as they like.
+        // Anyone can answer in the orchestrator's name, any number of times.
         for _ in 0..limits::ADDRESSES {
             let Some(address) = addresses.recv().await else {
                 return;
@@ -470,17 +471,12 @@ async fn discover(orchestrator: PeerId, found: mpsc::Sender<Result<Candidate, At
             let _ = found.send(Ok(Candidate { address, source })).await;
         }
     };
-    let looked = tokio::select! {
-        looked = discovery::look_for(orchestrator, sender) => looked,
+    let outcome = tokio::select! {
+        outcome = discovery::browse(orchestrator, sender) => outcome,
         () = forward => return,
     };
-    if let Err(error) = looked {
-        let attempt = Attempt {
-            place: "local network".to_owned(),
-            source: MDNS,
-            why: error.to_string(),
-        };
-        let _ = found.send(Err(attempt)).await;
+    if let Err(error) = outcome {
+        let _ = found.send(Err(not_discovered(error))).await;
     }
 }
 

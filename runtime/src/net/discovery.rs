@@ -1,6 +1,6 @@
-//! Where an orchestrator may be: its own addresses, and DNS-SD over multicast DNS.
+//! Finding an orchestrator's addresses: its interfaces, and DNS-SD over multicast DNS.
 //!
-//! Everything here is a hint. Anybody in the network can say anything; the pinned key decides.
+//! Every address here is a hint that anyone in the network could forge; the pinned key decides.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
@@ -26,7 +26,7 @@ pub(super) fn reachable(address: SocketAddr) -> Vec<SocketAddr> {
         .map(if_addrs::Interface::ip)
         .filter(|ip| ip.is_ipv4() || address.is_ipv6())
         .collect();
-    // IPv4 first, since that is what people type and what every local network has.
+    // IPv4 first: it is easier to type, and every local network has it.
     addresses.sort_unstable();
     addresses.dedup();
     addresses.truncate(limits::ADDRESSES / 2);
@@ -38,14 +38,14 @@ pub(super) fn reachable(address: SocketAddr) -> Vec<SocketAddr> {
     addresses.map(|ip| SocketAddr::new(ip, port)).collect()
 }
 
-/// A running announcement; dropping it takes it back.
+/// A running announcement; dropping it withdraws it.
 pub(super) struct Announcement {
     daemon: ServiceDaemon,
     name: String,
 }
 
-/// Says in the local network where this orchestrator is. A network without multicast is no
-/// error: then the token's addresses must do.
+/// Announces this orchestrator in the local network. A network without multicast is no error:
+/// workers then use the token's addresses.
 pub(super) fn announce(id: PeerId, address: SocketAddr) -> Option<Announcement> {
     if address.ip().is_loopback() {
         return None;
@@ -75,7 +75,7 @@ fn try_announce(id: PeerId, address: SocketAddr) -> mdns_sd::Result<Announcement
     if ips.is_empty() {
         service = service.enable_addr_auto();
     }
-    // The name is the hash of a key, so nobody else has it, and probing would take a second.
+    // The name is the hash of a key and so unique; probing for conflicts would take a second.
     service.set_requires_probe(false);
     let name = service.get_fullname().to_owned();
     let daemon = daemon()?;
@@ -85,23 +85,14 @@ fn try_announce(id: PeerId, address: SocketAddr) -> mdns_sd::Result<Announcement
 
 impl Drop for Announcement {
     fn drop(&mut self) {
-        // The process goes on whether or not the goodbye gets through.
+        // The process continues whether or not the withdrawal is sent.
         let _ = self.daemon.unregister(&self.name);
         let _ = self.daemon.shutdown();
     }
 }
 
-impl std::fmt::Debug for Announcement {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_tuple("Announcement")
-            .field(&self.name)
-            .finish()
-    }
-}
-
-/// Listens for an orchestrator in the local network, for as long as somebody wants to know.
-pub(super) async fn look_for(id: PeerId, found: mpsc::Sender<SocketAddr>) -> mdns_sd::Result<()> {
+/// Browses the local network for an orchestrator, until the receiver of addresses is dropped.
+pub(super) async fn browse(id: PeerId, found: mpsc::Sender<SocketAddr>) -> mdns_sd::Result<()> {
     let daemon = Daemon(daemon()?);
     let events = daemon.0.browse(SERVICE)?;
     while let Ok(event) = events.recv_async().await {
@@ -123,7 +114,7 @@ pub(super) async fn look_for(id: PeerId, found: mpsc::Sender<SocketAddr>) -> mdn
     Ok(())
 }
 
-/// A link-local IPv6 address is of use only with the interface that it was heard on.
+/// A link-local IPv6 address is usable only with the interface on which it was found.
 fn socket_address(ip: &ScopedIp, port: u16) -> SocketAddr {
     match ip {
         ScopedIp::V6(v6) if v6.addr().is_unicast_link_local() => {
@@ -133,7 +124,8 @@ fn socket_address(ip: &ScopedIp, port: u16) -> SocketAddr {
     }
 }
 
-/// A machine that has just been switched on gets its network a moment after its programs start.
+/// Checks for new interfaces every second: a machine that has just booted may start its programs
+/// before its network.
 fn daemon() -> mdns_sd::Result<ServiceDaemon> {
     let daemon = ServiceDaemon::new()?;
     daemon.set_ip_check_interval(1)?;

@@ -1,4 +1,4 @@
-//! The socket and the QUIC endpoint on it, with every limit set.
+//! UDP sockets and QUIC endpoints, with every limit set.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -13,8 +13,8 @@ use super::identity::Identity;
 use super::limits::{self, Limits};
 use super::tls;
 
-/// The orchestrator's endpoint. Its connections begin with what a stranger may do.
-pub(super) fn listening(
+/// The orchestrator's endpoint. Its connections begin with the limits of those not yet admitted.
+pub(super) fn server(
     identity: &Identity,
     address: SocketAddr,
     limits: &Limits,
@@ -24,26 +24,26 @@ pub(super) fn listening(
     let mut transport = transport(limits, offload);
     transport.max_concurrent_bidi_streams(1_u32.into());
     transport.max_concurrent_uni_streams(0_u32.into());
-    transport.receive_window(limits::STRANGER_WINDOW.into());
+    transport.receive_window(limits::JOIN_WINDOW.into());
     config.transport_config(Arc::new(transport));
     config.migration(false);
-    config.max_incoming(limits::INCOMING);
+    config.max_incoming(limits::PENDING);
     config.incoming_buffer_size(64 * 1024);
     config.incoming_buffer_size_total(4 * 1024 * 1024);
-    // No address tokens for later visits: they would link a worker's visits to each other.
+    // No address validation tokens: they would link a worker's connections to each other.
     config.validation_token.sent(0);
     let socket = socket(address).map_err(|source| NetError::Bind { address, source })?;
     endpoint(socket, Some(config))
 }
 
-/// The worker's endpoint, on any port of any address.
-pub(super) fn calling() -> Result<quinn::Endpoint, NetError> {
+/// The worker's endpoint, on any address and port.
+pub(super) fn client() -> Result<quinn::Endpoint, NetError> {
     let address = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
     let socket = socket(address).map_err(|source| NetError::Bind { address, source })?;
     endpoint(socket, None)
 }
 
-/// What a worker allows the orchestrator, whose key is proved before anything else is read.
+/// The limits that a worker sets for the orchestrator, whose key is proved in the handshake.
 pub(super) fn client_transport(limits: &Limits, offload: bool) -> Arc<TransportConfig> {
     let mut transport = transport(limits, offload);
     transport.max_concurrent_bidi_streams(limits::BIDI_STREAMS.into());
@@ -51,8 +51,8 @@ pub(super) fn client_transport(limits: &Limits, offload: bool) -> Arc<TransportC
     Arc::new(transport)
 }
 
-/// Gives an admitted worker its streams and its window.
-pub(super) fn open_up(connection: &quinn::Connection) {
+/// Raises the limits of a connection to those of an admitted worker.
+pub(super) fn raise_limits(connection: &quinn::Connection) {
     connection.set_receive_window(limits::CONNECTION_WINDOW.into());
     connection.set_max_concurrent_bi_streams(limits::BIDI_STREAMS.into());
     connection.set_max_concurrent_uni_streams(limits::UNI_STREAMS.into());
@@ -75,14 +75,12 @@ fn transport(limits: &Limits, offload: bool) -> TransportConfig {
 fn endpoint(socket: UdpSocket, server: Option<ServerConfig>) -> Result<quinn::Endpoint, NetError> {
     let config = EndpointConfig::default();
     let runtime = Arc::new(quinn::TokioRuntime);
-    quinn::Endpoint::new(config, server, socket, runtime).map_err(|error| NetError::Setup {
-        what: "QUIC",
-        why: error.to_string(),
-    })
+    quinn::Endpoint::new(config, server, socket, runtime)
+        .map_err(|error| NetError::setup("QUIC", error))
 }
 
-/// A socket on this address; a machine without IPv6 gives one for every IPv4 address instead of
-/// one for every address.
+/// A socket on this address. On a machine without IPv6, all IPv4 addresses stand in for all
+/// addresses.
 fn socket(address: SocketAddr) -> io::Result<UdpSocket> {
     socket_on(address).or_else(|error| match address {
         SocketAddr::V6(v6) if v6.ip().is_unspecified() && error.kind() != ErrorKind::AddrInUse => {
@@ -102,7 +100,7 @@ fn socket_on(address: SocketAddr) -> io::Result<UdpSocket> {
     if let SocketAddr::V6(v6) = address {
         socket.set_only_v6(!v6.ip().is_unspecified())?;
     }
-    // The system caps what it is asked for in silence, so the outcome is read back.
+    // The system caps the sizes silently, so they are read back.
     socket.set_recv_buffer_size(limits::SOCKET_BUFFER)?;
     socket.set_send_buffer_size(limits::SOCKET_BUFFER)?;
     warn_if_capped("rmem_max", socket.recv_buffer_size()?);
@@ -112,7 +110,7 @@ fn socket_on(address: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 fn warn_if_capped(setting: &str, reported: usize) {
-    // Linux reports twice what it gives, for its own bookkeeping.
+    // Linux reports twice the usable size, to include its bookkeeping.
     let got = if cfg!(target_os = "linux") {
         reported / 2
     } else {

@@ -1,7 +1,6 @@
-//! Who a machine is: an ed25519 key, and the hash of its public half.
+//! The identity of a machine: an ed25519 key, and the hash of its public half.
 
 use std::fmt;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -15,16 +14,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::error::NetError;
-use super::files;
+use crate::files::{self, FileError};
 
-/// What stands before the 32 bytes of an ed25519 key in its SubjectPublicKeyInfo (RFC 8410).
+/// The bytes before the 32 of an ed25519 key in its SubjectPublicKeyInfo (RFC 8410).
 const ED25519_SPKI: [u8; 12] = [
     0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
 ];
 /// Characters of a [`PeerId`] in messages.
 const SHORT: usize = 10;
 
-/// A machine's own key. The secret half never leaves this process and its file.
+/// A machine's own key pair. The secret half never leaves this process and its file.
 #[derive(Clone)]
 pub struct Identity {
     key: Arc<CertifiedKey>,
@@ -32,7 +31,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads the key from a file, or makes it there, readable by its owner alone.
+    /// Reads the key from a file, or creates the file, readable by its owner only.
     pub fn load_or_create(path: &Path) -> Result<Self, NetError> {
         if let Some(identity) = Self::load(path)? {
             return Ok(identity);
@@ -41,17 +40,16 @@ impl Identity {
             files::private_folder(folder)?;
         }
         let random = ring::rand::SystemRandom::new();
-        let pkcs8 = Ed25519KeyPair::generate_pkcs8(&random).map_err(|error| NetError::Setup {
-            what: "a key",
-            why: error.to_string(),
-        })?;
+        let pkcs8 = Ed25519KeyPair::generate_pkcs8(&random)
+            .map_err(|error| NetError::setup("a key", error))?;
         let text = format!("{}\n", BASE64.encode(pkcs8.as_ref()));
-        // Of two processes that make it at once, one wins and both use its key.
+        // If two processes create it at once, one succeeds and both use its key.
         files::create(path, text.as_bytes())?;
-        Self::load(path)?.ok_or_else(|| NetError::content(path, "vanished while it was made"))
+        Self::load(path)?
+            .ok_or_else(|| FileError::content(path, "it disappeared while it was created").into())
     }
 
-    /// The name that goes with this key.
+    /// The id of this key.
     pub fn id(&self) -> PeerId {
         self.id
     }
@@ -60,7 +58,7 @@ impl Identity {
         Arc::clone(&self.key)
     }
 
-    /// The public half, as it travels.
+    /// The public half, as it is sent.
     pub(super) fn spki(&self) -> Vec<u8> {
         self.key
             .cert
@@ -69,16 +67,17 @@ impl Identity {
     }
 
     fn load(path: &Path) -> Result<Option<Self>, NetError> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(NetError::file("read", path)(error)),
+        let Some(text) = files::read(path)? else {
+            return Ok(None);
         };
         files::insist_private(path)?;
-        let bad = || NetError::content(path, "not a key file: move it away and a new key is made");
-        let pkcs8 = BASE64
-            .decode(text.trim_end().as_bytes())
-            .map_err(|_| bad())?;
+        let bad = || {
+            FileError::content(
+                path,
+                "not a key file: move it away and a new key is created",
+            )
+        };
+        let pkcs8 = BASE64.decode(text.trim_ascii_end()).map_err(|_| bad())?;
         let pkcs8 = PrivatePkcs8KeyDer::from(pkcs8);
         let signing = rustls::crypto::ring::sign::any_eddsa_type(&pkcs8).map_err(|_| bad())?;
         let spki = signing.public_key().ok_or_else(bad)?.to_vec();
@@ -98,12 +97,12 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// The SHA-256 of a public key's SubjectPublicKeyInfo: a machine's unforgeable name.
+/// The SHA-256 of a public key's SubjectPublicKeyInfo: a machine's unforgeable id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId([u8; 32]);
 
 impl PeerId {
-    /// The name that goes with a hash.
+    /// The id with this hash.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -113,12 +112,12 @@ impl PeerId {
         &self.0
     }
 
-    /// The whole name, as [`FromStr`] reads it; [`fmt::Display`] shows its beginning.
+    /// The whole id as text, as [`FromStr`] reads it; [`fmt::Display`] shows its beginning.
     pub fn full(&self) -> String {
         BASE32_NOPAD.encode(&self.0).to_lowercase()
     }
 
-    /// The name of an ed25519 key; none for anything else.
+    /// The id of an ed25519 key; none for anything else.
     pub(super) fn of_spki(spki: &[u8]) -> Option<Self> {
         let well_formed = spki.len() == ED25519_SPKI.len() + 32 && spki.starts_with(&ED25519_SPKI);
         well_formed.then(|| Self(Sha256::digest(spki).into()))
@@ -169,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_made_once_and_kept_private() {
+    fn a_key_is_created_once_and_kept_private() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state/key");
         let first = Identity::load_or_create(&path).unwrap();

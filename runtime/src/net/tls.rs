@@ -1,8 +1,8 @@
 //! TLS 1.3 with raw public keys (RFC 7250): a machine is its key, and no certificate is involved.
 //!
-//! A worker pins the orchestrator's key here, so that a handshake with another one never
-//! completes. The orchestrator takes any well-formed key here, since TLS cannot know which protocol
-//! the key may speak: the gate decides that right after.
+//! A worker pins the orchestrator's key, so that a handshake with another one never completes. The
+//! orchestrator accepts any well-formed key here, since TLS cannot know which protocol the key may
+//! use: the listener decides that right after.
 
 use std::sync::Arc;
 
@@ -17,9 +17,9 @@ use rustls::{DigitallySignedStruct, DistinguishedName, Error, PeerMisbehaved, Si
 use super::error::NetError;
 use super::identity::{Identity, PeerId};
 
-/// The protocol of those who are on the allow-list.
+/// The protocol of workers on the allow-list.
 pub(super) const ALPN_WORK: &[u8] = b"allot/1";
-/// The protocol in which a stranger may offer one proof, and nothing else.
+/// The protocol in which any client may send one proof, and nothing else.
 pub(super) const ALPN_JOIN: &[u8] = b"allot-join/1";
 
 /// The orchestrator's side.
@@ -30,12 +30,12 @@ pub(super) fn server(
     let mut config = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(setup)?
-        .with_client_cert_verifier(Arc::new(AnyKey(provider)))
+        .with_client_cert_verifier(Arc::new(AnyKey { provider }))
         .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(
             identity.certified(),
         )));
     config.alpn_protocols = vec![ALPN_WORK.to_vec(), ALPN_JOIN.to_vec()];
-    // Neither early data nor resumption: each connection proves both keys anew.
+    // Neither early data nor resumption: each connection proves both keys again.
     config.max_early_data_size = 0;
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -83,13 +83,44 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 fn setup(error: impl ToString) -> NetError {
-    NetError::Setup {
-        what: "TLS",
-        why: error.to_string(),
-    }
+    NetError::setup("TLS", error)
 }
 
-/// Accepts one orchestrator's key.
+/// The methods that both verifiers share: TLS 1.3 signatures by an ed25519 key, and nothing else.
+macro_rules! ed25519_signatures {
+    () => {
+        fn verify_tls12_signature(
+            &self,
+            _message: &[u8],
+            _cert: &CertificateDer<'_>,
+            _dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            // Unreachable, since only TLS 1.3 is offered.
+            Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into())
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            cert: &CertificateDer<'_>,
+            dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            let spki = SubjectPublicKeyInfoDer::from(cert.as_ref());
+            let algorithms = &self.provider.signature_verification_algorithms;
+            verify_tls13_signature_with_raw_key(message, &spki, dss, algorithms)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            vec![SignatureScheme::ED25519]
+        }
+
+        fn requires_raw_public_keys(&self) -> bool {
+            true
+        }
+    };
+}
+
+/// Accepts only the orchestrator's key.
 #[derive(Debug)]
 struct PinnedKey {
     pinned: PeerId,
@@ -105,46 +136,24 @@ impl ServerCertVerifier for PinnedKey {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match PeerId::of_spki(end_entity) {
-            Some(id) if id == self.pinned => Ok(ServerCertVerified::assertion()),
-            Some(id) => Err(Error::General(format!(
-                "the key there is {id}, expected {}: another orchestrator",
-                self.pinned
-            ))),
-            None => Err(Error::General("the key there is not ed25519".to_owned())),
+        let id = ed25519_id(end_entity)?;
+        if id == self.pinned {
+            return Ok(ServerCertVerified::assertion());
         }
+        Err(Error::General(format!(
+            "the key there is {id}, expected {}: another orchestrator",
+            self.pinned
+        )))
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(not_tls12())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        signed(&self.provider, message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
-
-    fn requires_raw_public_keys(&self) -> bool {
-        true
-    }
+    ed25519_signatures!();
 }
 
 /// Accepts every ed25519 key whose holder signs with it.
 #[derive(Debug)]
-struct AnyKey(Arc<CryptoProvider>);
+struct AnyKey {
+    provider: Arc<CryptoProvider>,
+}
 
 impl ClientCertVerifier for AnyKey {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
@@ -157,51 +166,12 @@ impl ClientCertVerifier for AnyKey {
         _intermediates: &[CertificateDer<'_>],
         _now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        match PeerId::of_spki(end_entity) {
-            Some(_) => Ok(ClientCertVerified::assertion()),
-            None => Err(Error::General("the key there is not ed25519".to_owned())),
-        }
+        ed25519_id(end_entity).map(|_| ClientCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(not_tls12())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        signed(&self.0, message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
-
-    fn requires_raw_public_keys(&self) -> bool {
-        true
-    }
+    ed25519_signatures!();
 }
 
-fn signed(
-    provider: &CryptoProvider,
-    message: &[u8],
-    spki: &CertificateDer<'_>,
-    dss: &DigitallySignedStruct,
-) -> Result<HandshakeSignatureValid, Error> {
-    let spki = SubjectPublicKeyInfoDer::from(spki.as_ref());
-    let algorithms = &provider.signature_verification_algorithms;
-    verify_tls13_signature_with_raw_key(message, &spki, dss, algorithms)
-}
-
-/// Cannot be reached, since only TLS 1.3 is offered.
-fn not_tls12() -> Error {
-    PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into()
+fn ed25519_id(key: &CertificateDer<'_>) -> Result<PeerId, Error> {
+    PeerId::of_spki(key).ok_or_else(|| Error::General("the key there is not ed25519".to_owned()))
 }

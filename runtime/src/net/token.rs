@@ -1,60 +1,60 @@
-//! The one line that lets a worker in for the first time.
+//! Join tokens: the one line with which a worker joins for the first time.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use data_encoding::BASE64URL_NOPAD;
-use ring::rand::SecureRandom;
 use sha2::{Digest, Sha256};
 
 use super::error::NetError;
 use super::identity::PeerId;
 use super::limits;
+use crate::random::random;
 
-/// What every token begins with, so that it is known at sight.
+/// The beginning of every token, by which people and programs recognise one.
 const PREFIX: &str = "allot-";
 const VERSION: u8 = 1;
 const ID: usize = 8;
 const SECRET: usize = 24;
 const CHECKSUM: usize = 4;
 
-/// An invitation: whom to call and where, and a secret that proves it was given. Its text form is
-/// the whole of it; [`fmt::Debug`] leaves the secret out.
+/// A join token: the orchestrator's key and addresses, and a secret that admits a worker.
+/// [`fmt::Display`] writes the whole token; [`fmt::Debug`] leaves the secret out.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
-    /// The one orchestrator that it is for.
+    /// The orchestrator that issued it.
     pub orchestrator: PeerId,
-    /// Where it may be reached; hints, not facts.
+    /// Addresses at which the orchestrator may be reached.
     pub hints: Vec<SocketAddr>,
     pub(super) id: TokenId,
     pub(super) secret: Secret,
     expiry_s: u64,
 }
 
-/// Which token a proof is about.
+/// Identifies a token in a proof.
 pub(super) type TokenId = [u8; ID];
-/// What only the two sides know; it never travels.
+/// Shared by the two sides only; it is never sent.
 pub(super) type Secret = [u8; SECRET];
 
 impl Token {
-    /// A new token, of fresh randomness. Seconds are what its expiry counts in.
+    /// A new random token. Its expiry is in whole seconds.
     pub(super) fn new(
         orchestrator: PeerId,
         hints: Vec<SocketAddr>,
         expiry: SystemTime,
     ) -> Result<Self, NetError> {
+        let no_random = |error| NetError::setup("a token", error);
         Ok(Self {
             orchestrator,
             hints: hints.into_iter().take(limits::ADDRESSES).collect(),
-            id: random()?,
-            secret: random()?,
+            id: random().map_err(no_random)?,
+            secret: random().map_err(no_random)?,
             expiry_s: unix_seconds(expiry),
         })
     }
 
-    /// Reads a token as [`fmt::Display`] writes it, spaces around it left aside.
+    /// Reads a token as [`fmt::Display`] writes it; surrounding white space is ignored.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
         let text = text.trim();
         let body = text.strip_prefix(PREFIX).ok_or(TokenError::NotAToken)?;
@@ -81,14 +81,8 @@ impl Token {
         Ok(token)
     }
 
-    /// When the orchestrator stops to honour it, by the orchestrator's clock.
-    pub fn expiry(&self) -> SystemTime {
-        // A forged expiry must not overflow the system's clock.
-        let seconds = self.expiry_s.min(u64::from(u32::MAX) * 8);
-        UNIX_EPOCH + Duration::from_secs(seconds)
-    }
-
-    pub(super) fn expiry_seconds(&self) -> u64 {
+    /// When it expires, in seconds of Unix time by the orchestrator's clock.
+    pub fn expiry_seconds(&self) -> u64 {
         self.expiry_s
     }
 }
@@ -96,13 +90,13 @@ impl Token {
 /// Why a text is not a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// It does not begin like one.
+    /// It does not begin like a token.
     #[error("not a token: one begins with `{PREFIX}`, as `runtime token` prints it")]
     NotAToken,
-    /// Characters are missing, too many, or changed.
+    /// Characters are missing, added or changed.
     #[error("the token is damaged: copy the whole line again")]
     Damaged,
-    /// It comes from another version of this program.
+    /// It was made by another version of this program.
     #[error("a token of version {0}, expected {VERSION}: use the same release on both machines")]
     Version(u8),
 }
@@ -115,15 +109,10 @@ impl fmt::Display for Token {
         content.extend_from_slice(&self.secret);
         content.extend_from_slice(&self.expiry_s.to_be_bytes());
         for hint in &self.hints {
+            content.push(if hint.is_ipv4() { 4 } else { 6 });
             match hint.ip() {
-                IpAddr::V4(ip) => {
-                    content.push(4);
-                    content.extend_from_slice(&ip.octets());
-                }
-                IpAddr::V6(ip) => {
-                    content.push(6);
-                    content.extend_from_slice(&ip.octets());
-                }
+                IpAddr::V4(ip) => content.extend_from_slice(&ip.octets()),
+                IpAddr::V6(ip) => content.extend_from_slice(&ip.octets()),
             }
             content.extend_from_slice(&hint.port().to_be_bytes());
         }
@@ -142,25 +131,6 @@ impl fmt::Debug for Token {
             .field("expiry_s", &self.expiry_s)
             .finish_non_exhaustive()
     }
-}
-
-impl FromStr for Token {
-    type Err = TokenError;
-
-    fn from_str(text: &str) -> Result<Self, TokenError> {
-        Self::parse(text)
-    }
-}
-
-/// Fresh bytes from the system.
-pub(super) fn random<const N: usize>() -> Result<[u8; N], NetError> {
-    let mut bytes = [0; N];
-    let filled = ring::rand::SystemRandom::new().fill(&mut bytes);
-    filled.map_err(|_| NetError::Setup {
-        what: "a random number",
-        why: "the system gives none".to_owned(),
-    })?;
-    Ok(bytes)
 }
 
 pub(super) fn unix_seconds(time: SystemTime) -> u64 {
@@ -212,7 +182,7 @@ mod tests {
         let fields = (any::<[u8; 32]>(), any::<TokenId>(), any::<Secret>());
         (fields, any::<u64>(), hints).prop_map(|((key, id, secret), expiry_s, hints)| Token {
             orchestrator: PeerId::from_bytes(key),
-            // Scope and flow of an IPv6 address mean nothing on another machine.
+            // A token does not keep scope and flow of an IPv6 address: they are local.
             hints: hints
                 .iter()
                 .map(|hint| SocketAddr::new(hint.ip(), hint.port()))
@@ -246,7 +216,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_gets_an_answer(text in "(allot-)?\\PC{0,200}", bytes: Vec<u8>) {
+        fn no_text_makes_it_panic(text in "(allot-)?\\PC{0,200}", bytes: Vec<u8>) {
             let _ = Token::parse(&text);
             let _ = Token::parse(&format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&bytes)));
         }

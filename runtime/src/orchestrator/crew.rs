@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::Input;
 use super::link::{self, Command, Said, Serial};
-use crate::net::{Gate, Peer};
+use crate::net::{Listener, Peer};
 use crate::protocol::Hello;
 
 /// Happenings that may wait to be looked at. Whoever has more to say waits, and then others wait
@@ -26,7 +26,7 @@ pub(crate) struct Crew {
     /// Jobs so far.
     pub(super) jobs: u32,
     accepting: JoinHandle<()>,
-    gate: Arc<Gate>,
+    listener: Arc<Listener>,
 }
 
 /// One of them.
@@ -38,14 +38,14 @@ pub(crate) struct Member {
 }
 
 impl Crew {
-    /// Takes in whoever the gate admits, from now on.
-    pub(crate) fn gather(gate: Gate) -> Self {
-        let gate = Arc::new(gate);
+    /// Accepts every worker that the listener admits, from now on.
+    pub(crate) fn gather(listener: Listener) -> Self {
+        let listener = Arc::new(listener);
         let (sender, inputs) = mpsc::channel(WAITING);
-        let (door, tell) = (Arc::clone(&gate), sender.clone());
+        let (admitted, tell) = (Arc::clone(&listener), sender.clone());
         let accepting = tokio::spawn(async move {
             let mut serial = 0;
-            while let Some(peer) = door.next().await {
+            while let Some(peer) = admitted.accept().await {
                 serial += 1;
                 tokio::spawn(link::serve(Serial(serial), peer, tell.clone()));
             }
@@ -56,7 +56,7 @@ impl Crew {
             members: BTreeMap::new(),
             jobs: 0,
             accepting,
-            gate,
+            listener,
         }
     }
 
@@ -84,9 +84,9 @@ impl Crew {
             }
         };
         let _ = tokio::time::timeout(Duration::from_secs(1), all_gone).await;
-        let _ = self.accepting.await; // so that this is the last hand on the gate
-        if let Ok(gate) = Arc::try_unwrap(self.gate) {
-            gate.close().await;
+        let _ = self.accepting.await; // so that this is the last handle of the listener
+        if let Ok(listener) = Arc::try_unwrap(self.listener) {
+            listener.close().await;
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Adam in one pass over one vector.
 //!
-//! A step of a small model is mostly its optimiser. An implementation made of tensor operations
-//! walks over parameters, gradients and both moments a dozen times; this one does so once.
+//! A step of a small model is mostly its optimiser. An implementation of tensor operations passes
+//! over parameters, gradients and both moments a dozen times; this one does so once.
 //!
-//! Moments of inputs that are always zero decay for ever, and arithmetic on numbers too small to
-//! be normal is a hundred times slower. Since a moment below [`NOTHING`] is beyond any effect on a
-//! parameter, it becomes zero here, which needs no switch of the processor.
+//! Moments of inputs that are always zero decay for ever, and arithmetic on subnormal numbers is a
+//! hundred times slower. A moment below [`NEGLIGIBLE`] has no effect on a parameter, so it is set to
+//! zero here, which does not depend on a mode of the processor.
 
-/// The seed's learning rate.
+/// The learning rate of the thesis program.
 const RATE: f64 = 1e-4;
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
@@ -15,7 +15,7 @@ const EPSILON: f32 = 1e-8;
 
 /// A first moment of this size moves a parameter by at most 1e-4 · 1e-30 / 1e-8; a second moment
 /// of this size is a gradient of 1e-15, which vanishes beside epsilon.
-const NOTHING: f32 = 1e-30;
+const NEGLIGIBLE: f32 = 1e-30;
 
 /// The moments of each parameter's gradient.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// Forgets everything.
+    /// Starts anew with this number of parameters.
     pub fn reset(&mut self, parameters: usize) {
         for moments in [&mut self.first, &mut self.second] {
             moments.clear();
@@ -44,7 +44,7 @@ impl Adam {
         let (keep1, take1) = (BETA1 as f32, (1.0 - BETA1) as f32);
         let (keep2, take2) = (BETA2 as f32, (1.0 - BETA2) as f32);
 
-        // Slices of one length, so that the loop needs no checks and is made of vectors.
+        // Slices of one length, so that the loop needs no bounds checks and is vectorised.
         let n = parameters.len();
         let (gradients, first, second) =
             (&gradients[..n], &mut self.first[..n], &mut self.second[..n]);
@@ -52,8 +52,8 @@ impl Adam {
             let g = gradients[i];
             let m = keep1 * first[i] + take1 * g;
             let v = keep2 * second[i] + take2 * g * g;
-            let m = if m.abs() < NOTHING { 0.0 } else { m };
-            let v = if v < NOTHING { 0.0 } else { v };
+            let m = if m.abs() < NEGLIGIBLE { 0.0 } else { m };
+            let v = if v < NEGLIGIBLE { 0.0 } else { v };
             first[i] = m;
             second[i] = v;
             parameters[i] -= rate * m / (v.sqrt() * inverse_root + EPSILON);
@@ -93,7 +93,7 @@ mod tests {
         let (n, steps) = (40, 2_000);
         let start: Vec<f32> = (0..n).map(|i| i as f32 / 20.0 - 1.0).collect();
         let (mut adam, mut parameters) = (Adam::default(), start.clone());
-        // What was before does not count.
+        // Earlier steps have no effect after a reset.
         adam.reset(n);
         adam.step(&mut parameters, &vec![5.0; n]);
         parameters.clone_from(&start);
@@ -106,14 +106,14 @@ mod tests {
             let gradients: Vec<f64> = (0..steps).map(|t| f64::from(gradient(i, t))).collect();
             let expected = definition(f64::from(start[i]), &gradients);
             let error = (f64::from(parameters[i]) - expected).abs();
-            // Two thousand roundings of a number about 1, and of steps of 1e-4.
+            // The rounding errors of 2,000 steps of 1e-4 on a number near 1.
             assert!(
                 error < 2e-5,
                 "parameter {i}: {} and not {expected}",
                 parameters[i]
             );
         }
-        // Where a gradient was long ago, nothing is left that would slow the arithmetic down.
+        // No moment is subnormal, which would slow the arithmetic down.
         assert!(
             adam.first
                 .iter()

@@ -1,8 +1,8 @@
 //! Softmax regression in plain Rust: one linear layer, without libtorch.
 
 use super::adam::Adam;
-use super::judge::Tally;
-use super::{DeviceChoice, Evaluation, TrainError, Trainer};
+use super::tally::EvaluationTally;
+use super::types::{DeviceChoice, Evaluation, TrainError, Trainer};
 use crate::data::{Batch, Dataset};
 use crate::model::{Loss, ModelSpec};
 
@@ -16,9 +16,9 @@ pub(super) struct Linear {
     parameters: Vec<f32>,
     gradients: Vec<f32>,
     adam: Adam,
-    /// The sample at hand as floats.
+    /// The current sample as floats.
     sample: Vec<f32>,
-    /// The outputs for it, then what the loss says of them.
+    /// The outputs for it, then the gradient of its loss.
     outputs: Vec<f32>,
 }
 
@@ -46,7 +46,7 @@ impl Linear {
         }
     }
 
-    /// The outputs for the sample at hand.
+    /// The outputs for the current sample.
     fn forward(&mut self, parameters: &[f32]) {
         let (weights, biases) = parameters.split_at(self.features * self.classes);
         for (class, output) in self.outputs.iter_mut().enumerate() {
@@ -71,7 +71,7 @@ impl Trainer for Linear {
             "features of the model"
         );
         self.gradients.fill(0.0);
-        let mut tally = Tally::new(self.loss);
+        let mut tally = EvaluationTally::new(self.loss);
         let parameters = std::mem::take(&mut self.parameters);
         for (pixels, &label) in batch.pixels().chunks_exact(self.features).zip(labels) {
             self.read(pixels);
@@ -103,13 +103,13 @@ impl Trainer for Linear {
             self.parameters.len(),
             "parameters of the model"
         );
-        let (pixels, labels) = set.rows(0, set.len());
+        let (pixels, labels) = set.rows(0, set.samples());
         assert_eq!(
             set.features() as usize,
             self.features,
             "features of the model"
         );
-        let mut tally = Tally::new(self.loss);
+        let mut tally = EvaluationTally::new(self.loss);
         for (pixels, &label) in pixels.chunks_exact(self.features).zip(labels) {
             self.read(pixels);
             self.forward(parameters);
@@ -123,8 +123,7 @@ impl Trainer for Linear {
     }
 }
 
-/// A sum in eight parts, in an order that is always the same and that a compiler can make vectors
-/// of.
+/// A sum in eight lanes, in an order that is always the same and that a compiler can vectorise.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 8;
     let mut sums = [0.0; LANES];
@@ -154,13 +153,13 @@ mod tests {
     }
 
     #[test]
-    fn it_learns_and_twice_the_same() {
+    fn it_learns_reproducibly() {
         let source = DataSource::Synthetic(Synthetic {
             seed: 5,
             train: 6_400,
             test: 1_000,
         });
-        let splits = Dataset::load(&source).unwrap();
+        let splits = source.load().unwrap();
         let train = |loss| {
             let spec = spec(loss, &splits.train);
             let mut trainer = Linear::new(&spec);
@@ -181,6 +180,6 @@ mod tests {
         };
         let bits = |p: Vec<f32>| p.into_iter().map(f32::to_bits).collect::<Vec<_>>();
         assert_eq!(bits(train(Loss::Logits)), bits(train(Loss::Logits)));
-        train(Loss::SeedSoftmax);
+        train(Loss::ThesisSoftmax);
     }
 }

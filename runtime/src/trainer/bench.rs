@@ -626,7 +626,7 @@ mod tests {
             train: 40,
             test: 100,
         });
-        let test = Dataset::load(&source).expect("it is made").test;
+        let test = source.load().expect("it is made").test;
         let spec = ModelSpec {
             shape: test.batch_shape(4),
             ..model()

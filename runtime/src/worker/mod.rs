@@ -101,7 +101,7 @@ async fn serve(dialer: &Dialer, person: &Person, once: bool) -> Result<Exit, Sto
                     }
                 }
             }
-            Err(error) if error.may_pass() => tracing::warn!("{error}"),
+            Err(error) if error.is_retryable() => tracing::warn!("{error}"),
             Err(error) => return Err(Stop::bad(error)),
         }
         tokio::time::sleep(wait).await;

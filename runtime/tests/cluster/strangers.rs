@@ -51,7 +51,7 @@ async fn lie(token: &str, folder: &Path, lie: Lie) -> String {
     let mut length = 0;
     while let Ok(Some(order)) = orders.recv::<Order>().await {
         match order {
-            Order::Job(brief) => length = brief.model.layout().len(),
+            Order::Job(brief) => length = brief.model.layout().parameter_count(),
             Order::Benchmark { session, batches } => {
                 let took_ns = batches * 5_000_000;
                 let report = Report::Benchmarked {

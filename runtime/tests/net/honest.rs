@@ -5,29 +5,29 @@ use std::time::Duration;
 use bytes::Bytes;
 use runtime::net::{CloseReason, Dialer, NetError, Target};
 
-use crate::common::{HOUR, Pair, call, gate, pair, soon, worker};
+use crate::common::{HOUR, Pair, dial_options, listener, pair, soon, worker};
 
 #[tokio::test]
-async fn a_token_lets_in_and_then_the_key_alone() {
+async fn a_token_admits_once_and_then_the_key_is_enough() {
     let pair = pair().await;
     assert_eq!(pair.there.id(), pair.worker.id());
     assert_eq!(pair.there.name(), "pc1");
     pair.here.close("done for today");
     let reason = soon(pair.there.closed()).await;
-    assert_eq!(reason, CloseReason::There("done for today".to_owned()));
+    assert_eq!(reason, CloseReason::Remote("done for today".to_owned()));
 
-    // The key is known now: no token is needed, and the old one is not used up further.
+    // The key is known now: no token is needed.
     let id = pair.here.id();
-    let mut options = call(&pair.worker, Target::Known(id));
-    options.orchestrators = vec![pair.gate.local_addr().to_string()];
+    let mut options = dial_options(&pair.worker, Target::Known(id));
+    options.orchestrators = vec![pair.listener.local_addr().to_string()];
     let again = Dialer::new(options).unwrap();
-    let (here, there) = soon(async { tokio::join!(again.dial(), pair.gate.next()) }).await;
+    let (here, there) = soon(async { tokio::join!(again.dial(), pair.listener.accept()) }).await;
     assert_eq!(here.unwrap().id(), id);
     assert_eq!(there.unwrap().id(), pair.worker.id());
 }
 
 #[tokio::test]
-async fn messages_go_both_ways_in_order() {
+async fn messages_arrive_in_order_in_both_directions() {
     let Pair { here, there, .. } = &pair().await;
     let (opened, accepted) =
         soon(async { tokio::join!(there.open_control(), here.accept_control()) }).await;
@@ -36,8 +36,8 @@ async fn messages_go_both_ways_in_order() {
     for round in 0..100_u64 {
         let question = (round, "x".repeat(round as usize * 300));
         send.send(&question).await.unwrap();
-        let heard: Option<(u64, String)> = soon(worker_receive.recv()).await.unwrap();
-        assert_eq!(heard, Some(question));
+        let received: Option<(u64, String)> = soon(worker_receive.recv()).await.unwrap();
+        assert_eq!(received, Some(question));
         worker_send.send(&(round + 1)).await.unwrap();
         assert_eq!(soon(receive.recv::<u64>()).await.unwrap(), Some(round + 1));
     }
@@ -60,10 +60,10 @@ async fn a_transfer_arrives_whole_and_a_cancelled_one_not_at_all() {
         (header, bytes)
     };
     let header = (7, "data".to_owned());
-    let (sent, (heard, bytes)) =
+    let (sent, (received, bytes)) =
         soon(async { tokio::join!(there.send_blob(&header, parts.clone()), receive) }).await;
     sent.unwrap();
-    assert_eq!(heard, header);
+    assert_eq!(received, header);
     assert!(bytes == whole);
 
     // The receiver does not read, so that the sender is stuck when its future is dropped.
@@ -80,43 +80,45 @@ async fn a_transfer_arrives_whole_and_a_cancelled_one_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_gate_that_ends_tells_everybody() {
+async fn a_listener_that_closes_informs_its_workers() {
     let pair = pair().await;
-    pair.gate.close().await;
+    pair.listener.close().await;
     let reason = soon(pair.here.closed()).await;
     assert_eq!(
         reason,
-        CloseReason::There("the orchestrator has ended".to_owned())
+        CloseReason::Remote("the orchestrator has ended".to_owned())
     );
 }
 
 #[tokio::test]
-async fn the_newer_connection_of_a_worker_counts() {
+async fn a_newer_connection_replaces_the_older() {
     let Pair {
-        gate,
+        listener,
         here,
         there,
         dialer,
         ..
     } = &pair().await;
-    let (newer, newer_there) = soon(async { tokio::join!(dialer.dial(), gate.next()) }).await;
+    let (newer, newer_there) = soon(async { tokio::join!(dialer.dial(), listener.accept()) }).await;
     assert_eq!(soon(here.closed()).await, CloseReason::Replaced);
-    assert_eq!(soon(there.closed()).await, CloseReason::Here);
+    assert_eq!(soon(there.closed()).await, CloseReason::Local);
     let (newer, newer_there) = (newer.unwrap(), newer_there.unwrap());
     let (opened, accepted) =
         soon(async { tokio::join!(newer.open_control(), newer_there.accept_control()) }).await;
     assert!(opened.is_ok() && accepted.is_ok());
-    assert_eq!(gate.census().workers, 1);
+    assert_eq!(listener.stats().workers, 1);
 }
 
 #[tokio::test]
 async fn many_workers_join_at_once() {
-    let (gate, _folder) = gate().await;
-    let token = gate.mint(30, HOUR).await.unwrap();
+    let (listener, _folder) = listener().await;
+    let token = listener.mint(30, HOUR).await.unwrap();
     let workers: Vec<_> = (0..30).map(|_| worker()).collect();
     let dialers: Vec<Dialer> = workers
         .iter()
-        .map(|(identity, _)| Dialer::new(call(identity, Target::Token(token.clone()))).unwrap())
+        .map(|(identity, _)| {
+            Dialer::new(dial_options(identity, Target::Token(token.clone()))).unwrap()
+        })
         .collect();
     let mut joining = tokio::task::JoinSet::new();
     for dialer in dialers {
@@ -124,5 +126,5 @@ async fn many_workers_join_at_once() {
     }
     let peers = soon(joining.join_all()).await;
     assert!(peers.iter().all(Result::is_ok), "{peers:?}");
-    assert_eq!(gate.admission().members().unwrap().len(), 30);
+    assert_eq!(listener.allow_list().workers().unwrap().len(), 30);
 }

@@ -12,12 +12,17 @@ pub(crate) struct Plain {
     variables: Vec<Tensor>,
     layers: [nn::Linear; 3],
     adam: nn::Optimizer,
-    seed_softmax: bool,
+    thesis_softmax: bool,
 }
 
 impl Plain {
     /// For a network of two hidden layers of 200 with these parameters.
-    pub(crate) fn new(parameters: &[f32], features: i64, classes: i64, seed_softmax: bool) -> Self {
+    pub(crate) fn new(
+        parameters: &[f32],
+        features: i64,
+        classes: i64,
+        thesis_softmax: bool,
+    ) -> Self {
         let store = nn::VarStore::new(Device::Cpu);
         let layer = |name, inputs, outputs| {
             nn::linear(
@@ -52,14 +57,14 @@ impl Plain {
             variables,
             layers,
             adam,
-            seed_softmax,
+            thesis_softmax,
         }
     }
 
     /// One step.
     pub(crate) fn step(&mut self, batch: &Batch) {
         let loss = self.outputs(batch);
-        let loss = if self.seed_softmax {
+        let loss = if self.thesis_softmax {
             loss.softmax(-1, Kind::Float)
         } else {
             loss

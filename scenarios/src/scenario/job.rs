@@ -1,5 +1,7 @@
 //! `[job]`, `[benchmark]`, `[waits]`, `[model]`, `[link]`, `[fees]` and `[run]`.
 
+use serde::{Deserialize, Serialize};
+
 use scheduler::machine::{Billing, Limit, MAX_CYCLES, Partial, Replan, Waits};
 use scheduler::{
     BenchmarkRule, CapacityModel, Fee, MAX_BATCHES, MAX_N, MAX_PASSES, MAX_ROUNDS, MAX_WORKERS,
@@ -118,7 +120,7 @@ pub struct Training {
 }
 
 /// How a network's weights are drawn at first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Weights {
     /// By Glorot and Bengio.
     Xavier,

@@ -1,6 +1,6 @@
-//! The program that trains with libtorch: started by `runtime`, which does without it.
+//! The program that trains with libtorch. `runtime` starts it and does not link libtorch itself.
 //!
-//! **What it does not know:** everything but training; see the library's `trainer`.
+//! **What it does not know:** everything except training; see the library's `trainer`.
 
 #[cfg(feature = "torch")]
 mod torch;

@@ -1,19 +1,19 @@
-//! The network of two hidden layers on libtorch.
+//! The network of two hidden layers, on libtorch.
 //!
-//! Gradients come from libtorch; the optimiser is our own pass over one vector, several times as
-//! fast as libtorch's on a CPU. A tensor's memory cannot be written from outside without unsafe
-//! code, so each step makes tensors of the parameters anew, which costs one copy of them.
+//! Gradients come from libtorch. The optimiser is our own pass over one vector, several times as
+//! fast as libtorch's on a CPU. A tensor's memory cannot be written without unsafe code, so each
+//! step creates new tensors of the parameters, which costs one copy of them.
 
 use tch::{Cuda, Device, Kind, Reduction, TchError, Tensor, no_grad_guard};
 
 use runtime::data::{Batch, Dataset};
 use runtime::model::{Layout, Loss, ModelKind, ModelSpec, TensorShape};
-use runtime::train::{Adam, DeviceChoice, Evaluation, Tally, TrainError, Trainer};
+use runtime::train::{Adam, DeviceChoice, Evaluation, EvaluationTally, TrainError, Trainer};
 
-/// Samples that are evaluated at once.
+/// Samples evaluated at a time.
 const EVALUATED: usize = 1_000;
 
-/// Makes a trainer of any kind.
+/// Creates a trainer of any kind.
 pub(crate) fn trainer(
     spec: &ModelSpec,
     device: DeviceChoice,
@@ -36,7 +36,7 @@ struct Torch {
     parameters: Vec<f32>,
     gradients: Vec<f32>,
     adam: Adam,
-    /// Values of the samples at hand.
+    /// Values of the current samples.
     values: Vec<f32>,
 }
 
@@ -45,14 +45,14 @@ impl Torch {
         tch::set_num_threads(i32::try_from(threads.max(1)).unwrap_or(i32::MAX));
         let layout = spec.layout();
         let mut adam = Adam::default();
-        adam.reset(layout.len());
+        adam.reset(layout.parameter_count());
         Ok(Self {
             device: choose(device)?,
             loss: spec.loss,
             features: spec.shape.features as usize,
             classes: spec.shape.classes as usize,
-            parameters: vec![0.0; layout.len()],
-            gradients: vec![0.0; layout.len()],
+            parameters: vec![0.0; layout.parameter_count()],
+            gradients: vec![0.0; layout.parameter_count()],
             layout,
             adam,
             values: Vec::new(),
@@ -97,7 +97,7 @@ impl Torch {
         let outputs = forward(&samples, &tensors)?;
         let outputs = match self.loss {
             Loss::Logits => outputs,
-            Loss::SeedSoftmax => outputs.f_softmax(-1, Kind::Float)?,
+            Loss::ThesisSoftmax => outputs.f_softmax(-1, Kind::Float)?,
         };
         let loss =
             outputs.f_cross_entropy_loss::<Tensor>(&labels, None, Reduction::Mean, -100, 0.0)?;
@@ -115,9 +115,9 @@ impl Torch {
     fn try_evaluate(&mut self, parameters: &[f32], set: &Dataset) -> Result<Evaluation, TchError> {
         let _guard = no_grad_guard();
         let tensors = self.tensors(parameters)?;
-        let mut tally = Tally::new(self.loss);
+        let mut tally = EvaluationTally::new(self.loss);
         let mut outputs = Vec::new();
-        for first in (0..set.len()).step_by(EVALUATED) {
+        for first in (0..set.samples()).step_by(EVALUATED) {
             let (pixels, labels) = set.rows(first, EVALUATED);
             let samples = self.samples(pixels)?;
             outputs.resize(labels.len() * self.classes, 0.0_f32);
@@ -140,7 +140,7 @@ impl Trainer for Torch {
     fn step(&mut self, batch: &Batch) -> Result<(), TrainError> {
         let features = batch.shape().features as usize;
         assert_eq!(features, self.features, "features of the model");
-        self.try_step(batch).map_err(cannot)
+        self.try_step(batch).map_err(torch_error)
     }
 
     fn finish(&mut self, into: &mut Vec<f32>) -> Result<(), TrainError> {
@@ -151,7 +151,7 @@ impl Trainer for Torch {
     fn evaluate(&mut self, parameters: &[f32], set: &Dataset) -> Result<Evaluation, TrainError> {
         let features = set.features() as usize;
         assert_eq!(features, self.features, "features of the model");
-        self.try_evaluate(parameters, set).map_err(cannot)
+        self.try_evaluate(parameters, set).map_err(torch_error)
     }
 
     fn device(&self) -> DeviceChoice {
@@ -190,15 +190,15 @@ fn choose(wanted: DeviceChoice) -> Result<Device, TrainError> {
             wanted,
             why: match count {
                 0 => "libtorch finds no GPU (that of './allot setup' is for CPUs alone: set LIBTORCH to one with CUDA)".to_owned(),
-                1 => "there is cuda:0 alone".to_owned(),
+                1 => "there is only cuda:0".to_owned(),
                 _ => format!("there are cuda:0 to cuda:{}", count - 1),
             },
         }),
     }
 }
 
-/// libtorch appends where in its code the error arose; the first line says what it is.
-fn cannot(error: TchError) -> TrainError {
+/// The first line of libtorch's message, without its stack trace.
+fn torch_error(error: TchError) -> TrainError {
     let text = error.to_string();
     TrainError::Torch(text.lines().next().unwrap_or_default().to_owned())
 }

@@ -1,6 +1,6 @@
-//! Peers that do not keep to the rules, built on quinn and rustls alone, so that nothing that the
-//! crate does rightly stands between them and the gate. It also states the format of a token and
-//! of a proof a second time.
+//! Clients that may violate the protocol, built on quinn and rustls only, so that no correct code
+//! of the crate is between them and the listener. It defines the formats of tokens and proofs a
+//! second time.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use std::time::Duration;
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
 use quinn::{ApplicationClose, Connection, ConnectionError, Endpoint};
-use runtime::net::{Gate, Token};
+use runtime::net::{Listener, Token};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 use serde::Serialize;
 use sha2::Sha256;
 
 use crate::common::{loopback, soon};
-use crate::trust::Anybody;
+use crate::trust::AcceptAny;
 
 pub(crate) const WORK: &[u8] = b"allot/1";
 pub(crate) const JOIN: &[u8] = b"allot-join/1";
@@ -27,13 +27,13 @@ pub(crate) struct Hello {
     pub(crate) proof: Option<([u8; 8], [u8; 32])>,
 }
 
-/// A stranger with a key of its own who trusts any orchestrator.
-pub(crate) struct Stranger {
+/// A client with a key of its own that trusts any orchestrator.
+pub(crate) struct RawClient {
     endpoint: Endpoint,
     key: Arc<CertifiedKey>,
 }
 
-impl Stranger {
+impl RawClient {
     pub(crate) fn new() -> Self {
         let random = ring::rand::SystemRandom::new();
         let pkcs8 = ring::signature::Ed25519KeyPair::generate_pkcs8(&random).unwrap();
@@ -74,14 +74,14 @@ impl Stranger {
         self.endpoint.connect_with(config, to, "any").unwrap()
     }
 
-    /// Eager: it takes every short cut that the other side offers.
+    /// It uses early data if the other side offers it.
     pub(crate) fn config(&self, alpn: &[u8]) -> quinn::ClientConfig {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = rustls::ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anybody))
+            .with_custom_certificate_verifier(Arc::new(AcceptAny))
             .with_client_cert_resolver(Arc::new(
                 rustls::client::AlwaysResolvesClientRawPublicKeys::new(Arc::clone(&self.key)),
             ));
@@ -91,13 +91,13 @@ impl Stranger {
         quinn::ClientConfig::new(Arc::new(config))
     }
 
-    /// Goes on from another port, as after a change of networks.
+    /// Continues from another port, as after a change of networks.
     pub(crate) fn move_away(&self) {
         let socket = std::net::UdpSocket::bind(loopback()).unwrap();
         self.endpoint.rebind(socket).unwrap();
     }
 
-    /// A proof that is right for this connection and this key.
+    /// A hello with a proof that is valid for this connection and this key.
     pub(crate) fn hello(&self, connection: &Connection, token: &Token) -> Hello {
         let (id, secret) = inside(token);
         let mut exported = [0; 32];
@@ -110,17 +110,17 @@ impl Stranger {
         mac.update(&self.spki());
         mac.update(&exported);
         Hello {
-            name: "stranger".to_owned(),
+            name: "client".to_owned(),
             proof: Some((id, mac.finalize().into_bytes().into())),
         }
     }
 
-    /// Joins by the rules, to break others afterwards.
-    pub(crate) async fn join(&self, gate: &Gate, token: &Token) -> Connection {
-        let connection = self.connect(gate.local_addr(), JOIN).await;
+    /// Joins as the protocol demands.
+    pub(crate) async fn join(&self, listener: &Listener, token: &Token) -> Connection {
+        let connection = self.connect(listener.local_addr(), JOIN).await;
         let hello = self.hello(&connection, token);
         let answer = soon(say(&connection, &bytes(&hello))).await;
-        assert_eq!(answer, Ok(vec![]), "an empty message lets it in");
+        assert_eq!(answer, Ok(vec![]), "an empty message admits it");
         connection
     }
 }
@@ -138,42 +138,42 @@ pub(crate) fn bytes(message: &impl Serialize) -> Vec<u8> {
     postcard::to_allocvec(message).unwrap()
 }
 
-/// Says this on a first stream, and returns the answer, or the words and code of the refusal.
-pub(crate) async fn say(connection: &Connection, words: &[u8]) -> Result<Vec<u8>, u64> {
-    let said = async {
+/// Sends this on a first stream, and returns the answer, or the code of the refusal.
+pub(crate) async fn say(connection: &Connection, message: &[u8]) -> Result<Vec<u8>, u64> {
+    let exchange = async {
         let (mut send, mut receive) = connection.open_bi().await.ok()?;
-        send.write_all(words).await.ok()?;
+        send.write_all(message).await.ok()?;
         send.finish().ok()?;
         receive.read_to_end(4096).await.ok()
     };
-    match said.await {
+    match exchange.await {
         Some(answer) => Ok(answer),
         None => Err(refusal(connection).await),
     }
 }
 
-/// The code with which the gate ends a connection, at once or after its deadlines.
+/// The code with which the listener closes a connection, at once or after its deadlines.
 pub(crate) async fn refusal(connection: &Connection) -> u64 {
     match soon(connection.closed()).await {
         ConnectionError::ApplicationClosed(ApplicationClose { error_code, .. }) => {
             error_code.into_inner()
         }
-        other => panic!("closed by something else than the gate: {other}"),
+        other => panic!("closed by something else than the listener: {other}"),
     }
 }
 
-/// After strangers have been refused the gate must look as if they had never come.
-pub(crate) async fn nothing_is_left(gate: &Gate, workers: usize) {
+/// Waits until refused clients have left nothing behind in the listener.
+pub(crate) async fn nothing_is_left(listener: &Listener, workers: usize) {
     let empty = async {
         loop {
-            let census = gate.census();
-            let connections = census.connections <= workers;
-            if census.strangers == 0 && census.workers == workers && connections {
+            let stats = listener.stats();
+            let connections = stats.connections <= workers;
+            if stats.pending == 0 && stats.workers == workers && connections {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     let outcome = tokio::time::timeout(Duration::from_secs(15), empty).await;
-    outcome.unwrap_or_else(|_| panic!("left behind: {:?}", gate.census()));
+    outcome.unwrap_or_else(|_| panic!("left behind: {:?}", listener.stats()));
 }

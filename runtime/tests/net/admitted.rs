@@ -1,27 +1,27 @@
-//! Those who are in and do not keep to the rules.
+//! Admitted peers that violate the protocol.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use runtime::net::{BlobReader, ControlReceiver, Gate, NetError, Peer};
+use runtime::net::{BlobReader, ControlReceiver, Listener, NetError, Peer};
 use tempfile::TempDir;
 
 use crate::common::{HOUR, Pair, options, pair, soon};
-use crate::hostile::{Stranger, bytes, nothing_is_left};
+use crate::raw_client::{RawClient, bytes, nothing_is_left};
 
-/// A gate, and a worker who joined by the rules and holds the bare connection.
-async fn traitor() -> (Gate, Peer, quinn::Connection, [TempDir; 1]) {
+/// A listener, and a worker that has joined and holds the raw connection.
+async fn hostile_worker() -> (Listener, Peer, quinn::Connection, [TempDir; 1]) {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path());
     options.limits.message = Duration::from_millis(500);
-    let gate = Gate::bind(options).await.unwrap();
-    let token = gate.mint(1, HOUR).await.unwrap();
-    let connection = Stranger::new().join(&gate, &token).await;
-    let peer = soon(gate.next()).await.unwrap();
-    (gate, peer, connection, [folder])
+    let listener = Listener::bind(options).await.unwrap();
+    let token = listener.mint(1, HOUR).await.unwrap();
+    let connection = RawClient::new().join(&listener, &token).await;
+    let peer = soon(listener.accept()).await.unwrap();
+    (listener, peer, connection, [folder])
 }
 
-/// The gate's end of a control stream, at whose other end these raw bytes are written.
+/// The listener's end of a control stream, at whose other end these raw bytes are written.
 async fn frames(
     peer: &Peer,
     connection: &quinn::Connection,
@@ -35,8 +35,8 @@ async fn frames(
 }
 
 #[tokio::test]
-async fn frames_that_are_too_long_cut_or_odd_are_refused() {
-    let (gate, peer, connection, _folder) = traitor().await;
+async fn malformed_frames_are_refused() {
+    let (listener, peer, connection, _folder) = hostile_worker().await;
     let text = bytes(&"hello");
     let whole = |body: &[u8]| [&(body.len() as u32).to_le_bytes()[..], body].concat();
     let cases: [(&str, Vec<u8>, &str); 6] = [
@@ -57,7 +57,7 @@ async fn frames_that_are_too_long_cut_or_odd_are_refused() {
             "ended after 7 of 10 bytes",
         ),
         (
-            "something after it",
+            "trailing bytes",
             whole(&[&text[..], &[0]].concat()),
             "1 bytes too many",
         ),
@@ -76,22 +76,22 @@ async fn frames_that_are_too_long_cut_or_odd_are_refused() {
             .to_string();
         assert!(error.contains(words), "{what}: {error}");
     }
-    // The connection itself is fine: what to do with such a worker is not the wire's to say.
+    // The connection stays open: what to do with such a worker is decided above this layer.
     let (mut receiver, _send) = frames(&peer, &connection, &whole(&text)).await;
     assert_eq!(
         soon(receiver.recv::<String>()).await.unwrap().as_deref(),
         Some("hello")
     );
     peer.close("enough");
-    nothing_is_left(&gate, 0).await;
+    nothing_is_left(&listener, 0).await;
 }
 
 #[tokio::test]
-async fn a_frame_that_dribbles_is_late_and_silence_between_frames_is_not() {
-    let (_gate, peer, connection, _folder) = traitor().await;
+async fn a_slow_frame_times_out_and_silence_between_frames_does_not() {
+    let (_listener, peer, connection, _folder) = hostile_worker().await;
     let (mut receiver, mut send) = frames(&peer, &connection, &[]).await;
     let begin = Instant::now();
-    let dribble = async {
+    let send_slowly = async {
         tokio::time::sleep(Duration::from_millis(900)).await;
         for byte in [4_u8, 0, 0, 0, 3, b'a', b'b', b'c'] {
             if send.write_all(&[byte]).await.is_err() {
@@ -100,8 +100,8 @@ async fn a_frame_that_dribbles_is_late_and_silence_between_frames_is_not() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    // The future is dropped and made anew all the time, as in a `select!`: nothing may be lost.
-    let heard = async {
+    // The future is dropped and created again, as in a `select!`: nothing may be lost.
+    let received = async {
         loop {
             let step = receiver.recv::<String>();
             if let Ok(outcome) = tokio::time::timeout(Duration::from_millis(30), step).await {
@@ -109,16 +109,19 @@ async fn a_frame_that_dribbles_is_late_and_silence_between_frames_is_not() {
             }
         }
     };
-    let ((), heard) = soon(async { tokio::join!(dribble, heard) }).await;
-    assert!(matches!(heard, Err(NetError::Late { .. })), "{heard:?}");
+    let ((), received) = soon(async { tokio::join!(send_slowly, received) }).await;
+    assert!(
+        matches!(received, Err(NetError::TimedOut { .. })),
+        "{received:?}"
+    );
     assert!(begin.elapsed() > Duration::from_millis(1400));
 }
 
 #[tokio::test]
 async fn a_slow_frame_within_its_time_survives_a_select() {
-    let (_gate, peer, connection, _folder) = traitor().await;
+    let (_listener, peer, connection, _folder) = hostile_worker().await;
     let (mut receiver, mut send) = frames(&peer, &connection, &[]).await;
-    let dribble = async {
+    let send_slowly = async {
         for _ in 0..3 {
             for byte in [4_u8, 0, 0, 0, 3, b'a', b'b', b'c'] {
                 send.write_all(&[byte]).await.unwrap();
@@ -126,32 +129,32 @@ async fn a_slow_frame_within_its_time_survives_a_select() {
             }
         }
     };
-    let heard = async {
-        let mut heard = Vec::new();
-        while heard.len() < 3 {
+    let received = async {
+        let mut received = Vec::new();
+        while received.len() < 3 {
             let step = receiver.recv::<String>();
             if let Ok(outcome) = tokio::time::timeout(Duration::from_millis(7), step).await {
-                heard.push(outcome.unwrap().unwrap());
+                received.push(outcome.unwrap().unwrap());
             }
         }
-        heard
+        received
     };
-    let ((), heard) = soon(async { tokio::join!(dribble, heard) }).await;
-    assert_eq!(heard, ["abc"; 3]);
+    let ((), received) = soon(async { tokio::join!(send_slowly, received) }).await;
+    assert_eq!(received, ["abc"; 3]);
 }
 
 #[tokio::test]
-async fn a_control_stream_that_never_opens_is_late() {
-    let (_gate, peer, connection, _folder) = traitor().await;
+async fn a_control_stream_that_never_opens_times_out() {
+    let (_listener, peer, connection, _folder) = hostile_worker().await;
     let outcome = soon(peer.accept_control()).await;
-    assert!(matches!(outcome, Err(NetError::Late { .. })));
+    assert!(matches!(outcome, Err(NetError::TimedOut { .. })));
     let (mut send, _receive) = soon(connection.open_bi()).await.unwrap();
     send.write_all(b"x").await.unwrap();
     let outcome = soon(peer.accept_control()).await;
     assert!(matches!(outcome, Err(NetError::Malformed { .. })));
 }
 
-/// What the gate makes of a raw transfer of which it expects ten bytes.
+/// The listener's result of a raw transfer of which it expects ten bytes.
 async fn transfer(
     peer: &Peer,
     connection: &quinn::Connection,
@@ -176,8 +179,8 @@ async fn read(mut blob: BlobReader) -> Result<Vec<u8>, NetError> {
 }
 
 #[tokio::test]
-async fn transfers_that_are_too_long_cut_or_odd_are_refused() {
-    let (gate, peer, connection, _folder) = traitor().await;
+async fn malformed_transfers_are_refused() {
+    let (listener, peer, connection, _folder) = hostile_worker().await;
     let blob = |body: usize| [&[1, 0, 0, 0, 7][..], &vec![5; body]].concat();
     let cases: [(&str, Vec<u8>, &str); 6] = [
         (
@@ -216,17 +219,17 @@ async fn transfers_that_are_too_long_cut_or_odd_are_refused() {
     let (outcome, _) = transfer(&peer, &connection, &blob(10)).await;
     assert_eq!(outcome.unwrap(), [5; 10]);
     peer.close("enough");
-    nothing_is_left(&gate, 0).await;
+    nothing_is_left(&listener, 0).await;
 }
 
 #[tokio::test]
-async fn a_transfer_that_is_given_up_or_never_ends_is_no_transfer() {
-    let (_gate, peer, connection, _folder) = traitor().await;
+async fn a_cancelled_or_unfinished_transfer_is_refused() {
+    let (_listener, peer, connection, _folder) = hostile_worker().await;
     let mut send = soon(connection.open_uni()).await.unwrap();
     send.write_all(&[1, 0, 0, 0, 7, 5, 5, 5]).await.unwrap();
     let blob = soon(peer.accept_blob()).await.unwrap();
     let error = soon(read(blob)).await.unwrap_err();
-    assert!(matches!(error, NetError::Late { .. }), "{error}");
+    assert!(matches!(error, NetError::TimedOut { .. }), "{error}");
     assert_eq!(soon(send.stopped()).await.unwrap(), Some(1_u32.into()));
 
     let mut send = soon(connection.open_uni()).await.unwrap();
@@ -239,8 +242,8 @@ async fn a_transfer_that_is_given_up_or_never_ends_is_no_transfer() {
 }
 
 #[tokio::test]
-async fn a_member_has_two_and_four_streams() {
-    let (_gate, peer, connection, _folder) = traitor().await;
+async fn an_admitted_worker_has_two_and_four_streams() {
+    let (_listener, peer, connection, _folder) = hostile_worker().await;
     let moment = Duration::from_millis(300);
     let mut held = Vec::new();
     for _ in 0..2 {
@@ -264,8 +267,8 @@ async fn a_member_has_two_and_four_streams() {
 }
 
 #[tokio::test]
-async fn what_nobody_reads_is_bounded() {
-    let (_gate, _peer, connection, _folder) = traitor().await;
+async fn unread_data_is_bounded() {
+    let (_listener, _peer, connection, _folder) = hostile_worker().await;
     let mut written = 0_usize;
     let mut streams = Vec::new();
     for _ in 0..4 {
@@ -278,7 +281,7 @@ async fn what_nobody_reads_is_bounded() {
         streams.push(send);
     }
     let sent = connection.stats().udp_tx.bytes;
-    // Bare quinn would have taken 10 MB into its send buffer besides, and the receiver all of it.
+    // With quinn's defaults the send buffer would have taken another 10 MB, the receiver all of it.
     assert!(
         sent < 10 << 20,
         "{sent} bytes on the wire, {written} written"
@@ -290,7 +293,7 @@ async fn what_nobody_reads_is_bounded() {
 }
 
 #[tokio::test]
-async fn a_message_that_nobody_takes_is_late_and_the_stream_is_broken() {
+async fn an_unread_message_times_out_and_breaks_the_stream() {
     let Pair { here, there, .. } = &pair().await;
     let (opened, accepted) =
         soon(async { tokio::join!(there.open_control(), here.accept_control()) }).await;
@@ -305,14 +308,14 @@ async fn a_message_that_nobody_takes_is_late_and_the_stream_is_broken() {
         }
     };
     let error = soon(stuck).await;
-    assert!(matches!(error, NetError::Late { .. }), "{error}");
+    assert!(matches!(error, NetError::TimedOut { .. }), "{error}");
     assert!(matches!(send.send(&1_u8).await, Err(NetError::Broken)));
     let frame = vec![0_u8; 70_000];
     assert!(matches!(send.send(&frame).await, Err(NetError::Broken)));
 }
 
 #[tokio::test]
-async fn a_transfer_that_nobody_wants_ends_with_an_error() {
+async fn a_transfer_that_the_receiver_drops_is_an_error() {
     let Pair { here, there, .. } = &pair().await;
     let parts = vec![Bytes::from(vec![0; 20 << 20])];
     let refuse = async {

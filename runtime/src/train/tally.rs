@@ -1,11 +1,11 @@
-//! What a sample's outputs are worth, by the same few lines for every kind of model.
+//! Loss, accuracy and gradients of outputs, computed in the same way for every kind of model.
 
-use super::Evaluation;
+use super::types::Evaluation;
 use crate::model::Loss;
 
 /// Sums over the samples of a set.
 #[derive(Debug)]
-pub struct Tally {
+pub struct EvaluationTally {
     kind: Loss,
     loss: f64,
     probability: f64,
@@ -13,8 +13,8 @@ pub struct Tally {
     samples: u64,
 }
 
-impl Tally {
-    /// Of nothing so far.
+impl EvaluationTally {
+    /// An empty tally.
     #[must_use]
     pub fn new(kind: Loss) -> Self {
         Self {
@@ -26,7 +26,7 @@ impl Tally {
         }
     }
 
-    /// Adds a sample by its outputs, and puts the slope of its loss in each of them in their place.
+    /// Adds a sample by its outputs, and replaces them by the gradient of its loss.
     pub fn add(&mut self, outputs: &mut [f32], label: usize) {
         let best = (0..outputs.len()).reduce(|best, at| {
             if outputs[at] > outputs[best] {
@@ -44,11 +44,11 @@ impl Tally {
                 self.loss -= log;
                 outputs[label] -= 1.0;
             }
-            Loss::SeedSoftmax => {
+            Loss::ThesisSoftmax => {
                 let mut slopes = outputs.to_vec();
                 self.loss -= softmax(&mut slopes, label);
                 slopes[label] -= 1.0;
-                // By the chain rule through the first softmax, whose outputs are still there.
+                // The chain rule through the first softmax, whose outputs are still there.
                 let mean: f32 = outputs
                     .iter()
                     .zip(&slopes)
@@ -73,7 +73,7 @@ impl Tally {
     }
 }
 
-/// Makes probabilities of outputs, and returns the logarithm of that of `label`.
+/// Replaces outputs by probabilities, and returns the logarithm of that of `label`.
 fn softmax(outputs: &mut [f32], label: usize) -> f64 {
     let greatest = outputs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let own = f64::from(outputs[label] - greatest);
@@ -91,22 +91,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slopes_are_the_differences_of_the_loss() {
+    fn gradients_match_finite_differences() {
         let outputs = [0.3, -1.2, 2.0, 0.7_f32];
-        let judged = |loss, outputs: &mut [f32; 4], label| {
-            let mut tally = Tally::new(loss);
+        let evaluate = |loss, outputs: &mut [f32; 4], label| {
+            let mut tally = EvaluationTally::new(loss);
             tally.add(outputs, label);
             tally.evaluation()
         };
-        for loss in [Loss::Logits, Loss::SeedSoftmax] {
+        for loss in [Loss::Logits, Loss::ThesisSoftmax] {
             for label in 0..4 {
                 let mut slopes = outputs;
-                judged(loss, &mut slopes, label);
+                evaluate(loss, &mut slopes, label);
                 for at in 0..4 {
                     let moved = |by: f32| {
                         let mut moved = outputs;
                         moved[at] += by;
-                        judged(loss, &mut moved, label).loss
+                        evaluate(loss, &mut moved, label).loss
                     };
                     let difference = (moved(0.01) - moved(-0.01)) / 0.02;
                     assert!(
@@ -123,15 +123,15 @@ mod tests {
     fn known_answers() {
         // Probabilities 1/4, 1/2 and 1/4 for the classes 0, 1 and 2.
         let outputs = [1.0, 1.0 + 2.0_f32.ln(), 1.0];
-        let mut tally = Tally::new(Loss::Logits);
+        let mut tally = EvaluationTally::new(Loss::Logits);
         tally.add(&mut outputs.clone(), 1);
         tally.add(&mut outputs.clone(), 2);
         let evaluation = tally.evaluation();
         assert_eq!(evaluation.accuracy, 0.5);
         assert!((evaluation.true_class_probability - 0.375).abs() < 1e-6);
         assert!((evaluation.loss - 1.5 * 2.0_f64.ln()).abs() < 1e-6);
-        // The seed's loss of the same: the softmax of (1/4, 1/2, 1/4).
-        let mut tally = Tally::new(Loss::SeedSoftmax);
+        // The loss of the thesis program for the same: the softmax of (1/4, 1/2, 1/4).
+        let mut tally = EvaluationTally::new(Loss::ThesisSoftmax);
         tally.add(&mut outputs.clone(), 1);
         let (e, other) = (0.5_f64.exp(), 0.25_f64.exp());
         assert!((tally.evaluation().loss - -(e / (e + 2.0 * other)).ln()).abs() < 1e-6);

@@ -1,0 +1,103 @@
+//! What a trainer is, where it trains, and why it cannot.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::{Batch, Dataset};
+use crate::model::ModelKind;
+
+/// Trains a model of one kind.
+///
+/// Parameters have the layout of the trainer's spec, and batches and data sets have its numbers of
+/// features and classes; anything else is a bug of the caller and panics.
+pub trait Trainer {
+    /// Begins a local update from these parameters.
+    fn begin(&mut self, parameters: &[f32]) -> Result<(), TrainError>;
+
+    /// Takes one step on a batch.
+    fn step(&mut self, batch: &Batch) -> Result<(), TrainError>;
+
+    /// Writes the current parameters.
+    fn finish(&mut self, into: &mut Vec<f32>) -> Result<(), TrainError>;
+
+    /// Evaluates parameters on a whole data set, without affecting an update that has begun.
+    fn evaluate(&mut self, parameters: &[f32], set: &Dataset) -> Result<Evaluation, TrainError>;
+
+    /// The device on which it trains: the CPU, or a GPU by its number.
+    fn device(&self) -> DeviceChoice;
+}
+
+/// The quality of a model on a data set: means over its samples.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// The loss that training minimises.
+    pub loss: f64,
+    /// The share of samples whose most probable class is the true one.
+    pub accuracy: f64,
+    /// The probability that the model assigns to the true class.
+    pub true_class_probability: f64,
+}
+
+/// The device to train on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeviceChoice {
+    /// The first GPU if there is one, else the CPU.
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The GPU of this number.
+    Cuda(usize),
+}
+
+/// A text that does not name a device.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a device: expected auto, cpu or cuda:NUMBER")]
+pub struct UnknownDevice(String);
+
+/// Why training is not possible.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// This program cannot train this kind of model.
+    #[error(
+        "this program was built without libtorch, so it cannot train '{0}': use --model linear, or build it with './allot runtime'"
+    )]
+    NoTorch(ModelKind),
+    /// There is no such GPU.
+    #[error("there is no {wanted}: {why}; use --device cpu")]
+    NoDevice {
+        /// The requested device.
+        wanted: DeviceChoice,
+        /// Which devices there are.
+        why: String,
+    },
+    /// An error of libtorch.
+    #[error("libtorch: {0}")]
+    Torch(String),
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+        }
+    }
+}
+
+impl FromStr for DeviceChoice {
+    type Err = UnknownDevice;
+
+    fn from_str(given: &str) -> Result<Self, UnknownDevice> {
+        let number = given.strip_prefix("cuda:").map(str::parse);
+        match (given, number) {
+            ("auto", _) => Ok(Self::Auto),
+            ("cpu", _) => Ok(Self::Cpu),
+            ("cuda", _) => Ok(Self::Cuda(0)),
+            (_, Some(Ok(number))) => Ok(Self::Cuda(number)),
+            _ => Err(UnknownDevice(given.to_owned())),
+        }
+    }
+}
