@@ -14,7 +14,6 @@ mod cli;
 mod clock;
 mod cluster;
 pub mod data;
-mod exit;
 mod files;
 mod interrupt;
 pub mod model;
@@ -32,9 +31,9 @@ pub use files::FileError;
 use std::process::ExitCode;
 
 use clap::Parser;
+use console::{Exit, Stop};
 
 use cli::{Cli, Command};
-use exit::{Exit, Stop};
 
 /// Runs the command line that the process was started with.
 pub fn main() -> ExitCode {
@@ -60,9 +59,9 @@ pub fn main() -> ExitCode {
 fn answer(answer: Result<net::cli::CommandOutput, net::cli::CliError>) -> Result<Exit, Stop> {
     let answer = answer.map_err(Stop::bad)?;
     for note in answer.notes {
-        eprintln!("{note}");
+        console::note!("{note}");
     }
-    exit::print(&answer.out).map(|()| Exit::Done)
+    console::print(&answer.out).map(|()| Exit::Done)
 }
 
 /// Runs a command to its end; what it left on other threads does not hold the process up.

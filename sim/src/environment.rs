@@ -4,16 +4,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use console::Stop;
 use scenarios::settings::{Variable, resolve};
 use scenarios::{Outside, Overrides};
 
 use crate::cli::SettingArgs;
-use crate::exit::{Exit, Stop};
 
 /// All that is said outside of the scenario.
 pub(crate) fn overrides(set: &[String], flags: &SettingArgs) -> Result<Overrides, Stop> {
-    let set = Overrides::parse(set).map_err(|error| Stop::new(Exit::Usage, error))?;
-    let bad = |error: String| Stop::new(Exit::BadInput, error);
+    let set = Overrides::parse(set).map_err(Stop::usage)?;
+    let bad = |error: String| Stop::bad(error);
     let outside = Outside::read(Path::new(""), |name| std::env::var_os(name)).map_err(bad)?;
     let (flags, environment) = (self::flags(flags), &outside.environment);
     resolve(&set, &flags, environment, outside.dotenv.as_deref())

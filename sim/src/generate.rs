@@ -2,16 +2,15 @@
 
 use std::io::{self, BufWriter, Write};
 
+use console::{Exit, Stop};
+
 use crate::cli::GenerateArgs;
-use crate::exit::{Exit, Stop};
 
 pub(crate) fn run(args: &GenerateArgs) -> Result<Exit, Stop> {
-    let end = args.first.checked_add(args.n_tests).ok_or_else(|| {
-        Stop::new(
-            Exit::Usage,
-            "--first and --n-tests go beyond the last test there can be",
-        )
-    })?;
+    let end = args
+        .first
+        .checked_add(args.n_tests)
+        .ok_or_else(|| Stop::usage("--first and --n-tests go beyond the last test there can be"))?;
     let mut out = BufWriter::new(io::stdout().lock());
     for test in args.first..end {
         let problem = args.family.problem(args.seed, test);

@@ -11,9 +11,8 @@ mod cli;
 mod compare;
 pub mod engine;
 mod environment;
-mod exit;
+mod folder;
 mod generate;
-mod interrupt;
 mod machine;
 mod merge;
 mod plan;
@@ -30,9 +29,9 @@ pub mod world;
 use std::process::ExitCode;
 
 use clap::Parser;
+use console::{Exit, Stop};
 
 use cli::{Cli, Command};
-use exit::Exit;
 
 /// Runs the command line that the process was started with.
 pub fn main() -> ExitCode {
@@ -51,7 +50,7 @@ pub fn main() -> ExitCode {
         Command::Scenarios(args) => run::scenarios(&args),
         Command::CbcServer => solvers::cbc::serve_stdio()
             .map(|()| Exit::Done)
-            .map_err(exit::Stop::output),
+            .map_err(Stop::output),
     };
     match exit {
         Ok(exit) => exit.into(),

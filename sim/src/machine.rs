@@ -43,7 +43,7 @@ impl Started {
         let seconds = |duration: Duration| (duration.as_secs_f64() * 1e3).round() / 1e3;
         let date = self.date.duration_since(UNIX_EPOCH).unwrap_or_default();
         let record = json!({
-            "command_line": std::env::args().collect::<Vec<_>>(),
+            "command_line": console::command_line(),
             "version": env!("CARGO_PKG_VERSION"),
             "machine": results::machine(),
             "threads": threads,

@@ -1,11 +1,11 @@
 //! `sim merge`: the shards of a validation as one.
 
-use results::{ResultsError, Style};
+use console::{Exit, Stop};
+use results::Style;
 use serde_json::json;
 
 use crate::cli::MergeArgs;
-use crate::exit::{Exit, Stop};
-use crate::terminal;
+use crate::folder;
 
 pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Stop> {
     let report = results::merge::merge(&args.shards, &args.out, args.overwrite, |_, shards| {
@@ -16,7 +16,7 @@ pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Stop> {
         };
         let (cpu, libraries) = (sum("cpu_s"), sum("cpu_in_solver_libraries_s"));
         let details = json!({
-            "command_line": std::env::args().collect::<Vec<_>>(),
+            "command_line": console::command_line(),
             "version": env!("CARGO_PKG_VERSION"),
             "machine": results::machine(),
             "wall_s": sum("wall_s"),
@@ -28,19 +28,10 @@ pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Stop> {
         });
         details.as_object().cloned().unwrap_or_default()
     })
-    .map_err(|error| {
-        let exit = match &error {
-            ResultsError::Occupied { .. } => Exit::Usage,
-            ResultsError::Io { .. } => Exit::Unfinished,
-            ResultsError::Damaged { .. }
-            | ResultsError::Unfinished { .. }
-            | ResultsError::Merge(_) => Exit::BadInput,
-        };
-        Stop::new(exit, error)
-    })?;
-    let bold = terminal::is_bold();
+    .map_err(folder::stop)?;
+    let bold = console::is_bold();
     let mut text = results::render(&report, Style { bold });
     text += &format!("\ntables: {}\n", args.out.display());
-    terminal::print(&text)?;
+    console::print(&text)?;
     Ok(Exit::Done)
 }

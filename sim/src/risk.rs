@@ -6,17 +6,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use console::{Exit, Stop, stop_on_ctrl_c};
 use scenarios::Overrides;
 use scheduler::CapacityModel;
 use serde_json::json;
 
 use crate::cli::RiskArgs;
 use crate::environment;
-use crate::exit::{Exit, Stop};
-use crate::interrupt::stop_on_ctrl_c;
 use crate::run::{Conversion, Source, in_parallel};
-use crate::terminal;
 use crate::world::{OverrunStudy, Overruns, Share, World, overruns, with_filler};
 
 /// Runs that a thread does at a time.
@@ -46,16 +43,14 @@ pub(crate) fn command(args: &RiskArgs) -> Result<Exit, Stop> {
     let seed = args.seed;
     let threads = args.threads();
     let runs_of = |study: &Study| args.worker_runs.div_ceil(study.workers);
-    eprintln!(
+    console::note!(
         "seed {seed}; {} risks, {} workers in each of {} runs; {threads} threads",
         studies.len(),
         studies[0].workers,
         runs_of(&studies[0]),
     );
     let stop = stop_on_ctrl_c("runs")?;
-    let progress = ProgressBar::new(studies.iter().map(runs_of).sum());
-    let style = "{bar:32} {human_pos}/{human_len} runs  {eta} left";
-    progress.set_style(ProgressStyle::with_template(style).expect("the template is valid"));
+    let progress = console::bar(studies.iter().map(runs_of).sum(), "runs");
     let mut found = Vec::with_capacity(studies.len());
     for study in &studies {
         let runs = runs_of(study);
@@ -66,7 +61,7 @@ pub(crate) fn command(args: &RiskArgs) -> Result<Exit, Stop> {
         if sum[0].worker_runs.of == 0 {
             progress.finish_and_clear();
             let message = "no worker can do a batch within a cycle, expected a longer limit";
-            return Err(Stop::new(Exit::BadInput, message));
+            return Err(Stop::bad(message));
         }
         found.push((study, sum));
     }
@@ -79,10 +74,10 @@ pub(crate) fn command(args: &RiskArgs) -> Result<Exit, Stop> {
     } else {
         table(&found)
     };
-    terminal::print(&text)?;
+    console::print(&text)?;
     if found.len() < studies.len() {
         let (finished, total) = (found.len(), studies.len());
-        eprintln!("interrupted: {finished} of {total} risks are finished");
+        console::note!("interrupted: {finished} of {total} risks are finished");
         return Ok(Exit::Interrupted);
     }
     Ok(Exit::Done)
@@ -108,7 +103,7 @@ fn of_labs(risk: &str) -> Result<Study, Stop> {
     let ppm = ppm.ok().filter(|ppm| (100.0..=999_900.0).contains(ppm));
     let ppm = ppm.ok_or_else(|| {
         let message = format!("--risk {risk}: expected a number from 0.0001 to 0.9999");
-        Stop::new(Exit::Usage, message)
+        Stop::usage(message)
     })?;
     let full = OverrunStudy::of_risk(ppm as u32);
     let seeds = OverrunStudy {
@@ -127,14 +122,14 @@ fn of_scenario(source: &Source, overrides: &Overrides, risk: &str) -> Result<Stu
     let of = |overrides: &Overrides| {
         source
             .conversion(overrides)
-            .map_err(|lines| Stop::new(Exit::BadInput, lines.join("\nerror: ")))
+            .map_err(|lines| Stop::all_bad(lines))
     };
     let overrides = overrides.clone().and("--risk", "job.risk", risk);
     let capacity = |capacity: &str| of(&overrides.clone().and("--set", "job.capacity", capacity));
     let (full, seeds) = (capacity("full")?, capacity("compute-only")?);
     if full.scenario().job().ships_each_cycle {
         let message = "job.ship = \"each-cycle\": the risk is of computing, expected \"once\"";
-        return Err(Stop::new(Exit::BadInput, message));
+        return Err(Stop::bad(message));
     }
     let (job, groups) = (full.scenario().job(), full.scenario().groups());
     Ok(Study {
@@ -153,7 +148,7 @@ impl Study {
         runs: u64,
         threads: usize,
         stop: &AtomicBool,
-        progress: &ProgressBar,
+        progress: &Progress,
     ) -> Found {
         let pieces = usize::try_from(runs.div_ceil(BATCH)).unwrap_or(usize::MAX);
         let sums = in_parallel(
@@ -201,7 +196,7 @@ fn table(found: &[(&Study, Found)]) -> String {
         "{:>8}{:>28}{:>10}{:>12}{:>16}{:>12}{:>20}",
         "risk %", "overran %", "of", "cycles %", "1-(1-risk)^w %", "jobs %", "by the seed's law %"
     );
-    text += &if terminal::is_bold() {
+    text += &if console::is_bold() {
         format!("\x1b[1m{heading}\x1b[0m\n")
     } else {
         heading + "\n"

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
+use console::{Exit, Stop};
 use scenarios::{Instance, InstanceError, Instances};
 use scheduler::{FailureReason, Outcome, Repair};
 use solvers::Host;
 
 use crate::cli::{Format, SolveArgs};
-use crate::exit::{Exit, Stop};
 
 pub(crate) fn run(args: &SolveArgs) -> Result<Exit, Stop> {
     let mut allocator = args.allocator.create(&Host::default());
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &SolveArgs) -> Result<Exit, Stop> {
                     .and_then(|()| out.flush())
                     .map_err(Stop::output)?;
                 if is_our_bug(allocator.name(), &outcome) {
-                    eprintln!("error: a check of ours failed: {text}");
+                    console::note!("error: a check of ours failed: {text}");
                     exit = Exit::CheckFailed;
                 }
             }
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &SolveArgs) -> Result<Exit, Stop> {
             "{} holds no instance, expected one JSON object a line",
             shown(&args.input)
         );
-        return Err(Stop::new(Exit::BadInput, message));
+        return Err(Stop::bad(message));
     }
     Ok(exit)
 }
@@ -64,7 +64,9 @@ pub(crate) fn run(args: &SolveArgs) -> Result<Exit, Stop> {
 pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, Stop> {
     if path == Path::new("-") {
         if io::stdin().is_terminal() {
-            eprintln!("reading instances from the terminal, one JSON object a line; Ctrl-D ends");
+            console::note!(
+                "reading instances from the terminal, one JSON object a line; Ctrl-D ends"
+            );
         }
         return Ok(Box::new(BufReader::new(io::stdin())));
     }
@@ -73,7 +75,7 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, Stop> {
             "cannot read {}: {error}; name a file of instances, or - for standard input",
             shown(path)
         );
-        Stop::new(Exit::BadInput, message)
+        Stop::bad(message)
     };
     let file = File::open(path).map_err(unreadable)?;
     if file.metadata().map_err(unreadable)?.is_dir() {
@@ -84,7 +86,7 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, Stop> {
 
 /// Names a bad line on standard error.
 pub(crate) fn say(path: &Path, error: &InstanceError) {
-    eprintln!("error: {}, {error}", shown(path));
+    console::note!("error: {}, {error}", shown(path));
 }
 
 pub(crate) fn shown(path: &Path) -> String {
@@ -125,7 +127,7 @@ fn plan_line(instance: &Instance, allocator: &str, outcome: &Outcome) -> Result<
         names: instance.names.as_deref().unwrap_or(&[]),
         repairs: &repairs,
     };
-    results::plan_line::write(context, outcome).map_err(|error| Stop::new(Exit::CheckFailed, error))
+    results::plan_line::write(context, outcome).map_err(Stop::bug)
 }
 
 /// The plan for a person: what it is worth, and who is employed.

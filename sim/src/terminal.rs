@@ -1,11 +1,4 @@
-//! Results on standard output.
-
-use std::io::{self, IsTerminal, Write};
-
-use crate::exit::Stop;
-
-/// Lines are so long where nobody says how wide the terminal is.
-const USUAL_WIDTH: usize = 80;
+//! How pages on standard output look.
 
 /// How a page looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +12,9 @@ pub(crate) struct Style {
 impl Style {
     /// That of standard output.
     pub(crate) fn of_output() -> Self {
-        let width = terminal_size::terminal_size_of(io::stdout());
-        let width = width.map_or(USUAL_WIDTH, |(width, _)| usize::from(width.0));
         Self {
-            bold: is_bold(),
-            width: width.clamp(60, 160),
+            bold: console::is_bold(),
+            width: console::width(),
         }
     }
 
@@ -34,20 +25,5 @@ impl Style {
         } else {
             text.to_owned()
         }
-    }
-}
-
-/// Whether headings are in bold: on a terminal whose user has nothing against it.
-pub(crate) fn is_bold() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
-}
-
-/// Prints what a command has to say at its end. Whoever reads it may leave early: that is no
-/// error, and takes nothing from the exit code.
-pub(crate) fn print(text: &str) -> Result<(), Stop> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Stop::output(error)),
-        Ok(()) | Err(_) => Ok(()),
     }
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const FLOORS: [(&str, u32); 7] = [
+const FLOORS: [(&str, u32); 8] = [
     ("scheduler", 0),
     ("solvers", 1),
     ("scenarios", 1),
     ("results", 1),
+    ("console", 1),
     ("sim", 2),
     ("runtime", 2),
     ("benches", 3),
@@ -101,6 +102,21 @@ fn every_crate_takes_the_workspace_lints_and_says_what_it_does_not_know() {
     }
 }
 
+/// The macros of the standard library panic where a pipe is closed or a disk is full.
+#[test]
+fn programs_print_by_what_cannot_panic() {
+    for path in rust_files("src") {
+        let source = fs::read_to_string(&path).expect("source");
+        for word in ["println!(", "print!("] {
+            assert!(
+                !source.contains(word),
+                "{} has {word}: print with `console`",
+                path.display()
+            );
+        }
+    }
+}
+
 /// `validate` reads clocks, so that a clippy.toml cannot ban them in all of the crate.
 #[test]
 fn the_engine_and_the_world_read_no_clock_and_no_global_luck() {
@@ -137,20 +153,33 @@ fn the_engine_and_the_world_read_no_clock_and_no_global_luck() {
 
 #[test]
 fn files_can_be_held_in_the_head() {
-    let mut folders: Vec<PathBuf> = FLOORS.iter().map(|(name, _)| root().join(name)).collect();
+    for path in rust_files("") {
+        let lines = fs::read_to_string(&path).expect("source").lines().count();
+        assert!(
+            lines <= 700,
+            "{} has {lines} lines, expected 700",
+            path.display()
+        );
+    }
+}
+
+/// The Rust files in this folder of every crate.
+fn rust_files(within: &str) -> Vec<PathBuf> {
+    let crates = FLOORS.iter();
+    let mut folders: Vec<PathBuf> = crates
+        .map(|(name, _)| root().join(name).join(within))
+        .filter(|folder| folder.is_dir())
+        .collect();
+    let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("a folder") {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let lines = fs::read_to_string(&path).expect("source").lines().count();
-                assert!(
-                    lines <= 700,
-                    "{} has {lines} lines, expected 700",
-                    path.display()
-                );
+                files.push(path);
             }
         }
     }
+    files
 }

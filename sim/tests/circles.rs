@@ -12,11 +12,12 @@ use quote::ToTokens;
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 
-const CRATES: [&str; 6] = [
+const CRATES: [&str; 7] = [
     "scheduler",
     "solvers",
     "scenarios",
     "results",
+    "console",
     "sim",
     "runtime",
 ];

@@ -154,3 +154,13 @@ fn a_full_disk_is_said() {
     let run = shell("sim generate --n-tests 100 > /dev/full");
     run.assert_fails(5, "cannot write to standard output: ");
 }
+
+/// A standard error that cannot be written loses messages, and neither the answer nor the code.
+#[test]
+fn a_full_standard_error_ends_nothing() {
+    let run = shell("sim run lab-8 --replicates 1 --set job.cycles=2 2> /dev/full");
+    run.assert_done();
+    assert!(run.stdout.contains("allocator"), "{}", run.stdout);
+    let run = shell("echo nonsense | sim solve 2> /dev/full");
+    assert_eq!(run.code, 3);
+}

@@ -576,3 +576,24 @@ fn ctrl_c_keeps_the_finished_replicates() {
     }
     assert_eq!(kept.len(), whole.len());
 }
+
+/// A folder's name need not be text.
+#[test]
+fn a_folder_whose_name_is_no_text_is_written() {
+    use std::os::unix::ffi::OsStrExt;
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let out = dir.path().join(std::ffi::OsStr::from_bytes(b"a\xff"));
+    let mut program = common::program();
+    program.args(["run", "lab-8", "--replicates", "1", "--out"]);
+    let run = run(program.arg(&out).output().expect("the program starts"));
+    run.assert_done();
+    let record = json(&out.join("run.json"));
+    let command_line = record["command_line"].as_array().expect("a list");
+    assert!(
+        command_line.iter().any(|part| {
+            let part = part.as_str().expect("text");
+            part.ends_with("a\u{fffd}")
+        }),
+        "{record}"
+    );
+}

@@ -6,6 +6,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use console::Stop;
 use results::WholeFile;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,6 @@ use super::settings::{Setting, Source};
 use super::shown;
 use crate::cli::ClusterArgs;
 use crate::data::DataSource;
-use crate::exit::Stop;
 use crate::model::{Loss, ModelKind};
 use crate::orchestrator::GivenPlan;
 use crate::trainer::pace::Fraction;

@@ -23,6 +23,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use console::{Exit, Stop, print};
 use scenarios::Overrides;
 use scenarios::scenario::Vary;
 use scheduler::Span;
@@ -34,7 +35,6 @@ use crate::average::{Average, Contribution, Rule};
 use crate::cli::{ClusterArgs, SweepArgs};
 use crate::clock;
 use crate::data::Splits;
-use crate::exit::{Exit, Stop, print};
 use crate::interrupt::Interrupts;
 use crate::model::{ModelKind, ModelSpec, to_wire};
 use crate::net::cli::listen_options;
@@ -108,7 +108,7 @@ pub(crate) async fn sweep(args: SweepArgs) -> Result<Exit, Stop> {
     let mut worst = Exit::Done;
     for (at, cell) in cells.iter().enumerate() {
         let name = sweep::name(cell);
-        eprintln!("{} of {}: {name}", at + 1, cells.len());
+        console::note!("{} of {}: {name}", at + 1, cells.len());
         let said = said.clone().and_all(cell);
         let outcome = match Prepared::new(&mut of, &said, Some(root.cell(cell))) {
             Ok(prepared) => execute(prepared, &of, &mut house).await,
@@ -117,7 +117,7 @@ pub(crate) async fn sweep(args: SweepArgs) -> Result<Exit, Stop> {
         let (exit, result) = match outcome {
             Ok((exit, summary)) => (exit, summary),
             Err(stop) => {
-                eprintln!("error: {name}: {}", stop.message);
+                console::note!("error: {name}: {}", stop.message);
                 (stop.exit, json!({"error": stop.message}))
             }
         };
@@ -129,7 +129,9 @@ pub(crate) async fn sweep(args: SweepArgs) -> Result<Exit, Stop> {
                 worst = exit;
                 break;
             }
-            Exit::Usage | Exit::BadInput | Exit::Unfinished => worst = Exit::Unfinished,
+            Exit::Usage | Exit::BadInput | Exit::CheckFailed | Exit::Unfinished => {
+                worst = Exit::Unfinished;
+            }
         }
     }
     house.close().await;
@@ -182,7 +184,7 @@ impl House {
         let address = is_open.then(|| gate.local_addr());
         if let Some(address) = address {
             let address = address.to_string();
-            eprintln!(
+            console::note!(
                 "listening on {address}; workers join with:\n  runtime worker --join {token}"
             );
             let token = token.to_string();
@@ -241,7 +243,7 @@ async fn execute(
         let log = Tables::log(folder.path(), allocator);
         let past = Past::of(&log, folder.path(), checkpoint);
         past.unwrap_or_else(|error| {
-            eprintln!(
+            console::note!(
                 "the tables begin with cycle {}: {error}",
                 checkpoint.cycle + 1
             );
@@ -498,7 +500,7 @@ fn listen_for_interrupts(crew: &Crew) -> Result<(), Stop> {
     let mut interrupts = Interrupts::listen().map_err(Stop::failed)?;
     tokio::spawn(async move {
         interrupts.next().await;
-        eprintln!("stopping; once more to stop at once");
+        console::note!("stopping; once more to stop at once");
         if inputs.send(Input::Interrupted).await.is_ok() {
             interrupts.next().await;
             std::process::exit(i32::from(Exit::Interrupted as u8));

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use console::Stop;
 use results::runs::{Job, RunEnd, RunFolder as RunTables, RunKey, RunRows, RunsPlan};
 use results::{ResultsError, WholeFile, plan_line};
 use scheduler::machine::{Record, WorkerId};
@@ -20,7 +21,6 @@ use super::seed_tables;
 use super::settings::Setting;
 use super::summary::{self, Outcome};
 use crate::cli::ClusterArgs;
-use crate::exit::Stop;
 use crate::model::save_model;
 
 /// The only run of its folder.
@@ -122,7 +122,7 @@ fn details(outcome: &Outcome<'_>) -> Map<String, Value> {
         })
     };
     let made = [
-        ("command_line", json!(std::env::args().collect::<Vec<_>>())),
+        ("command_line", json!(console::command_line())),
         ("version", json!(env!("CARGO_PKG_VERSION"))),
         ("machine", json!(results::machine())),
         ("ended_unix_s", json!(now_unix_s())),

@@ -388,7 +388,7 @@ impl Watch for Report {
                 // A terminal that cannot be written to is none.
                 let _ = bars.all.println(line);
             }
-            None => eprintln!("{line}"),
+            None => console::note!("{line}"),
         }
         self.event(None, "note", json!({"text": line}));
     }

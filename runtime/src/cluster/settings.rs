@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use console::{Exit, Stop};
 use scenarios::scenario::Provenance;
 use scenarios::settings::{Variable, resolve};
 use scenarios::{Outside, Overrides, Scenario};
@@ -15,7 +16,6 @@ use scheduler::{Margin, Margins, Span};
 
 use crate::cli::{ClusterArgs, SettingArgs};
 use crate::data::BatchShape;
-use crate::exit::{Exit, Stop};
 use crate::model::{ModelKind, ModelSpec};
 
 /// What a batch's time spreads by, as the logarithm's standard deviation in millionths, when a

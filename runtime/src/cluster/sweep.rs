@@ -4,13 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
+use console::Stop;
 use results::WholeFile;
 use scenarios::Overrides;
 use serde_json::{Map, Value, json};
 
 use super::shown;
 use crate::cli::ClusterArgs;
-use crate::exit::Stop;
 
 /// The folder of a sweep.
 #[derive(Debug)]

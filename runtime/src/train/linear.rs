@@ -173,8 +173,10 @@ mod tests {
             trainer.finish(&mut end).unwrap();
             let before = trainer.evaluate(&start, &splits.test).unwrap();
             let after = trainer.evaluate(&end, &splits.test).unwrap();
-            println!("{loss}: {before:?}, then {after:?}");
-            assert!(before.accuracy < 0.3 && before.true_class_probability < 0.3);
+            assert!(
+                before.accuracy < 0.3 && before.true_class_probability < 0.3,
+                "{loss}: {before:?}, then {after:?}"
+            );
             assert!(after.accuracy > 0.75 && after.loss < before.loss);
             end
         };

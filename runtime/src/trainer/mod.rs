@@ -42,7 +42,7 @@ const LEAST_URGENT: i32 = 19;
 /// Trains for the process at the other end of standard input and output, and ends with it.
 pub fn main(make: Make) -> ExitCode {
     if io::stdin().is_terminal() || io::stdout().is_terminal() {
-        eprintln!("error: a trainer is started by 'runtime', which it speaks to over pipes");
+        console::note!("error: a trainer is started by 'runtime', which it speaks to over pipes");
         return ExitCode::from(2);
     }
     // A batch ends soon; a GPU that hangs does not.
@@ -56,7 +56,7 @@ pub fn main(make: Make) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: a trainer cannot go on: {error}");
+            console::note!("error: a trainer cannot go on: {error}");
             ExitCode::FAILURE
         }
     }

@@ -12,8 +12,9 @@ use std::io::BufRead;
 use std::pin::pin;
 use std::time::Duration;
 
+use console::{Exit, Stop};
+
 use crate::cli::WorkerArgs;
-use crate::exit::{Exit, Stop};
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::net::Dialer;
 use crate::net::cli::CliError;

@@ -1,13 +1,13 @@
 //! In what two folders differ besides their figures: what was asked, and how it was run.
 
+use console::Stop;
 use results::compare::ValidationFolder;
 use results::runs::RecordedFolder;
 use scenarios::{Overrides, Scenario};
 use serde_json::{Map, Value};
 
+use super::Named;
 use super::grid::grid;
-use super::{Named, bad};
-use crate::exit::{Exit, Stop};
 
 /// Rows of a table of differences; lines for scripts have all.
 const ROWS: usize = 16;
@@ -71,13 +71,13 @@ pub(super) fn of_runs(
 }
 
 fn values(of: &Named<RecordedFolder>) -> Result<Vec<(String, String)>, Stop> {
-    let text = of.folder.scenario().map_err(bad)?;
+    let text = of.folder.scenario().map_err(crate::folder::stop)?;
     let file = format!("{}/scenario.toml", of.name);
     let scenario = Scenario::parse(&file, &text, &Overrides::NONE);
     let scenario = scenario.map_err(|errors| {
         let first = errors.lines().first().cloned().unwrap_or_default();
         let message = format!("{first}; read the folder with the version that wrote it");
-        Stop::new(Exit::BadInput, message)
+        Stop::bad(message)
     })?;
     Ok(scenario.values())
 }

@@ -21,18 +21,14 @@ mod names;
 mod runs;
 mod tests;
 
-use std::path::Path;
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressStyle};
-use results::ResultsError;
+use console::{Exit, Stop};
 use results::compare::{Folder, ValidationFolder};
 use results::runs::RecordedFolder;
 use serde_json::{Value, json};
+use std::path::Path;
 
 use crate::cli::CompareArgs;
-use crate::exit::{Exit, Stop};
-use crate::terminal;
+use crate::folder;
 use differs::Difference;
 
 /// A folder and what it is called.
@@ -65,7 +61,7 @@ pub(crate) fn command(args: &CompareArgs) -> Result<Exit, Stop> {
     let mut validations = Vec::new();
     let mut runs = Vec::new();
     for (path, name) in args.folders.iter().zip(names) {
-        match Folder::open(path).map_err(bad)? {
+        match Folder::open(path).map_err(folder::stop)? {
             Folder::Validation(folder) => {
                 let folder = *folder;
                 validations.push(Named { name, folder });
@@ -97,14 +93,14 @@ pub(crate) fn command(args: &CompareArgs) -> Result<Exit, Stop> {
                 "{} is of a validation and {} of runs, expected folders of one kind",
                 validation.name, run.name
             );
-            return Err(Stop::new(Exit::BadInput, message));
+            return Err(Stop::bad(message));
         }
     };
     if args.json {
         let lines = page.lines.iter().map(|line| format!("{line}\n"));
-        terminal::print(&lines.collect::<String>())?;
+        console::print(&lines.collect::<String>())?;
     } else {
-        terminal::print(&page.text)?;
+        console::print(&page.text)?;
     }
     Ok(exit)
 }
@@ -225,22 +221,8 @@ impl Page {
     }
 }
 
-/// A bar for so many tests or runs to read, which nobody sees who does not wait.
-fn progress(total: u64, what: &str) -> ProgressBar {
-    let progress = ProgressBar::new(total);
-    let style = format!("{{bar:32}} {{human_pos}}/{{human_len}} {what}  {{eta}} left");
-    let style = ProgressStyle::with_template(&style).expect("the template is valid");
-    progress.set_style(style);
-    progress.enable_steady_tick(Duration::from_millis(500));
-    progress
-}
-
-fn bad(error: ResultsError) -> Stop {
-    Stop::new(Exit::BadInput, error)
-}
-
 fn bold(text: &str) -> String {
-    if terminal::is_bold() {
+    if console::is_bold() {
         format!("\x1b[1m{text}\x1b[0m")
     } else {
         text.to_owned()

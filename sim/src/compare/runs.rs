@@ -4,14 +4,14 @@
 //! of `sim run --against` are. Runs of different seeds are independent. A real run is one run: what
 //! it says of others like it nobody knows, unless simulated runs say how such runs vary.
 
+use console::{Exit, Stop};
 use results::compare::partners;
 use results::paired::Scale;
 use results::runs::{Compared, FIGURES, Figure, MORE_FIGURES, RecordedFolder, Said};
 use serde_json::{Value, json};
 
 use super::grid::grid;
-use super::{Beside, Named, Page, bad, differs, progress};
-use crate::exit::{Exit, Stop};
+use super::{Beside, Named, Page, differs};
 use crate::run::difference::{Places, cells, put, signed_number};
 use crate::run::figures::dash;
 
@@ -46,12 +46,15 @@ pub(super) fn compare(folders: &[Named<RecordedFolder>], page: &mut Page) -> Res
                 "{} was interrupted before its first replicate, expected one at least",
                 folder.name
             );
-            return Err(Stop::new(Exit::BadInput, message));
+            return Err(Stop::bad(message));
         }
     }
-    let bar = progress(folders.len() as u64, "folders");
+    let bar = console::bar(folders.len() as u64, "folders");
     let read = |of: &Named<RecordedFolder>| {
-        let said = of.folder.said(of.folder.finished()).map_err(bad);
+        let said = of
+            .folder
+            .said(of.folder.finished())
+            .map_err(crate::folder::stop);
         bar.inc(1);
         said
     };

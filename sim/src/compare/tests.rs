@@ -1,5 +1,6 @@
 //! Folders of validations: test by test where the tests are the same, else each by itself.
 
+use console::{Exit, Stop};
 use results::compare::{
     Alone, Contradictions, Doubt, PairedRow, TEST_FIGURES, TestFigure, ValidationFolder,
     common_tests, independent_tests, paired_tests, partners,
@@ -8,8 +9,7 @@ use results::{ALL_FAMILIES, Estimate};
 use serde_json::{Value, json};
 
 use super::grid::grid;
-use super::{Beside, Named, Page, bad, differs, progress};
-use crate::exit::{Exit, Stop};
+use super::{Beside, Named, Page, differs};
 use crate::run::difference::signed_estimate;
 
 pub(super) fn compare(folders: &[Named<ValidationFolder>], page: &mut Page) -> Result<Exit, Stop> {
@@ -22,7 +22,7 @@ pub(super) fn compare(folders: &[Named<ValidationFolder>], page: &mut Page) -> R
                 "{} was interrupted before its first test, expected one at least",
                 folder.name
             );
-            return Err(Stop::new(Exit::BadInput, message));
+            return Err(Stop::bad(message));
         }
     }
     let mut exit = Exit::Done;
@@ -77,7 +77,7 @@ impl Pair<'_> {
                 "{} and {} have no family of tests in common: nothing can be compared",
                 self.base.name, self.ours.name
             );
-            return Err(Stop::new(Exit::BadInput, message));
+            return Err(Stop::bad(message));
         }
         let reason = if base.source != ours.source {
             "the tests come from other files"
@@ -113,11 +113,11 @@ impl Pair<'_> {
     }
 
     fn paired(&self, partners: &[[usize; 2]], tests: u64, page: &mut Page) -> Result<Exit, Stop> {
-        let bar = progress(tests, "tests");
+        let bar = console::bar(tests, "tests");
         let (base, ours) = (&self.base.folder, &self.ours.folder);
         let found = paired_tests(base, ours, partners, &mut |read| bar.inc(read));
         bar.finish_and_clear();
-        let found = found.map_err(bad)?;
+        let found = found.map_err(crate::folder::stop)?;
         let heading = [
             "family",
             "allocator",
@@ -195,11 +195,11 @@ impl Pair<'_> {
         let total = common
             .iter()
             .map(|(a, b)| count(base, *a) + count(ours, *b));
-        let bar = progress(total.sum(), "tests");
+        let bar = console::bar(total.sum(), "tests");
         for (a, b) in common {
             let mut tick = |read| bar.inc(read);
-            let before = Alone::read(base, a, &mut tick).map_err(bad)?;
-            let after = Alone::read(ours, b, &mut tick).map_err(bad)?;
+            let before = Alone::read(base, a, &mut tick).map_err(crate::folder::stop)?;
+            let after = Alone::read(ours, b, &mut tick).map_err(crate::folder::stop)?;
             let family = &base.plan().families[a].name;
             for places in partners {
                 let figures = independent_tests(&before[places[0]], &after[places[1]]);
@@ -330,7 +330,7 @@ impl Pair<'_> {
         let counts: Vec<String> = counts
             .map(|(what, count)| format!("{count} tests {what}"))
             .collect();
-        eprintln!(
+        console::note!(
             "error: a check of ours failed: {} and {} contradict each other on {}; please report it",
             self.base.name,
             self.ours.name,

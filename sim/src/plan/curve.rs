@@ -1,6 +1,6 @@
 //! `sim plan --frontier`: what each limit, each `beta` or each `s_min` costs, exactly.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use console::{Exit, Stop};
 use scheduler::{PlanRequest, Span};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -13,9 +13,8 @@ use super::line::decimal;
 use super::text::seconds;
 use super::{exact_seconds, question};
 use crate::cli::{Over, PlanArgs};
-use crate::exit::{Exit, Stop};
 use crate::run::Setting;
-use crate::terminal::{self, Style};
+use crate::terminal::Style;
 
 /// So many rows are printed from either end, and around the present value.
 const ROWS: usize = 6;
@@ -24,12 +23,8 @@ const ROWS: usize = 6;
 pub(super) fn command(args: &PlanArgs, setting: &Setting, over: Over) -> Result<Exit, Stop> {
     let request = question::of(setting);
     let stated = Stated::of_setting(setting, &request);
-    let progress = ProgressBar::new_spinner();
-    progress.set_style(
-        ProgressStyle::with_template("{spinner} {human_pos} problems looked at")
-            .expect("the template is valid"),
-    );
-    let mut tell = |problems| progress.set_position(problems);
+    let progress = console::spinner("looking at problems");
+    let mut tell = |problems| progress.set_message(format!("{problems} problems looked at"));
     let effort = Effort {
         budget: DEFAULT_BUDGET,
         progress: &mut tell,
@@ -69,24 +64,26 @@ pub(super) fn command(args: &PlanArgs, setting: &Setting, over: Over) -> Result<
         }
     };
     progress.finish_and_clear();
-    terminal::print(&text)?;
+    console::print(&text)?;
     if text.is_empty() {
         let what = match over {
             Over::Time => "limit",
             Over::Beta => "beta",
             Over::SMin => "s_min",
         };
-        eprintln!("{name}: no {what} has a plan");
+        console::note!("{name}: no {what} has a plan");
     }
     if !is_whole {
         let message = format!(
             "the curve is not whole: its budget of {DEFAULT_BUDGET} capacities ran out; fewer workers \
              or batches make it shorter"
         );
-        return Err(Stop::new(Exit::Unfinished, message));
+        return Err(Stop::failed(message));
     }
     if !is_proved {
-        eprintln!("some costs are not proved to be the least: the budget of a problem ran out");
+        console::note!(
+            "some costs are not proved to be the least: the budget of a problem ran out"
+        );
     }
     Ok(Exit::Done)
 }

@@ -11,15 +11,13 @@ pub(crate) mod question;
 mod text;
 
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
-use indicatif::ProgressBar;
+use console::{Exit, Stop};
 use results::WholeFile;
 use scheduler::Span;
 
 use crate::cli::PlanArgs;
 use crate::environment;
-use crate::exit::{Exit, Stop};
 use crate::run::{Runs, Setting, Source, simulate};
 use crate::solve::is_our_bug;
 use crate::terminal;
@@ -32,7 +30,7 @@ pub(crate) fn command(args: &PlanArgs) -> Result<Exit, Stop> {
     let source = Source::open(&of.scenario)?;
     let setting = Setting::new(&source, &overrides, &of).map_err(|lines| {
         // All that is wrong, each on a line of its own.
-        Stop::new(Exit::BadInput, lines.join("\nerror: "))
+        Stop::all_bad(lines)
     })?;
     if let Some(over) = args.frontier {
         return curve::command(args, &setting, over);
@@ -42,38 +40,36 @@ pub(crate) fn command(args: &PlanArgs) -> Result<Exit, Stop> {
         Some(path) if path.exists() && !args.overwrite => {
             let path = path.display();
             let message = format!("{path} is there already; name another file, or --overwrite");
-            return Err(Stop::new(Exit::Usage, message));
+            return Err(Stop::usage(message));
         }
         Some(path) => Some(WholeFile::create(path).map_err(|error| {
             let message = format!("cannot write {}: {error}", path.display());
-            Stop::new(Exit::Usage, message)
+            Stop::usage(message)
         })?),
     };
 
-    let progress = ProgressBar::new_spinner().with_message("planning");
-    progress.enable_steady_tick(Duration::from_millis(200));
+    let progress = console::spinner("planning");
     let answer = answer::of(&setting);
     progress.finish_and_clear();
     let (name, style) = (&args.scenario, terminal::Style::of_output());
     if !args.json {
         // What is known at once is said at once.
-        terminal::print(&text::page(name, &setting, &answer, style))?;
+        console::print(&text::page(name, &setting, &answer, style))?;
     }
     let runs = simulated(args, &setting);
     let runs = runs.first().map_or(&[][..], Vec::as_slice);
     if !args.json {
-        terminal::print(&text::missed(runs, style))?;
+        console::print(&text::missed(runs, style))?;
     }
     if args.json || file.is_some() {
-        let line = line::of(&setting, &answer, runs)
-            .map_err(|error| Stop::new(Exit::CheckFailed, error))?;
+        let line = line::of(&setting, &answer, runs).map_err(Stop::bug)?;
         if args.json {
-            terminal::print(&line)?;
+            console::print(&line)?;
         }
         if let Some(file) = file {
             file.publish(&line).map_err(|error| {
                 let path = args.out.as_deref().unwrap_or_else(|| "".as_ref()).display();
-                Stop::new(Exit::Unfinished, format!("cannot write {path}: {error}"))
+                Stop::failed(format!("cannot write {path}: {error}"))
             })?;
         }
     }

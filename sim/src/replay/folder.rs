@@ -3,13 +3,11 @@
 
 use std::path::Path;
 
-use results::ResultsError;
+use console::Stop;
 use results::runs::{Job as FolderJob, Period, RecordedFolder};
 use scenarios::calibration::Calibration;
 use scenarios::recorded::{Job, Measured, RecordedRun};
 use scheduler::{Problem, Worker};
-
-use crate::exit::{Exit, Stop};
 
 /// What a folder holds.
 pub(super) struct Folder {
@@ -24,8 +22,7 @@ pub(super) struct Folder {
 
 /// Reads a folder.
 pub(super) fn read(path: &Path) -> Result<Folder, Stop> {
-    let bad = |error: ResultsError| Stop::new(Exit::BadInput, error);
-    let folder = RecordedFolder::open(path).map_err(bad)?;
+    let folder = RecordedFolder::open(path).map_err(crate::folder::stop)?;
     let (shown, plan, job) = (path.display(), folder.plan(), folder.job());
     let interrupted = (folder.finished() < plan.replicates).then(|| {
         let (finished, planned) = (folder.finished(), plan.replicates);
@@ -36,8 +33,8 @@ pub(super) fn read(path: &Path) -> Result<Folder, Stop> {
         notes.push("data travels in every cycle, which predictions leave out".to_owned());
     }
     let (mut runs, mut cycles, mut left_out) = (Vec::new(), 0, 0);
-    for run in folder.runs().map_err(bad)? {
-        let run = run.map_err(bad)?;
+    for run in folder.runs().map_err(crate::folder::stop)? {
+        let run = run.map_err(crate::folder::stop)?;
         let several = run.periods.len() > 1;
         for period in run.periods {
             cycles += period.cycles + period.left_out;
@@ -49,9 +46,10 @@ pub(super) fn read(path: &Path) -> Result<Folder, Stop> {
             if several {
                 id += &format!("-plan{}", period.plan);
             }
-            runs.push(recorded(&id, period, job).map_err(|message| {
-                Stop::new(Exit::BadInput, format!("{shown}: run {id}: {message}"))
-            })?);
+            runs.push(
+                recorded(&id, period, job)
+                    .map_err(|message| Stop::bad(format!("{shown}: run {id}: {message}")))?,
+            );
         }
     }
     if left_out > 0 {

@@ -13,6 +13,7 @@ use std::fs;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
+use console::{Exit, Stop};
 use results::WholeFile;
 use results::report::{Predicted, PredictedWorker};
 use scenarios::calibration::{Calibration, CalibrationError, error_percent, leave_one_out};
@@ -21,14 +22,13 @@ use scheduler::{Cost, CycleModel, Outcome, Plan, Span};
 use solvers::{Allocator, Host};
 
 use crate::cli::ReplayArgs;
-use crate::exit::{Exit, Stop};
 use crate::solve::{is_our_bug, shown};
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
     let (runs, own, mut exit) = if args.path.is_dir() {
         let folder = folder::read(&args.path)?;
         for note in folder.interrupted.iter().chain(&folder.notes) {
-            eprintln!("note: {note}");
+            console::note!("note: {note}");
         }
         (folder.runs, Some(folder.calibration), Exit::Done)
     } else {
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
             && is_our_bug(other.allocator, &other.outcome)
         {
             let outcome = &other.outcome;
-            eprintln!("error: a check of ours failed: run {}: {outcome:?}", run.id);
+            console::note!("error: a check of ours failed: run {}: {outcome:?}", run.id);
             exit = Exit::CheckFailed;
         }
         replays.push(Replay {
@@ -186,7 +186,7 @@ fn over_cycles(cost: Cost, cycles: u64) -> Cost {
 /// fitted on.
 fn read(args: &ReplayArgs) -> Result<(Vec<RecordedRun>, Exit), Stop> {
     let path = shown(&args.path);
-    let bad = |message: String| Stop::new(Exit::BadInput, message);
+    let bad = |message: String| Stop::bad(message);
     let text = text(&args.path).map_err(|error| {
         bad(format!(
             "cannot read {path}: {error}; name a JSON file of recorded runs, or - for standard input"
@@ -201,7 +201,7 @@ fn read(args: &ReplayArgs) -> Result<(Vec<RecordedRun>, Exit), Stop> {
                 return Err(bad(format!("{path}: {error}; mend the run to fit on it")));
             }
             Err(error) => {
-                eprintln!("error: {path}: {error}");
+                console::note!("error: {path}: {error}");
                 exit = Exit::BadInput;
             }
         }
@@ -232,7 +232,7 @@ fn calibration(
                 "--fit {} would write over the recorded runs, name another file",
                 out.display()
             );
-            return Err(Stop::new(Exit::Usage, message));
+            return Err(Stop::usage(message));
         }
         let mut command = format!("sim replay {} --fit {}", args.path.display(), out.display());
         if let Some(bytes) = args.parameter_bytes {
@@ -244,7 +244,7 @@ fn calibration(
         let written = WholeFile::create(out).and_then(|file| file.publish(&fitted.to_json()));
         written.map_err(|error| {
             let message = format!("cannot write {}: {error}", out.display());
-            Stop::new(Exit::Unfinished, message)
+            Stop::failed(message)
         })?;
         return Ok((
             fitted,
@@ -254,7 +254,7 @@ fn calibration(
     if let Some(path) = &args.calibration {
         let bad = |error: String| {
             let message = format!("{}: {error}", path.display());
-            Stop::new(Exit::BadInput, message)
+            Stop::bad(message)
         };
         let text = fs::read(path).map_err(|error| bad(error.to_string()))?;
         let read = Calibration::read(&text).map_err(|error| bad(error.to_string()))?;
@@ -269,5 +269,5 @@ fn calibration(
 }
 
 fn unfit(args: &ReplayArgs, error: &CalibrationError) -> Stop {
-    Stop::new(Exit::BadInput, format!("{}: {error}", shown(&args.path)))
+    Stop::bad(format!("{}: {error}", shown(&args.path)))
 }

@@ -5,22 +5,16 @@
 
 mod frontier;
 
-use std::time::Duration;
-
-use indicatif::ProgressBar;
-use results::ResultsError;
 use results::report::{self, Kind, Told};
 
 use crate::cli::ReportArgs;
-use crate::exit::{Exit, Stop};
+use crate::folder;
 use crate::replay;
-use crate::terminal;
 
 /// The sub-command.
 pub(crate) fn command(args: &ReportArgs) -> Result<Exit, Stop> {
-    let progress = ProgressBar::new_spinner().with_message("reading");
-    progress.enable_steady_tick(Duration::from_millis(200));
-    let told = match Kind::of(&args.dir).map_err(stop)? {
+    let progress = console::spinner("reading");
+    let told = match Kind::of(&args.dir).map_err(folder::stop)? {
         Kind::Runs => {
             progress.set_message("predicting");
             told(args)?
@@ -28,12 +22,12 @@ pub(crate) fn command(args: &ReportArgs) -> Result<Exit, Stop> {
         Kind::Validation | Kind::Sweep | Kind::RealSweep => Told::default(),
     };
     progress.set_message("drawing");
-    let written = report::write(&args.dir, &told, args.overwrite).map_err(stop)?;
+    let written = report::write(&args.dir, &told, args.overwrite).map_err(folder::stop)?;
     progress.finish_and_clear();
     let (page, kilobytes) = (written.page.display(), written.bytes.div_ceil(1000));
     let figures = written.figures;
     let folder = args.dir.join(report::REPORT_FOLDER);
-    terminal::print(&format!(
+    console::print(&format!(
         "report: {page} ({figures} figures, {kilobytes} kB)\nfigures: {}\n",
         folder.display()
     ))?;
@@ -59,21 +53,4 @@ fn told(args: &ReportArgs) -> Result<Told, Stop> {
         )),
     }
     Ok(told)
-}
-
-fn stop(error: ResultsError) -> Stop {
-    let exit = match &error {
-        ResultsError::Occupied { .. } => Exit::Usage,
-        ResultsError::Unfinished { .. } | ResultsError::Damaged { .. } | ResultsError::Merge(_) => {
-            Exit::BadInput
-        }
-        ResultsError::Io { action, .. } => match action {
-            results::Action::Read => Exit::BadInput,
-            results::Action::Create
-            | results::Action::Write
-            | results::Action::Rename
-            | results::Action::Remove => Exit::Unfinished,
-        },
-    };
-    Stop::new(exit, error)
 }

@@ -4,13 +4,13 @@
 //! Every arm gets the same workers, links, benchmark errors and faults (common random numbers), so
 //! that the runs of one replicate are a pair.
 
+use console::Stop;
 use scenarios::Overrides;
 use solvers::AllocatorName;
 
 use super::setting::{Setting, Source};
 use super::simulate::{Run, Runs};
 use crate::cli::RunArgs;
-use crate::exit::{Exit, Stop};
 
 const FLAG: &str = "--against";
 
@@ -32,14 +32,13 @@ pub(super) fn settings(
     let read = |overrides: &Overrides| {
         Setting::new(source, overrides, &args.of).map_err(|lines| {
             // All that is wrong, each on a line of its own.
-            Stop::new(Exit::BadInput, lines.join("\nerror: "))
+            Stop::all_bad(lines)
         })
     };
     let mut settings = vec![read(base)?];
     for text in &args.against {
-        let usage = |what: &str| Stop::new(Exit::Usage, format!("{FLAG} {text}: {what}"));
-        let others =
-            Overrides::listed(FLAG, text).map_err(|error| Stop::new(Exit::Usage, error))?;
+        let usage = |what: &str| Stop::usage(format!("{FLAG} {text}: {what}"));
+        let others = Overrides::listed(FLAG, text).map_err(Stop::usage)?;
         for (key, _) in others.pairs() {
             if key.starts_with("run.") || key == "run" {
                 return Err(usage(

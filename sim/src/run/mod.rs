@@ -13,12 +13,12 @@ mod setting;
 mod simulate;
 mod tables;
 
+use console::{Exit, Stop, stop_on_ctrl_c};
+
 use crate::cli::{RunArgs, ScenariosArgs};
 use crate::environment;
-use crate::exit::{Exit, Stop};
-use crate::interrupt::stop_on_ctrl_c;
+use crate::folder;
 use crate::machine::{MemoryWatch, Started};
-use crate::terminal;
 pub(crate) use convert::Conversion;
 pub(crate) use report::given;
 pub(crate) use setting::{Setting, Source};
@@ -32,24 +32,29 @@ pub(crate) fn command(args: &RunArgs) -> Result<Exit, Stop> {
     let settings = arm::settings(&source, &overrides, args)?;
     let threads = args.of.threads();
     for unused in &settings[0].provenance.unused {
-        eprintln!("{unused}");
+        console::note!("{unused}");
     }
-    eprintln!(
+    console::note!(
         "seed {}; {} replicates of {}; {threads} threads",
-        settings[0].seed, settings[0].replicates, args.of.scenario
+        settings[0].seed,
+        settings[0].replicates,
+        args.of.scenario
     );
 
     let out = tables::open(args, &settings[0])?;
     let stop = stop_on_ctrl_c("replicates")?;
     let memory = MemoryWatch::start();
-    let simulated = tables::simulate(&settings, threads, out, &stop).map_err(tables::unfinished)?;
+    let simulated = tables::simulate(&settings, threads, out, &stop).map_err(folder::stop)?;
     let finished = simulated.finished;
     let arms = arm::arms(&settings, simulated.runs, &args.against);
     let mut text = if args.json {
-        eprint!("{}", given(&settings[0], |_| true));
+        let given = given(&settings[0], |_| true);
+        if !given.is_empty() {
+            console::note!("{}", given.trim_end());
+        }
         report::lines(&arms) + &compare::lines(&arms)
     } else {
-        report::table(&arms, terminal::is_bold())
+        report::table(&arms, console::is_bold())
     };
     if let Some((folder, dir)) = simulated.folder.zip(args.out.as_ref()) {
         let details = || {
@@ -57,16 +62,16 @@ pub(crate) fn command(args: &RunArgs) -> Result<Exit, Stop> {
             details.insert("set".to_owned(), args.of.set.clone().into());
             details
         };
-        folder.finish(details).map_err(tables::unfinished)?;
+        folder.finish(details).map_err(folder::stop)?;
         if !args.json {
             text += &format!("\ntables: {}\n", dir.display());
         }
     }
-    terminal::print(&text)?;
+    console::print(&text)?;
     if finished < settings[0].replicates {
         let (total, kept) = (settings[0].replicates, args.out.is_some());
         let kept = if kept { " and kept" } else { "" };
-        eprintln!("interrupted: {finished} of {total} replicates are finished{kept}");
+        console::note!("interrupted: {finished} of {total} replicates are finished{kept}");
         return Ok(Exit::Interrupted);
     }
     Ok(Exit::Done)
@@ -81,9 +86,9 @@ pub(crate) fn scenarios(args: &ScenariosArgs) -> Result<Exit, Stop> {
             .collect(),
         Some(name) => match scenarios::named(name) {
             Some(entry) => entry.text.to_owned(),
-            None => return Err(Stop::new(Exit::Usage, setting::unknown(name))),
+            None => return Err(Stop::usage(setting::unknown(name))),
         },
     };
-    terminal::print(&text)?;
+    console::print(&text)?;
     Ok(Exit::Done)
 }

@@ -3,13 +3,13 @@
 use std::fs;
 use std::io;
 
+use console::Stop;
 use scenarios::scenario::Provenance;
 use scenarios::{Overrides, Scenario};
 use solvers::AllocatorName;
 
 use super::convert::Conversion;
 use crate::cli::ReplicateArgs;
-use crate::exit::{Exit, Stop};
 
 /// The text of a scenario, before anything is set in it.
 pub(crate) struct Source {
@@ -28,11 +28,11 @@ impl Source {
             Err(error) => match scenarios::named(name) {
                 Some(entry) => (format!("{}.toml", entry.name), entry.text.to_owned()),
                 None if error.kind() == io::ErrorKind::NotFound => {
-                    return Err(Stop::new(Exit::BadInput, unknown(name)));
+                    return Err(Stop::bad(unknown(name)));
                 }
                 None => {
                     let message = format!("cannot read {name}: {error}");
-                    return Err(Stop::new(Exit::BadInput, message));
+                    return Err(Stop::bad(message));
                 }
             },
         };

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use scheduler::machine::{CycleResult, Record};
 use scheduler::{Instant, PlanRequest};
 use solvers::{Allocator, AllocatorName, Exact, Host};
@@ -69,10 +68,7 @@ pub(crate) fn simulate<R: Send>(
     finish: impl Fn(&Setting, Runs) -> R + Sync,
 ) -> Vec<Option<R>> {
     let runs_of = |setting: &&Setting| setting.replicates * setting.allocators.len();
-    let progress = ProgressBar::new(settings.iter().map(runs_of).sum::<usize>() as u64);
-    let style = "{bar:32} {human_pos}/{human_len} runs  {eta} left";
-    progress.set_style(ProgressStyle::with_template(style).expect("the template is valid"));
-
+    let progress = console::bar(settings.iter().map(runs_of).sum::<usize>() as u64, "runs");
     // The replicates of all settings in one row: where each setting's begin.
     let mut total = 0;
     let mut starts = Vec::with_capacity(settings.len());
@@ -162,7 +158,7 @@ fn replicate_of(
     setting: &Setting,
     replicate: u64,
     solvers: &mut Solvers,
-    progress: &ProgressBar,
+    progress: &Progress,
 ) -> Vec<Run> {
     let world = setting.conversion.world(setting.seed, replicate);
     let run = |name: &AllocatorName| {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use console::Stop;
 use results::ResultsError;
 use results::event_log::EventFile;
 use results::runs::{Job, RunEnd, RunFolder, RunKey, RunRows, RunsPlan, Truth};
@@ -16,7 +16,7 @@ use super::ordered::{Ordered, Turn};
 use super::setting::Setting;
 use super::simulate::{Run, Runs, Solvers, in_parallel, run_of, solver};
 use crate::cli::RunArgs;
-use crate::exit::{Exit, Stop};
+use crate::folder;
 use crate::world::World;
 
 /// Where rows and events go.
@@ -44,7 +44,7 @@ pub(super) fn open(args: &RunArgs, setting: &Setting) -> Result<Option<Out>, Sto
     names.sort_unstable();
     if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
         let message = format!("--allocators names {} twice, expected once", twice[0]);
-        return Err(Stop::new(Exit::Usage, message));
+        return Err(Stop::usage(message));
     }
     let plan = RunsPlan {
         mode: "simulated".to_owned(),
@@ -58,12 +58,11 @@ pub(super) fn open(args: &RunArgs, setting: &Setting) -> Result<Option<Out>, Sto
             .collect(),
     };
     let scenario = setting.scenario().to_string();
-    let refused = |error: ResultsError| Stop::new(Exit::Usage, error);
     let folder = RunFolder::create(dir, plan, &job(setting), &scenario, args.overwrite);
-    let folder = folder.map_err(refused)?;
+    let folder = folder.map_err(folder::stop)?;
     let mut events: Option<Box<dyn Fn(RunKey) -> PathBuf + Sync>> = None;
     if args.events {
-        events = Some(Box::new(folder.event_files().map_err(refused)?));
+        events = Some(Box::new(folder.event_files().map_err(folder::stop)?));
     }
     Ok(Some(Out { folder, events }))
 }
@@ -72,11 +71,6 @@ pub(super) fn open(args: &RunArgs, setting: &Setting) -> Result<Option<Out>, Sto
 fn name_of(scenario: &str) -> String {
     let stem = Path::new(scenario).file_stem();
     stem.map_or(scenario.into(), |stem| stem.to_string_lossy().into_owned())
-}
-
-/// It broke on the way.
-pub(super) fn unfinished(error: ResultsError) -> Stop {
-    Stop::new(Exit::Unfinished, error)
 }
 
 /// What the scheduler is told of the job, and what a cycle takes by the link and the model.
@@ -105,9 +99,7 @@ pub(super) fn simulate(
     let wants_rows = folder.is_some();
     let replicates = settings[0].replicates;
     let arms: usize = settings.iter().map(|of| of.allocators.len()).sum();
-    let progress = ProgressBar::new((replicates * arms) as u64);
-    let style = "{bar:32} {human_pos}/{human_len} runs  {eta} left";
-    progress.set_style(ProgressStyle::with_template(style).expect("the template is valid"));
+    let progress = console::bar((replicates * arms) as u64, "runs");
     // Names are not drawn: every replicate has the same.
     let fleet = settings[0].scenario().fleet(settings[0].seed, 0);
     let names: Vec<Arc<str>> = fleet.iter().map(|spec| spec.name.as_str().into()).collect();

@@ -10,7 +10,7 @@ mod write;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use console::{Exit, Stop, stop_on_ctrl_c};
 use results::{SweepFolder, WholeFile};
 use scenarios::Overrides;
 use scenarios::scenario::Vary;
@@ -18,11 +18,9 @@ use serde_json::{Map, Value};
 
 use crate::cli::{ReplicateArgs, SweepArgs};
 use crate::environment;
-use crate::exit::{Exit, Stop};
-use crate::interrupt::stop_on_ctrl_c;
+use crate::folder;
 use crate::machine::{MemoryWatch, Started};
 use crate::run::{Setting, Source, given, in_parallel, simulate};
-use crate::terminal;
 use row::{Row, is_column};
 
 /// More than anyone means to ask for; each takes memory before the first is simulated.
@@ -40,7 +38,7 @@ pub(crate) fn command(args: &SweepArgs) -> Result<Exit, Stop> {
     };
     let threads = args.of.threads();
     let combinations = Vary::product(&varied, &overrides);
-    eprintln!(
+    console::note!(
         "{} combinations of {}; {threads} threads",
         combinations.len(),
         args.of.scenario
@@ -54,7 +52,7 @@ pub(crate) fn command(args: &SweepArgs) -> Result<Exit, Stop> {
     let text = if args.json {
         write::lines(&keys, &finished)
     } else {
-        write::table(&keys, &finished, terminal::is_bold())
+        write::table(&keys, &finished, console::is_bold())
     };
     // The file first, so that a standard output that is full does not take it away. It has a row
     // for every combination: one that was not simulated says so.
@@ -70,15 +68,15 @@ pub(crate) fn command(args: &SweepArgs) -> Result<Exit, Stop> {
         kept.finish(&csv, &keys, is_complete, details)
             .map_err(|error| {
                 let message = format!("cannot write {}: {error}", path.display());
-                Stop::new(Exit::Unfinished, message)
+                Stop::failed(message)
             })
     });
-    let printed = terminal::print(&text);
+    let printed = console::print(&text);
     written?;
     printed?;
     if finished.len() < rows.len() {
         let kept = if args.out.is_some() { " and kept" } else { "" };
-        eprintln!(
+        console::note!(
             "interrupted: {} of {} rows are finished{kept}",
             finished.len(),
             rows.len()
@@ -87,19 +85,16 @@ pub(crate) fn command(args: &SweepArgs) -> Result<Exit, Stop> {
     }
     match rows.iter().filter(|row| row.is_bad()).count() {
         0 => Ok(Exit::Done),
-        bad => Err(Stop::new(
-            Exit::BadInput,
-            format!(
-                "{bad} of {} rows could not be simulated, see why in them",
-                rows.len()
-            ),
-        )),
+        bad => Err(Stop::bad(format!(
+            "{bad} of {} rows could not be simulated, see why in them",
+            rows.len()
+        ))),
     }
 }
 
 /// The keys and their values; every key once, and named unlike what is found out.
 fn varied(texts: &[String]) -> Result<Vec<Vary>, Stop> {
-    let usage = |message: String| Stop::new(Exit::Usage, message);
+    let usage = |message: String| Stop::usage(message);
     let mut all: Vec<Vary> = Vec::with_capacity(texts.len());
     let mut combinations = 1_usize;
     for text in texts {
@@ -140,15 +135,13 @@ impl Kept {
                 "--out {} is a file, expected a folder, or a name that ends in .csv",
                 path.display()
             );
-            return Err(Stop::new(Exit::Usage, message));
+            return Err(Stop::usage(message));
         }
         if is_csv || (path.exists() && !path.is_dir()) {
             return create(path, overwrite).map(Self::File);
         }
         let folder = SweepFolder::create(path, overwrite);
-        folder
-            .map(Self::Folder)
-            .map_err(|error| Stop::new(Exit::Usage, error))
+        folder.map(Self::Folder).map_err(folder::stop)
     }
 
     fn finish(
@@ -169,7 +162,7 @@ impl Kept {
 
 /// The file.
 fn create(path: &Path, overwrite: bool) -> Result<WholeFile, Stop> {
-    let usage = |message: String| Stop::new(Exit::Usage, message);
+    let usage = |message: String| Stop::usage(message);
     match path.symlink_metadata() {
         // Renaming would replace a device or a link, which nobody means.
         Ok(found) if !found.is_file() => {
@@ -199,9 +192,7 @@ fn rows(
     threads: usize,
     stop: &AtomicBool,
 ) -> Vec<Row> {
-    let progress = ProgressBar::new(combinations.len() as u64);
-    let style = "{bar:32} {human_pos}/{human_len} combinations read  {eta} left";
-    progress.set_style(ProgressStyle::with_template(style).expect("the template is valid"));
+    let progress = console::bar(combinations.len() as u64, "combinations read");
     let settings: Vec<Result<Setting, Vec<String>>> = in_parallel(
         stop,
         combinations.len(),
@@ -216,9 +207,12 @@ fn rows(
     let good: Vec<&Setting> = settings.iter().flatten().collect();
     if let Some(first) = good.first() {
         for unused in &first.provenance.unused {
-            eprintln!("{unused}");
+            console::note!("{unused}");
         }
-        eprint!("{}", given(first, |key| !keys.contains(&key)));
+        let given = given(first, |key| !keys.contains(&key));
+        if !given.is_empty() {
+            console::note!("{}", given.trim_end());
+        }
     }
     let mut simulated = simulate(&good, threads, stop, Row::figures).into_iter();
     let mut rows = Vec::new();

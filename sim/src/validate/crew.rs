@@ -11,7 +11,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use indicatif::ProgressBar;
+use console::Progress;
 use results::{Chunk, Detail, ResultsError, Simulated, Took, Validation};
 use scheduler::{Plan, Problem};
 use solvers::{Allocator, Measured};
@@ -36,7 +36,7 @@ const GROUP_TIME: Duration = Duration::from_millis(500);
 pub(super) struct Watch<'a> {
     /// Set to stop after the tests in hand.
     pub(super) stop: &'a AtomicBool,
-    pub(super) progress: &'a ProgressBar,
+    pub(super) progress: &'a Progress,
     pub(super) log: Log,
 }
 

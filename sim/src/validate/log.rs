@@ -40,6 +40,6 @@ pub(super) fn print(text: &str) {
     if let Err(error) = out.write_all(text.as_bytes())
         && error.kind() != io::ErrorKind::BrokenPipe
     {
-        eprintln!("warning: cannot write to standard output: {error}");
+        console::note!("warning: cannot write to standard output: {error}");
     }
 }

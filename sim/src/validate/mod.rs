@@ -11,16 +11,14 @@ mod source;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
-use results::{FamilyPlan, Report, ResultsError, RunPlan, Style, Validation};
+use console::{Exit, Stop, stop_on_ctrl_c};
+use results::{FamilyPlan, Report, RunPlan, Style, Validation};
 use serde_json::{Map, Value, json};
 use solvers::{AllocatorName, Host};
 
 use crate::cli::{Families, Log, ValidateArgs};
-use crate::exit::{Exit, Stop};
-use crate::interrupt::stop_on_ctrl_c;
+use crate::folder;
 use crate::machine::{MemoryWatch, Started};
-use crate::terminal;
 use source::Source;
 pub use source::Tests;
 
@@ -84,7 +82,7 @@ impl Job {
         let mut validation = Validation::new(self.plan.clone());
         let watch = crew::Watch {
             stop: &AtomicBool::new(false),
-            progress: &ProgressBar::hidden(),
+            progress: &Progress::hidden(),
             log: Log::Summary,
         };
         crew::run(self, source, &mut validation, &watch)
@@ -104,37 +102,31 @@ pub(crate) fn command(args: &ValidateArgs) -> Result<Exit, Stop> {
     let plan = job.plan.clone();
     let source = job.source()?;
     let mut validation = match &args.out {
-        Some(dir) => Validation::with_tables(plan.clone(), dir, args.overwrite).map_err(refused)?,
+        Some(dir) => {
+            Validation::with_tables(plan.clone(), dir, args.overwrite).map_err(folder::stop)?
+        }
         None => Validation::new(plan.clone()),
     };
     let stop = stop_on_ctrl_c("tests")?;
     let memory = MemoryWatch::start();
     introduce(&job);
 
-    let progress = ProgressBar::new(plan.total_tests());
-    let style = "{bar:32} {human_pos}/{human_len} tests  {rate}  {eta} left";
-    let style = ProgressStyle::with_template(style).expect("the template is valid");
-    let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
-        // A text that cannot be written is a bar that is not shown.
-        let _ = write!(text, "{:.0}/s", state.per_sec());
-    };
-    progress.set_style(style.with_key("rate", rate));
-    progress.enable_steady_tick(Duration::from_millis(500));
+    let progress = console::bar(plan.total_tests(), "tests");
     let watch = crew::Watch {
         stop: &stop,
         progress: &progress,
         log: args.log,
     };
-    let library_cpu = crew::run(&job, source, &mut validation, &watch).map_err(unfinished)?;
+    let library_cpu = crew::run(&job, source, &mut validation, &watch).map_err(folder::stop)?;
     progress.finish_and_clear();
 
     let finished = validation.finished();
     let report = validation
         .finish(|_| details(&job, &started, library_cpu, &memory))
-        .map_err(unfinished)?;
+        .map_err(folder::stop)?;
     let (cpu, wall) = (started.cpu(), started.wall());
 
-    let bold = terminal::is_bold();
+    let bold = console::is_bold();
     let mut text = results::render(&report, Style { bold });
     text += &format!(
         "\n{finished} tests in {:.1} s on {} threads; {:.1} s of CPU",
@@ -150,7 +142,7 @@ pub(crate) fn command(args: &ValidateArgs) -> Result<Exit, Stop> {
     if let Some(dir) = &args.out {
         text += &format!("tables: {}\n", dir.display());
     }
-    terminal::print(&text)?;
+    console::print(&text)?;
     let is_kept = args.out.is_some();
     Ok(conclude(
         &report, finished, &plan, &stop, is_kept, bad_lines,
@@ -168,7 +160,7 @@ fn conclude(
 ) -> Exit {
     let alarms = report.summary.alarms();
     for alarm in &alarms {
-        eprintln!("error: a check of ours failed: {alarm}; please report it");
+        console::note!("error: a check of ours failed: {alarm}; please report it");
     }
     if !alarms.is_empty() {
         return Exit::CheckFailed;
@@ -176,7 +168,7 @@ fn conclude(
     if finished < plan.total_tests() && stop.load(Ordering::Relaxed) {
         let total = plan.total_tests();
         let kept = if is_kept { " and kept" } else { "" };
-        eprintln!("interrupted: {finished} of {total} tests are finished{kept}");
+        console::note!("interrupted: {finished} of {total} tests are finished{kept}");
         return Exit::Interrupted;
     }
     if bad_lines {
@@ -195,7 +187,7 @@ fn job(args: &ValidateArgs) -> Result<(Job, bool), Stop> {
     for &name in &args.allocators {
         if allocators.contains(&name) {
             let message = format!("--allocators names {} twice, expected once", name.name());
-            return Err(Stop::new(Exit::Usage, message));
+            return Err(Stop::usage(message));
         }
         allocators.push(name);
     }
@@ -232,7 +224,7 @@ fn introduce(job: &Job) {
     } else {
         ""
     };
-    eprintln!(
+    console::note!(
         "seed {}; {} tests of {}; allocators {}; {} threads{simulated}",
         job.plan.seed,
         job.plan.total_tests(),
@@ -264,14 +256,4 @@ fn details(
 
 fn percent(part: Duration, whole: Duration) -> f64 {
     100.0 * part.as_secs_f64() / whole.as_secs_f64().max(1e-9)
-}
-
-/// The folder will not do: the command line has to change.
-fn refused(error: ResultsError) -> Stop {
-    Stop::new(Exit::Usage, error)
-}
-
-/// It broke on the way.
-fn unfinished(error: ResultsError) -> Stop {
-    Stop::new(Exit::Unfinished, error)
 }

@@ -4,12 +4,12 @@ use std::io::BufRead;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use console::Stop;
 use results::RunPlan;
 use scenarios::{Family, Instance, Instances};
 use scheduler::Problem;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::exit::{Exit, Stop};
 use crate::solve;
 
 /// What the tests of a file are called in tables.
@@ -196,7 +196,7 @@ pub(super) struct Scan {
 pub(super) fn scan(path: &Path) -> Result<Scan, Stop> {
     if path == Path::new("-") {
         let message = "--instances needs a file, since it is read twice: save the input first";
-        return Err(Stop::new(Exit::Usage, message));
+        return Err(Stop::usage(message));
     }
     let mut digest = Digest {
         inner: solve::open(path)?,
@@ -217,7 +217,7 @@ pub(super) fn scan(path: &Path) -> Result<Scan, Stop> {
             "{} holds no instance, expected one JSON object a line",
             path.display()
         );
-        return Err(Stop::new(Exit::BadInput, message));
+        return Err(Stop::bad(message));
     }
     Ok(Scan {
         instances,

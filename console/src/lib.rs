@@ -1,0 +1,23 @@
+//! What the commands of this workspace share at the command line.
+//!
+//! - [`Exit`] and [`Stop`]: the exit codes, and why a command ends early.
+//! - [`print()`] and [`note!`]: output that survives a closed pipe and a full disk. The macros of
+//!   the standard library panic there, so the workspace's lints ban them.
+//! - [`stop_on_ctrl_c`]: the first Ctrl-C ends a command in order, the second at once.
+//! - [`bar`] and [`spinner`]: progress on standard error, shown on terminals only.
+//! - [`is_bold`] and [`width`]: how a page for standard output may look.
+//! - [`command_line`]: how the program was called, for the record of a folder.
+//!
+//! **What it deliberately does not know:** what any command does.
+
+mod exit;
+mod interrupt;
+mod print;
+mod progress;
+mod terminal;
+
+pub use exit::{Exit, Stop};
+pub use interrupt::stop_on_ctrl_c;
+pub use print::{print, write_note};
+pub use progress::{Progress, bar, hidden, spinner};
+pub use terminal::{command_line, is_bold, width};
