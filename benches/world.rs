@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use scheduler::machine::{Config, Limit, Record, Replan};
 use scheduler::{Fee, Margin, PlanRequest, Span, Speed};
-use sim::world::{Jitter, PipeModel, RunTotals, Way, WorkerModel, World, run};
+use sim::world::{Jitter, Observers, PipeModel, RunTotals, Way, WorkerModel, World, run};
 use solvers::{Allocator, Exact};
 
 /// Everything takes time; most are employed, and beat.
@@ -58,7 +58,7 @@ fn timed(world: &World) -> (RunTotals, Duration) {
         response
     };
     let mut sink = |at, record: &Record| rows.push((at, *record));
-    let totals = run(world, 1, 0, &mut allocate, &mut sink);
+    let totals = run(world, 1, 0, &mut allocate, Observers::of_rows(&mut sink));
     (totals, clock.elapsed() - allocating)
 }
 

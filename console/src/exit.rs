@@ -6,6 +6,16 @@ use std::process::ExitCode;
 
 use crate::note;
 
+/// The exit codes, for the help of a program.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+    0  done (answers may be \"infeasible\")
+    2  the command line is wrong, or the output folder is taken: see standard error and --help
+    3  some input was bad: fix what standard error names; the rest was processed
+    4  a check of the program failed: a bug, please report it with the command line
+    5  the job ended early: see the reason on standard error
+  130  interrupted: finished work is kept";
+
 /// The exit codes of all programs. Scripts rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {

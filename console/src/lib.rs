@@ -16,7 +16,7 @@ mod print;
 mod progress;
 mod terminal;
 
-pub use exit::{Exit, Stop};
+pub use exit::{EXIT_CODES, Exit, Stop};
 pub use interrupt::stop_on_ctrl_c;
 pub use print::{print, write_note};
 pub use progress::{Progress, bar, hidden, spinner};

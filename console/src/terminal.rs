@@ -3,14 +3,10 @@
 use std::env;
 use std::io::{self, IsTerminal};
 
-/// Characters in a line where the terminal does not say how wide it is.
-const USUAL_WIDTH: usize = 80;
-
-/// Characters that fit a line of standard output.
-pub fn width() -> usize {
-    let width = terminal_size::terminal_size_of(io::stdout());
-    let width = width.map_or(USUAL_WIDTH, |(width, _)| usize::from(width.0));
-    width.clamp(60, 160)
+/// Characters that fit a line of standard output, if that is a terminal.
+pub fn width() -> Option<usize> {
+    let size = terminal_size::terminal_size_of(io::stdout());
+    size.map(|(width, _)| usize::from(width.0).max(20))
 }
 
 /// Whether headings on standard output are in bold: on a terminal, unless `NO_COLOR` is set.

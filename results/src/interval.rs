@@ -20,7 +20,7 @@ pub struct Estimate {
 impl Estimate {
     /// In another unit.
     #[must_use]
-    pub(crate) fn times(self, factor: f64) -> Self {
+    pub fn times(self, factor: f64) -> Self {
         Self {
             value: factor * self.value,
             low: self.low.map(|low| factor * low),

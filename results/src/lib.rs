@@ -9,6 +9,7 @@
 //! - [`runs`]: the folder of one or many training runs, simulated or real.
 //! - [`event_log`]: everything that a scheduler was told, to replay its run.
 //! - [`read`]: tables read back, a row at a time.
+//! - [`text`]: tables, paragraphs and numbers for terminals, and cells of CSV files.
 //! - [`report`]: one page with figures about any of these folders.
 //! - [`machine`](fn@machine): what machine this is, for the record of how a folder was made.
 //!
@@ -42,6 +43,7 @@ pub mod statistics;
 mod sweep;
 mod table;
 mod tally;
+pub mod text;
 mod validation;
 mod whole;
 
@@ -51,7 +53,7 @@ pub use cycles::{AgainstExact, Cycles};
 pub use error::{Action, ResultsError};
 pub use interval::{Estimate, Moments, share};
 pub use machine::machine;
-pub use render::{Style, render};
+pub use render::render;
 pub use row::{OutcomeRow, Simulated, Status, Took};
 pub use run_plan::{FamilyPlan, RunPlan, Shard, ShardError};
 pub use sweep::{SWEEP_FILE, SweepFolder};

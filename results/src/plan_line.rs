@@ -37,9 +37,6 @@ pub fn write(context: Context<'_>, outcome: &Outcome) -> Result<String, LineErro
     } else {
         id
     };
-    let decimal = |cost: Cost| {
-        RawValue::from_string(cost.to_string()).expect("a plain decimal is a JSON number")
-    };
     let planned = outcome.planned();
     let message = match outcome {
         Outcome::Planned(_) => None,
@@ -87,6 +84,11 @@ pub fn write_with(
     }
 }
 
+/// Money as a JSON number with all of its digits.
+pub fn decimal(cost: Cost) -> Box<RawValue> {
+    RawValue::from_string(cost.to_string()).expect("a plain decimal is a JSON number")
+}
+
 /// A line read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanLine {
@@ -106,7 +108,7 @@ pub struct PlanLine {
     pub certificate: Option<Certificate>,
     /// The machine-readable reason why there is no plan.
     pub reason: Option<String>,
-    /// The same for a person.
+    /// The same in a sentence.
     pub message: Option<String>,
     /// The names of the workers, empty if there are none.
     pub names: Vec<Option<String>>,
@@ -123,8 +125,8 @@ pub fn read(line: &str) -> Result<PlanLine, LineError> {
         None => None,
         Some(name) => Some(certificate_from_name(&name).ok_or(LineError::Certificate(name))?),
     };
-    let cost = decimal("cost", wire.cost)?;
-    let lower_bound = decimal("lower_bound", wire.lower_bound)?;
+    let cost = read_decimal("cost", wire.cost)?;
+    let lower_bound = read_decimal("lower_bound", wire.lower_bound)?;
     let planned = match status {
         Status::Optimal | Status::Bounded | Status::Feasible => true,
         Status::Infeasible | Status::Failed => false,
@@ -198,7 +200,7 @@ impl LineError {
     }
 }
 
-fn decimal(key: &'static str, raw: Option<&RawValue>) -> Result<Option<Cost>, LineError> {
+fn read_decimal(key: &'static str, raw: Option<&RawValue>) -> Result<Option<Cost>, LineError> {
     let Some(raw) = raw else { return Ok(None) };
     let text = raw.get();
     let parsed = text.parse().map(Some);
@@ -394,7 +396,7 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         };
         check("optimal", "best", "status is \"best\"");
-        check("search", "luck", "\"luck\" is not a certificate");
+        check("search", "guess", "\"guess\" is not a certificate");
         check("\"cost\":7.5", "\"cost\":-7.5", "cost is -7.5: expected");
         check("\"cost\":7.5", "\"cost\":\"7.5\"", "expected a decimal");
         check("\"cost\":7.5", "\"cost\":7.0000005", "six decimal places");

@@ -1,87 +1,54 @@
-//! The comparison as a table for a terminal, at most 100 columns wide.
-
-use std::fmt::Write;
+//! The comparison of a validation as text.
 
 use scheduler::{Cost, Span};
 
 use crate::assess::Kind;
 use crate::cycles::Cycles;
-use crate::interval::Estimate;
 use crate::tally::{Discrepancy, Report, Summary, SummaryRow, TimingRow};
-
-/// How to print.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Style {
-    /// Headings in bold, for terminals that are asked for it.
-    pub bold: bool,
-}
+use crate::text::{Style, Table, dash, interval, number, plus_minus};
 
 /// Prints the comparison: a table for each family, what does not match, and the worst
 /// discrepancies with the command that replays each.
 pub fn render(report: &Report, style: Style) -> String {
-    let mut text = String::new();
-    print(report, style, &mut text).expect("writing to a string cannot fail");
-    text
-}
-
-const WIDTHS: [usize; 10] = [9, 8, 8, 10, 16, 8, 8, 8, 8, 8];
-
-const HEADINGS: [&str; WIDTHS.len()] = [
-    "allocator",
-    "feasible",
-    "optimal",
-    "suboptimal",
-    "mean excess %",
-    "worst %",
-    "p50",
-    "p99",
-    "max",
-    "total",
-];
-
-fn print(report: &Report, style: Style, text: &mut String) -> std::fmt::Result {
     let rows = || report.summary.rows.iter().zip(&report.timings);
+    let numbers = [
+        "feasible",
+        "optimal",
+        "suboptimal",
+        "mean excess %",
+        "worst %",
+        "p50",
+        "p99",
+        "max",
+        "total",
+    ];
+    let mut table = Table::new(["allocator"], numbers);
     let mut family = None;
     for (row, timing) in rows() {
         if family != Some(&row.family) {
-            if family.is_some() {
-                writeln!(text)?;
-            }
             family = Some(&row.family);
-            let tests = row.counts.tests;
-            writeln!(
-                text,
-                "{}",
-                style.bold(&format!("{}: {tests} tests", row.family))
-            )?;
-            let headings = line(&HEADINGS.map(str::to_owned), &WIDTHS);
-            writeln!(text, "{}", style.bold(&headings))?;
+            table.section(format!("{}: {} tests", row.family, row.counts.tests));
         }
-        writeln!(text, "{}", line(&cells(row, timing), &WIDTHS))?;
+        table.row(cells(row, timing));
     }
-    simulated(&report.summary, style, text)?;
+    let mut text = table.render(style) + &simulated(&report.summary, style);
     // The last family is the total if there are several.
     let last = rows().filter(|(row, _)| Some(&row.family) == family);
     let last: Vec<&SummaryRow> = last.map(|(row, _)| row).collect();
-    writeln!(text)?;
+    text.push('\n');
     for note in last.iter().filter_map(|row| suboptimal(row)) {
-        writeln!(text, "{note}")?;
+        text += &(note + "\n");
     }
     for (allocators, what) in unplanned(&last) {
-        writeln!(text, "{}: {what}", allocators.join(", "))?;
+        text += &format!("{}: {what}\n", allocators.join(", "));
     }
-    writeln!(
-        text,
-        "± and [ ] are 95 % confidence intervals; times are wall time a solve, verification included"
-    )?;
+    text += "± and [ ] are 95 % confidence intervals; times are wall time per solve, verification \
+             included\n";
     if last.iter().any(|row| row.cycles.is_some()) {
-        writeln!(
-            text,
-            "late workers need longer than a cycle has; a makespan ends with the last worker, cut off nowhere"
-        )?;
+        text += "late workers need longer than a cycle has; a makespan ends with the last worker, \
+                 cut off nowhere\n";
     }
-    mismatches(report, style, text)?;
-    worst(report, style, text)
+    text + &mismatches(report, style) + &worst(report, style)
 }
 
 fn cells(row: &SummaryRow, timing: &TimingRow) -> [String; 10] {
@@ -91,9 +58,8 @@ fn cells(row: &SummaryRow, timing: &TimingRow) -> [String; 10] {
         row.counts.planned.to_string(),
         row.counts.optimal.to_string(),
         row.counts.suboptimal.to_string(),
-        plus_minus_or_dash(row.mean_excess_percent, 4),
-        row.worst_excess_percent
-            .map_or_else(dash, |w| format!("{w:.4}")),
+        plus_minus(row.mean_excess_percent, 4),
+        number(row.worst_excess_percent, 4),
         time(timing.p50_ns),
         time(timing.p99_ns),
         time(timing.max_ns),
@@ -101,107 +67,50 @@ fn cells(row: &SummaryRow, timing: &TimingRow) -> [String; 10] {
     ]
 }
 
-/// The interval of a mean is symmetric.
-fn plus_minus(estimate: Estimate, places: usize) -> String {
-    let value = fixed(estimate.value, places);
-    match estimate.high {
-        Some(high) => format!("{value} ± {:.places$}", high - estimate.value),
-        None => value,
-    }
-}
-
-/// Rounded to so many places, zero without a sign.
-fn fixed(value: f64, places: usize) -> String {
-    let text = format!("{value:.places$}");
-    match text.strip_prefix('-') {
-        Some(size) if size.chars().all(|c| matches!(c, '0' | '.')) => size.to_owned(),
-        _ => text,
-    }
-}
-
-fn dash() -> String {
-    "-".to_owned()
-}
-
-/// Pads the first cell on the right, the others on the left.
-fn line(cells: &[String], widths: &[usize]) -> String {
-    let mut line = String::new();
-    for (index, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
-        match index {
-            0 => line.extend([cell.as_str(), padding.as_str()]),
-            _ => line.extend([" ", padding.as_str(), cell.as_str()]),
-        }
-    }
-    line.truncate(line.trim_end().len());
-    line
-}
-
-const CYCLE_WIDTHS: [usize; 6] = [10, 9, 8, 24, 16, 18];
-
 /// What became of the plans in simulated cycles: a table of all families, then the differences.
-fn simulated(summary: &Summary, style: Style, text: &mut String) -> std::fmt::Result {
-    let with_cycles = || {
-        let rows = summary.rows.iter();
-        rows.filter_map(|row| Some((row, row.cycles.as_ref()?)))
-    };
-    if with_cycles().next().is_none() {
-        return Ok(());
+fn simulated(summary: &Summary, style: Style) -> String {
+    let rows = summary.rows.iter();
+    let with_cycles: Vec<(&SummaryRow, &Cycles)> = rows
+        .filter_map(|row| Some((row, row.cycles.as_ref()?)))
+        .collect();
+    if with_cycles.is_empty() {
+        return String::new();
     }
-    let name = |row: &SummaryRow| [row.family.clone(), row.allocator.clone()];
-    let mut table = |title: &str, headings: [&str; 4], lines: Vec<Vec<String>>| {
-        let headings = ["family", "allocator"].into_iter().chain(headings);
-        let headings: Vec<String> = headings.map(str::to_owned).collect();
-        writeln!(text, "\n{}", style.bold(title))?;
-        writeln!(text, "{}", style.bold(&line(&headings, &CYCLE_WIDTHS)))?;
-        for cells in lines {
-            writeln!(text, "{}", line(&cells, &CYCLE_WIDTHS))?;
-        }
-        Ok(())
-    };
-    let cells = |(row, cycles): (&SummaryRow, &Cycles)| {
-        let figures = [
+    let names = ["family", "allocator"];
+    let mut cycles_of = Table::new(names, ["cycles", "missed %", "late workers", "makespan ms"]);
+    cycles_of.section("simulated cycles, one for each plan");
+    let mut differences = Table::new(
+        names,
+        ["pairs", "missed, % points", "late workers", "makespan ms"],
+    );
+    differences.section("more than exact, test by test, at the same true speeds");
+    let mut is_compared = false;
+    for (row, cycles) in with_cycles {
+        cycles_of.row([
+            row.family.clone(),
+            row.allocator.clone(),
             cycles.simulated.to_string(),
-            cycles.missed_percent.map_or_else(dash, interval),
-            plus_minus_or_dash(cycles.mean_late_workers, 3),
-            plus_minus_or_dash(cycles.mean_makespan_ms, 2),
-        ];
-        name(row).into_iter().chain(figures).collect()
-    };
-    let headings = ["cycles", "missed %", "late workers", "makespan ms"];
-    let lines = with_cycles().map(cells).collect();
-    table("simulated cycles, one for each plan", headings, lines)?;
-    let cells = |(row, cycles): (&SummaryRow, &Cycles)| {
-        let against = cycles.against_exact?;
-        let figures = [
-            against.pairs.to_string(),
-            against.missed_points.map_or_else(dash, interval),
-            plus_minus_or_dash(against.late_workers, 3),
-            plus_minus_or_dash(against.makespan_ms, 2),
-        ];
-        Some(name(row).into_iter().chain(figures).collect())
-    };
-    let differences: Vec<_> = with_cycles().filter_map(cells).collect();
-    if differences.is_empty() {
-        return Ok(());
+            interval(cycles.missed_percent, 2),
+            plus_minus(cycles.mean_late_workers, 3),
+            plus_minus(cycles.mean_makespan_ms, 2),
+        ]);
+        if let Some(against) = cycles.against_exact {
+            is_compared = true;
+            differences.row([
+                row.family.clone(),
+                row.allocator.clone(),
+                against.pairs.to_string(),
+                interval(against.missed_points, 2),
+                plus_minus(against.late_workers, 3),
+                plus_minus(against.makespan_ms, 2),
+            ]);
+        }
     }
-    let headings = ["pairs", "missed, % points", "late workers", "makespan ms"];
-    let title = "more than exact, test by test, at the same true speeds";
-    table(title, headings, differences)
-}
-
-fn plus_minus_or_dash(estimate: Option<Estimate>, places: usize) -> String {
-    estimate.map_or_else(dash, |estimate| plus_minus(estimate, places))
-}
-
-/// An interval that need not be symmetric.
-fn interval(estimate: Estimate) -> String {
-    let shown = |value| fixed(value, 2);
-    let value = shown(estimate.value);
-    match (estimate.low, estimate.high) {
-        (Some(low), Some(high)) => format!("{value} [{}, {}]", shown(low), shown(high)),
-        _ => value,
+    let mut text = format!("\n{}", cycles_of.render(style));
+    if is_compared {
+        text += &format!("\n{}", differences.render(style));
     }
+    text
 }
 
 /// How often and by how much an allocator's plans are not the cheapest.
@@ -217,7 +126,7 @@ fn suboptimal(row: &SummaryRow) -> Option<String> {
         note += &format!(" [{low:.3}, {high:.3}]");
     }
     if let Some(mean) = row.mean_excess_suboptimal_percent {
-        note += &format!("; by {} % on average", plus_minus(mean, 4));
+        note += &format!("; by {} % on average", plus_minus(Some(mean), 4));
     }
     Some(note)
 }
@@ -227,41 +136,42 @@ fn unplanned<'a>(rows: &[&'a SummaryRow]) -> Vec<(Vec<&'a str>, String)> {
     let mut groups: Vec<(Vec<&str>, String)> = Vec::new();
     for row in rows {
         let counts = &row.counts;
-        let told: Vec<String> = [
+        let parts: Vec<String> = [
             (counts.infeasible, "infeasible"),
             (counts.failed, "failed"),
             (counts.unverified, "of those did not verify"),
             (counts.bounded, "bounded"),
             (counts.unproven, "with no proven optimum to compare with"),
-            (counts.excess_undefined, "dearer than a free optimum"),
+            (
+                counts.excess_undefined,
+                "more expensive than a free optimum",
+            ),
         ]
         .into_iter()
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
-        if told.is_empty() {
+        if parts.is_empty() {
             continue;
         }
-        let told = told.join(", ");
-        match groups.iter_mut().find(|(_, text)| *text == told) {
+        let parts = parts.join(", ");
+        match groups.iter_mut().find(|(_, text)| *text == parts) {
             Some((allocators, _)) => allocators.push(&row.allocator),
-            None => groups.push((vec![&row.allocator], told)),
+            None => groups.push((vec![&row.allocator], parts)),
         }
     }
     groups
 }
 
-fn mismatches(report: &Report, style: Style, text: &mut String) -> std::fmt::Result {
+fn mismatches(report: &Report, style: Style) -> String {
     let totals = report.summary.totals();
     let sum = |get: fn(&SummaryRow) -> u64| totals.iter().map(get).sum::<u64>();
-    writeln!(text)?;
-    writeln!(
-        text,
-        "mismatches: {} of feasibility, {} of cost, {} of lower bounds",
+    let mut text = format!(
+        "\nmismatches: {} of feasibility, {} of cost, {} of lower bounds\n",
         sum(|row| row.counts.feasibility_mismatches),
         sum(|row| row.counts.cost_mismatches),
         sum(|row| row.counts.bound_mismatches),
-    )?;
+    );
     for row in totals {
         let counts = &row.counts;
         for (count, what) in [
@@ -279,30 +189,30 @@ fn mismatches(report: &Report, style: Style, text: &mut String) -> std::fmt::Res
             ),
         ] {
             if count > 0 {
-                writeln!(text, "  {}: {count} {what}", row.allocator)?;
+                text += &format!("  {}: {count} {what}\n", row.allocator);
             }
         }
     }
     if report.summary.exact_beaten > 0 {
         let beaten = report.summary.exact_beaten;
         let alarm = format!("exact was beaten on {beaten} tests: this is a bug, please report it");
-        writeln!(text, "{}", style.bold(&alarm))?;
+        text += &(style.heading(&alarm) + "\n");
     }
-    Ok(())
+    text
 }
 
-fn worst(report: &Report, style: Style, text: &mut String) -> std::fmt::Result {
+fn worst(report: &Report, style: Style) -> String {
     if report.worst.is_empty() {
-        return Ok(());
+        return String::new();
     }
     let all = report.summary.discrepancies;
     let heading = format!("worst {} of {all} discrepancies", report.worst.len());
-    writeln!(text, "\n{}", style.bold(&heading))?;
+    let mut text = format!("\n{}\n", style.heading(&heading));
     for discrepancy in &report.worst {
-        writeln!(text, "  {}", describe(discrepancy))?;
-        writeln!(text, "    {}", discrepancy.replay)?;
+        let (what, replay) = (describe(discrepancy), &discrepancy.replay);
+        text += &format!("  {what}\n    {replay}\n");
     }
-    Ok(())
+    text
 }
 
 fn describe(d: &Discrepancy) -> String {
@@ -327,16 +237,12 @@ fn describe(d: &Discrepancy) -> String {
             d.reason.unwrap_or("infeasible")
         ),
         Kind::Failed => format!("failed: {}", d.reason.unwrap_or("no reason given")),
-        Kind::Suboptimal => {
-            let excess = d
-                .excess
-                .map_or_else(dash, |e| format!("{:.4} %", 100.0 * e));
-            format!(
-                "costs {} instead of {} (+{excess})",
-                cost(d.cost),
-                cost(d.optimum)
-            )
-        }
+        Kind::Suboptimal => format!(
+            "costs {} instead of {} (+{} %)",
+            cost(d.cost),
+            cost(d.optimum),
+            number(d.excess.map(|excess| 100.0 * excess), 4)
+        ),
         Kind::Unproven => format!(
             "costs {}, the cheapest plan {}, nothing is proved optimal",
             cost(d.cost),
@@ -344,14 +250,4 @@ fn describe(d: &Discrepancy) -> String {
         ),
     };
     format!("{} test {}: {} {what}", d.family, d.test, d.allocator)
-}
-
-impl Style {
-    fn bold(self, text: &str) -> String {
-        if self.bold {
-            format!("\x1b[1m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
-    }
 }

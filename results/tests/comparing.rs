@@ -4,7 +4,8 @@
 mod support;
 
 use proptest::prelude::*;
-use results::{Chunk, Counts, Detail, Kind, Report, Shard, Status, Style, Took, Validation};
+use results::text::Style;
+use results::{Chunk, Counts, Detail, Kind, Report, Shard, Status, Took, Validation};
 use scheduler::{
     Certificate, Cost, Failure, FailureReason, Infeasible, Outcome, Plan, PlanStatus, Planned,
     Problem,
@@ -121,7 +122,7 @@ fn an_exact_claim_that_is_beaten_is_the_loudest() {
         report.summary.alarms(),
         ["exact calls optimal what a verified plan beats on 1 tests"]
     );
-    let text = results::render(&report, Style::default());
+    let text = results::render(&report, Style::PLAIN);
     assert!(text.contains("exact was beaten on 1 tests"), "{text}");
 }
 
@@ -236,18 +237,18 @@ fn the_printed_table_fits_and_tells() {
         optimal(1_000_000),
         failed(FailureReason::NoPlanFound),
     ]);
-    let text = results::render(&compare(&tests), Style::default());
+    let text = results::render(&compare(&tests), Style::PLAIN);
     let expected = "\
 ties: 100 tests
-allocator feasible  optimal suboptimal    mean excess %  worst %      p50      p99      max    total
-heuristic       99       98          1  0.0192 ± 0.0381   1.9000   1.0 us   1.0 us   1.0 us 100.0 us
-exact           99       99          0  0.0000 ± 0.0000   0.0000   2.0 us   2.0 us   2.0 us 200.0 us
-cbc             98       98          0  0.0000 ± 0.0000   0.0000   3.0 us   3.0 us   3.0 us 300.0 us
+allocator  feasible  optimal  suboptimal    mean excess %  worst %     p50     p99     max     total
+heuristic        99       98           1  0.0192 ± 0.0381   1.9000  1.0 us  1.0 us  1.0 us  100.0 us
+exact            99       99           0  0.0000 ± 0.0000   0.0000  2.0 us  2.0 us  2.0 us  200.0 us
+cbc              98       98           0  0.0000 ± 0.0000   0.0000  3.0 us  3.0 us  3.0 us  300.0 us
 
 heuristic: 1.010 % of the plans compared are suboptimal [0.179, 5.502]; by 1.9000 % on average
 heuristic, exact: 1 infeasible
 cbc: 1 infeasible, 1 failed, 1 bounded
-± and [ ] are 95 % confidence intervals; times are wall time a solve, verification included
+± and [ ] are 95 % confidence intervals; times are wall time per solve, verification included
 
 mismatches: 0 of feasibility, 0 of cost, 0 of lower bounds
 
@@ -261,7 +262,13 @@ worst 2 of 2 discrepancies
     for line in text.lines() {
         assert!(line.chars().count() <= 100, "{line}");
     }
-    let bold = results::render(&compare(&tests), Style { bold: true });
+    let bold = results::render(
+        &compare(&tests),
+        Style {
+            bold: true,
+            width: None,
+        },
+    );
     assert!(
         bold.starts_with("\x1b[1mties: 100 tests\x1b[0m\n"),
         "{bold}"

@@ -13,15 +13,6 @@ use crate::net::cli::{JoinArgs, StateArgs, TokenArgs, WorkersArgs};
 use crate::train::DeviceChoice;
 use crate::trainer::pace::Fraction;
 
-const EXIT_CODES: &str = "\
-Exit codes:
-    0  the job reached its end
-    2  the command line is wrong: see --help
-    3  some input was bad: see standard error
-    4  a check of ours failed: a bug, please report it with the command line
-    5  the job ended early: see the reason on standard error
-  130  interrupted: what was finished is kept";
-
 const CLUSTER_EXAMPLES: &str = "\
 Examples:
   runtime cluster --local 4 --data synthetic     four worker processes of this machine
@@ -48,7 +39,7 @@ Examples:
 
 /// Trains on many unequal machines, at the least fee and within a time limit.
 #[derive(Debug, Parser)]
-#[command(name = "runtime", version, after_help = EXIT_CODES)]
+#[command(name = "runtime", version, after_help = console::EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

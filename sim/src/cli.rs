@@ -7,18 +7,9 @@ use results::Shard;
 use scenarios::Family;
 use solvers::AllocatorName;
 
-const EXIT_CODES: &str = "\
-Exit codes:
-    0  done (answers may be \"infeasible\")
-    2  the command line is wrong: see --help
-    3  some input was bad: mend the lines named on standard error; the rest was processed
-    4  a check of ours failed: a bug, please report it with the command line
-    5  the job ended early: see the reason on standard error
-  130  interrupted: what was finished is kept";
-
 /// Decides how many batches each of many unequal machines should train, at the least fee.
 #[derive(Debug, Parser)]
-#[command(name = "sim", version, after_help = EXIT_CODES)]
+#[command(name = "sim", version, after_help = console::EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -26,16 +17,16 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Solve instances, one plan a line
+    /// Solve instances, one plan per line
     #[command(after_help = SOLVE_EXAMPLES, allow_negative_numbers = true)]
     Solve(SolveArgs),
-    /// Print seeded instances, one a line
+    /// Print seeded instances, one per line
     #[command(after_help = FAMILIES, allow_negative_numbers = true)]
     Generate(GenerateArgs),
     /// Compare the allocators over many seeded tests
     #[command(after_help = VALIDATE_EXAMPLES, allow_negative_numbers = true)]
     Validate(Box<ValidateArgs>),
-    /// Put the shards of a validation together
+    /// Join the shards of a validation
     Merge(MergeArgs),
     /// Predict recorded runs, under the same or another allocator, and compare
     #[command(after_help = REPLAY_EXAMPLES)]
@@ -46,16 +37,16 @@ pub(crate) enum Command {
     /// Simulate a scenario under every combination of the values of some of its keys
     #[command(after_help = SWEEP_EXAMPLES, allow_negative_numbers = true)]
     Sweep(SweepArgs),
-    /// Say before a run what it will do, what that costs, and what another limit would
+    /// Predict a run before it: its plan, time and fee, and what another limit would cost
     #[command(after_help = PLAN_EXAMPLES, allow_negative_numbers = true)]
     Plan(PlanArgs),
     /// Write one page about a folder of results, with its tables and figures
     #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),
-    /// Compare folders of results: what was asked, what differs, by how much, how certainly
+    /// Compare folders of results: what differs, by how much, and how certain that is
     #[command(after_help = COMPARE_EXAMPLES)]
     Compare(CompareArgs),
-    /// Simulate workers that are given exactly what fits, and count how often they overrun
+    /// Give simulated workers exactly what fits, and count how often they overrun
     #[command(after_help = RISK_EXAMPLES)]
     Risk(RiskArgs),
     /// List the scenarios that come with Allot, or print one
@@ -67,7 +58,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct SolveArgs {
-    /// A file of instances, one JSON object a line or one in all; `-` is standard input
+    /// A file of instances, one JSON object per line or one in all; `-` is standard input
     #[arg(default_value = "-", value_name = "FILE")]
     pub(crate) input: PathBuf,
     /// heuristic, exact, cbc or lp
@@ -76,10 +67,10 @@ pub(crate) struct SolveArgs {
     /// One JSON line for each instance, or a table to read
     #[arg(long, value_enum, default_value_t = Format::Json)]
     pub(crate) format: Format,
-    /// Skip so many instances
+    /// Number of instances to skip
     #[arg(long, default_value_t = 0, value_name = "I")]
     pub(crate) first: u64,
-    /// Solve at most so many
+    /// Number of instances to solve at most
     #[arg(long, value_name = "N")]
     pub(crate) n_tests: Option<u64>,
 }
@@ -95,7 +86,7 @@ pub(crate) struct GenerateArgs {
     /// The family of instances
     #[arg(long, default_value = "thesis", value_name = "NAME")]
     pub(crate) family: Family,
-    /// How many
+    /// Number of instances
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) n_tests: u64,
     /// The seed of all of them
@@ -108,13 +99,13 @@ pub(crate) struct GenerateArgs {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ValidateArgs {
-    /// Tests of each family; with --instances at most so many of the file
+    /// Tests of each family; with --instances, the most tests of the file
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) n_tests: Option<u64>,
     /// The seed of all tests
     #[arg(long, default_value_t = 1, value_name = "S")]
     pub(crate) seed: u64,
-    /// A family, or `all` of them but `large`
+    /// A family, or `all` except `large`
     #[arg(
         long,
         default_value = "thesis",
@@ -133,7 +124,7 @@ pub(crate) struct ValidateArgs {
         default_value = "heuristic,exact,cbc,lp"
     )]
     pub(crate) allocators: Vec<AllocatorName>,
-    /// Tests that are run at once; as many as there are processors if not given
+    /// Tests that run at the same time [default: number of processors]
     #[arg(long, value_name = "T")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
     /// Run only part I of N; `sim merge` puts them together
@@ -145,7 +136,7 @@ pub(crate) struct ValidateArgs {
     /// Write over results that are in the folder already
     #[arg(long, requires = "out")]
     pub(crate) overwrite: bool,
-    /// Drive every plan through a simulated cycle of 1 s, at true speeds that scatter around s_max
+    /// Simulate a cycle of 1 s for every plan, at true speeds that vary around s_max
     #[arg(long)]
     pub(crate) simulate: bool,
     /// Which plans to print as JSON lines before the table
@@ -153,11 +144,18 @@ pub(crate) struct ValidateArgs {
     pub(crate) log: Log,
 }
 
+impl ValidateArgs {
+    /// The number of processors, if the command line does not say.
+    pub(crate) fn threads(&self) -> usize {
+        threads(self.threads)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Log {
     /// None
     Summary,
-    /// Those that are no plans: infeasible and failed
+    /// Answers without a plan: infeasible and failed
     Infeasible,
     /// All
     All,
@@ -219,17 +217,17 @@ pub(crate) struct ReplayArgs {
     /// Add each worker's cycle to the table; JSON lines always have it
     #[arg(long)]
     pub(crate) workers: bool,
-    /// Predict with this calibration instead of the one kept in the project, or of the folder's
-    /// own link and model
+    /// Predict with this calibration, in place of the built-in one or of the folder's own link and
+    /// model
     #[arg(long, value_name = "FILE", conflicts_with = "fit")]
     pub(crate) calibration: Option<PathBuf>,
     /// Fit a calibration on the runs that pass the outlier rule, write it, and predict with it
     #[arg(long, value_name = "OUT")]
     pub(crate) fit: Option<PathBuf>,
-    /// The size of the parameters in the runs to fit on; that of the kept calibration if not given
+    /// Bytes of the parameters in the runs to fit on [default: those of the built-in calibration]
     #[arg(long, value_name = "N", requires = "fit")]
     pub(crate) parameter_bytes: Option<u64>,
-    /// Predict each run by a fit on all the others too
+    /// Also predict each run by a fit on all the others
     #[arg(long, conflicts_with = "allocator")]
     pub(crate) loo: bool,
 }
@@ -238,7 +236,7 @@ pub(crate) struct ReplayArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) of: ReplicateArgs,
-    /// Run it with these values too, and compare run by run; may be given many times
+    /// Run it with these values too, and compare run by run; may be repeated
     #[arg(long, value_name = "KEY=VALUE,KEY=VALUE")]
     pub(crate) against: Vec<String>,
     /// One JSON line for each run instead of a table
@@ -250,7 +248,7 @@ pub(crate) struct RunArgs {
     /// Write over results that are in the folder already
     #[arg(long, requires = "out")]
     pub(crate) overwrite: bool,
-    /// Write everything that the scheduler was told into the folder too; it is large
+    /// Write all events that the scheduler gets into the folder too; these files are large
     #[arg(long, requires = "out")]
     pub(crate) events: bool,
 }
@@ -265,8 +263,8 @@ pub(crate) struct SweepArgs {
     /// One JSON line for each row instead of a table
     #[arg(long)]
     pub(crate) json: bool,
-    /// Write the rows into this CSV file too; or, if it does not end in .csv, into this folder,
-    /// with how it was made
+    /// Write the rows into this CSV file too; or, if the name does not end in .csv, into this
+    /// folder, with a record of how they were made
     #[arg(long, value_name = "PATH")]
     pub(crate) out: Option<PathBuf>,
     /// Write over what is there already
@@ -274,27 +272,27 @@ pub(crate) struct SweepArgs {
     pub(crate) overwrite: bool,
 }
 
-/// Which scenario is simulated and how often.
+/// Which scenario is simulated, and how many times.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ReplicateArgs {
     /// A scenario file, or the name of one that comes with Allot
     #[arg(value_name = "SCENARIO")]
     pub(crate) scenario: String,
-    /// Replace a value of the scenario; may be given many times
+    /// Replace a value of the scenario; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
     #[command(flatten)]
     pub(crate) settings: SettingArgs,
-    /// How many times to run it, each with other draws; the scenario's number if not given
+    /// Number of runs, each with other random draws [default: the scenario's]
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) replicates: Option<u32>,
-    /// The seed of all draws; the scenario's if not given
+    /// The seed of all random draws [default: the scenario's]
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<u64>,
-    /// The allocators to compare, separated by commas; the scenario's if not given
+    /// The allocators to compare, separated by commas [default: the scenario's]
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub(crate) allocators: Vec<AllocatorName>,
-    /// Runs that are simulated at once; as many as there are processors if not given
+    /// Runs that are simulated at the same time [default: number of processors]
     #[arg(long, value_name = "T")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
 }
@@ -334,22 +332,21 @@ pub(crate) struct SettingArgs {
 }
 
 impl ReplicateArgs {
-    /// As many as there are processors, if the command line does not say.
+    /// The number of processors, if the command line does not say.
     pub(crate) fn threads(&self) -> usize {
         threads(self.threads)
     }
 }
 
 fn threads(asked: Option<std::num::NonZeroUsize>) -> usize {
-    match asked {
-        Some(threads) => threads.get(),
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    }
+    asked
+        .or_else(|| std::thread::available_parallelism().ok())
+        .map_or(1, usize::from)
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RiskArgs {
-    /// The workers and links of a scenario; ten workers with the recorded labs' errors if not given
+    /// The workers and links of a scenario [default: ten workers with the recorded labs' errors]
     #[arg(value_name = "SCENARIO")]
     pub(crate) scenario: Option<String>,
     /// The risks to ask for, separated by commas
@@ -360,14 +357,14 @@ pub(crate) struct RiskArgs {
         default_value = "0.5,0.2,0.05,0.01"
     )]
     pub(crate) risk: Vec<String>,
-    /// Workers to look at, of all runs together, for each risk
+    /// Number of simulated workers for each risk, over all runs
     #[arg(long, value_name = "N", default_value_t = 100_000,
           value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub(crate) worker_runs: u64,
-    /// The seed of all draws
+    /// The seed of all random draws
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Replace a value of the scenario; may be given many times
+    /// Replace a value of the scenario; may be repeated
     #[arg(long, value_name = "KEY=VALUE", requires = "scenario")]
     pub(crate) set: Vec<String>,
     #[command(flatten)]
@@ -375,13 +372,13 @@ pub(crate) struct RiskArgs {
     /// One JSON line for each risk instead of a table
     #[arg(long)]
     pub(crate) json: bool,
-    /// Runs that are simulated at once; as many as there are processors if not given
+    /// Runs that are simulated at the same time [default: number of processors]
     #[arg(long, value_name = "T")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
 }
 
 impl RiskArgs {
-    /// As many as there are processors, if the command line does not say.
+    /// The number of processors, if the command line does not say.
     pub(crate) fn threads(&self) -> usize {
         threads(self.threads)
     }
@@ -392,15 +389,15 @@ pub(crate) struct PlanArgs {
     /// A scenario file, or the name of one that comes with Allot
     #[arg(value_name = "SCENARIO")]
     pub(crate) scenario: String,
-    /// Replace a value of the scenario; may be given many times
+    /// Replace a value of the scenario; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
     #[command(flatten)]
     pub(crate) settings: SettingArgs,
-    /// Who allocates; the scenario's allocator if not given
+    /// The allocator [default: the scenario's]
     #[arg(long, value_name = "NAME")]
     pub(crate) allocator: Option<AllocatorName>,
-    /// So many simulated runs tell the chance of missing the limit; 0 for none
+    /// Number of simulated runs that estimate the chance of missing the limit; 0 for none
     #[arg(
         long,
         value_name = "R",
@@ -408,13 +405,13 @@ pub(crate) struct PlanArgs {
         conflicts_with = "frontier"
     )]
     pub(crate) replicates: u32,
-    /// The seed of all draws; the scenario's if not given
+    /// The seed of all random draws [default: the scenario's]
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<u64>,
-    /// Runs that are simulated at once; as many as there are processors if not given
+    /// Runs that are simulated at the same time [default: number of processors]
     #[arg(long, value_name = "T")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
-    /// The exact trade-off curve over this instead: what each of its values costs
+    /// Print the exact trade-off curve over this instead: what each value costs
     #[arg(long, value_enum, value_name = "OVER")]
     pub(crate) frontier: Option<Over>,
     /// One JSON line instead of a page; of a frontier, a line for each point
@@ -428,7 +425,7 @@ pub(crate) struct PlanArgs {
     pub(crate) overwrite: bool,
 }
 
-/// What a frontier is over.
+/// What a frontier varies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Over {
     /// The limit
@@ -441,7 +438,7 @@ pub(crate) enum Over {
 }
 
 impl PlanArgs {
-    /// What `sim run` would be asked for the same runs.
+    /// The arguments of `sim run` for the same runs.
     pub(crate) fn run(&self) -> ReplicateArgs {
         ReplicateArgs {
             scenario: self.scenario.clone(),
@@ -460,14 +457,14 @@ pub(crate) struct ReportArgs {
     /// A folder that validate, merge, run, sweep, or a real run wrote
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
-    /// Write over a report.html that is not one of ours
+    /// Write over a report.html that `sim report` did not write
     #[arg(long)]
     pub(crate) overwrite: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ScenariosArgs {
-    /// The one to print
+    /// The scenario to print
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
 }
@@ -494,7 +491,7 @@ Examples:
 
 The plan is the first one of the first of the runs that `sim run` would simulate with the same seed:
 speeds, links and the errors of benchmarks are drawn as there. Least limits, least fees and frontiers
-are those of the exact allocator, whoever allocates.";
+are those of the exact allocator, whichever allocator is chosen.";
 
 const RISK_EXAMPLES: &str = "\
 Examples:
@@ -502,7 +499,7 @@ Examples:
   sim risk lab-8 --risk 0.05 --worker-runs 20000
   sim risk mine.toml --risk 0.01,0.02 --json
 
-A worker overruns if it cannot finish all that it was given within its limit. The risk is the chance
+A worker overruns if it cannot finish all of its batches within its limit. The risk is the chance
 of that before its benchmark's error is drawn. Faults of the scenario are left out.
 
 Where workers share the orchestrator's link, fewer overrun than asked: capacities count all of the
@@ -517,7 +514,8 @@ Examples:
   sim run lab.toml --replicates 100 --out predicted && sim compare predicted measured --json
 
 Replicates of one seed are pairs, as in `sim run --against`; so are the tests of one seed or file.
-Of other seeds all is compared unpaired, and a real run with the spread of simulated ones.
+Folders of other seeds are compared unpaired; a real run is compared with the spread of simulated
+ones.
 Folders of validations and of runs cannot be mixed. Proofs that contradict each other exit with 4.";
 
 const SWEEP_EXAMPLES: &str = "\
@@ -538,8 +536,8 @@ Examples:
   runtime cluster --local 4 --data synthetic --out first-run && sim report first-run
 
 Writes DIR/report.html, which needs no other file, no script and no network, and each figure as SVG
-with its data as CSV into DIR/report. The same folder gives the same bytes; a report that is there
-is written anew.";
+with its data as CSV into DIR/report. The same folder gives the same bytes; an existing report is
+replaced.";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
@@ -549,7 +547,7 @@ Examples:
   sim replay runs.json --fit lab.json && sim replay others.json --calibration lab.json
   sim run lab-8 --out results/lab && sim replay results/lab --workers
 
-Of a folder, each plan of each run is predicted: its cycles in which nobody was missing.
+Of a folder, each plan of each run is predicted, for the cycles in which no worker was missing.
 A prediction reads benchmarks, batches and cycles; never what was measured in the run.";
 
 const SOLVE_EXAMPLES: &str = "\
@@ -560,7 +558,7 @@ Examples:
 
 const FAMILIES: &str = "\
 Families:
-  thesis      the seed's own distribution: 50 to 100 workers
+  thesis      the distribution of the thesis: 50 to 100 workers
   tight-lots  capacities barely above the lot: the number of workers binds
   forced-lot  the last of the cheapest workers would get less than a lot
   correlated  fees grow with capacity
@@ -580,7 +578,7 @@ Examples:
   sim validate --instances mine.jsonl --allocators exact,cbc
   sim validate --n-tests 100000 --allocators heuristic,exact --simulate
 
-With --simulate, each worker truly trains s_max batches a second times a lognormal factor of sigma
-0.1: the same for every allocator, and for every number of tests, threads and shards. The makespan
+With --simulate, the true speed of each worker is s_max batches per second times a lognormal factor
+of sigma 0.1: the same for every allocator, and for every number of tests, threads and shards. The makespan
 is the time until the last employed worker has finished all of its batches, not cut off at 1 s;
 such a worker is late, and the cycle missed, when it takes more than 1 s.";

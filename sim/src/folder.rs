@@ -4,7 +4,6 @@ use console::{Exit, Stop};
 use results::{Action, ResultsError};
 
 /// The exit code for what went wrong with a folder of results.
-#[expect(clippy::needless_pass_by_value, reason = "it is made for map_err")]
 pub(crate) fn stop(error: ResultsError) -> Stop {
     let exit = match &error {
         ResultsError::Occupied { .. } => Exit::Usage,

@@ -1,4 +1,4 @@
-//! `sim generate`: seeded instances, one a line.
+//! `sim generate`: seeded instances, one per line.
 
 use std::io::{self, BufWriter, Write};
 

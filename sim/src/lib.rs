@@ -15,6 +15,7 @@ mod folder;
 mod generate;
 mod machine;
 mod merge;
+mod parallel;
 mod plan;
 mod replay;
 mod report;

@@ -1,11 +1,11 @@
 //! `sim merge`: the shards of a validation as one.
 
 use console::{Exit, Stop};
-use results::Style;
 use serde_json::json;
 
 use crate::cli::MergeArgs;
 use crate::folder;
+use crate::terminal::style;
 
 pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Stop> {
     let report = results::merge::merge(&args.shards, &args.out, args.overwrite, |_, shards| {
@@ -29,8 +29,7 @@ pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Stop> {
         details.as_object().cloned().unwrap_or_default()
     })
     .map_err(folder::stop)?;
-    let bold = console::is_bold();
-    let mut text = results::render(&report, Style { bold });
+    let mut text = results::render(&report, style());
     text += &format!("\ntables: {}\n", args.out.display());
     console::print(&text)?;
     Ok(Exit::Done)

@@ -1,25 +1,29 @@
-//! `sim risk`: how often workers overrun that were given exactly as much as fits, beside the risk
+//! `sim risk`: how often workers that get exactly as much as fits overrun, compared with the risk
 //! that was asked for.
 //!
-//! Without a scenario, of workers that are alike and wait for nobody; with one, of its workers and
-//! its links. Faults are left out: the margin for a risk is one for benchmarks and speeds.
+//! Without a scenario the workers are alike and wait for no other; with one, they are its workers
+//! with its links. Faults are left out: the margin for a risk is one for benchmarks and speeds.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use console::{Exit, Stop, stop_on_ctrl_c};
+use results::text::{Style, Table, interval, number};
+use results::{Estimate, share};
 use scenarios::Overrides;
 use scheduler::CapacityModel;
 use serde_json::json;
 
 use crate::cli::RiskArgs;
 use crate::environment;
-use crate::run::{Conversion, Source, in_parallel};
+use crate::parallel;
+use crate::run::{Conversion, Source};
+use crate::terminal::style;
 use crate::world::{OverrunStudy, Overruns, Share, World, overruns, with_filler};
 
-/// Runs that a thread does at a time.
+/// Runs of one job of a thread.
 const BATCH: u64 = 32;
 
-/// The worlds of one risk, under the time model that was asked for and under the seed's.
+/// The worlds of one risk, with capacities of the whole cycle and of computing alone.
 struct Study {
     risk: f64,
     workers: u64,
@@ -34,7 +38,7 @@ enum Worlds {
     Drawn(Box<[Conversion; 2]>),
 }
 
-/// What came of a study, by time model.
+/// What came of a study, by capacity model.
 type Found = [Overruns; 2];
 
 /// The sub-command.
@@ -72,7 +76,7 @@ pub(crate) fn command(args: &RiskArgs) -> Result<Exit, Stop> {
             .map(|(study, found)| line(seed, study, found))
             .collect()
     } else {
-        table(&found)
+        table(&found, style())
     };
     console::print(&text)?;
     if found.len() < studies.len() {
@@ -106,7 +110,7 @@ fn of_labs(risk: &str) -> Result<Study, Stop> {
         Stop::usage(message)
     })?;
     let full = OverrunStudy::of_risk(ppm as u32);
-    let seeds = OverrunStudy {
+    let compute_only = OverrunStudy {
         capacity: CapacityModel::ComputeOnly,
         ..full
     };
@@ -114,19 +118,15 @@ fn of_labs(risk: &str) -> Result<Study, Stop> {
         risk: ppm / 1e6,
         workers: full.workers.into(),
         cycles: full.cycles,
-        worlds: Worlds::Same(Box::new([full.world(), seeds.world()])),
+        worlds: Worlds::Same(Box::new([full.world(), compute_only.world()])),
     })
 }
 
 fn of_scenario(source: &Source, overrides: &Overrides, risk: &str) -> Result<Study, Stop> {
-    let of = |overrides: &Overrides| {
-        source
-            .conversion(overrides)
-            .map_err(|lines| Stop::all_bad(lines))
-    };
+    let of = |overrides: &Overrides| source.conversion(overrides).map_err(Stop::all_bad);
     let overrides = overrides.clone().and("--risk", "job.risk", risk);
     let capacity = |capacity: &str| of(&overrides.clone().and("--set", "job.capacity", capacity));
-    let (full, seeds) = (capacity("full")?, capacity("compute-only")?);
+    let (full, compute_only) = (capacity("full")?, capacity("compute-only")?);
     if full.scenario().job().ships_each_cycle {
         let message = "job.ship = \"each-cycle\": the risk is of computing, expected \"once\"";
         return Err(Stop::bad(message));
@@ -136,7 +136,7 @@ fn of_scenario(source: &Source, overrides: &Overrides, risk: &str) -> Result<Stu
         risk: job.risk.as_f64(),
         workers: groups.iter().map(|group| group.count).sum(),
         cycles: job.cycles,
-        worlds: Worlds::Drawn(Box::new([full, seeds])),
+        worlds: Worlds::Drawn(Box::new([full, compute_only])),
     })
 }
 
@@ -148,32 +148,26 @@ impl Study {
         runs: u64,
         threads: usize,
         stop: &AtomicBool,
-        progress: &Progress,
+        progress: &console::Progress,
     ) -> Found {
-        let pieces = usize::try_from(runs.div_ceil(BATCH)).unwrap_or(usize::MAX);
-        let sums = in_parallel(
-            stop,
-            pieces,
-            threads,
-            || (),
-            |(), piece| {
-                let first = piece as u64 * BATCH;
-                let mut sum = Found::default();
-                for replicate in first..(first + BATCH).min(runs) {
-                    for (capacity, sum) in sum.iter_mut().enumerate() {
-                        *sum = sum.and(match &self.worlds {
-                            Worlds::Same(worlds) => overruns(&worlds[capacity], seed, replicate),
-                            Worlds::Drawn(of) => {
-                                let world = with_filler(of[capacity].world(seed, replicate));
-                                overruns(&world, seed, replicate)
-                            }
-                        });
-                    }
-                    progress.inc(1);
+        let batches = (0..runs.div_ceil(BATCH)).map(|batch| batch * BATCH);
+        let of_batch = |(): &mut (), first: u64| {
+            let mut sum = Found::default();
+            for replicate in first..(first + BATCH).min(runs) {
+                for (capacity, sum) in sum.iter_mut().enumerate() {
+                    *sum = sum.and(match &self.worlds {
+                        Worlds::Same(worlds) => overruns(&worlds[capacity], seed, replicate),
+                        Worlds::Drawn(of) => {
+                            let world = with_filler(of[capacity].world(seed, replicate));
+                            overruns(&world, seed, replicate)
+                        }
+                    });
                 }
-                sum
-            },
-        );
+                progress.inc(1);
+            }
+            sum
+        };
+        let sums = parallel::map(batches, threads, stop, || (), of_batch);
         let and = |a: Found, b: Found| [a[0].and(b[0]), a[1].and(b[1])];
         sums.into_iter().fold(Found::default(), and)
     }
@@ -184,49 +178,51 @@ impl Study {
     }
 }
 
-fn table(found: &[(&Study, Found)]) -> String {
+fn table(found: &[(&Study, Found)], style: Style) -> String {
     let Some((first, _)) = found.first() else {
         return String::new();
     };
-    let mut text = format!(
-        "{} workers at exactly s_max, {} cycles a run\n",
-        first.workers, first.cycles
-    );
-    let heading = format!(
-        "{:>8}{:>28}{:>10}{:>12}{:>16}{:>12}{:>20}",
-        "risk %", "overran %", "of", "cycles %", "1-(1-risk)^w %", "jobs %", "by the seed's law %"
-    );
-    text += &if console::is_bold() {
-        format!("\x1b[1m{heading}\x1b[0m\n")
-    } else {
-        heading + "\n"
-    };
-    let percent = |share: Share| format!("{:.2}", 100.0 * share.value());
-    for (study, [full, seeds]) in found {
-        let (low, high) = full.worker_runs.interval();
-        let overran = format!(
-            "{:.3} [{:.3}, {:.3}]",
-            100.0 * full.worker_runs.value(),
-            100.0 * low,
-            100.0 * high
-        );
-        text += &format!(
-            "{:>8}{overran:>28}{:>10}{:>12}{:>16.2}{:>12}{:>20}\n",
-            100.0 * study.risk,
-            full.worker_runs.of,
+    let numbers = [
+        "risk %",
+        "overran %",
+        "of",
+        "cycles %",
+        "1-(1-risk)^w %",
+        "jobs %",
+        "by computing alone %",
+    ];
+    let mut table = Table::new::<&str, _>([], numbers);
+    let percent = |share: Share| number(Some(100.0 * share.value()), 2);
+    for (study, [full, compute_only]) in found {
+        table.row([
+            (100.0 * study.risk).to_string(),
+            interval(overran(full).map(|share| share.times(100.0)), 3),
+            full.worker_runs.of.to_string(),
             percent(full.cycles),
-            100.0 * study.any(),
+            number(Some(100.0 * study.any()), 2),
             percent(full.jobs),
-            percent(seeds.worker_runs),
-        );
+            percent(compute_only.worker_runs),
+        ]);
     }
-    text + "overran: workers in the first cycle, whose benchmarks are independent, with the 95 % \
-            interval;\ncycles and jobs: those in which any worker overran; the seed's law counts \
-            computing alone\n"
+    let legend = "overran: workers in the first cycle, whose benchmarks are independent, with the 95 % \
+                  interval; cycles and jobs: those in which any worker overran; by computing alone: \
+                  with the capacity model of the thesis, which leaves transfers out";
+    format!(
+        "{} workers at exactly s_max, {} cycles per run\n{}{}",
+        first.workers,
+        first.cycles,
+        table.render(style),
+        style.paragraph(legend, 0)
+    )
 }
 
-fn line(seed: u64, study: &Study, [full, seeds]: &Found) -> String {
-    let (low, high) = full.worker_runs.interval();
+/// The share of workers that overran in the first cycle.
+fn overran(found: &Overruns) -> Option<Estimate> {
+    share(found.worker_runs.count, found.worker_runs.of)
+}
+
+fn line(seed: u64, study: &Study, [full, compute_only]: &Found) -> String {
+    let overran = overran(full);
     let line = json!({
         "seed": seed,
         "risk": study.risk,
@@ -235,14 +231,14 @@ fn line(seed: u64, study: &Study, [full, seeds]: &Found) -> String {
         "worker_runs": full.worker_runs.of,
         "overruns": full.worker_runs.count,
         "overran": full.worker_runs.value(),
-        "overran_low": low,
-        "overran_high": high,
+        "overran_low": overran.and_then(|e| e.low),
+        "overran_high": overran.and_then(|e| e.high),
         "cycles_missed": full.cycles.value(),
         "any_of_independent": study.any(),
         "jobs_missed": full.jobs.value(),
-        "seeds_law_overran": seeds.worker_runs.value(),
-        "seeds_law_cycles_missed": seeds.cycles.value(),
-        "seeds_law_jobs_missed": seeds.jobs.value(),
+        "compute_only_overran": compute_only.worker_runs.value(),
+        "compute_only_cycles_missed": compute_only.cycles.value(),
+        "compute_only_jobs_missed": compute_only.jobs.value(),
     });
     format!("{line}\n")
 }

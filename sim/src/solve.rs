@@ -5,11 +5,13 @@ use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
 use console::{Exit, Stop};
+use results::text::Table;
 use scenarios::{Instance, InstanceError, Instances};
 use scheduler::{FailureReason, Outcome, Repair};
 use solvers::Host;
 
 use crate::cli::{Format, SolveArgs};
+use crate::terminal::style;
 
 pub(crate) fn run(args: &SolveArgs) -> Result<Exit, Stop> {
     let mut allocator = args.allocator.create(&Host::default());
@@ -29,7 +31,7 @@ pub(crate) fn run(args: &SolveArgs) -> Result<Exit, Stop> {
                     Format::Json => plan_line(&instance, allocator.name(), &outcome)?,
                     Format::Table => table(&instance, allocator.name(), &outcome),
                 };
-                // One write and flush a plan: whoever asks one line at a time gets its answer.
+                // One write and flush per plan: a caller that asks line by line gets its answers.
                 writeln!(out, "{text}")
                     .and_then(|()| out.flush())
                     .map_err(Stop::output)?;
@@ -130,7 +132,7 @@ fn plan_line(instance: &Instance, allocator: &str, outcome: &Outcome) -> Result<
     results::plan_line::write(context, outcome).map_err(Stop::bug)
 }
 
-/// The plan for a person: what it is worth, and who is employed.
+/// The plan as text: its cost, and who is employed.
 fn table(instance: &Instance, allocator: &str, outcome: &Outcome) -> String {
     let problem = &instance.problem;
     let mut text = format!(
@@ -165,26 +167,18 @@ fn table(instance: &Instance, allocator: &str, outcome: &Outcome) -> String {
     if let Some(certificate) = planned.certificate {
         text += &format!(" ({})", certificate.name());
     }
-    text += &format!(
-        "\n  {:>8}  {:<16}{:>12}{:>12}{:>16}{:>18}\n",
-        "worker", "name", "s_max", "batches", "fee", "cost"
-    );
+    let mut table = Table::new(["worker", "name"], ["s_max", "batches", "fee", "cost"]);
     let names = instance.names.as_deref().unwrap_or(&[]);
-    for (index, (worker, &x)) in problem
-        .workers()
-        .iter()
-        .zip(&planned.plan.batches)
-        .enumerate()
-    {
-        if x > 0 {
-            let name = names.get(index).and_then(Option::as_deref).unwrap_or("");
-            text += &format!(
-                "  {index:>8}  {name:<16}{:>12}{x:>12}{:>16}{:>18}\n",
-                worker.s_max,
-                worker.fee,
-                worker.fee.times(x)
-            );
-        }
+    let shares = problem.workers().iter().zip(&planned.plan.batches);
+    for (index, (worker, &x)) in shares.enumerate().filter(|(_, (_, x))| **x > 0) {
+        table.row([
+            &index.to_string(),
+            names.get(index).and_then(Option::as_deref).unwrap_or(""),
+            &worker.s_max.to_string(),
+            &x.to_string(),
+            &worker.fee.to_string(),
+            &worker.fee.times(x).to_string(),
+        ]);
     }
-    text
+    format!("{text}\n{}", table.render(style()))
 }

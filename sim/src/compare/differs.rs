@@ -3,18 +3,18 @@
 use console::Stop;
 use results::compare::ValidationFolder;
 use results::runs::RecordedFolder;
+use results::text::{Style, Table};
 use scenarios::{Overrides, Scenario};
 use serde_json::{Map, Value};
 
-use super::Named;
-use super::grid::grid;
+use super::names::Named;
 
 /// Rows of a table of differences; lines for scripts have all.
 const ROWS: usize = 16;
 /// Characters of a value in it.
 const WIDE: usize = 32;
 
-/// Something that two folders have otherwise.
+/// Something that differs between two folders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Difference {
     pub(super) what: String,
@@ -163,14 +163,13 @@ impl Differences {
     }
 }
 
-/// To be read: not all of very many, and of long values the beginning.
-pub(super) fn table(differs: &[Difference]) -> String {
-    let heading = ["what differs", "against", "this"].map(str::to_owned);
-    let mut rows = vec![heading.to_vec()];
+/// For a terminal: the first rows, and of long values the beginning.
+pub(super) fn table(differs: &[Difference], style: Style) -> String {
+    let mut table = Table::new(["what differs", "against", "this"], [""; 0]);
     for one in differs.iter().take(ROWS) {
-        rows.push(vec![one.what.clone(), short(&one.base), short(&one.ours)]);
+        table.row([one.what.clone(), short(&one.base), short(&one.ours)]);
     }
-    let mut text = grid(3, &rows);
+    let mut text = table.render(style);
     if differs.len() > ROWS {
         let more = differs.len() - ROWS;
         text += &format!("and {more} more, which --json has\n");
@@ -179,9 +178,8 @@ pub(super) fn table(differs: &[Difference]) -> String {
 }
 
 fn short(value: &str) -> String {
-    let value: String = value.chars().filter(|c| !c.is_control()).collect();
     if value.chars().count() <= WIDE {
-        return value;
+        return value.to_owned();
     }
     value.chars().take(WIDE - 1).chain(['…']).collect()
 }

@@ -1,6 +1,12 @@
-//! What folders are called: as short as can be, and each otherwise.
+//! What folders are called: as short as can be, and each differently.
 
 use std::path::{Path, PathBuf};
+
+/// A folder and what it is called.
+pub(super) struct Named<F> {
+    pub(super) name: String,
+    pub(super) folder: F,
+}
 
 /// The last parts of each path, as many as it takes to tell it from all others; a folder that is
 /// named twice gets a number.
@@ -31,13 +37,13 @@ pub(super) fn short(paths: &[PathBuf]) -> Vec<String> {
     names
 }
 
-/// As it is typed; where that ends in no name, such as `.`, as it lies.
+/// As it is typed; where that ends in no name, such as `.`, its absolute path.
 fn parts(path: &Path) -> Vec<String> {
-    let lies = match path.file_name() {
+    let absolute = match path.file_name() {
         Some(_) => None,
         None => path.canonicalize().ok(),
     };
-    let path = lies.as_deref().unwrap_or(path);
+    let path = absolute.as_deref().unwrap_or(path);
     let part = |part: std::path::Component<'_>| {
         let text = part.as_os_str().to_string_lossy();
         text.chars().filter(|c| !c.is_control()).collect()

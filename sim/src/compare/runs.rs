@@ -1,24 +1,25 @@
 //! Folders of runs, simulated or real.
 //!
-//! Replicates of one seed share their luck, so they are pairs, whatever else is asked: as the arms
+//! Replicates of one seed share their random draws, so they are pairs, whatever else is asked: as the arms
 //! of `sim run --against` are. Runs of different seeds are independent. A real run is one run: what
-//! it says of others like it nobody knows, unless simulated runs say how such runs vary.
+//! it says nothing of others like it, unless simulated runs show how such runs vary.
 
 use console::{Exit, Stop};
 use results::compare::partners;
 use results::paired::Scale;
 use results::runs::{Compared, FIGURES, Figure, MORE_FIGURES, RecordedFolder, Said};
+use results::text::{Table, dash, number, signed};
 use serde_json::{Value, json};
 
-use super::grid::grid;
-use super::{Beside, Named, Page, differs};
-use crate::run::difference::{Places, cells, put, signed_number};
-use crate::run::figures::dash;
+use super::differs;
+use super::names::Named;
+use super::page::{Beside, Page};
+use crate::run::difference::{cells, put};
 
 /// How the runs of two folders are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Method {
-    /// Replicate by replicate, so many.
+    /// Replicate by replicate: the number of pairs.
     Paired(u64),
     /// All of one with all of the other.
     Independent,
@@ -51,22 +52,22 @@ pub(super) fn compare(folders: &[Named<RecordedFolder>], page: &mut Page) -> Res
     }
     let bar = console::bar(folders.len() as u64, "folders");
     let read = |of: &Named<RecordedFolder>| {
-        let said = of
+        let figures = of
             .folder
             .said(of.folder.finished())
             .map_err(crate::folder::stop);
         bar.inc(1);
-        said
+        figures
     };
-    let base_said = read(base)?;
+    let base_figures = read(base)?;
     for ours in others {
-        let said = read(ours)?;
+        let figures = read(ours)?;
         let one = Pair {
             base,
             ours,
             method: method(base, ours),
         };
-        one.tell(&base_said, &said, page)?;
+        one.compare(&base_figures, &figures, page)?;
     }
     bar.finish_and_clear();
     Ok(Exit::Done)
@@ -106,11 +107,11 @@ impl Method {
 }
 
 impl Pair<'_> {
-    /// Says all of it.
-    fn tell(
+    /// Everything about the two.
+    fn compare(
         &self,
-        base_said: &[Vec<Said>],
-        said: &[Vec<Said>],
+        base_figures: &[Vec<Said>],
+        figures: &[Vec<Said>],
         page: &mut Page,
     ) -> Result<(), Stop> {
         let (base, ours) = (self.base, self.ours);
@@ -129,7 +130,7 @@ impl Pair<'_> {
         let partners = partners(names[0], names[1]);
         for [x, y] in &partners {
             let allocators = [names[0][*x].as_str(), names[1][*y].as_str()];
-            self.tell_allocators(allocators, &base_said[*x], &said[*y], page);
+            self.compare_allocators(allocators, &base_figures[*x], &figures[*y], page);
         }
         page.note(&format!("\n{}", self.legend()));
         Ok(())
@@ -141,12 +142,11 @@ impl Pair<'_> {
                 .iter()
                 .any(|section| what.starts_with(section))
         };
-        let is_otherwise = differs.iter().any(|one| drawn(&one.what));
+        let differs_in_what_is_drawn = differs.iter().any(|one| drawn(&one.what));
         match self.method {
             Method::Paired(pairs) => {
-                let luck = if is_otherwise {
-                    "of the same luck, though it strikes workers or links that are described \
-                     otherwise"
+                let draws = if differs_in_what_is_drawn {
+                    "of the same draws, though for workers or links that are described differently"
                 } else {
                     "of the same draws"
                 };
@@ -156,10 +156,10 @@ impl Pair<'_> {
                 } else {
                     format!(", the {pairs} that both folders have")
                 };
-                format!("replicates of one seed are pairs {luck}{common}")
+                format!("replicates of one seed are pairs {draws}{common}")
             }
-            Method::Independent => "unpaired, since the seeds differ: no run shares its luck with \
-                                    another, and only a large difference can be told from chance"
+            Method::Independent => "unpaired, since the seeds differ: no run shares its draws with \
+                                    another, and only a large difference can be distinguished from chance"
                 .to_owned(),
             Method::Predicted => {
                 let simulated = if is_real(self.base) {
@@ -183,12 +183,12 @@ impl Pair<'_> {
                 format!("the {count} simulated runs of {simulated} predict the real one of {real}")
             }
             Method::Single => "one real run of each: nothing says how much of a difference is \
-                               chance, since the cycles of a run share its luck"
+                               chance, since the cycles of a run share its draws"
                 .to_owned(),
         }
     }
 
-    fn tell_allocators(
+    fn compare_allocators(
         &self,
         allocators: [&str; 2],
         base: &[Said],
@@ -201,17 +201,14 @@ impl Pair<'_> {
             format!("{} against {}", allocators[1], allocators[0])
         };
         let with_below = self.method == Method::Predicted;
-        let mut heading = ["figure", "against", "this", "difference", "effect"]
-            .map(str::to_owned)
-            .to_vec();
-        heading[0] = format!("{title}: figure");
-        heading.extend(match self.method {
-            Method::Paired(_) => Some("pairs".to_owned()),
-            Method::Independent => Some("runs".to_owned()),
-            Method::Predicted => Some("below %".to_owned()),
+        let numbers = ["against", "this", "difference", "effect"].into_iter();
+        let last = match self.method {
+            Method::Paired(_) => Some("pairs"),
+            Method::Independent => Some("runs"),
+            Method::Predicted => Some("below %"),
             Method::Single => None,
-        });
-        let mut rows = vec![heading];
+        };
+        let mut table = Table::new([format!("{title}: figure")], numbers.chain(last));
         let begin = |figure: &str| {
             json!({
                 "figure": figure, "this": self.ours.name, "against": self.base.name,
@@ -222,7 +219,7 @@ impl Pair<'_> {
         for figure in FIGURES.iter().chain(&MORE_FIGURES) {
             let compared = self.figure(figure, ours, base);
             if compared.ours.is_none() && compared.base.is_none() {
-                continue; // nobody knows, such as what would have been feasible in a real run
+                continue; // not known, such as what would have been feasible in a real run
             }
             let below = with_below
                 .then(|| below(figure, [base, ours], is_real(self.base)))
@@ -235,15 +232,15 @@ impl Pair<'_> {
             }
             put(&mut line, &compared);
             page.lines.push(line);
-            let [against, this, difference, effect] = cells(figure, &compared, Places::AsFit);
-            let mut row = vec![figure.name.to_owned(), against, this, difference, effect];
+            let mut row = vec![figure.name.to_owned()];
+            row.extend(cells(figure, &compared));
             row.extend(match self.method {
                 Method::Paired(_) => Some(compared.runs[0].to_string()),
                 Method::Independent => Some(format!("{}, {}", compared.runs[1], compared.runs[0])),
-                Method::Predicted => Some(below.map_or_else(dash, |below| format!("{below:.1}"))),
+                Method::Predicted => Some(number(below, 1)),
                 Method::Single => None,
             });
-            rows.push(row);
+            table.row(row);
         }
         for (key, name) in OF_REAL_RUNS {
             let get = |of: &RecordedFolder| of.details().get(key).and_then(Value::as_f64);
@@ -256,15 +253,15 @@ impl Pair<'_> {
             line["base"] = json!(against);
             line["difference"] = json!(this - against);
             page.lines.push(line);
-            let difference = signed_number(this - against, 4);
-            let cells = [format!("{against:.4}"), format!("{this:.4}"), difference];
-            let mut row = vec![name.to_owned()];
-            row.extend(cells);
-            row.push(dash());
-            rows.push(row);
+            table.row([
+                name,
+                &number(Some(against), 4),
+                &number(Some(this), 4),
+                &signed(this - against, 4),
+                &dash(),
+            ]);
         }
-        page.text.push('\n');
-        page.table(&grid(1, &rows));
+        page.table(&table);
     }
 
     fn figure(&self, figure: &Figure, ours: &[Said], base: &[Said]) -> Compared {
@@ -292,8 +289,8 @@ impl Pair<'_> {
             Method::Predicted => {
                 "[ ] holds the difference with 95 % if the real run is one like the simulated \
                  ones: where it leaves 0 out, the simulation is off; effect is the difference in \
-                 standard deviations of a simulated run; below: so many of the simulated runs are \
-                 below the real one, a half of ties"
+                 standard deviations of a simulated run; below: the share of simulated runs below \
+                 the real one, ties counted half"
             }
             Method::Single => {
                 "a difference of two runs, and no more: to know what chance does, run each way several \
@@ -303,7 +300,7 @@ impl Pair<'_> {
     }
 }
 
-/// How many of the simulated runs, in percent, are below the real one; of ties a half.
+/// The percentage of simulated runs below the real one; ties count half.
 fn below(figure: &Figure, [base, ours]: [&[Said]; 2], base_is_real: bool) -> Option<f64> {
     let (simulated, real) = if base_is_real {
         (ours, base)

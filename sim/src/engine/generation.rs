@@ -1,10 +1,10 @@
-//! Calling happenings off without looking for them in the queue.
+//! Cancelling happenings without looking for them in the queue.
 
-/// The present generation of something whose happenings may be called off.
+/// The present generation of something whose happenings may be cancelled.
 ///
-/// What is scheduled carries the [`Stamp`] of its generation. To call off everything that was
+/// What is scheduled carries the [`Stamp`] of its generation. To cancel everything that was
 /// scheduled so far, the next generation is begun; when a happening of an earlier one comes up,
-/// its stamp tells that it no longer counts. That costs one comparison, and nothing in the queue
+/// its stamp shows that it no longer counts. That costs one comparison, and nothing in the queue
 /// has to be found or moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Generation(u32);
@@ -19,9 +19,9 @@ impl Generation {
         Stamp(self.0)
     }
 
-    /// Calls off what was scheduled, and gives the stamp of what is scheduled from now on.
+    /// Cancels what was scheduled, and gives the stamp of what is scheduled from now on.
     ///
-    /// It comes round after 2³² generations: no happening waits for so many.
+    /// It wraps around after 2³² generations: no happening waits that long.
     pub const fn renew(&mut self) -> Stamp {
         self.0 = self.0.wrapping_add(1);
         Stamp(self.0)

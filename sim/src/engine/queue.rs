@@ -1,4 +1,4 @@
-//! The event queue: a heap of four children a node, keyed by time, then by order of arrival.
+//! The event queue: a heap with four children per node, keyed by time, then by order of arrival.
 
 use scheduler::Instant;
 
@@ -10,7 +10,7 @@ const CHILDREN: usize = 4;
 ///
 /// Taking the first one out leaves its place open, and what is put in next takes that place: a
 /// happening that causes one other costs one walk through the heap, not two. Each costs at most
-/// the logarithm of those that wait. Memory is allocated only when more wait than ever before.
+/// the logarithm of the number that waits. Memory is allocated only when more wait than before.
 ///
 /// Payloads are copied about within the heap, so they should be small.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ struct Entry<E> {
 }
 
 impl<E: Copy> Queue<E> {
-    /// A queue with room for so many happenings.
+    /// A queue with room for this number of happenings.
     pub fn with_capacity(room: usize) -> Self {
         Self {
             heap: Vec::with_capacity(room),
@@ -43,19 +43,19 @@ impl<E: Copy> Queue<E> {
         self.heap.len() - self.open as usize
     }
 
-    /// Whether none does.
+    /// Whether no happening waits.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Has something happen at a time, after all that is to happen then already.
+    /// Schedules something for a time, after everything that is scheduled for that time already.
     pub fn push(&mut self, at: Instant, payload: E) {
         let entry = Entry {
             at,
             sequence: self.sequence,
             payload,
         };
-        self.sequence += 1; // 584 years at one a nanosecond
+        self.sequence += 1; // 584 years at one per nanosecond
         if self.open {
             self.open = false;
             self.sink(entry);
@@ -141,7 +141,7 @@ impl<E> Entry<E> {
     }
 }
 
-/// Which of four is the least: a knock-out without branches, which nobody could predict.
+/// Which of four is the least: a knock-out without branches, which no processor could predict.
 fn least_of_four<E>(four: &[Entry<E>; CHILDREN]) -> usize {
     let keys = [0, 1, 2, 3].map(|i: usize| four[i].key());
     let left = usize::from(keys[1] < keys[0]);
@@ -167,7 +167,7 @@ mod tests {
         /// Something of this owner happens then.
         Push(u64, usize),
         Pop,
-        /// All of this owner is called off.
+        /// All of this owner is cancelled.
         CallOff(usize),
         Look,
     }

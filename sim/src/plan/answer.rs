@@ -20,9 +20,9 @@ pub(super) struct Answer {
     pub(super) response: PlanResponse,
     /// What the exact allocator says.
     pub(super) best: PlanResponse,
-    /// Everybody, in the scenario's order.
+    /// All workers, in the scenario's order.
     pub(super) workers: Vec<Worker>,
-    /// The last worker is through and the average is made.
+    /// Until the last worker has finished and the average is made.
     pub(super) cycle: Option<Span>,
     pub(super) prices: Prices,
     /// Without a plan: what would give one.
@@ -60,10 +60,10 @@ pub(super) enum Idle {
     /// It cannot take a lot in time.
     BelowLot(u64),
     /// Its fee is above all that are paid.
-    TooDear(Fee),
+    TooExpensive(Fee),
     /// Others of its fee hold the data.
     NotNeeded,
-    /// It is cheaper than somebody employed, but a lot on it would cost more elsewhere.
+    /// It is cheaper than some employed worker, but a lot on it would cost more elsewhere.
     LotTooLarge,
     /// There is no plan.
     NoPlan,
@@ -184,8 +184,8 @@ impl Answer {
         best.map(|planned| planned.plan.cost)
     }
 
-    /// The allocator's answer with a share for everybody in the scenario.
-    pub(super) fn for_everybody(&self) -> Outcome {
+    /// The allocator's answer with a share for every worker of the scenario.
+    pub(super) fn for_all_workers(&self) -> Outcome {
         match &self.response.outcome {
             Outcome::Planned(planned) => Outcome::Planned(Planned {
                 plan: Plan {
@@ -224,7 +224,7 @@ fn workers(fleet: &[WorkerSpec], request: &PlanRequest, response: &PlanResponse)
         .collect();
     let shares = plan.map_or(&[][..], |plan| &plan.batches);
     let paid = request.candidates().iter().zip(shares);
-    let dearest = paid
+    let highest = paid
         .filter(|(_, x)| **x > 0)
         .map(|(candidate, _)| candidate.fee)
         .max();
@@ -244,12 +244,12 @@ fn workers(fleet: &[WorkerSpec], request: &PlanRequest, response: &PlanResponse)
         }
         let fixed = time_model.fixed(&candidate.link, response.employed);
         let is_full = time_model.capacity == CapacityModel::Full;
-        worker.idle = Some(match dearest {
+        worker.idle = Some(match highest {
             _ if is_full && fixed >= request.limit() => Idle::NoTime(fixed),
             _ if s_max < problem.lot() => Idle::BelowLot(s_max),
             None => Idle::NoPlan,
-            Some(dearest) if candidate.fee > dearest => Idle::TooDear(dearest),
-            Some(dearest) if candidate.fee == dearest => Idle::NotNeeded,
+            Some(highest) if candidate.fee > highest => Idle::TooExpensive(highest),
+            Some(highest) if candidate.fee == highest => Idle::NotNeeded,
             Some(_) => Idle::LotTooLarge,
         });
     }

@@ -39,7 +39,7 @@ pub(super) struct Steps<'a> {
     pub(super) names: (&'a str, &'a str),
 }
 
-/// So many lines high is a curve.
+/// Lines of a curve.
 const HEIGHT: usize = 12;
 
 /// Draws the curve as the area below it, `width` characters wide. Each cell has the least height

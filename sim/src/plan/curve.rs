@@ -1,6 +1,8 @@
 //! `sim plan --frontier`: what each limit, each `beta` or each `s_min` costs, exactly.
 
 use console::{Exit, Stop};
+use results::plan_line::decimal;
+use results::text::{Style, Table, counted};
 use scheduler::{PlanRequest, Span};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -9,14 +11,14 @@ use solvers::frontier::{self, Curve, DEFAULT_BUDGET, Effort, Point, Step};
 
 use super::answer::Stated;
 use super::chart::{self, Steps};
-use super::line::decimal;
-use super::text::seconds;
-use super::{exact_seconds, question};
+use super::line::At;
+use super::question;
+use super::words::{exact_seconds, seconds};
 use crate::cli::{Over, PlanArgs};
 use crate::run::Setting;
-use crate::terminal::Style;
+use crate::terminal::style;
 
-/// So many rows are printed from either end, and around the present value.
+/// Rows that are printed from either end, and around the present value.
 const ROWS: usize = 6;
 
 /// The sub-command with a frontier.
@@ -30,7 +32,7 @@ pub(super) fn command(args: &PlanArgs, setting: &Setting, over: Over) -> Result<
         progress: &mut tell,
     };
     let exact = &mut Exact::default();
-    let style = Style::of_output();
+    let style = style();
     let name = &args.scenario;
     let (text, is_whole, is_proved) = match over {
         Over::Time => {
@@ -88,21 +90,8 @@ pub(super) fn command(args: &PlanArgs, setting: &Setting, over: Over) -> Result<
     Ok(Exit::Done)
 }
 
-#[derive(Serialize)]
-struct TimeLine {
-    limit_ns: u64,
-    stated_ns: u64,
-    cost: Box<RawValue>,
-    workers_employed: u64,
-}
-
 fn time_lines(curve: &Curve<Point>, stated: &Stated) -> String {
-    let lines = curve.points.iter().map(|point| TimeLine {
-        limit_ns: point.limit.nanos(),
-        stated_ns: stated.of(point.limit).nanos(),
-        cost: decimal(point.cost),
-        workers_employed: point.workers_employed,
-    });
+    let lines = curve.points.iter().map(|point| At::new(point, stated));
     lines.map(|line| json(&line)).collect()
 }
 
@@ -128,13 +117,6 @@ fn json(line: &impl Serialize) -> String {
     serde_json::to_string(line).expect("numbers are JSON") + "\n"
 }
 
-fn steps(count: usize) -> String {
-    match count {
-        1 => "1 step".to_owned(),
-        _ => format!("{count} steps"),
-    }
-}
-
 fn time_page(
     name: &str,
     request: &PlanRequest,
@@ -150,7 +132,7 @@ fn time_page(
     let count = points.len();
     let title = format!(
         "{name}: the least fee of a cycle over its limit, {}",
-        steps(count)
+        counted(count as u64, "step")
     );
     let mut text = style.heading(&title) + "\n\n";
     // Nearly all of a long tail is of no interest: up to twice the present limit, or to where
@@ -176,44 +158,42 @@ fn time_page(
                 ends: (&seconds(left), &seconds(right)),
                 names: ("fee of a cycle", "limit of a cycle"),
             },
-            style.width,
+            style.line(),
         );
         text.push('\n');
     }
-    let head = format!(
-        "{:>18}{:>20}{:>18}{:>14}{:>10}",
-        "limit of a cycle s",
-        stated.key(),
-        "fee",
-        "saves",
-        "workers"
+    let mut table = Table::new(
+        [""],
+        [
+            "limit of a cycle s",
+            stated.key(),
+            "fee",
+            "saves",
+            "workers",
+        ],
     );
-    text += &(style.heading(&head) + "\n");
     let at = points
         .partition_point(|point| point.limit <= now)
         .saturating_sub(1);
     for row in rows(count, at) {
         let Row::Of(index) = row else {
-            text += &row.gap();
+            table.row(["…"]);
             continue;
         };
         let point = &points[index];
         let before = index.checked_sub(1).map(|before| points[before].cost);
         let saves = before.and_then(|before| before.checked_sub(point.cost));
-        text += &format!(
-            "{:<1}{:>17}{:>20}{:>18}{:>14}{:>10}\n",
-            if index == at && point.limit <= now {
-                ">"
-            } else {
-                ""
-            },
-            exact_seconds(point.limit),
-            format!("{} s", exact_seconds(stated.of(point.limit))),
-            point.cost.to_string(),
-            saves.map_or_else(String::new, |saves| saves.to_string()),
-            point.workers_employed,
-        );
+        table.row([
+            mark(index == at && point.limit <= now),
+            &exact_seconds(point.limit),
+            &format!("{} s", exact_seconds(stated.of(point.limit))),
+            &point.cost.to_string(),
+            &saves.map_or_else(String::new, |saves| saves.to_string()),
+            &point.workers_employed.to_string(),
+        ]);
     }
+    text += &table.render(style);
+    text += &left_out(count, at);
     if now < first.limit {
         text += &format!("now it is {}, which has no plan\n", seconds(now));
     } else {
@@ -230,7 +210,7 @@ fn step_page(name: &str, curve: &Curve<Step>, (key, now): (&str, u64), style: St
     let count = points.len();
     let title = format!(
         "{name}: the least fee of a cycle over {key}, {}",
-        steps(count)
+        counted(count as u64, "step")
     );
     let mut text = style.heading(&title) + "\n\n";
     let mut places: Vec<(f64, f64)> = Vec::new();
@@ -251,18 +231,17 @@ fn step_page(name: &str, curve: &Curve<Step>, (key, now): (&str, u64), style: St
                 ends: ("0", &right.to_string()),
                 names: ("fee of a cycle", key),
             },
-            style.width,
+            style.line(),
         );
         text.push('\n');
     }
-    let head = format!("{key:>20}{:>18}{:>14}{:>10}", "fee", "more", "workers");
-    text += &(style.heading(&head) + "\n");
+    let mut table = Table::new([""], [key, "fee", "more", "workers"]);
     let at = points
         .partition_point(|step| step.from <= now)
         .saturating_sub(1);
     for row in rows(count, at) {
         let Row::Of(index) = row else {
-            text += &row.gap();
+            table.row(["…"]);
             continue;
         };
         let step = &points[index];
@@ -273,18 +252,16 @@ fn step_page(name: &str, curve: &Curve<Step>, (key, now): (&str, u64), style: St
         };
         let before = index.checked_sub(1).map(|before| points[before].cost);
         let more = before.and_then(|before| step.cost.checked_sub(before));
-        text += &format!(
-            "{:<1}{range:>19}{:>18}{:>14}{:>10}\n",
-            if (step.from..=step.upto).contains(&now) {
-                ">"
-            } else {
-                ""
-            },
-            step.cost.to_string(),
-            more.map_or_else(String::new, |more| more.to_string()),
-            step.workers_employed,
-        );
+        table.row([
+            mark((step.from..=step.upto).contains(&now)),
+            &range,
+            &step.cost.to_string(),
+            &more.map_or_else(String::new, |more| more.to_string()),
+            &step.workers_employed.to_string(),
+        ]);
     }
+    text += &table.render(style);
+    text += &left_out(count, at);
     if !has_plan(points, now) {
         text += &format!("{key} is {now} now, which has no plan\n");
     }
@@ -307,38 +284,37 @@ fn gap_before(points: &[Step], step: &Step) -> bool {
     before.is_some_and(|before| before.upto + 1 < step.from)
 }
 
-/// A row of a table, or so many that are left out.
-enum Row {
-    Of(usize),
-    LeftOut(usize),
+const fn mark(is_now: bool) -> &'static str {
+    if is_now { ">" } else { "" }
 }
 
-impl Row {
-    fn gap(&self) -> String {
-        match self {
-            Self::Of(_) => String::new(),
-            Self::LeftOut(count) => format!("{:>18}\n", format!("… {count} more, see --json")),
-        }
-    }
+/// A row of a table, or a gap where rows are left out.
+enum Row {
+    Of(usize),
+    Gap,
 }
 
 /// The rows at both ends and around one.
 fn rows(count: usize, at: usize) -> Vec<Row> {
-    let wanted = |row: usize| {
-        count <= 6 * ROWS || row < ROWS || row + ROWS >= count || row.abs_diff(at) <= ROWS
-    };
     let mut rows = Vec::new();
-    let mut left_out = 0;
     for row in 0..count {
-        if wanted(row) {
-            if left_out > 0 {
-                rows.push(Row::LeftOut(left_out));
-                left_out = 0;
-            }
+        if is_wanted(row, count, at) {
             rows.push(Row::Of(row));
-        } else {
-            left_out += 1;
+        } else if matches!(rows.last(), Some(Row::Of(_))) {
+            rows.push(Row::Gap);
         }
     }
     rows
+}
+
+fn is_wanted(row: usize, count: usize, at: usize) -> bool {
+    count <= 6 * ROWS || row < ROWS || row + ROWS >= count || row.abs_diff(at) <= ROWS
+}
+
+/// How many rows are left out.
+fn left_out(count: usize, at: usize) -> String {
+    match (0..count).filter(|row| !is_wanted(*row, count, at)).count() {
+        0 => String::new(),
+        left_out => format!("… {left_out} steps are left out, see --json\n"),
+    }
 }

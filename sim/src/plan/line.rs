@@ -1,16 +1,16 @@
 //! The line for a script: a plan as `sim solve` prints it, with more keys after it.
 
-use results::plan_line::{self, Context, LineError};
-use results::{Estimate, share};
-use scheduler::{Cost, Span};
+use results::Estimate;
+use results::plan_line::{self, Context, LineError, decimal};
+use scheduler::Span;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use solvers::changes::Change;
 use solvers::frontier::Point;
 
-use super::answer::Answer;
-use super::text::{why, words_of};
-use crate::run::figures::{fee, mean, wall};
+use super::answer::{Answer, Stated};
+use super::words::{why, words_of};
+use crate::run::figures::{fee, mean, missed, wall};
 use crate::run::{Run, Setting};
 
 /// Times are in nanoseconds, as whole numbers; money is in units, as exact decimals.
@@ -32,22 +32,35 @@ struct More<'a> {
     cheaper_from: Option<At>,
     one_second_more: Option<Box<RawValue>>,
     one_second_less: Option<Box<RawValue>>,
-    changes: Vec<Told>,
+    changes: Vec<ChangeLine>,
     simulated: Option<Simulated>,
     workers: Vec<Worker<'a>>,
 }
 
+/// A limit and what a plan costs at it.
 #[derive(Serialize)]
-struct At {
+pub(super) struct At {
     limit_ns: u64,
     stated_ns: u64,
     cost: Box<RawValue>,
+    workers_employed: u64,
+}
+
+impl At {
+    pub(super) fn new(point: &Point, stated: &Stated) -> Self {
+        Self {
+            limit_ns: point.limit.nanos(),
+            stated_ns: stated.of(point.limit).nanos(),
+            cost: decimal(point.cost),
+            workers_employed: point.workers_employed,
+        }
+    }
 }
 
 #[derive(Serialize)]
-struct Told {
+struct ChangeLine {
     change: &'static str,
-    /// The value that works; for new workers, their least speed in batches a second.
+    /// The value that works; for new workers, their least speed in batches per second.
     to: serde_json::Value,
     count: Option<u64>,
     words: String,
@@ -91,13 +104,7 @@ pub(super) fn of(setting: &Setting, answer: &Answer, runs: &[Run]) -> Result<Str
         repairs: &repairs,
     };
     let (prices, stated) = (&answer.prices, &answer.stated);
-    let at = |point: Option<Point>| {
-        point.map(|Point { limit, cost, .. }| At {
-            limit_ns: limit.nanos(),
-            stated_ns: stated.of(limit).nanos(),
-            cost: decimal(cost),
-        })
-    };
+    let at = |point: Option<Point>| point.map(|point| At::new(&point, stated));
     let more = More {
         seed: setting.seed,
         cycles: stated.cycles,
@@ -116,7 +123,11 @@ pub(super) fn of(setting: &Setting, answer: &Answer, runs: &[Run]) -> Result<Str
         cheaper_from: at(prices.cheaper_from),
         one_second_more: prices.longer.map(decimal),
         one_second_less: prices.shorter.map(decimal),
-        changes: answer.changes.iter().map(|c| told(answer, *c)).collect(),
+        changes: answer
+            .changes
+            .iter()
+            .map(|c| change_line(answer, *c))
+            .collect(),
         simulated: (!runs.is_empty()).then(|| simulated(runs)),
         workers: answer
             .workers
@@ -132,16 +143,11 @@ pub(super) fn of(setting: &Setting, answer: &Answer, runs: &[Run]) -> Result<Str
             })
             .collect(),
     };
-    let line = plan_line::write_with(context, &answer.for_everybody(), &more)?;
+    let line = plan_line::write_with(context, &answer.for_all_workers(), &more)?;
     Ok(line + "\n")
 }
 
-/// Money as a JSON number with all of its digits.
-pub(super) fn decimal(cost: Cost) -> Box<RawValue> {
-    RawValue::from_string(cost.to_string()).expect("a plain decimal is a JSON number")
-}
-
-fn told(answer: &Answer, change: Change) -> Told {
+fn change_line(answer: &Answer, change: Change) -> ChangeLine {
     let (name, to, count) = match change {
         Change::Limit { to } => ("time", answer.stated.of(to).nanos().into(), None),
         Change::Beta { to } => ("beta", to.into(), None),
@@ -150,7 +156,7 @@ fn told(answer: &Answer, change: Change) -> Told {
             ("workers", speed.per_second_f64().into(), Some(count))
         }
     };
-    Told {
+    ChangeLine {
         change: name,
         to,
         count,
@@ -159,10 +165,9 @@ fn told(answer: &Answer, change: Change) -> Told {
 }
 
 fn simulated(runs: &[Run]) -> Simulated {
-    let missed = runs.iter().filter(|run| run.totals.is_missed()).count();
     Simulated {
         replicates: runs.len(),
-        missed: share(missed as u64, runs.len() as u64),
+        missed: missed(runs),
         fee: mean(runs, fee),
         wall_s: mean(runs, wall),
     }

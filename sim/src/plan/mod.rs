@@ -1,7 +1,7 @@
 //! `sim plan`: before a run, what it will do and what another limit would cost.
 //!
 //! The plan is the first of the run that `sim run` simulates first with the same seed; how often
-//! runs miss their limit is told by simulated runs, through the very code of `sim run`.
+//! runs miss their limit is found by simulated runs, with the code of `sim run`.
 
 mod answer;
 mod chart;
@@ -9,19 +9,18 @@ mod curve;
 mod line;
 pub(crate) mod question;
 mod text;
+mod words;
 
 use std::sync::atomic::AtomicBool;
 
 use console::{Exit, Stop};
 use results::WholeFile;
-use scheduler::Span;
 
 use crate::cli::PlanArgs;
 use crate::environment;
 use crate::run::{Runs, Setting, Source, simulate};
 use crate::solve::is_our_bug;
-use crate::terminal;
-use answer::Answer;
+use crate::terminal::style;
 
 /// The sub-command.
 pub(crate) fn command(args: &PlanArgs) -> Result<Exit, Stop> {
@@ -51,15 +50,15 @@ pub(crate) fn command(args: &PlanArgs) -> Result<Exit, Stop> {
     let progress = console::spinner("planning");
     let answer = answer::of(&setting);
     progress.finish_and_clear();
-    let (name, style) = (&args.scenario, terminal::Style::of_output());
+    let (name, style) = (&args.scenario, style());
     if !args.json {
-        // What is known at once is said at once.
+        // What is known at once is printed at once.
         console::print(&text::page(name, &setting, &answer, style))?;
     }
     let runs = simulated(args, &setting);
     let runs = runs.first().map_or(&[][..], Vec::as_slice);
     if !args.json {
-        console::print(&text::missed(runs, style))?;
+        console::print(&text::simulated(runs, style))?;
     }
     if args.json || file.is_some() {
         let line = line::of(&setting, &answer, runs).map_err(Stop::bug)?;
@@ -79,7 +78,7 @@ pub(crate) fn command(args: &PlanArgs) -> Result<Exit, Stop> {
     Ok(Exit::Done)
 }
 
-/// The runs that tell how often the limit is missed.
+/// The runs that show how often the limit is missed.
 fn simulated(args: &PlanArgs, setting: &Setting) -> Runs {
     if args.replicates == 0 {
         return Vec::new();
@@ -87,18 +86,4 @@ fn simulated(args: &PlanArgs, setting: &Setting) -> Runs {
     let never = AtomicBool::new(false);
     let mut runs = simulate(&[setting], args.run().threads(), &never, |_, runs| runs);
     runs.pop().flatten().unwrap_or_default()
-}
-
-/// A time in seconds, with every digit that it has.
-fn exact_seconds(span: Span) -> String {
-    let (whole, rest) = (span.nanos() / 1_000_000_000, span.nanos() % 1_000_000_000);
-    let text = format!("{whole}.{rest:09}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// What to type for a cycle to have so much time.
-fn setting_of(answer: &Answer, cycle: Span) -> String {
-    let stated = &answer.stated;
-    let time = exact_seconds(stated.of(cycle));
-    format!("--set {}={time}s", stated.key())
 }

@@ -7,7 +7,7 @@ use scheduler::machine::Limit;
 use scheduler::{Failure, FailureReason, Outcome, PlanRequest, PlanResponse};
 
 use crate::run::Setting;
-use crate::world::{self, World};
+use crate::world::{self, Observers, World};
 
 /// What the allocator is asked in the first replicate of the setting's seed.
 pub(crate) fn of(setting: &Setting) -> PlanRequest {
@@ -51,6 +51,6 @@ fn first(world: &World, seed: u64) -> Option<PlanRequest> {
             solves: 0,
         }
     };
-    world::run_quietly(world, seed, 0, &mut unanswered);
+    world::run(world, seed, 0, &mut unanswered, Observers::default());
     first
 }

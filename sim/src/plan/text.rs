@@ -1,18 +1,18 @@
-//! The page for a person.
+//! The page of `sim plan`.
 
-use results::share;
+use results::text::{Style, Table, counted, first_of, plus_minus};
 use scheduler::machine::Limit;
 use scheduler::{Certificate, Cost, Outcome, PlanStatus, Planned, Span};
 
 use super::answer::{Answer, Idle, Worker};
-use super::{chart, setting_of};
-use crate::run::figures::{fee, interval, mean, shown, wall};
+use super::chart;
+use super::words::{seconds, setting_of, why, words_of};
+use crate::run::figures::{fee, mean, missed, percent, wall};
 use crate::run::{Run, Setting};
-use crate::terminal::Style;
 
-/// So many employed workers are drawn at most.
+/// Most employed workers that are drawn.
 const MOST_BARS: usize = 24;
-/// So many idle workers are named for one reason at most.
+/// Most idle workers that are named for one reason.
 const MOST_NAMES: usize = 4;
 
 /// All that is known before anything is simulated.
@@ -32,7 +32,8 @@ pub(super) fn page(name: &str, setting: &Setting, answer: &Answer, style: Style)
         job.beta.max(1),
         setting.seed,
     );
-    let mut text = wrapped(&title, style.width, 0)
+    let title = style.paragraph(&title, 0);
+    let mut text = title
         .lines()
         .map(|line| style.heading(line) + "\n")
         .collect::<String>();
@@ -40,48 +41,43 @@ pub(super) fn page(name: &str, setting: &Setting, answer: &Answer, style: Style)
     match &answer.response.outcome {
         Outcome::Planned(planned) => text += &plan(answer, planned, style),
         Outcome::Infeasible(why) => {
-            text += &item("no plan", &why.to_string(), style);
+            text += &style.item("no plan", &why.to_string());
         }
         Outcome::Failed(failure) => {
             let name = answer.allocator.name();
-            text += &item(
-                "no plan",
-                &format!("{name} failed: {}", failure.message),
-                style,
-            );
+            text += &style.item("no plan", &format!("{name} failed: {}", failure.message));
         }
     }
     for idle in idle(answer) {
-        text += &item("idle", &idle, style);
+        text += &style.item("idle", &idle);
     }
     for change in &answer.changes {
-        text += &item("would do", &words_of(answer, *change), style);
+        text += &style.item("would do", &words_of(answer, *change));
     }
     text + &prices(answer, style)
 }
 
-/// What the simulated runs say.
-pub(super) fn missed(runs: &[Run], style: Style) -> String {
+/// How often simulated runs miss the limit.
+pub(super) fn simulated(runs: &[Run], style: Style) -> String {
     if runs.is_empty() {
         return String::new();
     }
-    let hits = runs.iter().filter(|run| run.totals.is_missed()).count() as u64;
     let text = format!(
         "{} % of {} simulated runs break the limit, lose batches or end early; their fee is {}, \
          their time {} s (95 % confidence)",
-        interval(share(hits, runs.len() as u64)),
+        percent(missed(runs)),
         runs.len(),
-        shown(mean(runs, fee), 2),
-        shown(mean(runs, wall), 2),
+        plus_minus(mean(runs, fee), 2),
+        plus_minus(mean(runs, wall), 2),
     );
-    item("missed", &text, style)
+    style.item("missed", &text)
 }
 
 fn plan(answer: &Answer, planned: &Planned, style: Style) -> String {
     let limit = answer.request.limit();
     let mut employed: Vec<&Worker> = answer.workers.iter().filter(|w| w.batches > 0).collect();
     if employed.len() > MOST_BARS {
-        // Those that say most: who takes longest.
+        // Those that take longest.
         employed.sort_by_key(|worker| std::cmp::Reverse(worker.predicted));
     }
     let drawn = &employed[..employed.len().min(MOST_BARS)];
@@ -96,69 +92,58 @@ fn plan(answer: &Answer, planned: &Planned, style: Style) -> String {
     text.push('\n');
     let cycles = u64::from(answer.stated.cycles);
     let fee = format!(
-        "{} a cycle, {} for all",
+        "{} per cycle, {} for all",
         planned.plan.cost,
         times(planned.plan.cost, cycles)
     );
-    text += &item("fee", &fee, style);
-    text += &item("proof", &proof(answer, planned), style);
+    text += &style.item("fee", &fee);
+    text += &style.item("proof", &proof(answer, planned));
     if let Some(cycle) = answer.cycle {
         let line = format!(
-            "{} a cycle, {} for all, predicted without errors, jitter and faults; a cycle has {}",
+            "{} per cycle, {} for all, predicted without errors, jitter and faults; a cycle has {}",
             seconds(cycle),
             seconds(cycle * cycles),
             seconds(limit),
         );
-        text += &item("time", &line, style);
+        text += &style.item("time", &line);
     }
     text
 }
 
 fn bars(workers: &[&Worker], limit: Span, style: Style) -> String {
-    let names = workers.iter().map(|worker| worker.name.chars().count());
-    let name = names.max().unwrap_or(0).clamp(6, 18);
-    let fees = workers.iter().map(|worker| worker.fee.to_string().len());
-    let fee = fees.max().unwrap_or(0).max(3);
-    let counts = workers
-        .iter()
-        .map(|worker| worker.batches.to_string().len());
-    let counts = counts.max().unwrap_or(0).max(7);
-    let capacities = workers
-        .iter()
-        .map(|worker| worker.s_max.unwrap_or(0).to_string().len());
-    let most = capacities.max().unwrap_or(0).max(5);
+    let name = |worker: &Worker| worker.name.chars().take(18).collect::<String>();
+    let widest = |of: &dyn Fn(&Worker) -> String, heading: &str| {
+        let cells = workers.iter().map(|worker| of(worker).chars().count());
+        cells.max().unwrap_or(0).max(heading.len())
+    };
+    let batches = |worker: &Worker| worker.batches.to_string();
+    let s_max = |worker: &Worker| worker.s_max.unwrap_or(0).to_string();
+    let fee = |worker: &Worker| worker.fee.to_string();
+    let others = widest(&name, "worker")
+        + widest(&batches, "batches")
+        + widest(&s_max, "of")
+        + widest(&fee, "fee");
     // Between the columns are two blanks; the time stands at the end.
-    let width = style
-        .width
-        .saturating_sub(name + fee + counts + most + 10 + 10)
-        .max(10);
+    let width = style.line().saturating_sub(others + 10 + 10).max(10);
     let times = workers.iter().filter_map(|worker| worker.predicted);
     let longest = times.max().unwrap_or_default().max(limit).seconds_f64();
-    // The mark of the limit is within the picture even if nobody passes it.
+    // The mark of the limit is within the picture even if no worker passes it.
     let full = longest * width as f64 / (width as f64 - 1.0);
-    let head = format!(
-        "{:<name$}  {:>counts$}  {:>most$}  {:>fee$}  {:<width$}  {:>8}",
-        "worker",
-        "batches",
-        "of",
-        "fee",
-        format!("time of a cycle, │ is {}", seconds(limit)),
-        "",
-    );
-    let mut text = style.heading(head.trim_end()) + "\n";
+    let picture = format!("time of a cycle, │ is {}", seconds(limit));
+    let heading = format!("{picture:<width$}  {:>8}", "");
+    let mut table = Table::new(["worker"], ["batches", "of", "fee"]).and_text(heading.trim_end());
     for worker in workers {
         let predicted = worker.predicted.unwrap_or_default();
         let bar = chart::bar(predicted.seconds_f64(), limit.seconds_f64(), full, width);
-        let shown: String = worker.name.chars().take(name).collect();
-        text += &format!(
-            "{shown:<name$}  {:>counts$}  {:>most$}  {:>fee$}  {bar}  {:>8}\n",
-            worker.batches,
-            worker.s_max.unwrap_or(0),
-            worker.fee.to_string(),
-            seconds(predicted),
-        );
+        table.row([
+            name(worker),
+            batches(worker),
+            s_max(worker),
+            fee(worker),
+            format!("{bar}  {:>8}", seconds(predicted)),
+        ]);
     }
-    text
+    table.render(style)
 }
 
 /// Why nothing is cheaper, or what is.
@@ -220,7 +205,7 @@ fn proof(answer: &Answer, planned: &Planned) -> String {
 fn idle(answer: &Answer) -> Vec<String> {
     let mut groups: Vec<(Idle, Vec<&str>)> = Vec::new();
     for worker in &answer.workers {
-        // Whose plan there is none is told once.
+        // That there is no plan stands elsewhere.
         let Some(idle) = worker.idle.filter(|idle| *idle != Idle::NoPlan) else {
             continue;
         };
@@ -231,42 +216,11 @@ fn idle(answer: &Answer) -> Vec<String> {
             None => groups.push((idle, vec![&worker.name])),
         }
     }
-    let told = |(idle, names): (Idle, Vec<&str>)| {
-        let first = names[..names.len().min(MOST_NAMES)].join(", ");
-        let more = match names.len().saturating_sub(MOST_NAMES) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        format!("{first}{more}: {}", why(answer, idle, names.len() == 1))
+    let line = |(idle, names): (Idle, Vec<&str>)| {
+        let why = why(answer, idle, names.len() == 1);
+        format!("{}: {why}", first_of(&names, MOST_NAMES))
     };
-    groups.into_iter().map(told).collect()
-}
-
-/// Why a worker is idle; with its own numbers if it is the only one.
-pub(super) fn why(answer: &Answer, idle: Idle, alone: bool) -> String {
-    let lot = answer.request.demand().1.max(1);
-    match idle {
-        Idle::Late(at) if alone => format!("joins at {}, after the plan is made", seconds(at)),
-        Idle::Late(_) => "join after the plan is made".to_owned(),
-        Idle::FeeTooLow(least) if alone => format!("does not work for less than {least}"),
-        Idle::FeeTooLow(_) => "do not work for what is paid".to_owned(),
-        Idle::NotReady => "not benchmarked when the plan is made".to_owned(),
-        Idle::NoTime(fixed) if alone => format!(
-            "its parameters alone take {} of {}",
-            seconds(fixed),
-            seconds(answer.request.limit())
-        ),
-        Idle::NoTime(_) => "their parameters alone take all the time".to_owned(),
-        Idle::BelowLot(s_max) if alone => format!("can take {s_max} in time, a lot is {lot}"),
-        Idle::BelowLot(_) => format!("cannot take a lot of {lot} in time"),
-        Idle::TooDear(dearest) => format!("dearer than all employed, who get at most {dearest}"),
-        Idle::NotNeeded => "others who get as much hold the data".to_owned(),
-        Idle::LotTooLarge if lot > 1 => {
-            format!("cheaper than some employed, but a lot of {lot} here makes the rest dearer")
-        }
-        Idle::LotTooLarge => "cheaper than some employed, but left out by the allocator".to_owned(),
-        Idle::NoPlan => "there is no plan".to_owned(),
-    }
+    groups.into_iter().map(line).collect()
 }
 
 fn prices(answer: &Answer, style: Style) -> String {
@@ -282,24 +236,24 @@ fn prices(answer: &Answer, style: Style) -> String {
         // The least time is among the changes that would do.
     } else if let Some(least) = prices.least_limit {
         let share = format!(
-            "{} a cycle, at a fee of {} ({})",
+            "{} per cycle, at a fee of {} ({})",
             seconds(least.limit),
             least.cost,
             setting_of(answer, least.limit)
         );
-        text += &item("least time", &share, style);
+        text += &style.item("least time", &share);
     } else {
-        text += &item("least time", "no limit is long enough", style);
+        text += &style.item("least time", "no limit is long enough");
     }
     if let Some(least) = prices.least_fee {
         let from = format!(
-            "{} a cycle, {} for all, from {} a cycle on ({})",
+            "{} per cycle, {} for all, from {} per cycle on ({})",
             least.cost,
             times(least.cost, cycles),
             seconds(least.limit),
             setting_of(answer, least.limit)
         );
-        text += &item("least fee", &from, style);
+        text += &style.item("least fee", &from);
     }
     let Some(best) = best else {
         return text;
@@ -310,28 +264,24 @@ fn prices(answer: &Answer, style: Style) -> String {
     };
     let longer = match prices.longer.and_then(|cost| best.checked_sub(cost)) {
         Some(Cost::ZERO) | None => "saves nothing".to_owned(),
-        Some(less) => format!("saves {less} a cycle, {} in all", times(less, cycles)),
+        Some(less) => format!("saves {less} per cycle, {} in all", times(less, cycles)),
     };
     let next = match prices.cheaper_from {
         None => "no limit makes it cheaper".to_owned(),
         Some(point) => format!(
-            "the next step is {} away and saves {} a cycle",
+            "the next step is {} away and saves {} per cycle",
             seconds(stated.of(point.limit) - stated.now()),
             best.checked_sub(point.cost).unwrap_or_default()
         ),
     };
-    text += &item(
-        "1 s more",
-        &format!("{second} more {longer}; {next}"),
-        style,
-    );
-    let dearer = prices
+    text += &style.item("1 s more", &format!("{second} more {longer}; {next}"));
+    let more = prices
         .shorter
         .map(|cost| cost.checked_sub(best).unwrap_or_default());
-    let shorter = match dearer {
+    let shorter = match more {
         None => "leaves no plan".to_owned(),
         Some(Cost::ZERO) => "costs nothing".to_owned(),
-        Some(more) => format!("costs {more} a cycle, {} in all", times(more, cycles)),
+        Some(more) => format!("costs {more} per cycle, {} in all", times(more, cycles)),
     };
     let same_from = prices
         .same_from
@@ -340,71 +290,9 @@ fn prices(answer: &Answer, style: Style) -> String {
         "{} could go at the same fee",
         seconds(same_from.unwrap_or_default())
     );
-    text + &item(
-        "1 s less",
-        &format!("{second} less {shorter}; {spare}"),
-        style,
-    )
-}
-
-/// A change in words, with what to type for it.
-pub(super) fn words_of(answer: &Answer, change: solvers::changes::Change) -> String {
-    use solvers::changes::Change;
-    match change {
-        Change::Limit { to } => format!("{change} ({})", setting_of(answer, to)),
-        Change::Beta { to } => format!("{change} (--set job.beta={to})"),
-        Change::SMin { to } => format!("{change} (--set job.s_min={to})"),
-        Change::Workers { .. } => change.to_string(),
-    }
-}
-
-/// A word, then what is said of it, below each other where it is long.
-fn item(word: &str, text: &str, style: Style) -> String {
-    const INDENT: usize = 12;
-    let lines = wrapped(text, style.width.saturating_sub(INDENT), INDENT);
-    let word = format!("{word:<INDENT$}");
-    let heading = style.heading(word.trim_end());
-    let pad = " ".repeat(INDENT - word.trim_end().chars().count());
-    format!("{heading}{pad}{}\n", lines.trim_end())
-}
-
-/// Breaks at blanks; lines after the first begin with so many blanks.
-fn wrapped(text: &str, width: usize, indent: usize) -> String {
-    let mut lines = String::new();
-    let mut used = 0;
-    // What is to be typed stays together.
-    let text = text.replace("--set ", "--set\0");
-    let words = text.split(' ').map(|word| word.replace('\0', " "));
-    for word in words {
-        let length = word.chars().count();
-        if used > 0 && used + 1 + length > width {
-            lines.push('\n');
-            lines += &" ".repeat(indent);
-            used = 0;
-        } else if used > 0 {
-            lines.push(' ');
-            used += 1;
-        }
-        lines += &word;
-        used += length;
-    }
-    lines
-}
-
-/// A time for a person: three digits after the point, or more where it is small.
-pub(super) fn seconds(span: Span) -> String {
-    match span.nanos() {
-        0..=99_999_999 => span.to_string(),
-        100_000_000..=99_999_999_999 => format!("{:.3} s", span.seconds_f64()),
-        _ => format!("{:.1} s", span.seconds_f64()),
-    }
+    text + &style.item("1 s less", &format!("{second} less {shorter}; {spare}"))
 }
 
 fn times(cost: Cost, count: u64) -> Cost {
     Cost::from_micros(cost.micros().saturating_mul(count.into()))
-}
-
-fn counted(count: u64, what: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{s}")
 }

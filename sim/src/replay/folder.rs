@@ -1,5 +1,5 @@
-//! A run folder as recorded runs: each plan of each run is one, with the cycles in which nobody
-//! was missing. Only what a real run's folder holds too is read.
+//! A run folder as recorded runs: each plan of each run is one, with the cycles in which no
+//! worker was missing. Only what a real run's folder holds too is read.
 
 use std::path::Path;
 
@@ -91,7 +91,7 @@ fn recorded(id: &str, period: Period, job: &FolderJob) -> Result<RecordedRun, St
         names: candidates.iter().map(|c| c.name.to_string()).collect(),
         job: Job {
             problem: problem.map_err(|error| error.to_string())?,
-            // A batch is trained so many times in a cycle.
+            // In each cycle a batch is trained `passes` times.
             speeds: candidates
                 .iter()
                 .map(|c| c.speed.stretched(config.time_model.passes, 1))

@@ -5,12 +5,13 @@
 //! same, and what is predicted of the recorded one stands in `recorded`. Fees are plain decimals
 //! that never go through a float.
 
+use results::plan_line::decimal;
 use scenarios::calibration::error_percent;
-use scheduler::{Cost, Plan, Span};
+use scheduler::{Plan, Span};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::Replay;
+use super::replayed::Replay;
 
 /// The line, without its end.
 pub(super) fn of(replay: &Replay<'_>) -> String {
@@ -30,7 +31,7 @@ pub(super) fn of(replay: &Replay<'_>) -> String {
         }
     };
     let line = Line {
-        run: raw(run.id.clone()),
+        run: RawValue::from_string(run.id.clone()).expect("ids were read as JSON"),
         measured_s: run.measured.training.map(Span::seconds_f64),
         predicted_s: predicted.map(Span::seconds_f64),
         error_percent: error,
@@ -39,7 +40,7 @@ pub(super) fn of(replay: &Replay<'_>) -> String {
         limit_s: run.job.limit.map(Span::seconds_f64),
         cycles: run.job.cycles,
         workers_employed: plan.map(Plan::workers_employed),
-        fee_per_cycle: plan.map(|plan| money(plan.cost)),
+        fee_per_cycle: plan.map(|plan| decimal(plan.cost)),
         loo: replay.left_out.map(|left_out| LeftOut {
             loo_predicted_s: left_out.seconds_f64(),
             loo_error_percent: run
@@ -55,7 +56,7 @@ pub(super) fn of(replay: &Replay<'_>) -> String {
                 predicted_s: replay.predicted.seconds_f64(),
                 error_percent: replay.error_percent(),
                 workers_employed: recorded_plan.workers_employed(),
-                fee_per_cycle: money(recorded_plan.cost),
+                fee_per_cycle: decimal(recorded_plan.cost),
                 batches: &recorded_plan.batches,
             },
         }),
@@ -78,14 +79,6 @@ fn workers<'a>(replay: &'a Replay<'_>, plan: &Plan) -> Vec<WorkerLine<'a>> {
         }
     };
     employed.map(line).collect()
-}
-
-fn money(cost: Cost) -> Box<RawValue> {
-    raw(cost.to_string())
-}
-
-fn raw(text: String) -> Box<RawValue> {
-    RawValue::from_string(text).expect("ids were read as JSON, and plain decimals are")
 }
 
 #[derive(Serialize)]

@@ -7,6 +7,7 @@
 
 mod folder;
 mod line;
+mod replayed;
 mod table;
 
 use std::fs;
@@ -16,13 +17,14 @@ use std::path::Path;
 use console::{Exit, Stop};
 use results::WholeFile;
 use results::report::{Predicted, PredictedWorker};
-use scenarios::calibration::{Calibration, CalibrationError, error_percent, leave_one_out};
+use scenarios::calibration::{Calibration, CalibrationError, leave_one_out};
 use scenarios::recorded::{RecordedRun, read_runs};
-use scheduler::{Cost, CycleModel, Outcome, Plan, Span};
-use solvers::{Allocator, Host};
+use solvers::Host;
 
 use crate::cli::ReplayArgs;
 use crate::solve::{is_our_bug, shown};
+use crate::terminal::style;
+use replayed::{Other, Replay};
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
     let (runs, own, mut exit) = if args.path.is_dir() {
@@ -71,7 +73,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
             .iter()
             .try_for_each(|replay| writeln!(out, "{}", line::of(replay)))
     } else {
-        let text = table::render(&replays, &calibration, &source, args.workers);
+        let text = table::render(&replays, &calibration, &source, args.workers, style());
         out.write_all(text.as_bytes())
     };
     written.and_then(|()| out.flush()).map_err(Stop::output)?;
@@ -110,78 +112,6 @@ pub(crate) fn predicted(path: &Path) -> Result<(Vec<Predicted>, Vec<String>), St
     Ok((runs, folder.notes))
 }
 
-/// A recorded run and what is predicted of it.
-struct Replay<'a> {
-    run: &'a RecordedRun,
-    /// Its time as it was allocated.
-    predicted: Span,
-    /// The same, by a cycle model that was fitted without it.
-    left_out: Option<Span>,
-    /// The run as another allocator would have it.
-    other: Option<Other>,
-}
-
-/// A run under another allocation.
-struct Other {
-    allocator: &'static str,
-    outcome: Outcome,
-    /// Its time, if there is a plan.
-    predicted: Option<Span>,
-}
-
-impl Other {
-    fn allocate(
-        run: &RecordedRun,
-        allocator: &mut dyn Allocator,
-        cycle_model: &CycleModel,
-    ) -> Self {
-        let outcome = allocator.measure(&run.job.problem).outcome;
-        let plan = outcome.planned().map(|planned| &planned.plan);
-        Self {
-            allocator: allocator.name(),
-            predicted: plan.map(|plan| run.job.predict(&plan.batches, cycle_model)),
-            outcome,
-        }
-    }
-
-    fn plan(&self) -> Option<&Plan> {
-        self.outcome.planned().map(|planned| &planned.plan)
-    }
-}
-
-impl Replay<'_> {
-    /// By how much the prediction of the recorded allocation is off, in percent.
-    fn error_percent(&self) -> Option<f64> {
-        let measured = self.run.measured.training?;
-        Some(error_percent(self.predicted, measured))
-    }
-
-    /// The recorded allocation, costed by the recorded fees.
-    fn recorded_plan(&self) -> Plan {
-        Plan::costed(&self.run.job.problem, self.run.job.batches.clone())
-    }
-
-    /// Computing times of a worker in a cycle: predicted for these batches, and the mean of those
-    /// recorded, if it was recorded with as many.
-    fn compute(&self, worker: usize, batches: u64) -> (Span, Option<Span>) {
-        let job = &self.run.job;
-        let predicted = job.speeds[worker].time_for(batches);
-        let recorded = &self.run.measured.computes[worker];
-        let is_same = job.batches[worker] == batches && !recorded.is_empty();
-        let total = || {
-            recorded
-                .iter()
-                .fold(Span::ZERO, |total, &span| total + span)
-        };
-        (predicted, is_same.then(|| total() / recorded.len() as u64))
-    }
-}
-
-/// The fee of all cycles.
-fn over_cycles(cost: Cost, cycles: u64) -> Cost {
-    Cost::from_micros(cost.micros().saturating_mul(cycles.into()))
-}
-
 /// Reads all runs; says which ones are bad, and goes on with the others unless they are to be
 /// fitted on.
 fn read(args: &ReplayArgs) -> Result<(Vec<RecordedRun>, Exit), Stop> {
@@ -198,7 +128,7 @@ fn read(args: &ReplayArgs) -> Result<(Vec<RecordedRun>, Exit), Stop> {
         match result {
             Ok(run) => runs.push(run),
             Err(error) if args.loo || args.fit.is_some() => {
-                return Err(bad(format!("{path}: {error}; mend the run to fit on it")));
+                return Err(bad(format!("{path}: {error}; fix the run to fit on it")));
             }
             Err(error) => {
                 console::note!("error: {path}: {error}");
@@ -261,7 +191,7 @@ fn calibration(
         return Ok((read, path.display().to_string()));
     }
     if let Some(own) = own {
-        let source = "the job's own link and model, as the scheduler was told".to_owned();
+        let source = "the job's own link and model, as the scheduler had them".to_owned();
         return Ok((own, source));
     }
     let source = "lab-100mbit, kept in the project".to_owned();

@@ -1,11 +1,10 @@
-//! Replayed runs as text: one row a run, then how far predictions are off in all.
+//! Replayed runs as text: one row per run, then how far predictions are off in all.
 
-use std::fmt::Write;
-
+use results::text::{Style, Table, dash, number, signed};
 use scenarios::calibration::{Calibration, Errors, error_percent};
 use scheduler::{Cost, Plan, Span};
 
-use super::{Replay, over_cycles};
+use super::replayed::{Replay, over_cycles};
 
 /// Everything there is to read.
 pub(super) fn render(
@@ -13,161 +12,121 @@ pub(super) fn render(
     calibration: &Calibration,
     source: &str,
     with_workers: bool,
+    style: Style,
 ) -> String {
-    let mut text = String::new();
-    let cycle_model = calibration.cycle_model();
-    say(
-        &mut text,
-        format_args!(
-            "calibration: {source}\na cycle takes {} besides; the parameters of a worker ({} bytes) {} down and {} up\n",
-            cycle_model.evaluation, calibration.parameter_bytes, cycle_model.down, cycle_model.up
-        ),
+    let model = calibration.cycle_model();
+    let mut text = format!(
+        "calibration: {source}\na cycle takes {} besides; the parameters of a worker ({} bytes) {} \
+         down and {} up\n",
+        model.evaluation, calibration.parameter_bytes, model.down, model.up
     );
     if replays.iter().any(|replay| replay.other.is_some()) {
-        other_rows(&mut text, replays);
+        text += &other_rows(replays, style);
     } else {
-        rows(&mut text, replays);
+        text += &rows(replays, style);
     }
     if with_workers {
-        worker_rows(&mut text, replays);
+        text += &format!("\n{}", worker_rows(replays, style));
     }
-    totals(&mut text, replays);
-    text
+    text + &totals(replays, style)
 }
 
 /// The recorded allocation: measured and predicted.
-fn rows(text: &mut String, replays: &[Replay<'_>]) {
-    let wide = id_width(replays);
+fn rows(replays: &[Replay<'_>], style: Style) -> String {
     let with_left_out = replays.iter().any(|replay| replay.left_out.is_some());
-    let left_out = if with_left_out { "left out %" } else { "" };
-    say(
-        text,
-        format_args!(
-            "{:>wide$}{:>8}{:>10}{:>12}{:>10}{:>12}{:>13}{:>9}{left_out:>12}",
-            "run",
-            "cycles",
-            "employed",
-            "fee/cycle",
-            "limit s",
-            "measured s",
-            "predicted s",
-            "error %",
-        ),
-    );
+    let numbers = [
+        "cycles",
+        "employed",
+        "fee/cycle",
+        "limit s",
+        "measured s",
+        "predicted s",
+        "error %",
+    ];
+    let left_out = with_left_out.then_some("left out %");
+    let mut table = Table::new(["run"], numbers.into_iter().chain(left_out)).and_text("");
     for replay in replays {
         let (run, plan) = (replay.run, replay.recorded_plan());
+        let mut row = vec![
+            id(replay).to_owned(),
+            run.job.cycles.to_string(),
+            plan.workers_employed().to_string(),
+            plan.cost.to_string(),
+            seconds(run.job.limit),
+            seconds(run.measured.training),
+            seconds(Some(replay.predicted)),
+            percent(replay.error_percent()),
+        ];
         let left_out = replay.left_out.zip(run.measured.training);
         let left_out = left_out.map(|(left_out, measured)| error_percent(left_out, measured));
-        say(
-            text,
-            format_args!(
-                "{:>wide$}{:>8}{:>10}{:>12}{:>10}{:>12}{:>13}{:>9}{:>12}{}",
-                id(replay),
-                run.job.cycles,
-                plan.workers_employed(),
-                plan.cost,
-                seconds(run.job.limit),
-                seconds(run.measured.training),
-                seconds(Some(replay.predicted)),
-                percent(replay.error_percent()),
-                if with_left_out {
-                    percent(left_out)
-                } else {
-                    String::new()
-                },
-                mark(replay),
-            ),
-        );
+        row.extend(with_left_out.then(|| percent(left_out)));
+        row.push(mark(replay).to_owned());
+        table.row(row);
     }
+    table.render(style)
 }
 
 /// The recorded allocation beside another: fees, and predicted times of both.
-fn other_rows(text: &mut String, replays: &[Replay<'_>]) {
-    let wide = id_width(replays);
-    say(
-        text,
-        format_args!(
-            "{:>wide$}{:>8} |{:>10}{:>12}{:>12}{:>13} |{:>10}{:>12}{:>13}{:>9}{:>9}",
-            "",
-            "",
-            "recorded",
-            "",
-            "",
-            "",
-            name(replays),
-            "",
-            "",
-            "",
-            ""
-        ),
-    );
-    say(
-        text,
-        format_args!(
-            "{:>wide$}{:>8} |{:>10}{:>12}{:>12}{:>13} |{:>10}{:>12}{:>13}{:>9}{:>9}",
-            "run",
-            "cycles",
-            "employed",
-            "fee/cycle",
-            "measured s",
-            "predicted s",
-            "employed",
-            "fee/cycle",
-            "predicted s",
-            "fee %",
-            "time %",
-        ),
-    );
+fn other_rows(replays: &[Replay<'_>], style: Style) -> String {
+    let mut others = replays.iter().filter_map(|replay| replay.other.as_ref());
+    let name = others.next().map_or("", |other| other.allocator);
+    let numbers = [
+        "cycles",
+        "employed",
+        "fee/cycle",
+        "measured s",
+        "predicted s",
+    ];
+    let others =
+        ["employed", "fee/cycle", "predicted s"].map(|heading| format!("{name} {heading}"));
+    let changes = ["fee %", "time %"].map(str::to_owned);
+    let numbers = numbers.map(str::to_owned).into_iter();
+    let mut table = Table::new(["run"], numbers.chain(others).chain(changes)).and_text("");
     let (mut before, mut after) = (Sum::default(), Sum::default());
     for replay in replays {
         let Some(other) = &replay.other else { continue };
         let (run, recorded) = (replay.run, replay.recorded_plan());
-        let head = format!(
-            "{:>wide$}{:>8} |{:>10}{:>12}{:>12}{:>13} |",
-            id(replay),
-            run.job.cycles,
-            recorded.workers_employed(),
-            recorded.cost,
+        let mut row = vec![
+            id(replay).to_owned(),
+            run.job.cycles.to_string(),
+            recorded.workers_employed().to_string(),
+            recorded.cost.to_string(),
             seconds(run.measured.training),
             seconds(Some(replay.predicted)),
-        );
-        let Some((plan, predicted)) = other.plan().zip(other.predicted) else {
-            let reason = other.outcome.reason().unwrap_or_default();
-            say(
-                text,
-                format_args!("{head}  {}: {reason}", other.outcome.status()),
-            );
-            continue;
-        };
-        before.add(&recorded, replay.predicted, run.job.cycles);
-        after.add(plan, predicted, run.job.cycles);
-        say(
-            text,
-            format_args!(
-                "{head}{:>10}{:>12}{:>13}{:>9}{:>9}{}",
-                plan.workers_employed(),
-                plan.cost,
-                seconds(Some(predicted)),
-                change(recorded.cost.units_f64(), plan.cost.units_f64()),
-                change(replay.predicted.seconds_f64(), predicted.seconds_f64()),
-                mark(replay),
-            ),
-        );
+        ];
+        match other.plan().zip(other.predicted) {
+            Some((plan, predicted)) => {
+                before.add(&recorded, replay.predicted, run.job.cycles);
+                after.add(plan, predicted, run.job.cycles);
+                row.extend([
+                    plan.workers_employed().to_string(),
+                    plan.cost.to_string(),
+                    seconds(Some(predicted)),
+                    change(recorded.cost.units_f64(), plan.cost.units_f64()),
+                    change(replay.predicted.seconds_f64(), predicted.seconds_f64()),
+                    mark(replay).to_owned(),
+                ]);
+            }
+            None => {
+                let reason = other.outcome.reason().unwrap_or_default();
+                row.extend([""; 5].map(str::to_owned));
+                row.push(format!("{}: {reason}", other.outcome.status()));
+            }
+        }
+        table.row(row);
     }
-    say(
-        text,
-        format_args!(
-            "\n{} runs with a plan, all cycles: fee {} as recorded, {} by {} ({} %); predicted time {} s and {} s ({} %)",
-            after.runs,
-            before.fee,
-            after.fee,
-            name(replays),
-            change(before.fee.units_f64(), after.fee.units_f64()),
-            seconds(Some(before.time)),
-            seconds(Some(after.time)),
-            change(before.time.seconds_f64(), after.time.seconds_f64()),
-        ),
-    );
+    format!(
+        "{}\n{} runs with a plan, all cycles: fee {} as recorded, {} by {name} ({} %); predicted time \
+         {} s and {} s ({} %)\n",
+        table.render(style),
+        after.runs,
+        before.fee,
+        after.fee,
+        change(before.fee.units_f64(), after.fee.units_f64()),
+        seconds(Some(before.time)),
+        seconds(Some(after.time)),
+        change(before.time.seconds_f64(), after.time.seconds_f64()),
+    )
 }
 
 /// Fees and times of all cycles of several runs.
@@ -186,32 +145,21 @@ impl Sum {
     }
 }
 
-/// A run's identity, which is JSON, as a person reads it.
+/// A run's identity, which is JSON, as text.
 fn id<'a>(replay: &Replay<'a>) -> &'a str {
     replay.run.id.trim_matches('"')
 }
 
-/// As wide as the longest id.
-fn id_width(replays: &[Replay<'_>]) -> usize {
-    let widths = replays.iter().map(|replay| id(replay).chars().count());
-    widths.max().unwrap_or(0).max(8)
-}
-
-fn name(replays: &[Replay<'_>]) -> &'static str {
-    let mut others = replays.iter().filter_map(|replay| replay.other.as_ref());
-    others.next().map_or("", |other| other.allocator)
-}
-
 /// Each employed worker's computing time in a cycle of the allocation that was asked for.
-fn worker_rows(text: &mut String, replays: &[Replay<'_>]) {
-    let wide = id_width(replays);
-    say(
-        text,
-        format_args!(
-            "\n{:>wide$}  {:<16}{:>10}{:>14}{:>13}{:>12}{:>9}",
-            "run", "worker", "batches", "benchmark/s", "predicted s", "recorded s", "error %"
-        ),
-    );
+fn worker_rows(replays: &[Replay<'_>], style: Style) -> String {
+    let numbers = [
+        "batches",
+        "benchmark/s",
+        "predicted s",
+        "recorded s",
+        "error %",
+    ];
+    let mut table = Table::new(["run", "worker"], numbers);
     for replay in replays {
         let batches = match &replay.other {
             None => Some(replay.run.job.batches.as_slice()),
@@ -221,24 +169,22 @@ fn worker_rows(text: &mut String, replays: &[Replay<'_>]) {
         for (worker, &batches) in workers.filter(|&(_, &batches)| batches > 0) {
             let (predicted, recorded) = replay.compute(worker, batches);
             let error = recorded.map(|recorded| error_percent(predicted, recorded));
-            say(
-                text,
-                format_args!(
-                    "{:>wide$}  {:<16}{batches:>10}{:>14.1}{:>13.3}{:>12}{:>9}",
-                    id(replay),
-                    replay.run.names[worker],
-                    replay.run.job.speeds[worker].per_second_f64(),
-                    predicted.seconds_f64(),
-                    recorded.map_or("-".to_owned(), |s| format!("{:.3}", s.seconds_f64())),
-                    percent(error),
-                ),
-            );
+            table.row([
+                id(replay),
+                &replay.run.names[worker],
+                &batches.to_string(),
+                &number(Some(replay.run.job.speeds[worker].per_second_f64()), 1),
+                &number(Some(predicted.seconds_f64()), 3),
+                &number(recorded.map(Span::seconds_f64), 3),
+                &percent(error),
+            ]);
         }
     }
+    table.render(style)
 }
 
 /// How far predictions of the recorded allocations are off, and which runs are outliers.
-fn totals(text: &mut String, replays: &[Replay<'_>]) {
+fn totals(replays: &[Replay<'_>], style: Style) -> String {
     let passing = |replay: &&Replay<'_>| !replay.run.job.is_outlier();
     let run = |replay: &Replay<'_>| Some((replay.predicted, replay.run.measured.training?));
     let left_out = |replay: &Replay<'_>| Some((replay.left_out?, replay.run.measured.training?));
@@ -272,26 +218,18 @@ fn totals(text: &mut String, replays: &[Replay<'_>]) {
             Errors::of(all().flat_map(worker)),
         ),
     ];
-    say(
-        text,
-        format_args!(
-            "\n{:<34}{:>6}{:>12}{:>11}{:>8}{:>10}",
-            "errors, as recorded", "count", "mean abs %", "median %", "p90 %", "total %"
-        ),
-    );
+    let numbers = ["count", "mean abs %", "median %", "p90 %", "total %"];
+    let mut table = Table::new(["errors, as recorded"], numbers);
     for (label, errors) in rows {
         let Some(errors) = errors else { continue };
-        say(
-            text,
-            format_args!(
-                "{label:<34}{:>6}{:>12.2}{:>11.2}{:>8.2}{:>+10.2}",
-                errors.count,
-                errors.mean_percent,
-                errors.median_percent,
-                errors.p90_percent,
-                errors.total_percent
-            ),
-        );
+        table.row([
+            label,
+            &errors.count.to_string(),
+            &number(Some(errors.mean_percent), 2),
+            &number(Some(errors.median_percent), 2),
+            &number(Some(errors.p90_percent), 2),
+            &signed(errors.total_percent, 2),
+        ]);
     }
     let outliers = all().filter(|replay| replay.run.job.is_outlier());
     let named: Vec<String> = outliers
@@ -303,51 +241,33 @@ fn totals(text: &mut String, replays: &[Replay<'_>]) {
             )
         })
         .collect();
-    say(
-        text,
-        format_args!(
-            "outliers, whose slowest employed worker has a benchmark below 1/3 of the median: {}",
-            if named.is_empty() {
-                "none".to_owned()
-            } else {
-                named.join(", ")
-            }
-        ),
-    );
+    let named = if named.is_empty() {
+        "none".to_owned()
+    } else {
+        named.join(", ")
+    };
+    format!(
+        "\n{}outliers, whose slowest employed worker has a benchmark below 1/3 of the median: {named}\n",
+        table.render(style)
+    )
 }
 
 fn mark(replay: &Replay<'_>) -> &'static str {
     if replay.run.job.is_outlier() {
-        "  outlier"
+        "outlier"
     } else {
         ""
     }
 }
 
 fn seconds(span: Option<Span>) -> String {
-    span.map_or("-".to_owned(), |span| format!("{:.1}", span.seconds_f64()))
+    number(span.map(Span::seconds_f64), 1)
 }
 
 fn percent(value: Option<f64>) -> String {
-    // Adding zero turns the -0 that rounding may leave into 0.
-    let rounded = value.map(|value| (value * 10.0).round() / 10.0 + 0.0);
-    rounded.map_or("-".to_owned(), |value| format!("{value:+.1}"))
+    value.map_or_else(dash, |value| signed(value, 1))
 }
 
 fn change(before: f64, after: f64) -> String {
-    if before > 0.0 {
-        percent(Some(100.0 * (after / before - 1.0)))
-    } else {
-        percent(None)
-    }
-}
-
-/// One line; without the blanks at its end.
-fn say(text: &mut String, line: std::fmt::Arguments<'_>) {
-    let start = text.len();
-    writeln!(text, "{line}").expect("memory takes everything");
-    let kept = text[start..].trim_end_matches(['\n', ' ']).len();
-    let line_end = text[start..].ends_with("\n\n");
-    text.truncate(start + kept);
-    text.push_str(if line_end { "\n\n" } else { "\n" });
+    percent((before > 0.0).then(|| 100.0 * (after / before - 1.0)))
 }

@@ -1,10 +1,11 @@
 //! `sim report`: one page about a folder of results.
 //!
-//! `results` reads the tables, draws and writes. What it does not know is told it from here: what
-//! was predicted of runs, and what other limits would have cost.
+//! `results` reads the tables, draws and writes. This module gives it what it does not know:
+//! what was predicted of runs, and what other limits would have cost.
 
 mod frontier;
 
+use console::{Exit, Stop};
 use results::report::{self, Kind, Told};
 
 use crate::cli::ReportArgs;
@@ -14,15 +15,15 @@ use crate::replay;
 /// The sub-command.
 pub(crate) fn command(args: &ReportArgs) -> Result<Exit, Stop> {
     let progress = console::spinner("reading");
-    let told = match Kind::of(&args.dir).map_err(folder::stop)? {
+    let context = match Kind::of(&args.dir).map_err(folder::stop)? {
         Kind::Runs => {
             progress.set_message("predicting");
-            told(args)?
+            context_of(args)?
         }
         Kind::Validation | Kind::Sweep | Kind::RealSweep => Told::default(),
     };
     progress.set_message("drawing");
-    let written = report::write(&args.dir, &told, args.overwrite).map_err(folder::stop)?;
+    let written = report::write(&args.dir, &context, args.overwrite).map_err(folder::stop)?;
     progress.finish_and_clear();
     let (page, kilobytes) = (written.page.display(), written.bytes.div_ceil(1000));
     let figures = written.figures;
@@ -35,9 +36,9 @@ pub(crate) fn command(args: &ReportArgs) -> Result<Exit, Stop> {
 }
 
 /// What the tables of runs do not say.
-fn told(args: &ReportArgs) -> Result<Told, Stop> {
+fn context_of(args: &ReportArgs) -> Result<Told, Stop> {
     let (predicted, notes) = replay::predicted(&args.dir)?;
-    let mut told = Told {
+    let mut context = Told {
         predicted,
         notes: notes
             .iter()
@@ -46,11 +47,11 @@ fn told(args: &ReportArgs) -> Result<Told, Stop> {
         frontier: None,
     };
     match frontier::of(&args.dir) {
-        Ok(frontier) => told.frontier = frontier,
+        Ok(frontier) => context.frontier = frontier,
         // The rest of the page does not need it.
-        Err(why) => told.notes.push(format!(
+        Err(why) => context.notes.push(format!(
             "What another limit would cost is not shown: {why}."
         )),
     }
-    Ok(told)
+    Ok(context)
 }

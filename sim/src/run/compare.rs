@@ -1,48 +1,44 @@
-//! Arms against the first of them, figure by figure and pair by pair.
+//! Arms compared with the first of them, figure by figure and pair by pair.
 
 use results::runs::{FIGURES, Said};
+use results::text::{Style, Table};
 use serde_json::json;
 
 use super::arm::Arm;
-use super::difference::{Places, cells, put};
+use super::difference::{cells, put};
 use super::tables;
 
-/// What the runs of an arm say of themselves.
-fn said(arm: &Arm<'_>) -> Vec<Said> {
+/// The figures of each run of an arm.
+fn figures(arm: &Arm<'_>) -> Vec<Said> {
     let cycles = arm.setting.scenario().job().cycles;
-    let said = |run| Said::of(&tables::end(run), cycles);
-    arm.runs.iter().map(said).collect()
+    let runs = arm.runs.iter();
+    runs.map(|run| Said::of(&tables::end(run), cycles))
+        .collect()
 }
 
 /// A table for each arm but the first.
-pub(super) fn tables(arms: &[Arm<'_>], heading: impl Fn(String) -> String) -> String {
-    let Some((base, others)) = arms.split_first() else {
+pub(super) fn tables(arms: &[Arm<'_>], style: Style) -> String {
+    let Some((base, others)) = arms.split_first().filter(|(_, others)| !others.is_empty()) else {
         return String::new();
     };
-    let (mut text, base_said) = (String::new(), said(base));
+    let base_figures = figures(base);
+    let numbers = ["against", "this", "difference", "effect", "pairs"];
+    let mut table = Table::new(["figure"], numbers);
     for arm in others {
-        let said = said(arm);
-        text += &format!("\n{} against {}, paired\n", arm.name, base.name);
-        text += &heading(format!(
-            "{:<32}{:>12}{:>12}{:>38}{:>8}{:>7}",
-            "figure", "against", "this", "difference", "effect", "pairs"
-        ));
+        let figures = figures(arm);
+        table.section(format!("{} against {}, paired", arm.name, base.name));
         for figure in &FIGURES {
-            let compared = figure.paired(&said, &base_said);
-            let [base, ours, difference, effect] = cells(figure, &compared, Places::All);
-            text += &format!(
-                "{:<32}{base:>12}{ours:>12}{difference:>38}{effect:>8}{:>7}\n",
-                figure.name, compared.runs[0],
-            );
+            let compared = figure.paired(&figures, &base_figures);
+            let [base, ours, difference, effect] = cells(figure, &compared);
+            let pairs = compared.runs[0].to_string();
+            table.row([figure.name, &base, &ours, &difference, &effect, &pairs]);
         }
     }
-    if !others.is_empty() {
-        text += "\nruns of one replicate are a pair: the same workers, links, errors and faults; fee \
-                 and wall\nare of the pairs in which both runs reached the end, the rest is of all: \
-                 a cycle that a run did\nnot reach is not complete, and neither feasible nor not; \
-                 effect is the difference in standard\ndeviations of a pair's difference\n";
-    }
-    text
+    let legend = "runs of one replicate are a pair: the same workers, links, errors and faults; fee \
+                  and wall are of the pairs in which both runs reached the end, the rest is of all: \
+                  a cycle that a run did not reach is not complete, and neither feasible nor not; \
+                  effect is the difference in standard deviations of a pair's difference";
+    format!("\n{}\n{}", table.render(style), style.paragraph(legend, 0))
 }
 
 /// A line for each figure of each arm but the first.
@@ -50,11 +46,11 @@ pub(super) fn lines(arms: &[Arm<'_>]) -> String {
     let Some((base, others)) = arms.split_first() else {
         return String::new();
     };
-    let (mut text, base_said) = (String::new(), said(base));
+    let (mut text, base_figures) = (String::new(), figures(base));
     for arm in others {
-        let said = said(arm);
+        let figures = figures(arm);
         for figure in &FIGURES {
-            let compared = figure.paired(&said, &base_said);
+            let compared = figure.paired(&figures, &base_figures);
             let mut line = json!({
                 "figure": figure.key,
                 "arm": arm.name,

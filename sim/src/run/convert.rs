@@ -34,7 +34,7 @@ impl Conversion {
         &self.scenario
     }
 
-    /// What the scheduler is told of the job.
+    /// The scheduler's configuration.
     pub(super) const fn config(&self) -> &Config {
         &self.config
     }

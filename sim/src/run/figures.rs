@@ -1,7 +1,7 @@
 //! What is said of many runs together: means and shares with their 95 % confidence intervals.
 
-use results::paired::Part;
-use results::{Estimate, Moments};
+use results::text::{interval, number};
+use results::{Estimate, Moments, share};
 
 use super::simulate::Run;
 
@@ -13,11 +13,13 @@ pub(crate) fn wall(run: &Run) -> f64 {
     run.totals.wall.seconds_f64()
 }
 
+pub(crate) fn limit(run: &Run) -> f64 {
+    run.totals.limit.seconds_f64()
+}
+
 pub(crate) fn lost_percent(run: &Run) -> f64 {
-    let (accepted, lost) = (
-        run.totals.scheduled.accepted as f64,
-        run.totals.scheduled.lost as f64,
-    );
+    let totals = &run.totals.scheduled;
+    let (accepted, lost) = (totals.accepted as f64, totals.lost as f64);
     100.0 * lost / (accepted + lost).max(1.0)
 }
 
@@ -27,48 +29,18 @@ pub(crate) fn mean(runs: &[Run], of: impl Fn(&Run) -> f64) -> Option<Estimate> {
     moments.mean()
 }
 
-/// So many of so many, as a run says it of itself.
-pub(super) fn share_of(count: u64, of: u64) -> Part {
-    Part {
-        value: count as f64,
-        of: of as f64,
-    }
+/// The share of runs that missed their limit, lost batches or ended early.
+pub(crate) fn missed(runs: &[Run]) -> Option<Estimate> {
+    let missed = runs.iter().filter(|run| run.totals.is_missed()).count();
+    share(missed as u64, runs.len() as u64)
 }
 
+/// The mean per run, as text.
 pub(crate) fn per_run(runs: &[Run], of: impl Fn(&Run) -> f64) -> String {
-    mean(runs, of).map_or_else(dash, |mean| format!("{:.2}", mean.value))
+    number(mean(runs, of).map(|mean| mean.value), 2)
 }
 
-pub(crate) fn shown(estimate: Option<Estimate>, places: usize) -> String {
-    match estimate {
-        Some(Estimate {
-            value,
-            high: Some(high),
-            ..
-        }) => format!("{value:.places$} ± {:.places$}", high - value),
-        Some(Estimate { value, .. }) => format!("{value:.places$}"),
-        None => dash(),
-    }
-}
-
-/// A share in percent with its interval, which need not be symmetric.
-pub(crate) fn interval(estimate: Option<Estimate>) -> String {
-    match estimate {
-        Some(Estimate {
-            value,
-            low: Some(low),
-            high: Some(high),
-        }) => format!(
-            "{:.1} [{:.1}, {:.1}]",
-            100.0 * value,
-            100.0 * low,
-            100.0 * high
-        ),
-        Some(Estimate { value, .. }) => format!("{:.1}", 100.0 * value),
-        None => dash(),
-    }
-}
-
-pub(crate) fn dash() -> String {
-    "-".to_owned()
+/// A share in percent with its interval, as text.
+pub(crate) fn percent(share: Option<Estimate>) -> String {
+    interval(share.map(|share| share.times(100.0)), 1)
 }

@@ -7,7 +7,6 @@ mod compare;
 mod convert;
 pub(crate) mod difference;
 pub(crate) mod figures;
-mod ordered;
 mod report;
 mod setting;
 mod simulate;
@@ -19,10 +18,11 @@ use crate::cli::{RunArgs, ScenariosArgs};
 use crate::environment;
 use crate::folder;
 use crate::machine::{MemoryWatch, Started};
+use crate::terminal::style;
 pub(crate) use convert::Conversion;
 pub(crate) use report::given;
 pub(crate) use setting::{Setting, Source};
-pub(crate) use simulate::{Run, Runs, in_parallel, simulate};
+pub(crate) use simulate::{Run, Runs, simulate};
 
 /// The sub-command.
 pub(crate) fn command(args: &RunArgs) -> Result<Exit, Stop> {
@@ -54,7 +54,7 @@ pub(crate) fn command(args: &RunArgs) -> Result<Exit, Stop> {
         }
         report::lines(&arms) + &compare::lines(&arms)
     } else {
-        report::table(&arms, console::is_bold())
+        report::table(&arms, style())
     };
     if let Some((folder, dir)) = simulated.folder.zip(args.out.as_ref()) {
         let details = || {

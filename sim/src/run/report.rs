@@ -1,14 +1,14 @@
 //! What came of simulated runs, as a table with confidence intervals or as JSON lines.
 
 use results::paired::{Part, Scale, estimate};
-use results::share;
+use results::text::{Style, Table, number, plus_minus};
 use serde_json::{Value, json};
 
-use super::Setting;
 use super::arm::Arm;
 use super::compare;
-use super::figures::{dash, fee, interval, lost_percent, mean, per_run, share_of, shown, wall};
-use super::simulate::Run;
+use super::figures::{fee, limit, lost_percent, mean, missed, per_run, percent, wall};
+use super::setting::Setting;
+use super::simulate::{Judged, Run};
 
 /// A line for each run, in order.
 pub(super) fn lines(arms: &[Arm<'_>]) -> String {
@@ -55,73 +55,78 @@ fn decimal(text: &str) -> Value {
 }
 
 /// A row for each arm, then paired differences from the first.
-pub(super) fn table(arms: &[Arm<'_>], bold: bool) -> String {
-    let heading = |text: String| {
-        if bold {
-            format!("\x1b[1m{text}\x1b[0m\n")
-        } else {
-            text + "\n"
-        }
-    };
+pub(super) fn table(arms: &[Arm<'_>], style: Style) -> String {
     let Some(first) = arms.first() else {
         return String::new();
     };
     let job = first.setting.scenario().job();
     let groups = first.setting.scenario().groups();
-    let mut text = heading(format!(
+    let title = format!(
         "{} cycles of {} batches; {} workers; {} replicates",
         job.cycles,
         job.batches,
         groups.iter().map(|group| group.count).sum::<u64>(),
         first.runs.len(),
-    ));
-    text += &given(first.setting, |_| true);
-    text.push('\n');
-    let longest = arms.iter().map(|arm| arm.name.chars().count()).max();
-    let width = longest.unwrap_or(0).max("allocator".len()) + 1;
-    text += &heading(format!(
-        "{:<width$}{:>22}{:>17}{:>9}{:>20}{:>9}{:>10}{:>7}",
-        "allocator", "fee", "wall s", "limit s", "missed %", "complete", "truncated", "failed"
-    ));
+    );
+    let numbers = [
+        "fee",
+        "wall s",
+        "limit s",
+        "missed %",
+        "complete",
+        "truncated",
+        "failed",
+    ];
+    let mut table = Table::new(["allocator"], numbers);
+    let mut more = String::new();
     for Arm { name, runs, .. } in arms {
-        let missed = runs.iter().filter(|run| run.totals.is_missed()).count() as u64;
-        let limit = mean(runs, |run| run.totals.limit.seconds_f64());
-        text += &format!(
-            "{name:<width$}{:>22}{:>17}{:>9}{:>20}{:>9}{:>10}{:>7}\n",
-            shown(mean(runs, fee), 2),
-            shown(mean(runs, wall), 2),
-            limit.map_or_else(dash, |limit| format!("{:.1}", limit.value)),
-            interval(share(missed, runs.len() as u64)),
+        table.row([
+            name.clone(),
+            plus_minus(mean(runs, fee), 2),
+            plus_minus(mean(runs, wall), 2),
+            number(mean(runs, limit).map(|limit| limit.value), 1),
+            percent(missed(runs)),
             per_run(runs, |run| f64::from(run.totals.scheduled.complete)),
             per_run(runs, |run| f64::from(run.totals.scheduled.truncated)),
             per_run(runs, |run| f64::from(run.totals.scheduled.failed)),
-        );
-    }
-    text.push('\n');
-    for Arm { name, runs, .. } in arms {
-        text += &format!(
-            "{name}: of all batches ordered {} % lost; {} moved to other workers and {} plans a \
+        ]);
+        more += &format!(
+            "{name}: of all batches ordered {} % lost; {} moved to other workers and {} plans per \
              run\n",
-            shown(mean(runs, lost_percent), 3),
+            plus_minus(mean(runs, lost_percent), 3),
             per_run(runs, |run| run.totals.scheduled.moved as f64),
             per_run(runs, |run| f64::from(run.totals.scheduled.plans)),
         );
-        let of = |part: fn(&Run) -> Part| {
-            let parts: Vec<Part> = runs.iter().map(part).collect();
-            interval(estimate(&parts, Scale::Share))
+        let of = |part: fn(&Judged) -> (u64, u64)| {
+            let parts = runs.iter().map(|run| part(&run.judged));
+            let parts: Vec<Part> = parts
+                .map(|(count, of)| Part {
+                    value: count as f64,
+                    of: of as f64,
+                })
+                .collect();
+            percent(estimate(&parts, Scale::Share))
         };
-        text += &format!(
+        more += &format!(
             "{name}: {} % of the feasible cycles complete; {} % of those without a fault within\n",
-            of(|run| share_of(run.judged.feasible_complete, run.judged.feasible)),
-            of(|run| share_of(run.judged.untouched_complete, run.judged.untouched)),
+            of(|judged| (judged.feasible_complete, judged.feasible)),
+            of(|judged| (judged.untouched_complete, judged.untouched)),
         );
         for (reason, example, count) in endings(runs) {
-            text += &format!("{name}: {count} runs ended early: {reason}, such as: {example}\n");
+            more += &format!("{name}: {count} runs ended early: {reason}, such as: {example}\n");
         }
     }
-    text += &compare::tables(arms, heading);
-    text + "± and [ ] are 95 % confidence intervals; cycles are means a run; a cycle is feasible if \
-            the\ntrue speeds of the workers that were there all through it allow for a plan\n"
+    let legend = "± and [ ] are 95 % confidence intervals; cycles are means per run; a cycle is \
+                  feasible if the true speeds of the workers that were there all through it allow \
+                  for a plan";
+    format!(
+        "{}\n{}\n{}\n{more}{}{}",
+        style.heading(&title),
+        given(first.setting, |_| true),
+        table.render(style),
+        compare::tables(arms, style),
+        style.paragraph(legend, 0),
+    )
 }
 
 /// Each value that is not left to its default, and where it came from.

@@ -43,7 +43,7 @@ impl Source {
         })
     }
 
-    /// The scenario, ready to be simulated, whoever allocates.
+    /// The scenario, ready to be simulated under any allocator.
     pub(crate) fn conversion(&self, overrides: &Overrides) -> Result<Conversion, Vec<String>> {
         let scenario = Scenario::parse(&self.file, &self.text, overrides)
             .map_err(|errors| errors.lines().to_vec())?;

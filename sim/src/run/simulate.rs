@@ -4,16 +4,16 @@
 //! place.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::convert::Infallible;
+use std::sync::atomic::AtomicBool;
 
-use scheduler::machine::{CycleResult, Record};
+use scheduler::machine::{CycleResult, Event, Record};
 use scheduler::{Instant, PlanRequest};
 use solvers::{Allocator, AllocatorName, Exact, Host};
 
 use super::setting::Setting;
-use crate::world::{self, CycleTruth, Log, RunTotals, World};
+use crate::parallel::{self, Out};
+use crate::world::{self, CycleTruth, Observers, OnEvent, RunTotals, World};
 
 /// The runs of a setting, by allocator, then by replicate.
 pub(crate) type Runs = Vec<Vec<Run>>;
@@ -60,97 +60,39 @@ impl Judged {
 /// Runs every replicate of every setting under all of its allocators, and makes of each setting's
 /// runs what is wanted of them as soon as they are complete: only what is under way is held.
 ///
-/// When it is to stop, the runs in hand are finished; settings that lack a run have no result.
-pub(crate) fn simulate<R: Send>(
+/// When it is to stop, the runs under way are finished; settings that lack a run have no result.
+pub(crate) fn simulate<R>(
     settings: &[&Setting],
     threads: usize,
     stop: &AtomicBool,
-    finish: impl Fn(&Setting, Runs) -> R + Sync,
+    finish: impl Fn(&Setting, Runs) -> R,
 ) -> Vec<Option<R>> {
     let runs_of = |setting: &&Setting| setting.replicates * setting.allocators.len();
     let progress = console::bar(settings.iter().map(runs_of).sum::<usize>() as u64, "runs");
-    // The replicates of all settings in one row: where each setting's begin.
-    let mut total = 0;
-    let mut starts = Vec::with_capacity(settings.len());
-    for setting in settings {
-        starts.push(total);
-        total += setting.replicates;
-    }
-    let slots: Vec<Mutex<Slot<R>>> = settings.iter().map(|_| Mutex::default()).collect();
-    in_parallel(stop, total, threads, Vec::new, |solvers, index| {
-        let at = starts.partition_point(|start| *start <= index) - 1;
-        let (setting, replicate) = (settings[at], index - starts[at]);
-        let runs = replicate_of(setting, replicate as u64, solvers, &progress);
-        let complete = {
-            let mut slot = slots[at].lock().unwrap_or_else(PoisonError::into_inner);
-            slot.runs.push((replicate, runs));
-            (slot.runs.len() == setting.replicates).then(|| std::mem::take(&mut slot.runs))
-        };
-        if let Some(runs) = complete {
-            let result = finish(setting, in_order(runs, setting.allocators.len()));
-            let mut slot = slots[at].lock().unwrap_or_else(PoisonError::into_inner);
-            slot.result = Some(result);
-        }
+    let jobs = settings.iter().enumerate().flat_map(|(at, setting)| {
+        let replicates = 0..setting.replicates as u64;
+        replicates.map(move |replicate| (at, replicate))
     });
+    let work = |solvers: &mut Solvers, (at, replicate), out: &Out<_>| {
+        let runs = replicate_of(settings[at], replicate, solvers, &progress);
+        out.send((at, runs));
+    };
+    let mut results: Vec<Option<R>> = settings.iter().map(|_| None).collect();
+    let mut replicates = Vec::new();
+    let take = |(at, runs): (usize, Vec<Run>)| {
+        replicates.push(runs);
+        if replicates.len() == settings[at].replicates {
+            let runs = by_allocator(&std::mem::take(&mut replicates));
+            results[at] = Some(finish(settings[at], runs));
+        }
+        Ok::<_, Infallible>(())
+    };
+    let Ok(()) = parallel::in_order(jobs, threads, stop, Solvers::new, work, take);
     progress.finish_and_clear();
-    slots
-        .into_iter()
-        .map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner))
-        .map(|slot| slot.result)
-        .collect()
+    results
 }
 
-/// Does so many pieces of work on so many threads, each with a state of its own; what comes of
-/// them is in the order of the pieces. When it is to stop, those that were begun are finished,
-/// which are all up to some number.
-pub(crate) fn in_parallel<S, T: Send>(
-    stop: &AtomicBool,
-    pieces: usize,
-    threads: usize,
-    state: impl Fn() -> S + Sync,
-    work: impl Fn(&mut S, usize) -> T + Sync,
-) -> Vec<T> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(pieces));
-    thread::scope(|scope| {
-        for _ in 0..threads.min(pieces) {
-            scope.spawn(|| {
-                let mut state = state();
-                // A piece that was taken is done, so that none is left out in between.
-                while !stop.load(Ordering::Relaxed) {
-                    let piece = next.fetch_add(1, Ordering::Relaxed);
-                    if piece >= pieces {
-                        break;
-                    }
-                    let result = work(&mut state, piece);
-                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-                    done.push((piece, result));
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_unstable_by_key(|(piece, _)| *piece);
-    done.into_iter().map(|(_, result)| result).collect()
-}
-
-/// What is known of a setting so far.
-struct Slot<R> {
-    /// By replicate, in the order in which they were done; each by allocator.
-    runs: Vec<(usize, Vec<Run>)>,
-    result: Option<R>,
-}
-
-impl<R> Default for Slot<R> {
-    fn default() -> Self {
-        Self {
-            runs: Vec::new(),
-            result: None,
-        }
-    }
-}
-
-/// An allocator is made once a thread: some start processes.
+/// The allocators of a thread, each made once: some start processes.
 pub(super) type Solvers = Vec<(AllocatorName, Box<dyn Allocator>)>;
 
 /// One replicate under every allocator.
@@ -158,12 +100,12 @@ fn replicate_of(
     setting: &Setting,
     replicate: u64,
     solvers: &mut Solvers,
-    progress: &Progress,
+    progress: &console::Progress,
 ) -> Vec<Run> {
     let world = setting.conversion.world(setting.seed, replicate);
     let run = |name: &AllocatorName| {
         let place = (setting.seed, replicate);
-        let run = run_of(&world, place, solver(*name, solvers), &mut |_, _| {}, None);
+        let run = run_of(&world, place, solver(*name, solvers), |_, _| {}, None);
         progress.inc(1);
         run
     };
@@ -180,45 +122,41 @@ pub(super) fn solver(name: AllocatorName, solvers: &mut Solvers) -> &mut dyn All
     solvers[at].1.as_mut()
 }
 
-/// One run of a world, of a seed and a replicate; `sink` gets the rows, `log` the events.
+/// One run of a world, of a seed and a replicate; `rows` gets its rows, and `events` the
+/// scheduler's events.
 pub(super) fn run_of(
     world: &World,
     (seed, replicate): (u64, u64),
     solver: &mut dyn Allocator,
-    sink: &mut dyn FnMut(Instant, &Record),
-    log: Option<Log<'_>>,
+    mut rows: impl FnMut(Instant, &Record),
+    events: Option<OnEvent<'_>>,
 ) -> Run {
     let (mut judged, mut exact) = (Judged::default(), Exact::default());
     // A cycle is judged just after its row was given.
     let is_complete = Cell::new(false);
     let mut allocate =
         |request: &PlanRequest| request.cheapest(|problem| solver.measure(problem).outcome);
-    let mut sink = |at: Instant, record: &Record| {
+    let mut rows = |at: Instant, record: &Record| {
         if let Record::Cycle(row) = record {
             is_complete.set(row.result == CycleResult::Complete);
         }
-        sink(at, record);
+        rows(at, record);
     };
     let mut judge = |truth: &CycleTruth| judged.add(truth, is_complete.get(), &mut exact);
-    let totals = match log {
-        None => world::run_judged(world, seed, replicate, &mut allocate, &mut sink, &mut judge),
-        Some(log) => world::run_logged(
-            world,
-            seed,
-            replicate,
-            &mut allocate,
-            &mut sink,
-            &mut judge,
-            log,
-        ),
+    let mut events = events.map(|events| move |at: Instant, event: &Event| events(at, event));
+    let observers = Observers {
+        rows: Some(&mut rows),
+        judge: Some(&mut judge),
+        events: events.as_mut().map(|events| events as _),
     };
+    let totals = world::run(world, seed, replicate, &mut allocate, observers);
     Run { totals, judged }
 }
 
-/// From by replicate in any order to by allocator.
-fn in_order(mut runs: Vec<(usize, Vec<Run>)>, allocators: usize) -> Runs {
-    runs.sort_unstable_by_key(|(replicate, _)| *replicate);
+/// The runs of each allocator from those of each replicate.
+fn by_allocator(replicates: &[Vec<Run>]) -> Runs {
+    let allocators = replicates.first().map_or(0, Vec::len);
     (0..allocators)
-        .map(|allocator| runs.iter().map(|(_, runs)| runs[allocator]).collect())
+        .map(|allocator| replicates.iter().map(|runs| runs[allocator]).collect())
         .collect()
 }

@@ -7,16 +7,16 @@ use std::sync::atomic::AtomicBool;
 use console::Stop;
 use results::ResultsError;
 use results::event_log::EventFile;
-use results::runs::{Job, RunEnd, RunFolder, RunKey, RunRows, RunsPlan, Truth};
+use results::runs::{Job, RunChunk, RunEnd, RunFolder, RunKey, RunRows, RunsPlan, Truth};
 use scheduler::Instant;
-use scheduler::machine::{Config, Event, Record};
+use scheduler::machine::{Event, Record};
 use solvers::AllocatorName;
 
-use super::ordered::{Ordered, Turn};
 use super::setting::Setting;
-use super::simulate::{Run, Runs, Solvers, in_parallel, run_of, solver};
+use super::simulate::{Run, Runs, Solvers, run_of, solver};
 use crate::cli::RunArgs;
 use crate::folder;
+use crate::parallel;
 use crate::world::World;
 
 /// Where rows and events go.
@@ -73,7 +73,7 @@ fn name_of(scenario: &str) -> String {
     stem.map_or(scenario.into(), |stem| stem.to_string_lossy().into_owned())
 }
 
-/// What the scheduler is told of the job, and what a cycle takes by the link and the model.
+/// The scheduler's configuration, and what a cycle takes by the link and the model.
 fn job(setting: &Setting) -> Job {
     let (scenario, config) = (setting.scenario(), setting.conversion.config());
     Job {
@@ -83,8 +83,16 @@ fn job(setting: &Setting) -> Job {
     }
 }
 
-/// Runs every replicate of every setting, of which all have as many, under every allocator, until
-/// it is stopped: then those that were begun are finished, which are all up to some number.
+/// What a replicate sends.
+enum Sent {
+    Rows(Box<RunChunk>),
+    /// The runs of each setting by allocator, when all of its rows are sent.
+    Runs(Vec<Vec<Run>>),
+    Failed(ResultsError),
+}
+
+/// Runs every replicate of every setting, which all have the same number, under every allocator,
+/// until it is stopped: then those that were begun are finished, which are the first ones.
 /// A folder is for one setting.
 pub(super) fn simulate(
     settings: &[Setting],
@@ -92,77 +100,71 @@ pub(super) fn simulate(
     out: Option<Out>,
     stop: &AtomicBool,
 ) -> Result<Simulated, ResultsError> {
-    let (folder, events) = match out {
+    let (mut folder, events) = match out {
         Some(out) => (Some(out.folder), out.events),
         None => (None, None),
     };
     let wants_rows = folder.is_some();
-    let replicates = settings[0].replicates;
+    let replicates = settings[0].replicates as u64;
     let arms: usize = settings.iter().map(|of| of.allocators.len()).sum();
-    let progress = console::bar((replicates * arms) as u64, "runs");
+    let progress = console::bar(replicates * arms as u64, "runs");
     // Names are not drawn: every replicate has the same.
     let fleet = settings[0].scenario().fleet(settings[0].seed, 0);
     let names: Vec<Arc<str>> = fleet.iter().map(|spec| spec.name.as_str().into()).collect();
-    let ordered = Ordered::new(folder);
-    // The order stops by itself, since it knows what was begun.
-    let never = AtomicBool::new(false);
-    let done = in_parallel(
-        &never,
-        replicates,
-        threads,
-        Solvers::new,
-        |solvers, index| {
-            let replicate = index as u64;
-            let turn = ordered.begin(replicate, stop)?;
-            let mut by_setting = Vec::with_capacity(settings.len());
-            for setting in settings {
-                let world = setting.conversion.world(setting.seed, replicate);
-                let mut runs = Vec::with_capacity(setting.allocators.len());
-                for (allocator, name) in setting.allocators.iter().enumerate() {
-                    let key = RunKey {
-                        replicate,
-                        allocator,
-                    };
-                    let one = OneRun {
-                        key,
-                        world: &world,
-                        seed: setting.seed,
-                        names: &names,
-                        turn: wants_rows.then_some(&turn),
-                        events: events.as_ref().map(|path| path(key)),
-                    };
-                    match one.run(*name, solvers) {
-                        Ok(run) => runs.push(run),
-                        Err(error) => {
-                            turn.fail(error);
-                            return None;
-                        }
-                    }
-                    progress.inc(1);
-                }
-                by_setting.push(runs);
+    let replicate_of = |solvers: &mut Solvers, replicate: u64, out: &parallel::Out<Sent>| {
+        let mut by_setting = Vec::with_capacity(settings.len());
+        for setting in settings {
+            let world = setting.conversion.world(setting.seed, replicate);
+            let mut runs = Vec::with_capacity(setting.allocators.len());
+            for (allocator, name) in setting.allocators.iter().enumerate() {
+                let key = RunKey {
+                    replicate,
+                    allocator,
+                };
+                let one = OneRun {
+                    key,
+                    world: &world,
+                    seed: setting.seed,
+                    names: &names,
+                    out: wants_rows.then_some(out),
+                    events: events.as_ref().map(|path| path(key)),
+                };
+                runs.push(one.run(*name, solvers)?);
+                progress.inc(1);
             }
-            turn.finish();
-            Some(by_setting)
-        },
-    );
-    progress.finish_and_clear();
-    let folder = ordered.into_folder()?;
+            by_setting.push(runs);
+        }
+        Ok(by_setting)
+    };
+    let work = |solvers: &mut Solvers, replicate: u64, out: &parallel::Out<Sent>| {
+        let runs = replicate_of(solvers, replicate, out);
+        out.send(runs.map_or_else(Sent::Failed, Sent::Runs));
+    };
     let mut runs: Vec<Runs> = settings
         .iter()
         .map(|setting| vec![Vec::new(); setting.allocators.len()])
         .collect();
     let mut finished = 0;
-    for replicate in done.into_iter().flatten() {
-        finished += 1;
-        for (all, of) in runs
-            .iter_mut()
-            .flatten()
-            .zip(replicate.into_iter().flatten())
-        {
-            all.push(of);
+    let take = |sent| {
+        match sent {
+            Sent::Rows(chunk) => {
+                if let Some(folder) = &mut folder {
+                    folder.push(*chunk)?;
+                }
+            }
+            Sent::Runs(replicate) => {
+                finished += 1;
+                let all = runs.iter_mut().flatten();
+                for (all, run) in all.zip(replicate.into_iter().flatten()) {
+                    all.push(run);
+                }
+            }
+            Sent::Failed(error) => return Err(error),
         }
-    }
+        Ok(())
+    };
+    parallel::in_order(0..replicates, threads, stop, Solvers::new, work, take)?;
+    progress.finish_and_clear();
     Ok(Simulated {
         runs,
         finished,
@@ -176,41 +178,40 @@ struct OneRun<'a> {
     world: &'a World,
     seed: u64,
     names: &'a [Arc<str>],
-    turn: Option<&'a Turn<'a>>,
+    out: Option<&'a parallel::Out<Sent>>,
     events: Option<PathBuf>,
 }
 
 impl OneRun<'_> {
     fn run(self, name: AllocatorName, solvers: &mut Solvers) -> Result<Run, ResultsError> {
         let (place, solver) = ((self.seed, self.key.replicate), solver(name, solvers));
-        let Some(turn) = self.turn else {
-            return Ok(run_of(self.world, place, solver, &mut |_, _| {}, None));
+        let Some(out) = self.out else {
+            return Ok(run_of(self.world, place, solver, |_, _| {}, None));
         };
         let mut rows = RunRows::new(self.key);
-        let mut sink = |at: Instant, record: &Record| {
+        let sink = |at: Instant, record: &Record| {
             rows.record(at, record);
             if let Some(chunk) = rows.take_full() {
-                turn.push(chunk);
+                out.send(Sent::Rows(Box::new(chunk)));
             }
         };
         let run = match &self.events {
-            None => run_of(self.world, place, solver, &mut sink, None),
+            None => run_of(self.world, place, solver, sink, None),
             Some(path) => {
-                let config: &Config = &self.world.config;
-                let mut file = EventFile::create(path, config)?;
+                let mut file = EventFile::create(path, &self.world.config)?;
                 let mut written = Ok(());
-                let mut log = |now: Instant, event: &Event| {
+                let mut events = |now: Instant, event: &Event| {
                     if written.is_ok() {
                         written = file.append(now, event);
                     }
                 };
-                let run = run_of(self.world, place, solver, &mut sink, Some(&mut log));
+                let run = run_of(self.world, place, solver, sink, Some(&mut events));
                 written?;
                 file.publish()?;
                 run
             }
         };
-        turn.push(rows.finish(end(&run), self.names));
+        out.send(Sent::Rows(Box::new(rows.finish(end(&run), self.names))));
         Ok(run)
     }
 }

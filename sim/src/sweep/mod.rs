@@ -1,7 +1,7 @@
 //! `sim sweep`: a scenario under every combination of the values of some of its keys.
 //!
 //! Every combination has the same draws as `sim run` of it alone would have, so that differences
-//! between combinations of one seed are not differences of luck. A combination that is wrong is a
+//! between combinations of one seed are not differences of the draws. A combination that is wrong is a
 //! row like the others, with its error: a long sweep is not lost to one bad value.
 
 mod row;
@@ -20,7 +20,9 @@ use crate::cli::{ReplicateArgs, SweepArgs};
 use crate::environment;
 use crate::folder;
 use crate::machine::{MemoryWatch, Started};
-use crate::run::{Setting, Source, given, in_parallel, simulate};
+use crate::parallel;
+use crate::run::{Setting, Source, given, simulate};
+use crate::terminal::style;
 use row::{Row, is_column};
 
 /// More than anyone means to ask for; each takes memory before the first is simulated.
@@ -52,7 +54,7 @@ pub(crate) fn command(args: &SweepArgs) -> Result<Exit, Stop> {
     let text = if args.json {
         write::lines(&keys, &finished)
     } else {
-        write::table(&keys, &finished, console::is_bold())
+        write::table(&keys, &finished, style())
     };
     // The file first, so that a standard output that is full does not take it away. It has a row
     // for every combination: one that was not simulated says so.
@@ -164,7 +166,7 @@ impl Kept {
 fn create(path: &Path, overwrite: bool) -> Result<WholeFile, Stop> {
     let usage = |message: String| Stop::usage(message);
     match path.symlink_metadata() {
-        // Renaming would replace a device or a link, which nobody means.
+        // Renaming would replace a device or a link, which is never meant.
         Ok(found) if !found.is_file() => {
             return Err(usage(format!(
                 "--out {}: that is no plain file, expected the name of one",
@@ -193,16 +195,11 @@ fn rows(
     stop: &AtomicBool,
 ) -> Vec<Row> {
     let progress = console::bar(combinations.len() as u64, "combinations read");
-    let settings: Vec<Result<Setting, Vec<String>>> = in_parallel(
-        stop,
-        combinations.len(),
-        threads,
-        || (),
-        |(), at| {
-            progress.inc(1);
-            Setting::new(source, &combinations[at], args)
-        },
-    );
+    let read = |(): &mut (), overrides: &Overrides| {
+        progress.inc(1);
+        Setting::new(source, overrides, args)
+    };
+    let settings = parallel::map(combinations.iter(), threads, stop, || (), read);
     progress.finish_and_clear();
     let good: Vec<&Setting> = settings.iter().flatten().collect();
     if let Some(first) = good.first() {

@@ -1,11 +1,11 @@
 //! One row: what is known of a combination under an allocator.
 
-use results::{Estimate, share};
+use results::Estimate;
 use serde_json::{Value, json};
 use solvers::AllocatorName;
 
 use crate::run::Run;
-use crate::run::figures::{fee, lost_percent, mean, wall};
+use crate::run::figures::{fee, limit, lost_percent, mean, missed, wall};
 use crate::run::{Runs, Setting};
 
 /// The columns after those of the varied keys, in JSON and CSV.
@@ -140,14 +140,13 @@ impl Row {
 
 fn figures(setting: &Setting, runs: &[Run]) -> Figures {
     let of = |of: &dyn Fn(&Run) -> f64| mean(runs, of).map(|mean| mean.value);
-    let missed = runs.iter().filter(|run| run.totals.is_missed()).count();
     Figures {
         seed: setting.seed,
         replicates: runs.len(),
         fee: mean(runs, fee),
         wall: mean(runs, wall),
-        limit: of(&|run| run.totals.limit.seconds_f64()),
-        missed: share(missed as u64, runs.len() as u64),
+        limit: of(&limit),
+        missed: missed(runs),
         complete: of(&|run| f64::from(run.totals.scheduled.complete)),
         truncated: of(&|run| f64::from(run.totals.scheduled.truncated)),
         failed: of(&|run| f64::from(run.totals.scheduled.failed)),

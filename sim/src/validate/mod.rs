@@ -2,9 +2,10 @@
 //!
 //! Threads take batches of consecutive tests, solve them, and send them on as chunks of results;
 //! one writer takes the chunks in order. What is held at a time is bounded, however many tests
-//! there are. See [`crew`] for who waits for whom.
+//! there are.
 
-mod crew;
+mod compare;
+mod job;
 mod log;
 mod source;
 
@@ -12,67 +13,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use console::{Exit, Stop, stop_on_ctrl_c};
-use results::{FamilyPlan, Report, RunPlan, Style, Validation};
+use results::{FamilyPlan, Report, RunPlan, Validation};
 use serde_json::{Map, Value, json};
-use solvers::{AllocatorName, Host};
+use solvers::AllocatorName;
 
 use crate::cli::{Families, Log, ValidateArgs};
 use crate::folder;
 use crate::machine::{MemoryWatch, Started};
+use crate::terminal::style;
+pub use job::Job;
 use source::Source;
 pub use source::Tests;
 
 /// Tests of each family, if the command line does not say.
 const DEFAULT_TESTS: u64 = 1_000;
 
-/// A comparison to be made.
-#[derive(Debug)]
-pub struct Job {
-    /// Where the tests come from; of the same families as the plan.
-    pub tests: Tests,
-    /// Which tests, under which allocators.
-    pub plan: RunPlan,
-    /// The allocators of the plan.
-    pub allocators: Vec<AllocatorName>,
-    /// Tests that are run at once.
-    pub threads: usize,
-    /// What the allocators may ask for.
-    pub host: Host,
-}
-
 impl Job {
-    /// A comparison on seeded families.
-    pub fn seeded(
-        families: Vec<scenarios::Family>,
-        n_tests: u64,
-        seed: u64,
-        allocators: Vec<AllocatorName>,
-        threads: usize,
-    ) -> Self {
-        let plan = RunPlan {
-            seed,
-            source: RunPlan::GENERATED.to_owned(),
-            families: families
-                .iter()
-                .map(|family| FamilyPlan {
-                    name: family.name().to_owned(),
-                    n_tests,
-                })
-                .collect(),
-            allocators: allocators.iter().map(|a| a.name().to_owned()).collect(),
-            simulate: false,
-            shard: results::Shard::WHOLE,
-            replay: RunPlan::REPLAY_GENERATED.to_owned(),
-        };
-        Self {
-            tests: Tests::Seeded { families, seed },
-            plan,
-            allocators,
-            threads,
-            host: Host::default(),
-        }
-    }
-
     /// Runs the comparison without tables, quietly: for benchmarks and tests.
     ///
     /// # Panics
@@ -80,12 +36,12 @@ impl Job {
     pub fn run(&self) -> Report {
         let source = self.source().expect("the tests can be opened");
         let mut validation = Validation::new(self.plan.clone());
-        let watch = crew::Watch {
+        let watch = compare::Watch {
             stop: &AtomicBool::new(false),
-            progress: &Progress::hidden(),
+            progress: &console::hidden(),
             log: Log::Summary,
         };
-        crew::run(self, source, &mut validation, &watch)
+        compare::run(self, source, &mut validation, &watch)
             .and_then(|_| validation.finish(|_| Map::new()))
             .expect("without tables nothing is written that could fail")
     }
@@ -112,12 +68,12 @@ pub(crate) fn command(args: &ValidateArgs) -> Result<Exit, Stop> {
     introduce(&job);
 
     let progress = console::bar(plan.total_tests(), "tests");
-    let watch = crew::Watch {
+    let watch = compare::Watch {
         stop: &stop,
         progress: &progress,
         log: args.log,
     };
-    let library_cpu = crew::run(&job, source, &mut validation, &watch).map_err(folder::stop)?;
+    let library_cpu = compare::run(&job, source, &mut validation, &watch).map_err(folder::stop)?;
     progress.finish_and_clear();
 
     let finished = validation.finished();
@@ -126,8 +82,7 @@ pub(crate) fn command(args: &ValidateArgs) -> Result<Exit, Stop> {
         .map_err(folder::stop)?;
     let (cpu, wall) = (started.cpu(), started.wall());
 
-    let bold = console::is_bold();
-    let mut text = results::render(&report, Style { bold });
+    let mut text = results::render(&report, style());
     text += &format!(
         "\n{finished} tests in {:.1} s on {} threads; {:.1} s of CPU",
         wall.as_secs_f64(),
@@ -179,10 +134,6 @@ fn conclude(
 
 /// Makes sense of the command line. Also tells whether the file of instances has bad lines.
 fn job(args: &ValidateArgs) -> Result<(Job, bool), Stop> {
-    let threads = match args.threads {
-        Some(threads) => threads.get(),
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
     let mut allocators: Vec<AllocatorName> = Vec::new();
     for &name in &args.allocators {
         if allocators.contains(&name) {
@@ -193,7 +144,7 @@ fn job(args: &ValidateArgs) -> Result<(Job, bool), Stop> {
     }
     let Families(families) = args.family.clone();
     let n_tests = args.n_tests.unwrap_or(DEFAULT_TESTS);
-    let mut job = Job::seeded(families, n_tests, args.seed, allocators, threads);
+    let mut job = Job::seeded(families, n_tests, args.seed, allocators, args.threads());
     job.plan.shard = args.shard;
     job.plan.simulate = args.simulate;
     let server = std::env::current_exe().map(|program| (program, vec!["cbc-server".into()]));

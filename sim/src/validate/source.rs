@@ -42,14 +42,12 @@ pub enum Tests {
 /// Consecutive tests of one family.
 #[derive(Debug)]
 pub(super) struct Batch {
-    /// Batches are numbered in the order of their tests.
-    pub(super) number: u64,
     pub(super) family: usize,
     pub(super) first_test: u64,
     pub(super) problems: Problems,
 }
 
-/// Seeded problems are made by whoever solves them.
+/// Seeded problems are made on the thread that solves them.
 #[derive(Debug)]
 pub(super) enum Problems {
     Seeded {
@@ -82,10 +80,9 @@ impl Iterator for Problems {
 pub(super) struct Source {
     tests: Tests,
     ranges: Vec<Range<u64>>,
-    /// The family in hand; its range holds what is left of it.
+    /// The present family; its range holds what is left of it.
     family: usize,
     batch: u64,
-    number: u64,
     file: Option<File>,
 }
 
@@ -104,19 +101,22 @@ impl Source {
                 passed: 0,
             }),
         };
-        // Several batches a thread, so that nobody waits long for the last one.
+        // Several batches a thread, so that no thread waits long for the last one.
         let share = plan.total_tests() / (threads as u64 * 16);
         Ok(Self {
             tests,
             ranges: (0..plan.families.len()).map(|f| plan.tests(f)).collect(),
             family: 0,
             batch: share.clamp(1, MAX_BATCH),
-            number: 0,
             file,
         })
     }
+}
 
-    pub(super) fn next_batch(&mut self) -> Option<Batch> {
+impl Iterator for Source {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
         while self.ranges.get(self.family)?.is_empty() {
             self.family += 1;
         }
@@ -152,9 +152,7 @@ impl Source {
                 Problems::Given(problems)
             }
         };
-        self.number += 1;
         Some(Batch {
-            number: self.number - 1,
             family: self.family,
             first_test,
             problems,
@@ -214,7 +212,7 @@ pub(super) fn scan(path: &Path) -> Result<Scan, Stop> {
     }
     if instances == 0 {
         let message = format!(
-            "{} holds no instance, expected one JSON object a line",
+            "{} holds no instance, expected one JSON object per line",
             path.display()
         );
         return Err(Stop::bad(message));
@@ -226,7 +224,7 @@ pub(super) fn scan(path: &Path) -> Result<Scan, Stop> {
     })
 }
 
-/// Takes the hash of whatever is read through it.
+/// Takes the hash of everything that is read through it.
 struct Digest<R> {
     inner: R,
     hash: Xxh3,

@@ -13,81 +13,51 @@ use super::totals::{CycleTruth, RunTotals};
 use super::worker::{Away, Luck, Order, Transfer, Worker};
 use crate::engine::{Queue, Stamp};
 
-/// Takes everything that a scheduler is told.
-pub type Log<'a> = &'a mut dyn FnMut(Instant, &Event);
+/// Takes rows.
+pub type OnRow<'a> = &'a mut dyn FnMut(Instant, &Record);
+
+/// Takes events.
+pub type OnEvent<'a> = &'a mut dyn FnMut(Instant, &Event);
+
+/// What looks at a run. Nothing has to.
+#[derive(Default)]
+pub struct Observers<'a> {
+    /// Gets the scheduler's rows, each with the time of the step that gave it.
+    pub rows: Option<OnRow<'a>>,
+    /// Gets the true state of the world after each cycle. That takes time in the number of workers
+    /// in every cycle, which a run without it saves.
+    pub judge: Option<&'a mut dyn FnMut(&CycleTruth)>,
+    /// Gets every event that the scheduler gets: a fresh scheduler gives the same orders for them.
+    pub events: Option<OnEvent<'a>>,
+}
+
+impl<'a> Observers<'a> {
+    /// Of the rows alone.
+    pub fn of_rows(rows: OnRow<'a>) -> Self {
+        Self {
+            rows: Some(rows),
+            ..Self::default()
+        }
+    }
+}
 
 /// Runs one replicate of a world to its end.
 ///
 /// `allocate` answers the scheduler's questions; the world charges the modelled time for it,
-/// however long it takes. `sink` gets the scheduler's rows, each with the time of the step that
-/// gave it.
+/// however long it takes.
 ///
 /// # Panics
 /// When the world's configuration does not pass [`scheduler::machine::Config::check`].
-pub fn run(
-    world: &World,
+pub fn run<'a>(
+    world: &'a World,
     seed: u64,
     replicate: u64,
-    allocate: &mut dyn FnMut(&PlanRequest) -> PlanResponse,
-    sink: &mut dyn FnMut(Instant, &Record),
+    allocate: &'a mut dyn FnMut(&PlanRequest) -> PlanResponse,
+    observers: Observers<'a>,
 ) -> RunTotals {
-    let mut driver = Driver::new(world, seed, replicate, allocate, sink);
+    let mut driver = Driver::new(world, seed, replicate, allocate, observers);
     driver.set_out();
     driver.run()
-}
-
-/// Runs one replicate, and tells after every cycle what was so in it.
-///
-/// That takes time in the number of workers, every cycle, which a run that nobody judges saves.
-///
-/// # Panics
-/// As [`run`] does.
-pub fn run_judged(
-    world: &World,
-    seed: u64,
-    replicate: u64,
-    allocate: &mut dyn FnMut(&PlanRequest) -> PlanResponse,
-    sink: &mut dyn FnMut(Instant, &Record),
-    judge: &mut dyn FnMut(&CycleTruth),
-) -> RunTotals {
-    let mut driver = Driver::new(world, seed, replicate, allocate, sink);
-    driver.judge = Some(judge);
-    driver.set_out();
-    driver.run()
-}
-
-/// Runs one replicate as [`run_judged`] does, and says everything that the scheduler is told: fed
-/// to a fresh one, it gives the same orders.
-///
-/// # Panics
-/// As [`run`] does.
-pub fn run_logged(
-    world: &World,
-    seed: u64,
-    replicate: u64,
-    allocate: &mut dyn FnMut(&PlanRequest) -> PlanResponse,
-    sink: &mut dyn FnMut(Instant, &Record),
-    judge: &mut dyn FnMut(&CycleTruth),
-    log: Log<'_>,
-) -> RunTotals {
-    let mut driver = Driver::new(world, seed, replicate, allocate, sink);
-    driver.judge = Some(judge);
-    driver.log = Some(log);
-    driver.set_out();
-    driver.run()
-}
-
-/// Runs one replicate for its totals alone.
-///
-/// # Panics
-/// As [`run`] does.
-pub fn run_quietly(
-    world: &World,
-    seed: u64,
-    replicate: u64,
-    allocate: &mut dyn FnMut(&PlanRequest) -> PlanResponse,
-) -> RunTotals {
-    run(world, seed, replicate, allocate, &mut |_, _| {})
 }
 
 /// Something that happens in the world.
@@ -131,9 +101,7 @@ pub(super) enum Happening {
 pub(super) struct Driver<'a> {
     pub(super) world: &'a World,
     allocate: &'a mut dyn FnMut(&PlanRequest) -> PlanResponse,
-    sink: &'a mut dyn FnMut(Instant, &Record),
-    pub(super) judge: Option<&'a mut dyn FnMut(&CycleTruth)>,
-    log: Option<Log<'a>>,
+    pub(super) observers: Observers<'a>,
     pub(super) faults: Faults,
     scheduler: Scheduler,
     pub(super) queue: Queue<Happening>,
@@ -180,15 +148,13 @@ impl<'a> Driver<'a> {
         seed: u64,
         replicate: u64,
         allocate: &'a mut dyn FnMut(&PlanRequest) -> PlanResponse,
-        sink: &'a mut dyn FnMut(Instant, &Record),
+        observers: Observers<'a>,
     ) -> Self {
         let models = || (0..).zip(&world.workers);
         Self {
             world,
             allocate,
-            sink,
-            judge: None,
-            log: None,
+            observers,
             faults: Faults::default(),
             scheduler: Scheduler::new(world.config.clone()),
             queue: Queue::with_capacity(2 * world.workers.len() + 8),
@@ -305,8 +271,8 @@ impl<'a> Driver<'a> {
             return;
         }
         self.steps += 1;
-        if let Some(log) = &mut self.log {
-            log(self.now, &event);
+        if let Some(events) = &mut self.observers.events {
+            events(self.now, &event);
         }
         let mut actions = std::mem::take(&mut self.actions);
         self.wake = self.scheduler.step(self.now, event, &mut actions);
@@ -321,7 +287,9 @@ impl<'a> Driver<'a> {
     fn carry_out(&mut self, action: Action) {
         match action {
             Action::Record(record) => {
-                (self.sink)(self.now, &record);
+                if let Some(rows) = &mut self.observers.rows {
+                    rows(self.now, &record);
+                }
                 if let Record::Cycle(row) = record {
                     self.judge(&row);
                 }

@@ -44,7 +44,7 @@ impl Driver<'_> {
     }
 
     pub(super) fn judge(&mut self, row: &CycleRow) {
-        let Some(judge) = &mut self.judge else {
+        let Some(judge) = &mut self.observers.judge else {
             return;
         };
         let config = &self.world.config;

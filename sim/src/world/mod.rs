@@ -2,8 +2,8 @@
 //!
 //! [`run`] drives the scheduling core (`scheduler::machine::Scheduler`, unchanged) through a
 //! [`World`]: workers that compute, beat, stand still, leave and return; the orchestrator's link
-//! that they share; an allocator whose answers take a modelled time. What the scheduler says of
-//! the run goes to the caller row by row, and [`RunTotals`] adds up.
+//! that they share; an allocator whose answers take a modelled time. [`Observers`] get the rows of
+//! the run as they come, and [`RunTotals`] adds up.
 //!
 //! The same world, seed and replicate give the same rows, whatever else is run at the same time:
 //! a run reads no clock and no global state, and draws from streams of its own, one for each
@@ -25,7 +25,7 @@ mod progress;
 mod totals;
 mod worker;
 
-pub use driver::{Log, run, run_judged, run_logged, run_quietly};
+pub use driver::{Observers, OnEvent, OnRow, run};
 pub use model::{
     BenchmarkModel, Fault, Jitter, PipeModel, Renewal, Service, SolveModel, Way, WorkerModel, World,
 };

@@ -6,7 +6,7 @@ use scheduler::{Outcome, Plan, PlanResponse, PlanStatus, Planned, Problem, Span,
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::draws::Draws;
-use super::driver::run_quietly;
+use super::driver::{Observers, run};
 use super::model::{BenchmarkModel, WorkerModel, World};
 
 /// How long a cycle has.
@@ -139,7 +139,7 @@ impl OneCycle {
             solves: 1,
         });
         let mut allocate = |_: &_| answer.take().expect("a static plan is asked for once");
-        let totals = run_quietly(&self.world, 0, 0, &mut allocate);
+        let totals = run(&self.world, 0, 0, &mut allocate, Observers::default());
         assert!(
             totals.scheduled.complete == 1 && totals.scheduled.lost == 0,
             "a cycle that waits for everybody is complete: {totals:?}"

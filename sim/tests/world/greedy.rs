@@ -5,7 +5,7 @@ use scheduler::{
     Failure, FailureReason, Fee, Instant, Outcome, Plan, PlanRequest, PlanResponse, PlanStatus,
     Planned, Problem, Span, Speed,
 };
-use sim::world::{RunTotals, WorkerModel, World, run};
+use sim::world::{Observers, RunTotals, WorkerModel, World, run};
 
 /// A row and when it was written.
 pub(crate) type Row = (Instant, Record);
@@ -73,7 +73,13 @@ pub(crate) fn at(millis: u64) -> Instant {
 pub(crate) fn rows(world: &World, seed: u64, replicate: u64) -> (RunTotals, Vec<Row>) {
     let mut rows = Vec::new();
     let mut sink = |at, record: &Record| rows.push((at, *record));
-    let totals = run(world, seed, replicate, &mut greedy, &mut sink);
+    let totals = run(
+        world,
+        seed,
+        replicate,
+        &mut greedy,
+        Observers::of_rows(&mut sink),
+    );
     (totals, rows)
 }
 

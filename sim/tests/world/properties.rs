@@ -5,7 +5,7 @@ use std::thread;
 use scheduler::machine::{Billing, CycleResult, Fate, Limit, Record, Replan};
 use scheduler::{Margin, Margins, Span};
 use sim::world::{
-    Jitter, PipeModel, Renewal, RunTotals, Service, SolveModel, Way, World, run_judged,
+    Jitter, Observers, PipeModel, Renewal, RunTotals, Service, SolveModel, Way, World, run,
 };
 
 use crate::greedy::{Row, greedy, job, lots, rows, worker};
@@ -199,17 +199,15 @@ fn truth_is_told_and_changes_nothing() {
     let (mut untouched, mut touched, mut done) = (0, 0, 0);
     for replicate in 0..60 {
         let (mut same, mut truths) = (Vec::new(), Vec::new());
-        let totals = run_judged(
-            &world,
-            5,
-            replicate,
-            &mut greedy,
-            &mut |at, record| same.push((at, *record)),
-            &mut |truth| {
+        let observers = Observers {
+            rows: Some(&mut |at, record| same.push((at, *record))),
+            judge: Some(&mut |truth| {
                 let feasible = greedy(&truth.request).outcome.planned().is_some();
                 truths.push((truth.cycle, feasible, truth.faults));
-            },
-        );
+            }),
+            events: None,
+        };
+        let totals = run(&world, 5, replicate, &mut greedy, observers);
         assert_eq!((totals, same.clone()), rows(&world, 5, replicate));
         let cycles = same.iter().filter_map(|(_, record)| match record {
             Record::Cycle(row) => Some(row),

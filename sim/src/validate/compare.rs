@@ -1,14 +1,6 @@
-//! The threads of a comparison, and the order that they keep.
-//!
-//! Each worker thread has its own allocators, takes the next batch from the [`Desk`], solves its
-//! tests and sends the results to the thread that called [`run`], which takes them in by number.
-//! A batch is only handed out while its number is within a window of the next to be taken in, so
-//! that one slow batch cannot pile up the others' results.
+//! The tests of a comparison, solved on several threads.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use console::Progress;
@@ -16,36 +8,34 @@ use results::{Chunk, Detail, ResultsError, Simulated, Took, Validation};
 use scheduler::{Plan, Problem};
 use solvers::{Allocator, Measured};
 
-use super::Job;
+use super::job::Job;
 use super::log;
 use super::source::{Batch, Source};
 use crate::cli::Log;
+use crate::parallel::{self, Out};
 use crate::world::OneCycle;
-
-/// Batches of each thread that may be solved ahead of the next to be taken in.
-const WINDOW: u64 = 32;
 
 /// Most tests that an allocator gets at a time: CBC's process answers many together faster than
 /// one by one.
 const MAX_GROUP: usize = 64;
 
-/// A run that is stopped finishes the group in hand, so a group should not take much longer.
+/// A comparison that is stopped finishes the group under way, so a group should not take longer.
 const GROUP_TIME: Duration = Duration::from_millis(500);
 
-/// What a run looks at, and what it shows.
+/// What a comparison looks at, and what it shows.
 pub(super) struct Watch<'a> {
-    /// Set to stop after the tests in hand.
+    /// Set to stop after the tests under way.
     pub(super) stop: &'a AtomicBool,
     pub(super) progress: &'a Progress,
     pub(super) log: Log,
 }
 
-/// The results of a batch, or of its first tests if the run was stopped.
+/// The results of a batch, or of its first tests if the comparison was stopped.
 struct Solved {
-    number: u64,
     chunk: Chunk,
     log: String,
     is_whole: bool,
+    library_cpu: Duration,
 }
 
 /// Runs the job's tests into the validation; returns the CPU time spent inside solver libraries.
@@ -55,61 +45,25 @@ pub(super) fn run(
     validation: &mut Validation,
     watch: &Watch<'_>,
 ) -> Result<Duration, ResultsError> {
-    let desk = Desk::new(source, WINDOW * job.threads as u64);
-    let library_nanos = AtomicU64::new(0);
     let detail = validation.detail();
-    let (sender, receiver) = mpsc::channel();
-    let result = thread::scope(|scope| {
-        for _ in 0..job.threads {
-            let sender = sender.clone();
-            let (desk, library_nanos) = (&desk, &library_nanos);
-            scope.spawn(move || {
-                // If this thread panics, the others must not wait for its batch for ever.
-                let _closes_on_panic = CloseOnPanic(desk);
-                let mut worker = Worker::new(job, detail, watch);
-                while let Some(batch) = desk.next(watch.stop) {
-                    let solved = worker.solve(batch);
-                    if sender.send(solved).is_err() {
-                        break;
-                    }
-                }
-                library_nanos.fetch_add(worker.library_cpu.as_nanos() as u64, Ordering::Relaxed);
-            });
+    let (mut library_cpu, mut is_cut_short) = (Duration::ZERO, false);
+    let take = |solved: Solved| -> Result<(), ResultsError> {
+        if is_cut_short {
+            return Ok(()); // there is no gap in what is kept
         }
-        drop(sender);
-        let result = take_in(&receiver, validation, &desk, watch);
-        desk.close();
-        result
-    });
-    result?;
-    Ok(Duration::from_nanos(library_nanos.into_inner()))
-}
-
-/// Takes in results by number until the threads are done, or until one batch was cut short.
-fn take_in(
-    solved: &mpsc::Receiver<Solved>,
-    validation: &mut Validation,
-    desk: &Desk,
-    watch: &Watch<'_>,
-) -> Result<(), ResultsError> {
-    let mut waiting = BTreeMap::new();
-    let mut next = 0;
-    for batch in solved {
-        waiting.insert(batch.number, batch);
-        while let Some(batch) = waiting.remove(&next) {
-            if watch.log != Log::Summary {
-                log::print(&batch.log);
-            }
-            validation.push(&batch.chunk)?;
-            watch.progress.set_position(validation.finished());
-            if !batch.is_whole {
-                return Ok(());
-            }
-            next += 1;
-            desk.advance(next);
+        is_cut_short = !solved.is_whole;
+        library_cpu += solved.library_cpu;
+        if watch.log != Log::Summary {
+            log::print(&solved.log);
         }
-    }
-    Ok(())
+        validation.push(&solved.chunk)?;
+        watch.progress.set_position(validation.finished());
+        Ok(())
+    };
+    let state = || Worker::new(job, detail, watch);
+    let work = |worker: &mut Worker<'_>, batch, out: &Out<_>| out.send(worker.solve(batch));
+    parallel::in_order(source, job.threads, watch.stop, state, work, take)?;
+    Ok(library_cpu)
 }
 
 /// One thread's allocators.
@@ -121,7 +75,6 @@ struct Worker<'a> {
     families: Vec<&'a str>,
     detail: Detail,
     watch: &'a Watch<'a>,
-    library_cpu: Duration,
     /// How many tests to take at a time, by how long the last ones took.
     group: usize,
 }
@@ -140,7 +93,6 @@ impl<'a> Worker<'a> {
             families: families.map(|family| family.name.as_str()).collect(),
             detail,
             watch,
-            library_cpu: Duration::ZERO,
             group: 1,
         }
     }
@@ -148,10 +100,10 @@ impl<'a> Worker<'a> {
     fn solve(&mut self, batch: Batch) -> Solved {
         let count = self.allocators.len();
         let mut solved = Solved {
-            number: batch.number,
             chunk: Chunk::new(batch.family, batch.first_test, count, self.detail),
             log: String::new(),
             is_whole: true,
+            library_cpu: Duration::ZERO,
         };
         let mut problems = batch.problems.peekable();
         while problems.peek().is_some() {
@@ -173,7 +125,7 @@ impl<'a> Worker<'a> {
                 let test = solved.chunk.next_test();
                 self.draw(batch.family, test, problem);
                 for (allocator, answer) in self.allocators.iter().zip(&answers) {
-                    self.library_cpu += answer.library_cpu;
+                    solved.library_cpu += answer.library_cpu;
                     let (family, name) = (self.families[batch.family], allocator.name());
                     log::add(
                         &mut solved.log,
@@ -216,79 +168,5 @@ impl<'a> Worker<'a> {
             missed: end.missed,
             late_workers: end.late,
         })
-    }
-}
-
-/// Where batches are handed out.
-struct Desk {
-    state: Mutex<State>,
-    moved: Condvar,
-    window: u64,
-}
-
-struct State {
-    source: Source,
-    handed_out: u64,
-    taken_in: u64,
-    closed: bool,
-}
-
-impl Desk {
-    fn new(source: Source, window: u64) -> Self {
-        let state = State {
-            source,
-            handed_out: 0,
-            taken_in: 0,
-            closed: false,
-        };
-        Self {
-            state: Mutex::new(state),
-            moved: Condvar::new(),
-            window,
-        }
-    }
-
-    /// The next batch, once it is within the window; `None` when there are no more.
-    fn next(&self, stop: &AtomicBool) -> Option<Batch> {
-        let mut state = self.lock();
-        loop {
-            if state.closed || stop.load(Ordering::Relaxed) {
-                return None;
-            }
-            if state.handed_out < state.taken_in + self.window {
-                break;
-            }
-            // Ctrl-C notifies nobody, so look up now and then.
-            let wait = Duration::from_millis(100);
-            let woken = self.moved.wait_timeout(state, wait);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        let batch = state.source.next_batch()?;
-        state.handed_out += 1;
-        Some(batch)
-    }
-
-    fn advance(&self, taken_in: u64) {
-        self.lock().taken_in = taken_in;
-        self.moved.notify_all();
-    }
-
-    fn close(&self) {
-        self.lock().closed = true;
-        self.moved.notify_all();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-struct CloseOnPanic<'a>(&'a Desk);
-
-impl Drop for CloseOnPanic<'_> {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.close();
-        }
     }
 }

@@ -5,12 +5,14 @@ use results::compare::{
     Alone, Contradictions, Doubt, PairedRow, TEST_FIGURES, TestFigure, ValidationFolder,
     common_tests, independent_tests, paired_tests, partners,
 };
+use results::text::{Table, number, signed_interval};
 use results::{ALL_FAMILIES, Estimate};
 use serde_json::{Value, json};
 
-use super::grid::grid;
-use super::{Beside, Named, Page, differs};
-use crate::run::difference::signed_estimate;
+use super::differs;
+use super::names::Named;
+use super::page::{Beside, Page};
+use crate::run::difference::put_estimates;
 
 pub(super) fn compare(folders: &[Named<ValidationFolder>], page: &mut Page) -> Result<Exit, Stop> {
     let [base, others @ ..] = folders else {
@@ -28,7 +30,7 @@ pub(super) fn compare(folders: &[Named<ValidationFolder>], page: &mut Page) -> R
     let mut exit = Exit::Done;
     for ours in others {
         let pair = Pair { base, ours };
-        if pair.tell(page)? == Exit::CheckFailed {
+        if pair.compare(page)? == Exit::CheckFailed {
             exit = Exit::CheckFailed;
         }
     }
@@ -42,7 +44,7 @@ struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    fn tell(&self, page: &mut Page) -> Result<Exit, Stop> {
+    fn compare(&self, page: &mut Page) -> Result<Exit, Stop> {
         let (base, ours) = (&self.base.folder, &self.ours.folder);
         let common = common_tests(base, ours);
         let tests: u64 = common.iter().map(|c| c.tests.end - c.tests.start).sum();
@@ -87,7 +89,7 @@ impl Pair<'_> {
             "they have no test in common"
         };
         Ok(format!(
-            "unpaired, since {reason}: only a large difference can be told from chance"
+            "unpaired, since {reason}: only a large difference can be distinguished from chance"
         ))
     }
 
@@ -118,17 +120,15 @@ impl Pair<'_> {
         let found = paired_tests(base, ours, partners, &mut |read| bar.inc(read));
         bar.finish_and_clear();
         let found = found.map_err(crate::folder::stop)?;
-        let heading = [
-            "family",
-            "allocator",
+        let numbers = [
             "tests",
             "cheaper",
             "equal",
-            "dearer",
+            "more expensive",
             "gained",
             "lost",
         ];
-        let mut table = vec![heading.map(str::to_owned).to_vec()];
+        let mut table = Table::new(["family", "allocator"], numbers);
         for row in &found.rows {
             let counts = [
                 row.tests,
@@ -140,10 +140,10 @@ impl Pair<'_> {
             ];
             let mut cells = vec![row.family.clone(), self.title(row.allocators)];
             cells.extend(counts.map(|count| count.to_string()));
-            table.push(cells);
+            table.row(cells);
             let mut line = self.begin("tests_of", &row.family, &row.family, row.allocators);
-            for (key, count) in heading[2..].iter().zip(counts) {
-                line[*key] = count.into();
+            for (key, count) in numbers.iter().zip(counts) {
+                line[key.replace(' ', "_")] = count.into();
             }
             page.lines.push(line);
             for figure in &row.figures {
@@ -151,8 +151,7 @@ impl Pair<'_> {
                     .push(self.line(figure, &row.family, row.allocators, "paired"));
             }
         }
-        page.text.push('\n');
-        page.table(&grid(2, &table));
+        page.table(&table);
         page.note(
             "tests with plans of both, by what they cost; gained has a plan now that had none, \
              lost had one",
@@ -228,35 +227,21 @@ impl Pair<'_> {
             family
         };
         let title = format!("{}, {of}", self.title(places));
-        let heading = [
-            title.as_str(),
-            "against",
-            "this",
-            "difference",
-            "ratio",
-            "cases",
-        ];
-        let mut rows = vec![heading.map(str::to_owned).to_vec()];
+        let numbers = ["against", "this", "difference", "ratio", "cases"];
+        let mut table = Table::new([title], numbers);
         for figure in figures {
             let places = if figure.key == "excess_percent" { 4 } else { 2 };
-            let value = |of: Option<Estimate>| {
-                of.map_or_else(|| "-".to_owned(), |of| format!("{:.places$}", of.value))
-            };
-            let difference = figure.difference.map_or_else(
-                || "-".to_owned(),
-                |difference| signed_estimate(difference, places),
-            );
+            let value = |of: Option<Estimate>| number(of.map(|of| of.value), places);
             let ratio = figure
                 .base
                 .zip(figure.ours)
-                .filter(|_| figure.key == "p50_us");
-            let ratio = ratio.filter(|(base, _)| base.value > 0.0);
+                .filter(|(base, _)| figure.key == "p50_us" && base.value > 0.0);
             let [ours, base] = figure.cases;
-            rows.push(vec![
+            table.row([
                 name(figure).to_owned(),
                 value(figure.base),
                 value(figure.ours),
-                difference,
+                signed_interval(figure.difference, places),
                 ratio.map_or_else(String::new, |(base, ours)| {
                     format!("{:.3}", ours.value / base.value)
                 }),
@@ -267,8 +252,7 @@ impl Pair<'_> {
                 },
             ]);
         }
-        page.text.push('\n');
-        page.table(&grid(1, &rows));
+        page.table(&table);
     }
 
     fn line(&self, figure: &TestFigure, family: &str, places: [usize; 2], method: &str) -> Value {
@@ -276,23 +260,15 @@ impl Pair<'_> {
         line["method"] = method.into();
         line["cases"] = figure.cases[0].into();
         line["against_cases"] = figure.cases[1].into();
-        for (key, estimate) in [
-            ("value", figure.ours),
-            ("base", figure.base),
-            ("difference", figure.difference),
-        ] {
-            line[key] = json!(estimate.map(|e| e.value));
-            line[format!("{key}_low")] = json!(estimate.and_then(|e| e.low));
-            line[format!("{key}_high")] = json!(estimate.and_then(|e| e.high));
-        }
+        put_estimates(&mut line, [figure.ours, figure.base, figure.difference]);
         line
     }
 
     /// Says loudly what cannot be.
     fn contradictions(&self, found: &Contradictions, page: &mut Page) -> Exit {
         let counts = Doubt::ALL.map(|doubt| (words(doubt), found.count(doubt)));
-        let told = counts.map(|(what, count)| format!("{count} {what}"));
-        page.note(&format!("contradictions: {}", told.join(", ")));
+        let counted = counts.map(|(what, count)| format!("{count} {what}"));
+        page.note(&format!("contradictions: {}", counted.join(", ")));
         let mut line = json!({
             "contradictions": found.total(), "this": self.ours.name, "against": self.base.name,
         });
