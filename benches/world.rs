@@ -94,7 +94,7 @@ fn large(_: &mut Criterion) {
             others.as_secs_f64(),
             totals.steps,
             totals.steps as f64 / others.as_secs_f64() / 1e6,
-            totals.ending,
+            totals.end.ending,
             peak(),
         );
     }

@@ -2,6 +2,7 @@
 
 use results::Estimate;
 use results::plan_line::{self, Context, LineError, decimal};
+use results::runs::RunEnd;
 use scheduler::Span;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -10,8 +11,8 @@ use solvers::frontier::Point;
 
 use super::answer::{Answer, Stated};
 use super::words::{why, words_of};
+use crate::run::Setting;
 use crate::run::figures::{fee, mean, missed, wall};
-use crate::run::{Run, Setting};
 
 /// Times are in nanoseconds, as whole numbers; money is in units, as exact decimals.
 #[derive(Serialize)]
@@ -85,7 +86,7 @@ struct Worker<'a> {
     idle: Option<String>,
 }
 
-pub(super) fn of(setting: &Setting, answer: &Answer, runs: &[Run]) -> Result<String, LineError> {
+pub(super) fn of(setting: &Setting, answer: &Answer, runs: &[RunEnd]) -> Result<String, LineError> {
     let repairs: Vec<String> = answer
         .changes
         .iter()
@@ -164,7 +165,7 @@ fn change_line(answer: &Answer, change: Change) -> ChangeLine {
     }
 }
 
-fn simulated(runs: &[Run]) -> Simulated {
+fn simulated(runs: &[RunEnd]) -> Simulated {
     Simulated {
         replicates: runs.len(),
         missed: missed(runs),

@@ -1,5 +1,6 @@
 //! The page of `sim plan`.
 
+use results::runs::RunEnd;
 use results::text::{Style, Table, counted, first_of, plus_minus};
 use scheduler::machine::Limit;
 use scheduler::{Certificate, Cost, Outcome, PlanStatus, Planned, Span};
@@ -7,8 +8,8 @@ use scheduler::{Certificate, Cost, Outcome, PlanStatus, Planned, Span};
 use super::answer::{Answer, Idle, Worker};
 use super::chart;
 use super::words::{seconds, setting_of, why, words_of};
+use crate::run::Setting;
 use crate::run::figures::{fee, mean, missed, percent, wall};
-use crate::run::{Run, Setting};
 
 /// Most employed workers that are drawn.
 const MOST_BARS: usize = 24;
@@ -58,7 +59,7 @@ pub(super) fn page(name: &str, setting: &Setting, answer: &Answer, style: Style)
 }
 
 /// How often simulated runs miss the limit.
-pub(super) fn simulated(runs: &[Run], style: Style) -> String {
+pub(super) fn simulated(runs: &[RunEnd], style: Style) -> String {
     if runs.is_empty() {
         return String::new();
     }

@@ -5,11 +5,12 @@
 //! that the runs of one replicate are a pair.
 
 use console::Stop;
+use results::runs::RunEnd;
 use scenarios::Overrides;
 use solvers::AllocatorName;
 
 use super::setting::{Setting, Source};
-use super::simulate::{Run, Runs};
+use super::simulate::Runs;
 use crate::cli::RunArgs;
 
 const FLAG: &str = "--against";
@@ -20,7 +21,7 @@ pub(super) struct Arm<'a> {
     pub(super) name: String,
     pub(super) setting: &'a Setting,
     pub(super) allocator: AllocatorName,
-    pub(super) runs: Vec<Run>,
+    pub(super) runs: Vec<RunEnd>,
 }
 
 /// The scenario as it is, then with each of `--against`.

@@ -6,14 +6,12 @@ use serde_json::json;
 
 use super::arm::Arm;
 use super::difference::{cells, put};
-use super::tables;
 
 /// The figures of each run of an arm.
 fn figures(arm: &Arm<'_>) -> Vec<Said> {
     let cycles = arm.setting.scenario().job().cycles;
     let runs = arm.runs.iter();
-    runs.map(|run| Said::of(&tables::end(run), cycles))
-        .collect()
+    runs.map(|run| Said::of(run, cycles)).collect()
 }
 
 /// A table for each arm but the first.

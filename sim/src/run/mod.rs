@@ -22,7 +22,7 @@ use crate::terminal::style;
 pub(crate) use convert::Conversion;
 pub(crate) use report::given;
 pub(crate) use setting::{Setting, Source};
-pub(crate) use simulate::{Run, Runs, simulate};
+pub(crate) use simulate::{Runs, simulate};
 
 /// The sub-command.
 pub(crate) fn command(args: &RunArgs) -> Result<Exit, Stop> {

@@ -1,57 +1,79 @@
 //! What came of simulated runs, as a table with confidence intervals or as JSON lines.
 
 use results::paired::{Part, Scale, estimate};
+use results::plan_line::decimal;
+use results::runs::{RunEnd, Truth};
 use results::text::{Style, Table, number, plus_minus};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::arm::Arm;
 use super::compare;
 use super::figures::{fee, limit, lost_percent, mean, missed, per_run, percent, wall};
 use super::setting::Setting;
-use super::simulate::{Judged, Run};
+
+#[derive(Serialize)]
+struct RunLine<'a> {
+    arm: &'a str,
+    allocator: &'a str,
+    seed: u64,
+    replicate: usize,
+    ending: &'a str,
+    missed: bool,
+    wall_s: f64,
+    limit_s: f64,
+    setup_s: f64,
+    fee: Box<RawValue>,
+    cycles_complete: u32,
+    cycles_truncated: u32,
+    cycles_failed: u32,
+    batches_accepted: u64,
+    batches_lost: u64,
+    batches_moved: u64,
+    plans: u32,
+    cycles_feasible: u64,
+    cycles_feasible_complete: u64,
+    cycles_untouched: u64,
+    cycles_untouched_complete: u64,
+    orders: u64,
+    overruns: u64,
+}
 
 /// A line for each run, in order.
 pub(super) fn lines(arms: &[Arm<'_>]) -> String {
     let mut text = String::new();
     for arm in arms {
         for (replicate, run) in arm.runs.iter().enumerate() {
-            let line = json!({
-                "arm": arm.name,
-                "allocator": arm.allocator.name(),
-                "seed": arm.setting.seed,
-                "replicate": replicate,
-                "ending": run.totals.ending.reason(),
-                "missed": run.totals.is_missed(),
-                "wall_s": run.totals.wall.seconds_f64(),
-                "limit_s": run.totals.limit.seconds_f64(),
-                "setup_s": run.totals.setup.seconds_f64(),
-                "fee": decimal(&run.totals.scheduled.cost.to_string()),
-                "cycles_complete": run.totals.scheduled.complete,
-                "cycles_truncated": run.totals.scheduled.truncated,
-                "cycles_failed": run.totals.scheduled.failed,
-                "batches_accepted": run.totals.scheduled.accepted,
-                "batches_lost": run.totals.scheduled.lost,
-                "batches_moved": run.totals.scheduled.moved,
-                "plans": run.totals.scheduled.plans,
-                "cycles_feasible": run.judged.feasible,
-                "cycles_feasible_complete": run.judged.feasible_complete,
-                "cycles_untouched": run.judged.untouched,
-                "cycles_untouched_complete": run.judged.untouched_complete,
-                "orders": run.totals.orders,
-                "overruns": run.totals.overruns,
-            });
-            text += &format!("{line}\n");
+            let (totals, truth) = (&run.totals, run.truth.unwrap_or_default());
+            let line = RunLine {
+                arm: &arm.name,
+                allocator: arm.allocator.name(),
+                seed: arm.setting.seed,
+                replicate,
+                ending: run.ending.reason(),
+                missed: run.is_missed(),
+                wall_s: run.wall().seconds_f64(),
+                limit_s: run.limit.seconds_f64(),
+                setup_s: run.setup().seconds_f64(),
+                fee: decimal(totals.cost),
+                cycles_complete: totals.complete,
+                cycles_truncated: totals.truncated,
+                cycles_failed: totals.failed,
+                batches_accepted: totals.accepted,
+                batches_lost: totals.lost,
+                batches_moved: totals.moved,
+                plans: totals.plans,
+                cycles_feasible: truth.feasible,
+                cycles_feasible_complete: truth.feasible_complete,
+                cycles_untouched: truth.untouched,
+                cycles_untouched_complete: truth.untouched_complete,
+                orders: truth.orders,
+                overruns: truth.overruns,
+            };
+            text += &(serde_json::to_string(&line).expect("numbers and names are JSON") + "\n");
         }
     }
     text
-}
-
-/// Money as a JSON number with all of its digits where a float has them, else as text.
-fn decimal(text: &str) -> Value {
-    match text.parse::<f64>() {
-        Ok(value) if value.to_string() == text => json!(value),
-        _ => json!(text),
-    }
 }
 
 /// A row for each arm, then paired differences from the first.
@@ -86,19 +108,19 @@ pub(super) fn table(arms: &[Arm<'_>], style: Style) -> String {
             plus_minus(mean(runs, wall), 2),
             number(mean(runs, limit).map(|limit| limit.value), 1),
             percent(missed(runs)),
-            per_run(runs, |run| f64::from(run.totals.scheduled.complete)),
-            per_run(runs, |run| f64::from(run.totals.scheduled.truncated)),
-            per_run(runs, |run| f64::from(run.totals.scheduled.failed)),
+            per_run(runs, |run| f64::from(run.totals.complete)),
+            per_run(runs, |run| f64::from(run.totals.truncated)),
+            per_run(runs, |run| f64::from(run.totals.failed)),
         ]);
         more += &format!(
             "{name}: of all batches ordered {} % lost; {} moved to other workers and {} plans per \
              run\n",
             plus_minus(mean(runs, lost_percent), 3),
-            per_run(runs, |run| run.totals.scheduled.moved as f64),
-            per_run(runs, |run| f64::from(run.totals.scheduled.plans)),
+            per_run(runs, |run| run.totals.moved as f64),
+            per_run(runs, |run| f64::from(run.totals.plans)),
         );
-        let of = |part: fn(&Judged) -> (u64, u64)| {
-            let parts = runs.iter().map(|run| part(&run.judged));
+        let of = |part: fn(&Truth) -> (u64, u64)| {
+            let parts = runs.iter().map(|run| part(&run.truth.unwrap_or_default()));
             let parts: Vec<Part> = parts
                 .map(|(count, of)| Part {
                     value: count as f64,
@@ -109,8 +131,8 @@ pub(super) fn table(arms: &[Arm<'_>], style: Style) -> String {
         };
         more += &format!(
             "{name}: {} % of the feasible cycles complete; {} % of those without a fault within\n",
-            of(|judged| (judged.feasible_complete, judged.feasible)),
-            of(|judged| (judged.untouched_complete, judged.untouched)),
+            of(|truth| (truth.feasible_complete, truth.feasible)),
+            of(|truth| (truth.untouched_complete, truth.untouched)),
         );
         for (reason, example, count) in endings(runs) {
             more += &format!("{name}: {count} runs ended early: {reason}, such as: {example}\n");
@@ -140,16 +162,16 @@ pub(crate) fn given(setting: &Setting, is_wanted: impl Fn(&str) -> bool) -> Stri
 
 /// Why runs did not reach their last cycle, in the words of the first of each kind; the most
 /// frequent first.
-fn endings(runs: &[Run]) -> Vec<(&'static str, String, usize)> {
+fn endings(runs: &[RunEnd]) -> Vec<(&'static str, String, usize)> {
     let mut counts: Vec<(&'static str, String, usize)> = Vec::new();
     for run in runs {
-        if run.totals.ending.reason() == "completed" {
+        if run.ending.reason() == "completed" {
             continue;
         }
-        let reason = run.totals.ending.reason();
+        let reason = run.ending.reason();
         match counts.iter_mut().find(|(known, ..)| *known == reason) {
             Some((.., count)) => *count += 1,
-            None => counts.push((reason, run.totals.ending.to_string(), 1)),
+            None => counts.push((reason, run.ending.to_string(), 1)),
         }
     }
     counts.sort_by_key(|(.., count)| std::cmp::Reverse(*count));

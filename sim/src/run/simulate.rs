@@ -7,53 +7,31 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::sync::atomic::AtomicBool;
 
+use results::runs::{RunEnd, Truth};
 use scheduler::machine::{CycleResult, Event, Record};
 use scheduler::{Instant, PlanRequest};
 use solvers::{Allocator, AllocatorName, Exact, Host};
 
 use super::setting::Setting;
 use crate::parallel::{self, Out};
-use crate::world::{self, CycleTruth, Observers, OnEvent, RunTotals, World};
+use crate::world::{self, CycleTruth, Observers, OnEvent, World};
 
 /// The runs of a setting, by allocator, then by replicate.
-pub(crate) type Runs = Vec<Vec<Run>>;
+pub(crate) type Runs = Vec<Vec<RunEnd>>;
 
-/// What came of one run.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Run {
-    pub(crate) totals: RunTotals,
-    pub(crate) judged: Judged,
-}
-
-/// What the true speeds would have allowed. A cycle is *feasible* if the exact allocator has a plan
-/// with the true speeds of the workers that were there all through it, and *untouched* if no fault
-/// began or ended within it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Judged {
-    /// Cycles that were feasible.
-    pub(crate) feasible: u64,
-    /// Of these, how many were complete.
-    pub(crate) feasible_complete: u64,
-    /// Cycles that were feasible and untouched.
-    pub(crate) untouched: u64,
-    /// Of these, how many were complete.
-    pub(crate) untouched_complete: u64,
-}
-
-impl Judged {
-    fn add(&mut self, truth: &CycleTruth, is_complete: bool, exact: &mut Exact) {
-        let response = truth
-            .request
-            .cheapest(|problem| exact.measure(problem).outcome);
-        if response.outcome.planned().is_none() {
-            return;
-        }
-        self.feasible += 1;
-        self.feasible_complete += u64::from(is_complete);
-        if truth.faults == 0 {
-            self.untouched += 1;
-            self.untouched_complete += u64::from(is_complete);
-        }
+/// Counts a cycle. It is *feasible* if the exact allocator has a plan with the true speeds of the
+/// workers that were there all through it, and *untouched* if no fault began or ended within it.
+fn judge(truth: &mut Truth, cycle: &CycleTruth, is_complete: bool, exact: &mut Exact) {
+    let request = &cycle.request;
+    let response = request.cheapest(|problem| exact.measure(problem).outcome);
+    if response.outcome.planned().is_none() {
+        return;
+    }
+    truth.feasible += 1;
+    truth.feasible_complete += u64::from(is_complete);
+    if cycle.faults == 0 {
+        truth.untouched += 1;
+        truth.untouched_complete += u64::from(is_complete);
     }
 }
 
@@ -79,7 +57,7 @@ pub(crate) fn simulate<R>(
     };
     let mut results: Vec<Option<R>> = settings.iter().map(|_| None).collect();
     let mut replicates = Vec::new();
-    let take = |(at, runs): (usize, Vec<Run>)| {
+    let take = |(at, runs): (usize, Vec<RunEnd>)| {
         replicates.push(runs);
         if replicates.len() == settings[at].replicates {
             let runs = by_allocator(&std::mem::take(&mut replicates));
@@ -101,7 +79,7 @@ fn replicate_of(
     replicate: u64,
     solvers: &mut Solvers,
     progress: &console::Progress,
-) -> Vec<Run> {
+) -> Vec<RunEnd> {
     let world = setting.conversion.world(setting.seed, replicate);
     let run = |name: &AllocatorName| {
         let place = (setting.seed, replicate);
@@ -130,8 +108,8 @@ pub(super) fn run_of(
     solver: &mut dyn Allocator,
     mut rows: impl FnMut(Instant, &Record),
     events: Option<OnEvent<'_>>,
-) -> Run {
-    let (mut judged, mut exact) = (Judged::default(), Exact::default());
+) -> RunEnd {
+    let (mut truth, mut exact) = (Truth::default(), Exact::default());
     // A cycle is judged just after its row was given.
     let is_complete = Cell::new(false);
     let mut allocate =
@@ -142,7 +120,9 @@ pub(super) fn run_of(
         }
         rows(at, record);
     };
-    let mut judge = |truth: &CycleTruth| judged.add(truth, is_complete.get(), &mut exact);
+    let mut judge = |cycle: &CycleTruth| {
+        judge(&mut truth, cycle, is_complete.get(), &mut exact);
+    };
     let mut events = events.map(|events| move |at: Instant, event: &Event| events(at, event));
     let observers = Observers {
         rows: Some(&mut rows),
@@ -150,11 +130,18 @@ pub(super) fn run_of(
         events: events.as_mut().map(|events| events as _),
     };
     let totals = world::run(world, seed, replicate, &mut allocate, observers);
-    Run { totals, judged }
+    RunEnd {
+        truth: Some(Truth {
+            orders: totals.orders,
+            overruns: totals.overruns,
+            ..truth
+        }),
+        ..totals.end
+    }
 }
 
 /// The runs of each allocator from those of each replicate.
-fn by_allocator(replicates: &[Vec<Run>]) -> Runs {
+fn by_allocator(replicates: &[Vec<RunEnd>]) -> Runs {
     let allocators = replicates.first().map_or(0, Vec::len);
     (0..allocators)
         .map(|allocator| replicates.iter().map(|runs| runs[allocator]).collect())

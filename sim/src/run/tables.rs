@@ -7,13 +7,13 @@ use std::sync::atomic::AtomicBool;
 use console::Stop;
 use results::ResultsError;
 use results::event_log::EventFile;
-use results::runs::{Job, RunChunk, RunEnd, RunFolder, RunKey, RunRows, RunsPlan, Truth};
+use results::runs::{Job, RunChunk, RunEnd, RunFolder, RunKey, RunRows, RunsPlan};
 use scheduler::Instant;
 use scheduler::machine::{Event, Record};
 use solvers::AllocatorName;
 
 use super::setting::Setting;
-use super::simulate::{Run, Runs, Solvers, run_of, solver};
+use super::simulate::{Runs, Solvers, run_of, solver};
 use crate::cli::RunArgs;
 use crate::folder;
 use crate::parallel;
@@ -87,7 +87,7 @@ fn job(setting: &Setting) -> Job {
 enum Sent {
     Rows(Box<RunChunk>),
     /// The runs of each setting by allocator, when all of its rows are sent.
-    Runs(Vec<Vec<Run>>),
+    Runs(Vec<Vec<RunEnd>>),
     Failed(ResultsError),
 }
 
@@ -183,7 +183,7 @@ struct OneRun<'a> {
 }
 
 impl OneRun<'_> {
-    fn run(self, name: AllocatorName, solvers: &mut Solvers) -> Result<Run, ResultsError> {
+    fn run(self, name: AllocatorName, solvers: &mut Solvers) -> Result<RunEnd, ResultsError> {
         let (place, solver) = ((self.seed, self.key.replicate), solver(name, solvers));
         let Some(out) = self.out else {
             return Ok(run_of(self.world, place, solver, |_, _| {}, None));
@@ -211,25 +211,7 @@ impl OneRun<'_> {
                 run
             }
         };
-        out.send(Sent::Rows(Box::new(rows.finish(end(&run), self.names))));
+        out.send(Sent::Rows(Box::new(rows.finish(run, self.names))));
         Ok(run)
-    }
-}
-
-pub(super) fn end(run: &Run) -> RunEnd {
-    let (totals, judged) = (&run.totals, &run.judged);
-    RunEnd {
-        ending: totals.ending,
-        totals: totals.scheduled,
-        ended: totals.ended,
-        limit: totals.limit,
-        truth: Some(Truth {
-            feasible: judged.feasible,
-            feasible_complete: judged.feasible_complete,
-            untouched: judged.untouched,
-            untouched_complete: judged.untouched_complete,
-            orders: totals.orders,
-            overruns: totals.overruns,
-        }),
     }
 }

@@ -1,10 +1,10 @@
 //! One row: what is known of a combination under an allocator.
 
 use results::Estimate;
+use results::runs::RunEnd;
 use serde_json::{Value, json};
 use solvers::AllocatorName;
 
-use crate::run::Run;
 use crate::run::figures::{fee, limit, lost_percent, mean, missed, wall};
 use crate::run::{Runs, Setting};
 
@@ -138,8 +138,8 @@ impl Row {
     }
 }
 
-fn figures(setting: &Setting, runs: &[Run]) -> Figures {
-    let of = |of: &dyn Fn(&Run) -> f64| mean(runs, of).map(|mean| mean.value);
+fn figures(setting: &Setting, runs: &[RunEnd]) -> Figures {
+    let of = |of: &dyn Fn(&RunEnd) -> f64| mean(runs, of).map(|mean| mean.value);
     Figures {
         seed: setting.seed,
         replicates: runs.len(),
@@ -147,10 +147,10 @@ fn figures(setting: &Setting, runs: &[Run]) -> Figures {
         wall: mean(runs, wall),
         limit: of(&limit),
         missed: missed(runs),
-        complete: of(&|run| f64::from(run.totals.scheduled.complete)),
-        truncated: of(&|run| f64::from(run.totals.scheduled.truncated)),
-        failed: of(&|run| f64::from(run.totals.scheduled.failed)),
+        complete: of(&|run| f64::from(run.totals.complete)),
+        truncated: of(&|run| f64::from(run.totals.truncated)),
+        failed: of(&|run| f64::from(run.totals.failed)),
         lost_percent: of(&lost_percent),
-        plans: of(&|run| f64::from(run.totals.scheduled.plans)),
+        plans: of(&|run| f64::from(run.totals.plans)),
     }
 }

@@ -1,5 +1,6 @@
 //! The loop: the scheduler steps, its orders are carried out, the queue says what happens next.
 
+use results::runs::RunEnd;
 use scheduler::machine::{Action, CycleId, Departure, Ending, Event, Record, Scheduler, SessionId};
 use scheduler::machine::{PlanId, Totals, WorkerId};
 use scheduler::{Instant, PlanRequest, PlanResponse, Span};
@@ -195,8 +196,8 @@ impl<'a> Driver<'a> {
     fn run(mut self) -> RunTotals {
         self.step(Event::Wake);
         loop {
-            if let Some((ending, scheduled)) = self.ending {
-                return self.totals(ending, scheduled);
+            if let Some((ending, totals)) = self.ending {
+                return self.totals(ending, totals);
             }
             let wake = self.wake.expect("a run that is not over has a deadline");
             // What happens at the moment of a deadline is in time.
@@ -213,16 +214,16 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn totals(&self, ending: Ending, scheduled: Totals) -> RunTotals {
-        let begun = scheduled.first_cycle_at.unwrap_or(self.now);
-        let ended = scheduled.last_cycle_ended.unwrap_or(begun);
+    fn totals(&self, ending: Ending, totals: Totals) -> RunTotals {
+        let config = &self.world.config;
         RunTotals {
-            ending,
-            scheduled,
-            wall: ended.since(begun),
-            limit: RunTotals::limit_of(&self.world.config),
-            setup: begun.since(Instant::START),
-            ended: self.now,
+            end: RunEnd {
+                ending,
+                totals,
+                ended: self.now,
+                limit: config.limit.total(config.cycles - config.first_cycle + 1),
+                truth: None,
+            },
             orders: self.orders,
             overruns: self.overruns,
             steps: self.steps,

@@ -10,7 +10,8 @@
 //! (replicate, worker, purpose).
 //!
 //! **What it deliberately does not know:** how a plan is found, what a scenario file looks like,
-//! and where rows are written.
+//! and where rows are written. Of `results` it takes the account of a run
+//! ([`RunEnd`](results::runs::RunEnd)) alone.
 
 mod draws;
 mod driver;

@@ -141,12 +141,12 @@ impl OneCycle {
         let mut allocate = |_: &_| answer.take().expect("a static plan is asked for once");
         let totals = run(&self.world, 0, 0, &mut allocate, Observers::default());
         assert!(
-            totals.scheduled.complete == 1 && totals.scheduled.lost == 0,
-            "a cycle that waits for everybody is complete: {totals:?}"
+            totals.end.totals.complete == 1 && totals.end.totals.lost == 0,
+            "a cycle that waits for all workers is complete: {totals:?}"
         );
         CycleEnd {
-            makespan: totals.wall,
-            missed: totals.is_missed(),
+            makespan: totals.end.wall(),
+            missed: totals.end.is_missed(),
             late: totals.overruns,
         }
     }

@@ -87,12 +87,15 @@ fn two_workers() {
             ]
         );
     }
-    assert_eq!(totals.ending, Ending::Completed);
-    assert_eq!((totals.setup, totals.wall), (millis(2_535), millis(2_224)));
-    assert_eq!(totals.limit, Span::from_secs(4));
+    assert_eq!(totals.end.ending, Ending::Completed);
+    assert_eq!(
+        (totals.end.setup(), totals.end.wall()),
+        (millis(2_535), millis(2_224))
+    );
+    assert_eq!(totals.end.limit, Span::from_secs(4));
     assert_eq!((totals.orders, totals.overruns), (4, 0));
-    assert!(!totals.is_missed());
-    assert_eq!(totals.scheduled.cost.micros(), 2 * (8 + 2 * 4));
+    assert!(!totals.end.is_missed());
+    assert_eq!(totals.end.totals.cost.micros(), 2 * (8 + 2 * 4));
 }
 
 /// The seed's orchestrator: parameters one by one, the last worker first; results one by one;
@@ -123,7 +126,7 @@ fn one_after_the_other_the_last_first() {
     let first = down + Span::from_secs(1) + up;
     let elapsed: Vec<_> = lots(&rows).iter().map(|lot| lot.elapsed).collect();
     assert_eq!(elapsed, [first + up * 2, first + up, first]);
-    assert_eq!(totals.wall, first + up * 2 + evaluation);
+    assert_eq!(totals.end.wall(), first + up * 2 + evaluation);
 }
 
 #[test]
@@ -141,6 +144,6 @@ fn a_link_of_one_s_own_and_passes_and_data_in_every_cycle() {
     world.down.batch = millis(1); // hidden behind the worker's own link
     let (totals, rows) = rows(&world, 1, 0);
     // 50 + 10 x 3, 2, 10 x 2 passes at 10 a second, 70, 2.
-    assert_eq!(totals.wall, millis(80 + 2 + 2_000 + 70 + 2));
+    assert_eq!(totals.end.wall(), millis(80 + 2 + 2_000 + 70 + 2));
     assert_eq!(lots(&rows)[0].computed, millis(2_000));
 }

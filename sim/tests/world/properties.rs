@@ -154,13 +154,16 @@ fn every_batch_is_accepted_or_lost_and_limits_hold() {
                 cost += fees;
             }
             assert_eq!(at, lots.len(), "every lot is of a cycle");
-            let scheduled = totals.scheduled;
+            let scheduled = totals.end.totals;
             assert_eq!((scheduled.accepted, scheduled.lost), (accepted, lost));
             assert_eq!(scheduled.cost.micros(), cost);
             let ordered = lots.iter().filter(|lot| lot.fate != Fate::Absent).count();
             assert_eq!(totals.orders, ordered as u64);
-            let most = totals.limit + world.config.waits.aggregation;
-            assert!(totals.wall <= most, "replicate {replicate}: {totals:?}");
+            let most = totals.end.limit + world.config.waits.aggregation;
+            assert!(
+                totals.end.wall() <= most,
+                "replicate {replicate}: {totals:?}"
+            );
             for lot in &lots {
                 fates[lot.fate as usize] += 1;
                 let stopped = matches!(lot.fate, Fate::Truncated | Fate::Late);

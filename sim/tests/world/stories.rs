@@ -17,7 +17,7 @@ fn dropout() {
         workers[0].faults = vec![(at(1_500), Fault::Leave), (at(2_500), Fault::Return)];
         let world = World::new(config, workers);
         let (totals, rows) = rows(&world, 1, 0);
-        assert_eq!(totals.ending, Ending::Completed, "{replan:?}");
+        assert_eq!(totals.end.ending, Ending::Completed, "{replan:?}");
         let lots = lots(&rows);
         let first: Vec<_> = lots.iter().take(2).map(|lot| lot.fate).collect();
         assert_eq!(first, [Fate::Lost, Fate::Complete]);
@@ -29,7 +29,7 @@ fn dropout() {
         let absent = lots.iter().any(|lot| lot.fate == Fate::Absent);
         assert_eq!(absent, !completes, "static knows nobody else: {lots:?}");
         // The first cycle lost a share; under adaptive that was all.
-        assert_eq!(totals.scheduled.truncated == 1, completes, "{totals:?}");
+        assert_eq!(totals.end.totals.truncated == 1, completes, "{totals:?}");
         let back = rows.iter().any(|(when, record)| {
             matches!(record, Record::Joined { returned: true, .. }) && *when == at(2_500)
         });
@@ -52,7 +52,7 @@ fn silence() {
     });
     // Beats every half second from 1 s on; that of 3 s comes too late to be sent.
     assert_eq!(departed, Some((at(2_500 + 1_500), Departure::MissedBeats)));
-    assert_eq!(totals.scheduled.truncated, 1);
+    assert_eq!(totals.end.totals.truncated, 1);
 }
 
 /// A worker stands still within a cycle, past its end, is turned out, and comes again.
@@ -63,11 +63,11 @@ fn stall() {
     let mut workers = vec![worker(20, 1), worker(20, 2)];
     workers[0].faults = vec![(at(700), Fault::Stall(Span::from_millis(3_000)))];
     let (totals, rows) = rows(&World::new(config, workers), 1, 0);
-    assert_eq!(totals.ending, Ending::Completed);
+    assert_eq!(totals.end.ending, Ending::Completed);
     let lots = lots(&rows);
     assert_eq!(lots[0].worker.get(), 0, "the cheaper one is employed first");
     assert_eq!(lots[0].fate, Fate::Lost);
-    assert_eq!(totals.scheduled.failed, 1);
+    assert_eq!(totals.end.totals.failed, 1);
     assert!(lots[1..].iter().all(|lot| lot.fate == Fate::Complete));
     let out = rows.iter().find_map(|(when, record)| match record {
         Record::Departed { why, .. } => Some((*when, *why)),
@@ -87,9 +87,9 @@ fn short_stall() {
     let mut workers = vec![worker(20, 1)];
     workers[0].faults = vec![(at(700), Fault::Stall(Span::from_millis(300)))];
     let (totals, rows) = rows(&World::new(job(20, 1, 2, 1), workers), 1, 0);
-    assert_eq!(totals.ending, Ending::Completed);
+    assert_eq!(totals.end.ending, Ending::Completed);
     assert_eq!(lots(&rows)[0].elapsed, Span::from_millis(1_300));
-    assert!(!totals.is_missed());
+    assert!(!totals.end.is_missed());
 }
 
 /// A worker slows down for good: its share is cut off at the limit, and from
@@ -106,8 +106,8 @@ fn slowdown() {
     assert_eq!((lots[0].fate, lots[0].accepted), (Fate::Truncated, 10));
     assert!(lots[1..].iter().all(|lot| lot.fate == Fate::Complete));
     assert_eq!(totals.overruns, 1);
-    assert_eq!(totals.scheduled.complete, 4);
-    assert!(totals.scheduled.moved > 0);
+    assert_eq!(totals.end.totals.complete, 4);
+    assert!(totals.end.totals.moved > 0);
 }
 
 /// A worker slows down shortly before the end of a cycle: its mean says little of that, the end of
@@ -123,7 +123,7 @@ fn slowdown_at_the_end() {
     let lots = lots(&rows);
     assert_eq!((lots[0].fate, lots[0].accepted), (Fate::Truncated, 355));
     assert!(lots[1..].iter().all(|lot| lot.fate == Fate::Complete));
-    assert_eq!(totals.scheduled.complete, 2);
+    assert_eq!(totals.end.totals.complete, 2);
     let second = lots
         .iter()
         .find(|lot| lot.cycle.get() == 2 && lot.worker.get() == 0);
@@ -136,17 +136,17 @@ fn slowdown_at_the_end() {
 fn infeasible() {
     let world = World::new(job(1_000, 5, 2, 2), vec![worker(10, 1), worker(10, 2)]);
     let (totals, rows) = rows(&world, 1, 0);
-    assert_eq!(totals.ending.reason(), "insufficient_capacity");
-    assert_eq!(totals.ended, at(1_000));
+    assert_eq!(totals.end.ending.reason(), "insufficient_capacity");
+    assert_eq!(totals.end.ended, at(1_000));
     assert_eq!(totals.orders, 0);
-    assert!(totals.is_missed() && lots(&rows).is_empty());
+    assert!(totals.end.is_missed() && lots(&rows).is_empty());
 }
 
 /// Nobody comes: the run ends by its deadlines alone.
 #[test]
 fn nobody() {
     let (totals, _) = rows(&World::new(job(10, 1, 1, 2), Vec::new()), 1, 0);
-    assert_eq!(totals.ending.reason(), "too_few_workers");
+    assert_eq!(totals.end.ending.reason(), "too_few_workers");
     assert_eq!(totals.happenings, 0);
 }
 
@@ -158,7 +158,7 @@ fn late_joiner() {
     let mut workers = vec![worker(10, 5), worker(10, 1)];
     workers[1].joins_at = at(3_000);
     let (totals, rows) = rows(&World::new(config, workers), 1, 0);
-    assert_eq!(totals.scheduled.complete, 6);
+    assert_eq!(totals.end.totals.complete, 6);
     let lots = lots(&rows);
     assert_eq!(lots.first().map(|lot| lot.worker.get()), Some(0));
     assert_eq!(lots.last().map(|lot| lot.worker.get()), Some(1));
@@ -193,7 +193,7 @@ fn a_slow_link_and_the_limit() {
         assert_eq!(fates, [complete, complete, complete, Fate::Late]);
         assert_eq!(lots[2].elapsed, Span::from_millis(2_800));
     }
-    assert_eq!(totals.wall, Span::from_secs(9));
-    assert!(!totals.is_over_limit() && totals.is_missed());
+    assert_eq!(totals.end.wall(), Span::from_secs(9));
+    assert!(!totals.end.is_over_limit() && totals.end.is_missed());
     assert_eq!((totals.orders, totals.overruns), (12, 0));
 }
