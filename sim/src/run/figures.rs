@@ -1,8 +1,111 @@
 //! What is said of many runs together: means and shares with their 95 % confidence intervals.
 
 use results::runs::RunEnd;
-use results::text::{interval, number};
+use results::text::{interval, number, plus_minus};
 use results::{Estimate, Moments, share};
+use serde_json::{Value, json};
+
+/// A column of tables that have a row for many runs: in text, in JSON lines and in CSV.
+pub(crate) struct Column {
+    key: &'static str,
+    pub(crate) heading: &'static str,
+    places: usize,
+    kind: Kind,
+    of: fn(&RunEnd) -> f64,
+}
+
+enum Kind {
+    /// The mean with its interval.
+    Mean,
+    /// The mean alone.
+    PlainMean,
+    /// The share of runs of which it is not 0, with its interval; in text in percent.
+    Share,
+}
+
+impl Column {
+    const fn new(
+        key: &'static str,
+        heading: &'static str,
+        (kind, places): (Kind, usize),
+        of: fn(&RunEnd) -> f64,
+    ) -> Self {
+        Self {
+            key,
+            heading,
+            places,
+            kind,
+            of,
+        }
+    }
+
+    /// The figure of these runs.
+    pub(crate) fn of(&self, runs: &[RunEnd]) -> Option<Estimate> {
+        match self.kind {
+            Kind::Mean | Kind::PlainMean => mean(runs, self.of),
+            Kind::Share => share_of(runs, self.of),
+        }
+    }
+
+    /// As text.
+    pub(crate) fn text(&self, estimate: Option<Estimate>) -> String {
+        match self.kind {
+            Kind::Mean => plus_minus(estimate, self.places),
+            Kind::PlainMean => number(estimate.map(|mean| mean.value), self.places),
+            Kind::Share => percent(estimate),
+        }
+    }
+
+    /// The names of its values for scripts.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let key = self.key;
+        match self.kind {
+            Kind::PlainMean => vec![key.to_owned()],
+            Kind::Mean | Kind::Share => {
+                vec![key.to_owned(), format!("{key}_low"), format!("{key}_high")]
+            }
+        }
+    }
+
+    /// Its values for scripts, null where nothing is known.
+    pub(crate) fn values(&self, estimate: Option<Estimate>) -> Vec<Value> {
+        let value = json!(estimate.map(|e| e.value));
+        match self.kind {
+            Kind::PlainMean => vec![value],
+            Kind::Mean | Kind::Share => vec![
+                value,
+                json!(estimate.and_then(|e| e.low)),
+                json!(estimate.and_then(|e| e.high)),
+            ],
+        }
+    }
+}
+
+/// The columns of `sim sweep`; `sim run` has the first ones.
+pub(crate) const COLUMNS: [Column; 9] = [
+    Column::new("fee", "fee", (Kind::Mean, 2), fee),
+    Column::new("wall_s", "wall s", (Kind::Mean, 2), wall),
+    Column::new("limit_s", "limit s", (Kind::PlainMean, 1), |run| {
+        run.limit.seconds_f64()
+    }),
+    Column::new("missed", "missed %", (Kind::Share, 1), is_missed),
+    Column::new("cycles_complete", "complete", (Kind::PlainMean, 2), |run| {
+        run.totals.complete.into()
+    }),
+    Column::new(
+        "cycles_truncated",
+        "truncated",
+        (Kind::PlainMean, 2),
+        |run| run.totals.truncated.into(),
+    ),
+    Column::new("cycles_failed", "failed", (Kind::PlainMean, 2), |run| {
+        run.totals.failed.into()
+    }),
+    Column::new("lost_percent", "lost %", (Kind::PlainMean, 3), lost_percent),
+    Column::new("plans", "plans", (Kind::PlainMean, 2), |run| {
+        run.totals.plans.into()
+    }),
+];
 
 pub(crate) fn fee(run: &RunEnd) -> f64 {
     run.totals.cost.units_f64()
@@ -12,14 +115,13 @@ pub(crate) fn wall(run: &RunEnd) -> f64 {
     run.wall().seconds_f64()
 }
 
-pub(crate) fn limit(run: &RunEnd) -> f64 {
-    run.limit.seconds_f64()
+pub(crate) fn lost_percent(run: &RunEnd) -> f64 {
+    let (accepted, lost) = (run.totals.accepted as f64, run.totals.lost as f64);
+    100.0 * lost / (accepted + lost).max(1.0)
 }
 
-pub(crate) fn lost_percent(run: &RunEnd) -> f64 {
-    let totals = &run.totals;
-    let (accepted, lost) = (totals.accepted as f64, totals.lost as f64);
-    100.0 * lost / (accepted + lost).max(1.0)
+fn is_missed(run: &RunEnd) -> f64 {
+    f64::from(u8::from(run.is_missed()))
 }
 
 pub(crate) fn mean(runs: &[RunEnd], of: impl Fn(&RunEnd) -> f64) -> Option<Estimate> {
@@ -30,8 +132,12 @@ pub(crate) fn mean(runs: &[RunEnd], of: impl Fn(&RunEnd) -> f64) -> Option<Estim
 
 /// The share of runs that missed their limit, lost batches or ended early.
 pub(crate) fn missed(runs: &[RunEnd]) -> Option<Estimate> {
-    let missed = runs.iter().filter(|run| run.is_missed()).count();
-    share(missed as u64, runs.len() as u64)
+    share_of(runs, is_missed)
+}
+
+fn share_of(runs: &[RunEnd], of: fn(&RunEnd) -> f64) -> Option<Estimate> {
+    let hits = runs.iter().filter(|run| of(run) != 0.0).count();
+    share(hits as u64, runs.len() as u64)
 }
 
 /// The mean per run, as text.

@@ -3,13 +3,13 @@
 use results::paired::{Part, Scale, estimate};
 use results::plan_line::decimal;
 use results::runs::{RunEnd, Truth};
-use results::text::{Style, Table, number, plus_minus};
+use results::text::{Style, Table, plus_minus};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::arm::Arm;
 use super::compare;
-use super::figures::{fee, limit, lost_percent, mean, missed, per_run, percent, wall};
+use super::figures::{COLUMNS, lost_percent, mean, per_run, percent};
 use super::setting::Setting;
 
 #[derive(Serialize)]
@@ -90,28 +90,14 @@ pub(super) fn table(arms: &[Arm<'_>], style: Style) -> String {
         groups.iter().map(|group| group.count).sum::<u64>(),
         first.runs.len(),
     );
-    let numbers = [
-        "fee",
-        "wall s",
-        "limit s",
-        "missed %",
-        "complete",
-        "truncated",
-        "failed",
-    ];
+    // What is lost and planned is said below the table.
+    let columns = &COLUMNS[..7];
+    let numbers = columns.iter().map(|column| column.heading);
     let mut table = Table::new(["allocator"], numbers);
     let mut more = String::new();
     for Arm { name, runs, .. } in arms {
-        table.row([
-            name.clone(),
-            plus_minus(mean(runs, fee), 2),
-            plus_minus(mean(runs, wall), 2),
-            number(mean(runs, limit).map(|limit| limit.value), 1),
-            percent(missed(runs)),
-            per_run(runs, |run| f64::from(run.totals.complete)),
-            per_run(runs, |run| f64::from(run.totals.truncated)),
-            per_run(runs, |run| f64::from(run.totals.failed)),
-        ]);
+        let cells = columns.iter().map(|column| column.text(column.of(runs)));
+        table.row([name.clone()].into_iter().chain(cells));
         more += &format!(
             "{name}: of all batches ordered {} % lost; {} moved to other workers and {} plans per \
              run\n",

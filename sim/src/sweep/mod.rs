@@ -23,7 +23,7 @@ use crate::machine::{MemoryWatch, Started};
 use crate::parallel;
 use crate::run::{Setting, Source, given, simulate};
 use crate::terminal::style;
-use row::{Row, is_column};
+use row::{Row, columns};
 
 /// More than anyone means to ask for; each takes memory before the first is simulated.
 const MOST_COMBINATIONS: usize = 100_000;
@@ -98,7 +98,7 @@ pub(crate) fn command(args: &SweepArgs) -> Result<Exit, Stop> {
 fn varied(texts: &[String]) -> Result<Vec<Vary>, Stop> {
     let usage = |message: String| Stop::usage(message);
     let mut all: Vec<Vary> = Vec::with_capacity(texts.len());
-    let mut combinations = 1_usize;
+    let (mut combinations, columns) = (1_usize, columns());
     for text in texts {
         let vary = Vary::parse(text).map_err(|error| usage(error.to_string()))?;
         let key = vary.key();
@@ -107,7 +107,7 @@ fn varied(texts: &[String]) -> Result<Vec<Vary>, Stop> {
                 "--vary {key} is given twice, expected each key once with all of its values"
             )));
         }
-        if is_column(key) {
+        if columns.iter().any(|column| column == key) {
             return Err(usage(format!(
                 "--vary {key} is no key of a scenario, expected one such as job.risk"
             )));

@@ -1,28 +1,16 @@
 //! Rows as a table to read, as JSON lines, and as CSV.
 
-use results::text::{Style, Table, csv_cell, dash, number, plus_minus};
+use results::text::{Style, Table, csv_cell, dash};
 use serde_json::{Value, json};
 
-use super::row::{COLUMNS, Figures, Row};
-use crate::run::figures::percent;
-
-const NUMBERS: [&str; 10] = [
-    "runs",
-    "fee",
-    "wall s",
-    "limit s",
-    "missed %",
-    "complete",
-    "truncated",
-    "failed",
-    "lost %",
-    "plans",
-];
+use super::row::{Row, columns};
+use crate::run::figures::COLUMNS;
 
 /// For a terminal.
 pub(super) fn table(keys: &[&str], rows: &[&Row], style: Style) -> String {
     let names = keys.iter().copied().chain(["allocator"]);
-    let mut table = Table::new(names, NUMBERS);
+    let numbers = COLUMNS.iter().map(|column| column.heading);
+    let mut table = Table::new(names, ["runs"].into_iter().chain(numbers));
     if rows.iter().any(|row| row.is_bad()) {
         table = table.and_text("error");
     }
@@ -30,10 +18,16 @@ pub(super) fn table(keys: &[&str], rows: &[&Row], style: Style) -> String {
         let mut cells = row.values.clone();
         cells.push(row.allocator.map_or_else(dash, |a| a.name().to_owned()));
         match &row.outcome {
-            Ok(figures) => cells.extend(readable(figures)),
-            Err(_) => cells.extend(NUMBERS.map(|_| dash())),
+            Ok(figures) => {
+                cells.push(figures.replicates.to_string());
+                let figures = COLUMNS.iter().zip(&figures.estimates);
+                cells.extend(figures.map(|(column, estimate)| column.text(*estimate)));
+            }
+            Err(error) => {
+                cells.extend((0..=COLUMNS.len()).map(|_| dash()));
+                cells.push(error.clone());
+            }
         }
-        cells.extend(row.error().map(str::to_owned));
         table.row(cells);
     }
     let legend = "± and [ ] are 95 % confidence intervals; cycles and plans are means per run";
@@ -42,11 +36,16 @@ pub(super) fn table(keys: &[&str], rows: &[&Row], style: Style) -> String {
 
 /// A line for each row, with the columns of the CSV in their order.
 pub(super) fn lines(keys: &[&str], rows: &[&Row]) -> String {
+    let columns = columns();
+    let names = || {
+        keys.iter()
+            .copied()
+            .chain(columns.iter().map(String::as_str))
+    };
     let mut text = String::new();
     for row in rows {
         let varied = row.values.iter().map(|value| json!(value));
-        let names = keys.iter().chain(&COLUMNS);
-        let members: Vec<String> = names
+        let members: Vec<String> = names()
             .zip(varied.chain(row.cells()))
             .map(|(name, value)| format!("{}:{value}", json!(name)))
             .collect();
@@ -61,8 +60,8 @@ pub(super) fn lines(keys: &[&str], rows: &[&Row]) -> String {
 /// here both come from the command line.
 pub(super) fn csv(keys: &[&str], rows: &[Row]) -> String {
     let line = |cells: Vec<String>| cells.join(",") + "\n";
-    let heading = keys.iter().chain(&COLUMNS);
-    let mut text = line(heading.map(|name| csv_cell(name)).collect());
+    let keys = keys.iter().map(|key| csv_cell(key));
+    let mut text = line(keys.chain(columns()).collect());
     for row in rows {
         let values = row.values.iter().map(|value| csv_cell(value));
         let cells = row.cells().into_iter().map(|cell| match cell {
@@ -73,19 +72,4 @@ pub(super) fn csv(keys: &[&str], rows: &[Row]) -> String {
         text += &line(values.chain(cells).collect());
     }
     text
-}
-
-fn readable(figures: &Figures) -> [String; NUMBERS.len()] {
-    [
-        figures.replicates.to_string(),
-        plus_minus(figures.fee, 2),
-        plus_minus(figures.wall, 2),
-        number(figures.limit, 1),
-        percent(figures.missed),
-        number(figures.complete, 2),
-        number(figures.truncated, 2),
-        number(figures.failed, 2),
-        number(figures.lost_percent, 3),
-        number(figures.plans, 2),
-    ]
 }
