@@ -1,5 +1,5 @@
-//! Tells the linker where libtorch lies, which tch's own build script does not pass on, and keeps
-//! CUDA if it is there: for `runtime-trainer`, tests and benches alone, since nothing else uses it.
+//! Passes the location of libtorch to the linker, which tch's own build script does not do, and
+//! links CUDA if it exists: only for `runtime-trainer`, tests and benches, which use it.
 
 use std::path::Path;
 
@@ -13,8 +13,8 @@ fn main() {
     for target in ["bin=runtime-trainer", "tests", "benches"] {
         let target = format!("rustc-link-arg-{target}=");
         println!("cargo:{target}-Wl,-rpath,{lib}");
-        // Nothing calls into this library: it registers itself when it is loaded. The linker would
-        // drop it as unused, and libtorch then sees no GPU.
+        // Nothing calls this library: it registers itself when it is loaded. The linker would drop
+        // it as unused, and libtorch would then find no GPU.
         if cuda.exists() {
             println!(
                 "cargo:{target}-Wl,--no-as-needed,{},--as-needed",

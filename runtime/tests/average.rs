@@ -1,4 +1,4 @@
-//! Averaging against exact arithmetic, and what is refused.
+//! Averaging compared with exact arithmetic, and results that are refused.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -43,7 +43,7 @@ fn bits(parameters: &[f32]) -> Vec<u32> {
 }
 
 #[test]
-fn what_is_not_a_model_of_this_shape_is_refused() {
+fn parameters_of_another_shape_are_refused() {
     let (average, global) = (average("mean"), [0.5; N]);
     let good = to_wire(&[0.25; N]);
     assert!(average.check(&good, &global).is_ok());
@@ -73,14 +73,14 @@ fn what_is_not_a_model_of_this_shape_is_refused() {
             );
         }
     }
-    // The length comes first: what is not a model is not searched for numbers.
+    // The length is checked first.
     assert!(matches!(
         average.check(&to_wire(&[f32::NAN; 2]), &global),
         Err(Refusal::Length { .. })
     ));
 }
 
-/// Four workers one unit away from the model, and one `far` times as far; with these weights.
+/// Four workers whose updates have length 1, and one with length `far`; with these weights.
 fn with_one_far(far: f32, weights: [u64; 5]) -> (Option<Vec<f32>>, Vec<u32>) {
     let global = [1.0; N];
     let moved = |worker: usize| {
@@ -105,22 +105,22 @@ fn an_update_far_beyond_the_others_is_refused() {
     assert_eq!(with_one_far(bound, [1; 5]).1, [0; 0]);
     let (parameters, refused) = with_one_far(bound * 1.001, [1; 5]);
     assert_eq!(refused, [4]);
-    // The others count as if it had never been.
+    // The average is that of the others.
     assert_eq!(
         parameters.unwrap(),
         [1.25, 1.25, 1.25, 1.25, 1.0, 1.0, 1.0, 1.0]
     );
     assert_eq!(with_one_far(f32::MAX, [1; 5]).1, [4]);
-    // More batches than the median of them excuse a longer way, fewer ask for no shorter one.
+    // More batches than the median allow a longer update; fewer do not demand a shorter one.
     assert_eq!(with_one_far(bound * 2.9, [10, 10, 10, 10, 30]).1, [0; 0]);
     assert_eq!(with_one_far(bound * 3.1, [10, 10, 10, 10, 30]).1, [4]);
     assert_eq!(
         with_one_far(bound * 0.9, [1000, 1000, 1000, 1000, 1]).1,
         [0; 0]
     );
-    // One that did nothing does not make the others look far off.
+    // One that did not move does not make the others outliers.
     assert_eq!(with_one_far(0.0, [1; 5]).1, [0; 0]);
-    // Nothing can be said of two.
+    // Two updates have no majority to compare with.
     let two = [
         contribution(0, 1, &[0.0; N], &[0.0; N]),
         contribution(1, 1, &[900.0; N], &[0.0; N]),
@@ -129,7 +129,7 @@ fn an_update_far_beyond_the_others_is_refused() {
 }
 
 #[test]
-fn nothing_that_counts_leaves_the_model_as_it_is() {
+fn without_accepted_batches_the_model_does_not_change() {
     assert_eq!(average("mean").merge(vec![]).parameters, None);
     let unpaid = contribution(3, 0, &[5.0; N], &[0.0; N]);
     for rule in ["mean", "median", "trimmed:0.2"] {
@@ -149,8 +149,8 @@ fn two_results_of_a_worker_are_a_bug() {
     let _ = average("mean").merge(vec![one.clone(), one]);
 }
 
-/// The program that Allot descends from paired the results of the employed workers with the lots
-/// of the first of all workers. With unequal lots that is another model.
+/// The thesis program paired the results of the employed workers with the batches of the first
+/// workers in the list. With unequal batches that gives another model.
 #[test]
 fn every_result_has_the_weight_of_its_own_worker() {
     let lots = [900_u64, 0, 60, 40];
@@ -165,7 +165,7 @@ fn every_result_has_the_weight_of_its_own_worker() {
 }
 
 #[test]
-fn rules_are_read_as_they_are_written() {
+fn rules_are_parsed_as_they_are_displayed() {
     for text in [
         "mean",
         "median",
@@ -196,7 +196,7 @@ fn rules_are_read_as_they_are_written() {
     }
 }
 
-/// Whole numbers, which all floats here hold exactly, so that integers are the oracle.
+/// Whole numbers, which floats represent exactly, so that integers are the oracle.
 fn results() -> impl Strategy<Value = Vec<(u64, Vec<i16>)>> {
     let result = (1_u64..100_000, prop::collection::vec(-3000_i16..3000, N));
     prop::collection::vec(result, 1..9)
@@ -209,8 +209,8 @@ fn near(found: f32, sum: i128, count: i128) -> bool {
 
 proptest! {
     #[test]
-    fn each_rule_is_what_integers_say(results in results(), share in 0_usize..500) {
-        // So far from the model that no update is far beyond the others.
+    fn each_rule_agrees_with_integers(results in results(), share in 0_usize..500) {
+        // The global model is so far away that no update is an outlier.
         let global = [1e6; N];
         let contributions: Vec<Contribution> = (0..).zip(&results).map(|(worker, (weight, end))| {
             let end: Vec<f32> = end.iter().map(|&p| f32::from(p)).collect();
@@ -224,7 +224,7 @@ proptest! {
             let sum = results.iter().map(|(weight, end)| i128::from(*weight) * i128::from(end[at])).sum();
             prop_assert!(near(mean[at], sum, total), "mean {} of {:?}", mean[at], results);
 
-            // Take the least and the greatest away, again and again.
+            // Repeatedly remove the least and the greatest.
             let mut left: Vec<i128> = results.iter().map(|(_, end)| i128::from(end[at])).collect();
             let mut trim = |times: usize| {
                 for _ in 0..times {
@@ -243,9 +243,9 @@ proptest! {
         }
     }
 
-    /// Whoever comes first: the same bits.
+    /// Any order of arrival gives the same bits.
     #[test]
-    fn the_order_of_arrival_is_nothing(
+    fn the_order_of_arrival_does_not_matter(
         results in prop::collection::vec((1_u64..1000, prop::array::uniform8(-1e3_f32..1e3)), 1..9),
         seed: u64,
     ) {
@@ -263,7 +263,7 @@ proptest! {
         }
     }
 
-    /// Any bytes: an answer, and parameters only of the right length and finite.
+    /// Any bytes: no panic, and only finite parameters of the right length are accepted.
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..70), cut: bool) {
         let bytes = if cut { bytes.get(..32).map_or(bytes.clone(), <[u8]>::to_vec) } else { bytes };

@@ -1,4 +1,4 @@
-//! Files of data sets: what is read, and what is refused.
+//! Files of data sets: which are read, and which are refused.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -32,7 +32,7 @@ fn labels(labels: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Five samples of 2 × 3 to train on, two to test on, three classes.
+/// Five training samples of 2 × 3, two test samples, three classes.
 fn good() -> [Vec<u8>; 4] {
     [
         images(5, 2, 3, 10),
@@ -42,7 +42,7 @@ fn good() -> [Vec<u8>; 4] {
     ]
 }
 
-fn packed(bytes: &[u8]) -> Vec<u8> {
+fn gzipped(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
@@ -60,7 +60,7 @@ fn load_files(files: &[Vec<u8>; 4]) -> Result<Splits, DataError> {
     load(folder.path())
 }
 
-/// The refusal without the folder.
+/// The error message without the folder.
 fn refusal(files: &[Vec<u8>; 4]) -> String {
     let text = load_files(files).unwrap_err().to_string();
     assert!(!text.contains('\n'), "{text}");
@@ -75,7 +75,7 @@ fn refusal(files: &[Vec<u8>; 4]) -> String {
 }
 
 #[test]
-fn a_folder_is_read_packed_or_not_under_all_its_names() {
+fn a_folder_is_read_gzipped_or_not_under_all_names() {
     let plain = load_files(&good()).unwrap();
     assert_eq!((plain.train.samples(), plain.test.samples()), (5, 2));
     assert_eq!(
@@ -101,18 +101,18 @@ fn a_folder_is_read_packed_or_not_under_all_its_names() {
         "train-images-idx3-ubyte.gz",
         "train-labels.idx1-ubyte",
         "t10k-images.idx3-ubyte.gz",
-        // Packed, whatever its name says.
+        // Gzipped, whatever its name says.
         "t10k-labels-idx1-ubyte",
     ];
     for (index, (name, bytes)) in names.iter().zip(good()).enumerate() {
-        let bytes = if index == 1 { bytes } else { packed(&bytes) };
+        let bytes = if index == 1 { bytes } else { gzipped(&bytes) };
         fs::write(folder.path().join(name), bytes).unwrap();
     }
     assert_eq!(load(folder.path()).unwrap(), plain);
 }
 
 #[test]
-fn what_does_not_fit_is_refused_by_name_with_what_was_expected() {
+fn mismatches_are_refused_with_the_file_and_what_was_expected() {
     let change = |index: usize, bytes: Vec<u8>| {
         let mut files = good();
         files[index] = bytes;
@@ -123,10 +123,10 @@ fn what_does_not_fit_is_refused_by_name_with_what_was_expected() {
         "train-images-idx3-ubyte: it has 40 bytes, expected 46"
     );
     assert_eq!(
-        change(0, packed(&images(5, 2, 3, 0)[..40])),
+        change(0, gzipped(&images(5, 2, 3, 0)[..40])),
         "train-images-idx3-ubyte: it has 40 bytes once unpacked, expected 46"
     );
-    let cut = packed(&images(5, 2, 3, 0));
+    let cut = gzipped(&images(5, 2, 3, 0));
     let text = change(0, cut[..cut.len() - 12].to_vec());
     assert!(
         text.ends_with(" bytes once unpacked, expected 46"),
@@ -137,7 +137,7 @@ fn what_does_not_fit_is_refused_by_name_with_what_was_expected() {
         "t10k-labels-idx1-ubyte: it has 11 bytes, expected 10"
     );
     assert_eq!(
-        change(3, packed(&[labels(&[2, 0]), vec![0; 999]].concat())),
+        change(3, gzipped(&[labels(&[2, 0]), vec![0; 999]].concat())),
         "t10k-labels-idx1-ubyte: it has 11 bytes or more once unpacked, expected 10"
     );
     assert_eq!(
@@ -183,7 +183,7 @@ fn what_does_not_fit_is_refused_by_name_with_what_was_expected() {
 }
 
 #[test]
-fn what_is_not_there_is_said_with_what_to_do() {
+fn a_missing_file_is_reported_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let text = load(folder.path()).unwrap_err().to_string();
     assert!(
@@ -197,8 +197,7 @@ fn what_is_not_there_is_said_with_what_to_do() {
 }
 
 proptest! {
-    /// Whatever is done to the bytes: an answer in bounded memory, and a data set only from files
-    /// whose headers tell the truth.
+    /// Any damage: no panic, bounded memory, and a data set only from files with correct headers.
     #[test]
     fn damaged_files_are_read_or_refused(
         file in 0_usize..4,
@@ -210,7 +209,7 @@ proptest! {
         let mut files = good();
         let bytes = &mut files[file];
         for (at, value) in edits {
-            // Headers are where the danger is.
+            // Most faults are in headers.
             let at = at.index(bytes.len().min(20));
             bytes[at] = value;
         }
@@ -219,23 +218,23 @@ proptest! {
         }
         let plain = bytes.clone();
         if zipped {
-            *bytes = packed(bytes);
+            *bytes = gzipped(bytes);
             if let Some(cut) = cut {
                 bytes.truncate(cut.index(bytes.len() + 1));
             }
         }
-        let whole = !zipped || cut.is_none() || *bytes == packed(&plain);
-        let told = dimensions(&plain).filter(|_| whole);
+        let whole = !zipped || cut.is_none() || *bytes == gzipped(&plain);
+        let claimed = dimensions(&plain).filter(|_| whole);
         match load_files(&files) {
             Ok(splits) => {
-                prop_assert!(told.is_some(), "the header lies");
+                prop_assert!(claimed.is_some(), "the header is wrong");
                 prop_assert_eq!((splits.train.samples(), splits.test.samples()), (5, 2));
                 prop_assert_eq!(splits.train.features(), splits.test.features());
             }
             Err(error) => {
                 let text = error.to_string();
                 prop_assert!(text.contains("-ubyte") && !text.contains('\n'), "{}", text);
-                // What was not damaged is not refused.
+                // Undamaged files are not refused.
                 prop_assert!(files != good());
             }
         }
@@ -250,7 +249,7 @@ proptest! {
     }
 }
 
-/// The dimensions by an IDX header, if the rest is exactly as long as they say.
+/// The dimensions of an IDX header, if the file has exactly the length that follows from them.
 fn dimensions(bytes: &[u8]) -> Option<Vec<u32>> {
     let count = match bytes.get(..4)? {
         [0, 0, 8, count @ (1 | 3)] => usize::from(*count),
@@ -265,9 +264,9 @@ fn dimensions(bytes: &[u8]) -> Option<Vec<u32>> {
     (product == (bytes.len() - 4 - 4 * count) as u128).then_some(numbers)
 }
 
-/// The real files, where somebody has fetched them.
+/// The real files, where they have been fetched.
 #[test]
-fn real_data_sets_are_read_if_they_are_there() {
+fn real_data_sets_are_read_if_present() {
     for name in ["mnist", "fashion-mnist"] {
         match name.parse::<DataSource>().unwrap().load() {
             Ok(splits) => {

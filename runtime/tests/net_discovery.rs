@@ -1,6 +1,6 @@
-//! A worker finds its orchestrator by mDNS, with no address given, across two network namespaces
-//! that the test makes and removes itself. Without the right to make them it says so and is
-//! skipped; in CI (the variable `CI` is set) it fails then.
+//! A worker finds its orchestrator by mDNS, without an address, across two network namespaces that
+//! the test creates and removes. Without the permission to create them the test is skipped with a
+//! message; in CI (the variable `CI` is set) it fails.
 
 #![expect(
     clippy::unwrap_used,
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use runtime::net::{DialOptions, Dialer, Identity, ListenOptions, Listener, Target, Token};
 
-/// Tells a role of this test where the other one leaves its files.
+/// The variable that names the folder shared by the two roles of this test.
 const FOLDER: &str = "ALLOT_TEST_DISCOVERY";
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -82,8 +82,8 @@ async fn worker() {
     };
     let mut options = DialOptions::new(identity, "pc1", Target::Token(token));
     options.timeout = PATIENCE;
-    // Nobody repeats itself within a second (RFC 6762, 6), so that a worker who asks in an
-    // orchestrator's first one gets its answer with the second. That is not what is looked at.
+    // mDNS does not repeat an answer within a second (RFC 6762, 6), so a worker that asks within the
+    // orchestrator's first second has to wait. This test does not measure that.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let begin = Instant::now();
     let dialer = Dialer::new(options).unwrap();
@@ -101,7 +101,7 @@ fn folder() -> Option<PathBuf> {
     std::env::var_os(FOLDER).map(PathBuf::from)
 }
 
-/// Two namespaces joined by a cable; dropping it removes them.
+/// Two namespaces connected by a veth pair; dropping it removes them.
 struct Network {
     names: [String; 2],
 }
@@ -110,7 +110,7 @@ impl Network {
     fn make() -> Result<Self, String> {
         let number = std::process::id();
         let names = ["a", "b"].map(|side| format!("allot-test-{number}-{side}"));
-        // From here on whatever was made is removed again, even if the rest fails.
+        // From here on everything created is removed, even if the rest fails.
         let network = Self { names };
         let [first, second] = &network.names;
         let ends = [format!("at{number}a"), format!("at{number}b")];
@@ -128,7 +128,7 @@ impl Network {
             ip(&format!("-n {name} link set {end} up"))?;
             ip(&format!("-n {name} link set lo up"))?;
         }
-        // The cable is there a moment after both ends are up.
+        // The link is up a moment after both ends are.
         let begin = Instant::now();
         for (name, end) in network.names.iter().zip(&ends) {
             while !ip(&format!("-n {name} link show {end}"))?.contains("state UP") {
@@ -141,7 +141,7 @@ impl Network {
         Ok(network)
     }
 
-    /// Runs a role of this very program in a namespace.
+    /// Runs a role of this test program in a namespace.
     fn run(&self, side: usize, role: &str, folder: &Path) -> Role {
         let program = std::env::current_exe().unwrap();
         let child = Command::new("ip")

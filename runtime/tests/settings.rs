@@ -1,10 +1,10 @@
-//! What is said outside of the command line: variables of the environment, and `.env`.
+//! Settings outside of the command line: environment variables, and `.env`.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// A job that is refused before anything begins, and why.
+/// The message of a job that is refused before it begins.
 fn refused(folder: &Path, variables: &[(&str, &str)]) -> String {
     let mut program = Command::new(env!("CARGO_BIN_EXE_runtime"));
     for variable in scenarios::settings::Variable::ALL {
@@ -16,14 +16,14 @@ fn refused(folder: &Path, variables: &[(&str, &str)]) -> String {
         .current_dir(folder)
         .output()
         .expect("the program starts");
-    let told = String::from_utf8(output.stderr).expect("messages are UTF-8");
-    assert_eq!(output.status.code(), Some(3), "{told}");
-    assert_eq!(told.matches("error: ").count(), 1, "{told}");
-    told
+    let message = String::from_utf8(output.stderr).expect("messages are UTF-8");
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    assert_eq!(message.matches("error: ").count(), 1, "{message}");
+    message
 }
 
 #[test]
-fn variables_are_heard_and_mistakes_name_their_place() {
+fn variables_are_read_and_mistakes_name_their_place() {
     let folder = tempfile::tempdir().expect("a folder");
     let dotenv = |text: &str| fs::write(folder.path().join(".env"), text).expect("written");
     let wrong = refused(folder.path(), &[("S_MIN", "few")]);
@@ -31,7 +31,7 @@ fn variables_are_heard_and_mistakes_name_their_place() {
     dotenv("# of the lab\nBETA=some\n");
     let wrong = refused(folder.path(), &[]);
     assert!(wrong.contains(".env:2 BETA=some: "), "{wrong}");
-    // The environment goes before the file.
+    // The environment takes precedence over the file.
     let wrong = refused(folder.path(), &[("BETA", "any")]);
     assert!(wrong.contains("environment BETA=any: "), "{wrong}");
     dotenv(&"#".repeat((1 << 20) + 1));

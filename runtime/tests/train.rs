@@ -1,4 +1,4 @@
-//! Trainers against an ordinary tch program, and whether they learn.
+//! Trainers compared with an ordinary tch program, and tests that they learn.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -48,7 +48,7 @@ fn update(
     end
 }
 
-/// Trains in cycles as a cluster does, with lots of very different sizes, and without a network.
+/// Trains in cycles as a cluster does, with very unequal numbers of batches, and without a network.
 fn simulate(
     spec: &ModelSpec,
     splits: &Splits,
@@ -96,7 +96,7 @@ fn a_linear_model_learns_in_cycles() {
 }
 
 #[test]
-fn what_cannot_be_done_is_refused_in_one_line() {
+fn impossible_requests_are_refused_in_one_line() {
     let splits = load("synthetic:train=32,test=32");
     let text = |kind, device| {
         let spec = spec(kind, Loss::Logits, &splits.train);
@@ -122,15 +122,16 @@ mod torch {
     use crate::plain::Plain;
     use tch::{Kind, Tensor};
 
-    /// Same start, same batches: libtorch's own Adam goes the same way, up to roundings.
+    /// From the same parameters on the same batches, libtorch's own Adam gives the same result up
+    /// to rounding errors.
     #[test]
-    fn it_goes_the_way_of_an_ordinary_tch_program() {
+    fn it_trains_as_an_ordinary_tch_program_does() {
         let splits = load("synthetic:train=6400,test=32");
         for loss in [Loss::Logits, Loss::ThesisSoftmax] {
             let spec = spec(ModelKind::Mlp, loss, &splits.train);
             let start = spec.initial(7);
             let mut ours = trainer(&spec, DeviceChoice::Cpu, 1).unwrap();
-            // Roundings are measured against how far the parameters have moved.
+            // Rounding errors relative to the distance that the parameters have moved.
             for batches in [1, 10, 200] {
                 let end = update(&mut *ours, &splits.train, &start, 0..batches);
                 let mut plain = Plain::new(&start, 784, 10, loss == Loss::ThesisSoftmax);
@@ -154,7 +155,7 @@ mod torch {
     }
 
     #[test]
-    fn it_judges_as_an_ordinary_tch_program_does() {
+    fn it_evaluates_as_an_ordinary_tch_program_does() {
         let splits = load("synthetic:train=2400,test=3200");
         let spec = spec(ModelKind::Mlp, Loss::Logits, &splits.train);
         let mut ours = trainer(&spec, DeviceChoice::Cpu, 1).unwrap();
@@ -185,8 +186,8 @@ mod torch {
         );
     }
 
-    /// With one thread, the same start and the same batches give the same bits, whatever happened
-    /// to the trainer before and between.
+    /// With one thread, the same parameters and batches give the same bits, whatever the trainer did
+    /// before and in between.
     #[test]
     fn the_same_training_gives_the_same_bits() {
         let splits = load("synthetic:train=3200,test=1000");
@@ -229,8 +230,8 @@ mod torch {
         }
     }
 
-    /// The whole experiment but for the network: `cargo test -p runtime --release --test train
-    /// mnist -- --ignored --nocapture`, a few minutes; mnist must be there.
+    /// The whole experiment except the network: `cargo test -p runtime --release --test train
+    /// mnist -- --ignored --nocapture`, a few minutes; mnist must have been fetched.
     #[test]
     #[ignore = "takes minutes, and needs mnist"]
     fn mnist_is_learnt_in_eighty_cycles() {
@@ -245,7 +246,7 @@ mod torch {
 
     fn mnist(loss: Loss, bar: f64) {
         let splits = load("mnist");
-        // As constant, random and linear fees may have it: alike, uneven, very uneven.
+        // Very unequal, equal and unequal numbers of batches, as different fees lead to.
         for lots in [
             [1845, 10, 10, 10],
             [469, 469, 469, 468],

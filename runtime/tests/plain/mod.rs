@@ -1,5 +1,5 @@
-//! The same network as an ordinary tch program: its layers, its Adam, its `backward_step`. What is
-//! made by hand is compared with it.
+//! The same network as an ordinary tch program, with tch's layers, Adam and `backward_step`, as a
+//! reference for our own.
 
 use runtime::data::Batch;
 use tch::nn::{self, Module, OptimizerConfig};
@@ -16,7 +16,7 @@ pub(crate) struct Plain {
 }
 
 impl Plain {
-    /// For a network of two hidden layers of 200 with these parameters.
+    /// A network with two hidden layers of 200 and these parameters.
     pub(crate) fn new(
         parameters: &[f32],
         features: i64,
@@ -74,7 +74,7 @@ impl Plain {
         self.adam.backward_step(&loss);
     }
 
-    /// What the network says of a batch.
+    /// The network's outputs for a batch.
     pub(crate) fn outputs(&self, batch: &Batch) -> Tensor {
         let shape = batch.shape();
         let values = Tensor::from_slice(batch.pixels()).to_kind(Kind::Float) / 255.0;
@@ -83,7 +83,7 @@ impl Plain {
         third.forward(&second.forward(&first.forward(&values).relu()).relu())
     }
 
-    /// Its parameters, in the order in which they were given.
+    /// Its parameters, in the order of the constructor's.
     pub(crate) fn parameters(&self) -> Vec<f32> {
         let parts = self
             .variables
