@@ -10,7 +10,7 @@ use solvers::{AllocatorName, Host, MAX_LP_WORKERS};
 
 const SEED: u64 = 1;
 
-/// Problems that take turns, so that no one is learnt by the branch predictor.
+/// The number of problems that take turns, so that the branch predictor does not learn one.
 const POOL: u64 = 64;
 
 fn families(criterion: &mut Criterion) {

@@ -1,5 +1,5 @@
-//! The event engine against a bare loop over the standard heap, as ratios of medians of
-//! interleaved runs. Against other engines: `benches/peers/run`.
+//! The event engine compared with a bare loop over the standard heap, as ratios of medians of
+//! interleaved runs. `benches/peers/run` compares it with other engines.
 //!
 //! `cargo bench -p benches --bench engine`
 
@@ -16,13 +16,13 @@ const EVENTS: u64 = 1_000_000;
 const RUNS: usize = 15;
 
 fn main() {
-    // `cargo test` runs bench targets too, without `--bench`: then there is nothing to measure.
+    // `cargo test` runs bench targets too, without `--bench`: then nothing is measured.
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
     println!(
         "{:<44}{:>14}{:>14}{:>10}  {:>6}",
-        "events a second, in millions", "bare heap", "ours", "ratio", "bar"
+        "events per second, in millions", "bare heap", "ours", "ratio", "bar"
     );
     for workers in [10, 10_000] {
         compare("completions", workers, completions, completions);
@@ -57,11 +57,11 @@ fn compare(
     );
 }
 
-/// What an event costs, by how many wait: the heap's levels, and the caches it does not fit.
+/// The cost of an event by the number of pending events: the heap's levels, and cache misses.
 fn growth() {
     println!(
         "\n{:<44}{:>14}{:>14}{:>20}",
-        "completions: ns an event", "bare heap", "ours", "ours by log2"
+        "completions: ns per event", "bare heap", "ours", "ours by log2"
     );
     for exponent in [4_u32, 8, 12, 16, 20] {
         let workers = 1 << exponent;

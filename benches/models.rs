@@ -1,15 +1,15 @@
-//! Two small models to measure event engines with: the same happenings on each of them.
+//! Two small models to benchmark event engines: the same events on each of them.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// What a model needs of an engine. Times are nanoseconds.
+/// The engine that a model needs. Times are in nanoseconds.
 pub(crate) trait Events {
     fn push(&mut self, at: u64, worker: u32);
     fn pop(&mut self) -> Option<(u64, u32)>;
 }
 
-/// A loop over the standard library's heap, and nothing else.
+/// The standard library's heap, and nothing else.
 #[derive(Default)]
 pub(crate) struct Bare {
     heap: BinaryHeap<Reverse<(u64, u64, u32)>>,
@@ -27,7 +27,7 @@ impl Events for Bare {
     }
 }
 
-/// Exponential times with a mean of a second, from a generator that costs next to nothing.
+/// Exponential times with a mean of one second, from a generator of negligible cost.
 pub(crate) struct Times(pub(crate) u64);
 
 impl Times {
@@ -40,7 +40,8 @@ impl Times {
     }
 }
 
-/// Every worker is done after an exponential time, and begins again. The time of the last event.
+/// Every worker completes after an exponential time, and begins again. Returns the time of the last
+/// event.
 pub(crate) fn completions(engine: &mut impl Events, workers: u32, events: u64) -> u64 {
     let mut times = Times(1);
     for worker in 0..workers {

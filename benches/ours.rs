@@ -1,4 +1,4 @@
-//! Our queue as the models have it.
+//! Our event queue behind the trait of the models.
 
 use sim::engine::Queue;
 
@@ -7,7 +7,7 @@ use crate::models::Events;
 pub(crate) struct Ours(Queue<u32>);
 
 impl Ours {
-    /// With room for so many that wait.
+    /// With capacity for this number of pending events.
     pub(crate) fn with_room(events: u32) -> Self {
         Self(Queue::with_capacity(events as usize))
     }

@@ -1,7 +1,7 @@
-//! The event engine by itself: events a second on two small models, and what an event costs by how
-//! many wait.
+//! The event engine alone: events per second on two small models, and the cost of an event by the
+//! number of pending events.
 //!
-//! `cargo bench -p benches --bench queue`. Against a bare heap in the same run: `--bench engine`.
+//! `cargo bench -p benches --bench queue`; `--bench engine` compares it with a bare heap.
 
 mod models;
 mod ours;
@@ -36,8 +36,7 @@ fn models(criterion: &mut Criterion) {
     }
 }
 
-/// An event may cost no more than in proportion to the logarithm of those that wait: the rate may
-/// fall with the exponent, not faster.
+/// The cost of an event may grow with the logarithm of the number of pending events, not faster.
 fn growth(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("pending");
     for exponent in [4_u32, 8, 12, 16, 20] {

@@ -1,5 +1,5 @@
-//! Whole runs in the virtual world: scheduler steps a second, the allocator's time left out, and
-//! what 10,000 workers over 100 cycles take in time and memory.
+//! Whole runs in the virtual world: scheduler steps per second without the allocator's time, and the
+//! time and memory of 10,000 workers over 100 cycles.
 //!
 //! `cargo bench -p benches --bench world`
 
@@ -12,7 +12,7 @@ use scheduler::{Fee, Margin, PlanRequest, Span, Speed};
 use sim::world::{Jitter, Observers, PipeModel, RunTotals, Way, WorkerModel, World, run};
 use solvers::{Allocator, Exact};
 
-/// Everything takes time; most are employed, and beat.
+/// Everything takes time; most workers are employed and send heartbeats.
 fn world(workers: u32, cycles: u32, replan: Replan) -> World {
     let limit = Limit::Cycle(Span::from_secs(8));
     let mut config = Config::new(u64::from(workers) * 50, cycles, limit);
@@ -36,7 +36,7 @@ fn world(workers: u32, cycles: u32, replan: Replan) -> World {
 }
 
 fn worker(place: u64) -> WorkerModel {
-    let speed = Speed::measured(8 + place % 7, Span::from_secs(1)).expect("a batch at least");
+    let speed = Speed::measured(8 + place % 7, Span::from_secs(1)).expect("at least one batch");
     let fee = Fee::from_micros(1 + place % 17).expect("a small fee");
     let mut worker = WorkerModel::new(speed, fee).with_way(Way {
         latency: Span::from_millis(1),
@@ -46,8 +46,7 @@ fn worker(place: u64) -> WorkerModel {
     worker
 }
 
-/// A run, and its time without that of the allocator. Rows are kept, as a caller that writes
-/// tables would.
+/// A run, and its time without the allocator's. Rows are kept, as by a caller that writes tables.
 fn timed(world: &World) -> (RunTotals, Duration) {
     let (mut exact, mut allocating, mut rows) = (Exact::default(), Duration::ZERO, Vec::new());
     let clock = Instant::now();
@@ -77,9 +76,9 @@ fn steps(criterion: &mut Criterion) {
     }
 }
 
-/// The bar of simulation.md's size, once: about 10 s and 1 GiB.
+/// 10,000 workers over 100 cycles, once: about 10 s and 1 GiB.
 fn large(_: &mut Criterion) {
-    // `cargo test` runs bench targets too, without `--bench`: then there is nothing to measure.
+    // `cargo test` runs bench targets too, without `--bench`: then nothing is measured.
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
@@ -89,7 +88,7 @@ fn large(_: &mut Criterion) {
         let (totals, others) = timed(&world);
         println!(
             "10000 workers, 100 cycles, {policy}: {:.1} s, {:.1} s without the allocator; {} steps, \
-             {:.2} million a second; {}, peak memory {}",
+             {:.2} million per second; {}, peak memory {}",
             clock.elapsed().as_secs_f64(),
             others.as_secs_f64(),
             totals.steps,
@@ -100,7 +99,7 @@ fn large(_: &mut Criterion) {
     }
 }
 
-/// Of the whole process so far.
+/// The peak memory of the whole process so far.
 fn peak() -> String {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,4 +1,4 @@
-"""The models of benches/models.rs on SimPy: seconds for so many events, one line each."""
+"""The models of benches/models.rs on SimPy: seconds for a number of events, one line each."""
 
 import random
 import statistics
@@ -26,7 +26,7 @@ def completions(workers, events):
 
 
 def barriers(workers, events):
-    """As light as SimPy does it: a callback counts, instead of one process a worker."""
+    """The lightest way in SimPy: a callback counts, instead of one process per worker."""
     environment = simpy.Environment()
     draw = random.Random(1).expovariate
     running = 0

@@ -1,5 +1,5 @@
-//! The models of `benches/models.rs` on Allot's queue, on a bare heap and on simcore, taking
-//! turns within one run.
+//! The models of `benches/models.rs` on Allot's queue, on a bare heap and on simcore, in turns
+//! within one run.
 
 use std::cell::RefCell;
 use std::hint::black_box;
