@@ -151,7 +151,7 @@ fn frontiers() {
     }
 }
 
-/// CBC as it is used here, CBC with its default options, and exact, in turns over the same problems.
+/// CBC with our options, CBC with its default options, and exact, in turns over the same problems.
 /// Shorter turns would distort the result: a solve of CBC's clears the caches, and exact takes a
 /// third longer on the first problems after it.
 fn cbc() {

@@ -1,5 +1,5 @@
-//! Whole runs in the virtual world: scheduler steps per second without the allocator's time, and the
-//! time and memory of 10,000 workers over 100 cycles.
+//! Whole runs in the virtual world: scheduler steps per second without the allocator's time, and
+//! the time and memory of 10,000 workers over 100 cycles.
 //!
 //! `cargo bench -p benches --bench world`
 
