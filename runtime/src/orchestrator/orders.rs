@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use scheduler::machine::{Action, CycleId, Departure, Event, PlanId, Record, SessionId, WorkerId};
+use scheduler::machine::{
+    Action, CycleId, Departure, Event, PlanId, Record, SessionId, TrainOrder, WorkerId,
+};
 use scheduler::{Instant, Rejection, Violation};
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -40,7 +42,7 @@ impl Orchestrator<'_> {
                 batches,
                 new,
             } => self.ship(worker, session, plan, batches, new),
-            Action::Train {
+            Action::Train(TrainOrder {
                 worker,
                 session,
                 cycle,
@@ -50,7 +52,7 @@ impl Orchestrator<'_> {
                 tail_batches,
                 stop_by,
                 results_by,
-            } => {
+            }) => {
                 if self.cycle.id != cycle || self.cycle.merging {
                     self.cycle = Cycle::new(cycle);
                 }

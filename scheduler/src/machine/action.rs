@@ -50,27 +50,7 @@ pub enum Action {
         new: u64,
     },
     /// Send a worker the parameters and have it train its share.
-    Train {
-        /// Who.
-        worker: WorkerId,
-        /// Its stay.
-        session: SessionId,
-        /// The cycle.
-        cycle: CycleId,
-        /// Its share.
-        batches: u64,
-        /// It sends a beat this often,
-        beat: Span,
-        /// and after so many batches, whichever comes first.
-        beat_batches: u64,
-        /// It times the last so many batches that it does, and says so with its result: a speed
-        /// that changed on the way is known before the next cycle.
-        tail_batches: u64,
-        /// When it stops computing, finished or not, to send what it has.
-        stop_by: Instant,
-        /// When its parameters must have arrived.
-        results_by: Instant,
-    },
+    Train(TrainOrder),
     /// Average a worker's parameters in with this weight: its batches that count.
     Accept {
         /// Who.
@@ -120,6 +100,30 @@ pub enum Action {
         /// What came of it.
         totals: Totals,
     },
+}
+
+/// What one worker must do in one cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrainOrder {
+    /// The worker.
+    pub worker: WorkerId,
+    /// Its session.
+    pub session: SessionId,
+    /// The cycle.
+    pub cycle: CycleId,
+    /// The batches of its share.
+    pub batches: u64,
+    /// The worker sends a beat after this time
+    pub beat: Span,
+    /// or after this number of batches, whichever comes first.
+    pub beat_batches: u64,
+    /// The worker times the last batches that it trains, this many, and reports the time with its
+    /// result: a speed that changed within the cycle is known before the next one.
+    pub tail_batches: u64,
+    /// When the worker stops computing, finished or not, to send what it has.
+    pub stop_by: Instant,
+    /// When its parameters must have arrived.
+    pub results_by: Instant,
 }
 
 /// Why a worker is not, or no longer, a member.

@@ -3,7 +3,7 @@
 use super::membership::ignore;
 use super::{
     Action, AssignmentRow, Billing, CycleId, CycleResult, CycleRow, Departure, Ending, Fate,
-    Ignored, Partial, Phase, PlanId, Record, Replan, Scheduler, SessionId, WorkerId,
+    Ignored, Partial, Phase, PlanId, Record, Replan, Scheduler, SessionId, TrainOrder, WorkerId,
 };
 use crate::estimate::Between;
 use crate::machine::config::MIN_CYCLE;
@@ -32,7 +32,7 @@ pub(super) struct Cycle {
     pub(super) open: u64,
     running: bool,
     plan: PlanId,
-    /// In the plan's order; kept between cycles for its memory.
+    /// By worker, as in the plan; kept between cycles for its memory.
     lots: Vec<Assignment>,
     started: Instant,
     limit: Span,
@@ -188,7 +188,7 @@ impl Scheduler {
             }
             member.lot = Some(at);
             (member.probing, member.checked_since) = (false, None);
-            out.push(Action::Train {
+            out.push(Action::Train(TrainOrder {
                 worker: share.worker,
                 session: member.session,
                 cycle: self.cycle.id,
@@ -198,7 +198,7 @@ impl Scheduler {
                 tail_batches: lot.tail_batches,
                 stop_by: (results_by - one_way).max(self.now),
                 results_by,
-            });
+            }));
             self.cycle.lots.push(lot);
         }
         self.plan = Some(plan);
@@ -266,8 +266,8 @@ impl Scheduler {
         }
     }
 
-    /// The driver refuses a result, whether it was accepted before or not, and whether its worker
-    /// is still here or not.
+    /// The driver refuses a result, whether it was accepted before or not. Its worker may have left
+    /// since, and may be back: the result is that of the session it was ordered in.
     pub(super) fn refused(
         &mut self,
         worker: WorkerId,
@@ -275,16 +275,22 @@ impl Scheduler {
         cycle: CycleId,
         out: &mut Vec<Action>,
     ) {
-        let current = self.cycle.running && cycle == self.cycle.id && !self.is_ended();
-        let member = self.members.get(worker).filter(|m| m.session == session);
-        let Some(at) = member.and_then(|member| member.lot).filter(|_| current) else {
+        if !self.cycle.running || cycle != self.cycle.id || self.is_ended() {
+            return;
+        }
+        let lots = &mut self.cycle.lots;
+        let Ok(at) = lots.binary_search_by_key(&worker, |lot| lot.worker) else {
             return;
         };
-        let lot = &mut self.cycle.lots[at];
+        let lot = &mut lots[at];
+        if lot.session != session {
+            return;
+        }
         match lot.fate {
             None => {
                 lot.closed = self.now;
                 self.cycle.open -= 1;
+                self.alarms.clear(worker);
             }
             Some(Fate::Complete | Fate::Truncated) => {
                 self.cycle.results -= u64::from(lot.accepted > 0);
@@ -294,7 +300,6 @@ impl Scheduler {
             Some(Fate::Late | Fate::Lost | Fate::Refused | Fate::Absent) => return,
         }
         lot.fate = Some(Fate::Refused);
-        self.alarms.clear(worker);
         self.count_refusal(worker, out);
     }
 
@@ -370,9 +375,10 @@ impl Scheduler {
         self.cycle.open = 0;
     }
 
-    /// Writes the rows of a cycle that is over, and adds them up.
+    /// Writes the rows of a cycle that is over, and adds them up. When the model did not move, no
+    /// batch counts; what is owed for those that were accepted stays owed.
     fn account(&mut self, aggregated: bool, out: &mut Vec<Action>) {
-        let (mut cost, mut assigned) = (Cost::ZERO, 0);
+        let (mut cost, mut assigned, mut accepted) = (Cost::ZERO, 0, 0);
         let Cycle { id, plan, .. } = self.cycle;
         for lot in &self.cycle.lots {
             let fate = lot
@@ -391,7 +397,7 @@ impl Scheduler {
                 fate,
                 assigned: lot.assigned,
                 claimed: lot.claimed,
-                accepted: lot.accepted,
+                accepted: if aggregated { lot.accepted } else { 0 },
                 fee: lot.fee,
                 cost: lot.fee.times(billed),
                 expected: lot.expected,
@@ -400,9 +406,9 @@ impl Scheduler {
             };
             cost += row.cost;
             assigned += row.assigned;
+            accepted += row.accepted;
             out.push(Action::Record(Record::Assignment(row)));
         }
-        let accepted = self.cycle.accepted;
         let result = if !aggregated {
             CycleResult::Failed
         } else if accepted == assigned {

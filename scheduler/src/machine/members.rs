@@ -155,6 +155,17 @@ impl Members {
         member.standing = Standing::Ready(estimate);
     }
 
+    /// Bars a worker that is away from returning.
+    pub(crate) fn quarantine(&mut self, worker: WorkerId) {
+        let slot = self.slots.get_mut(worker.index());
+        if let Some(member) = slot.and_then(Option::as_mut)
+            && let Standing::Away = member.standing
+        {
+            self.away -= 1;
+            member.standing = Standing::Quarantined;
+        }
+    }
+
     /// Ends the stay of a worker that is here.
     pub(crate) fn depart(&mut self, worker: WorkerId, for_good: bool) {
         let slot = self.slots.get_mut(worker.index());

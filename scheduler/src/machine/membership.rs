@@ -140,14 +140,20 @@ impl Scheduler {
         self.exclude(worker, why, out);
     }
 
-    /// Counts a refused result, and quarantines at the third.
+    /// Counts a refused result, and quarantines at the third. A worker that is away has departed
+    /// already: it is not admitted again.
     pub(super) fn count_refusal(&mut self, worker: WorkerId, out: &mut Vec<Action>) {
         let Some(member) = self.members.get_mut(worker) else {
             return;
         };
         member.refusals = member.refusals.saturating_add(1);
-        if member.refusals >= MAX_REFUSALS {
+        if member.refusals < MAX_REFUSALS {
+            return;
+        }
+        if self.members.is_here(worker) {
             self.exclude(worker, Departure::Quarantined, out);
+        } else {
+            self.members.quarantine(worker);
         }
     }
 

@@ -45,7 +45,7 @@ mod planning;
 mod record;
 mod shipping;
 
-pub use action::{Action, Departure, Ending};
+pub use action::{Action, Departure, Ending, TrainOrder};
 pub use config::{Billing, Config, ConfigError, Limit, MAX_CYCLES, Partial, Replan, Waits};
 pub use event::{Event, Profile};
 pub use ids::{CycleId, PlanId, SessionId, WorkerId};

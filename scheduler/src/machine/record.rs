@@ -182,12 +182,13 @@ pub struct AssignmentRow {
     pub assigned: u64,
     /// Batches that it said it did.
     pub claimed: u64,
-    /// Batches that count. The rest of the share is lost: all of it where it was not finished and
-    /// unfinished shares are discarded.
+    /// Batches that count. The rest of the share is lost: all of it when the share was not finished
+    /// and unfinished shares are discarded, and when the cycle failed.
     pub accepted: u64,
     /// What it is paid for a batch.
     pub fee: Fee,
-    /// What it is paid.
+    /// What it is paid: for its share, or for the batches that were accepted from it, which stay
+    /// owed when the cycle failed afterwards.
     pub cost: Cost,
     /// How long the time model expected the share to take, without margin.
     pub expected: Span,
@@ -247,11 +248,11 @@ pub struct CycleRow {
     pub ended: Instant,
     /// Workers that were given orders.
     pub workers: u64,
-    /// Batches that count.
+    /// Batches that count: those in the average that became the model. None if the cycle failed.
     pub accepted: u64,
-    /// Batches that were not trained, or do not count.
+    /// All others of the cycle's batches: not trained, or trained in vain.
     pub lost: u64,
-    /// What it cost.
+    /// What it cost, also if it failed.
     pub cost: Cost,
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use scheduler::machine::{
-    Action, AssignmentRow, Billing, Config, CycleId, CycleRow, Ending, Event, Fate, Partial,
-    PlanId, Record, Scheduler, SessionId, Totals, WorkerId,
+    Action, AssignmentRow, Billing, Config, CycleId, CycleResult, CycleRow, Ending, Event, Fate,
+    Partial, PlanId, Record, Scheduler, SessionId, Totals, WorkerId,
 };
 use scheduler::{Cost, Instant};
 
@@ -24,11 +24,16 @@ pub(crate) struct Audited {
     /// What the plans that were answered give to whom.
     answered: BTreeMap<PlanId, BTreeMap<WorkerId, u64>>,
     pub(crate) orders: BTreeMap<WorkerId, u64>,
+    /// The session of each worker's last order, which may have ended since.
+    pub(crate) ordered_in: BTreeMap<WorkerId, SessionId>,
+    /// Refused results of each worker, over all its sessions.
+    refusals: BTreeMap<WorkerId, u32>,
     pub(crate) cycle: CycleId,
     accepted: BTreeMap<WorkerId, u64>,
     /// What the rows of the plan in force give in all.
     given: u64,
-    lots: Vec<AssignmentRow>,
+    /// With what was accepted from each before the cycle failed, if it did.
+    lots: Vec<(AssignmentRow, u64)>,
     pub(crate) cycles: Vec<CycleRow>,
     pub(crate) end: Option<(Ending, Totals)>,
     /// Whether wakes come when they were asked for.
@@ -50,6 +55,8 @@ impl Audited {
             ships: std::collections::BTreeSet::new(),
             answered: BTreeMap::new(),
             orders: BTreeMap::new(),
+            ordered_in: BTreeMap::new(),
+            refusals: BTreeMap::new(),
             cycle: CycleId::new(0),
             accepted: BTreeMap::new(),
             given: 0,
@@ -108,13 +115,15 @@ impl Audited {
             Action::Admit { worker, session } => {
                 assert!(
                     self.sessions.values().all(|e| e != session),
-                    "epochs are unique"
+                    "sessions are unique"
                 );
                 assert_eq!(
                     self.sessions.insert(*worker, *session),
                     None,
                     "one stay at a time"
                 );
+                let refusals = self.refusals.get(worker).copied().unwrap_or(0);
+                assert!(refusals < 3, "whose results were refused 3 times stays out");
                 self.shipped.remove(worker);
             }
             Action::Benchmark {
@@ -144,30 +153,23 @@ impl Audited {
                 *held = batches - new;
                 self.shipping = Some(*plan);
             }
-            Action::Train {
-                worker,
-                session,
-                cycle,
-                batches,
-                beat_batches,
-                stop_by,
-                results_by,
-                ..
-            } => {
-                self.check_member(*worker, *session);
-                assert!(now <= *stop_by && stop_by <= results_by);
-                assert!(*beat_batches > 0);
-                if self.cycle != *cycle {
-                    assert!(self.cycle < *cycle, "cycles are in order");
+            Action::Train(order) => {
+                let worker = order.worker;
+                self.check_member(worker, order.session);
+                assert!(now <= order.stop_by && order.stop_by <= order.results_by);
+                assert!(order.beat_batches > 0);
+                if self.cycle != order.cycle {
+                    assert!(self.cycle < order.cycle, "cycles are in order");
                     assert!(self.orders.is_empty(), "one cycle at a time");
-                    self.cycle = *cycle;
+                    self.cycle = order.cycle;
                 }
-                let again = self.orders.insert(*worker, *batches);
-                assert_eq!(again, None, "one order a worker and cycle");
-                let held = self.shipped.get(worker).copied().unwrap_or(0);
+                let again = self.orders.insert(worker, order.batches);
+                assert_eq!(again, None, "one order per worker and cycle");
+                self.ordered_in.insert(worker, order.session);
+                let held = self.shipped.get(&worker).copied().unwrap_or(0);
                 let travels = self.config.time_model.ships_each_cycle;
                 assert!(
-                    travels || held >= *batches,
+                    travels || held >= order.batches,
                     "worker {worker} lacks its data"
                 );
             }
@@ -249,31 +251,34 @@ impl Audited {
                 assert_eq!(ordered.is_none(), row.fate == Fate::Absent);
                 assert!(ordered.is_none_or(|ordered| ordered == row.assigned));
                 assert!(row.accepted <= row.assigned && row.accepted <= row.claimed);
-                let accepted = self.accepted.remove(&row.worker).unwrap_or(0);
-                assert_eq!(
-                    row.accepted,
-                    if row.fate == Fate::Refused {
-                        0
-                    } else {
-                        accepted
-                    }
-                );
+                *self.refusals.entry(row.worker).or_default() +=
+                    u32::from(row.fate == Fate::Refused);
+                let accepted = match self.accepted.remove(&row.worker) {
+                    Some(accepted) if row.fate != Fate::Refused => accepted,
+                    Some(_) | None => 0,
+                };
                 let billed = match (self.config.billing, row.fate) {
                     (_, Fate::Absent) => 0,
                     (Billing::Assigned, _) => row.assigned,
-                    (Billing::Computed, _) => row.accepted,
+                    (Billing::Computed, _) => accepted,
                 };
                 assert_eq!(row.cost, row.fee.times(billed));
-                self.lots.push(*row);
+                self.lots.push((*row, accepted));
             }
             Record::Cycle(row) => {
                 assert!(self.orders.is_empty(), "every order has a row");
                 let lots = std::mem::take(&mut self.lots);
                 let n = self.config.batches;
-                assert_eq!(lots.iter().map(|l| l.assigned).sum::<u64>(), n);
-                assert_eq!(lots.iter().map(|l| l.accepted).sum::<u64>(), row.accepted);
+                let failed = row.result == CycleResult::Failed;
+                for (lot, accepted) in &lots {
+                    assert_eq!(lot.accepted, if failed { 0 } else { *accepted });
+                }
+                let lots = || lots.iter().map(|(lot, _)| lot);
+                assert_eq!(lots().map(|lot| lot.assigned).sum::<u64>(), n);
+                assert_eq!(lots().map(|lot| lot.accepted).sum::<u64>(), row.accepted);
+                assert_eq!(failed, row.accepted == 0, "what fails counts for nothing");
                 assert_eq!(row.accepted + row.lost, n, "every batch is accounted");
-                assert_eq!(lots.iter().map(|l| l.cost).sum::<Cost>(), row.cost);
+                assert_eq!(lots().map(|lot| lot.cost).sum::<Cost>(), row.cost);
                 assert_eq!(row.ended, now);
                 let waits = self.config.waits;
                 let end = row.started + row.limit + waits.grace + waits.aggregation;

@@ -8,8 +8,7 @@ use std::time::Instant as Clock;
 
 use crate::toy::{greedy, profile};
 use scheduler::machine::{
-    Action, Config, CycleId, Departure, Ending, Event, Limit, Replan, Scheduler, SessionId,
-    WorkerId,
+    Action, Config, Departure, Ending, Event, Limit, Replan, Scheduler, TrainOrder, WorkerId,
 };
 use scheduler::{Instant, Span};
 
@@ -23,7 +22,7 @@ fn run(workers: u32, cycles: u32, replan: Replan) -> (u64, f64) {
     let mut scheduler = Scheduler::new(config);
     let (mut steps, mut now) = (0, Instant::START);
     let mut actions = Vec::new();
-    let mut orders: Vec<(WorkerId, SessionId, CycleId, u64)> = Vec::new();
+    let mut orders: Vec<TrainOrder> = Vec::new();
     let mut gone = Vec::new();
     let mut inbox: std::collections::VecDeque<Event> = (0..workers)
         .map(|id| Event::Joined {
@@ -41,20 +40,21 @@ fn run(workers: u32, cycles: u32, replan: Replan) -> (u64, f64) {
             }
             Some(event) => event,
             None if !orders.is_empty() => {
-                let cycle = orders[0].2;
+                let cycle = orders[0].cycle;
                 for beat in 1..=2 {
                     inbox.push_back(Event::Stopped); // stands for 1.3 s
-                    for &(worker, session, cycle, batches) in &orders {
+                    for order in &orders {
                         inbox.push_back(Event::Beat {
-                            worker,
-                            session,
-                            cycle,
-                            done: batches / 2 * beat,
+                            worker: order.worker,
+                            session: order.session,
+                            cycle: order.cycle,
+                            done: order.batches / 2 * beat,
                         });
                     }
                 }
                 inbox.push_back(Event::Stopped);
-                for (at, (worker, session, cycle, done)) in orders.drain(..).enumerate() {
+                for (at, order) in orders.drain(..).enumerate() {
+                    let (worker, session, done) = (order.worker, order.session, order.batches);
                     if at % 1_000 == cycle.get() as usize % 1_000 {
                         let why = Departure::Disconnected;
                         inbox.push_back(Event::Lost {
@@ -120,13 +120,7 @@ fn run(workers: u32, cycles: u32, replan: Replan) -> (u64, f64) {
                     plan,
                     batches,
                 }),
-                Action::Train {
-                    worker,
-                    session,
-                    cycle,
-                    batches,
-                    ..
-                } => orders.push((worker, session, cycle, batches)),
+                Action::Train(order) => orders.push(order),
                 Action::Aggregate { cycle, .. } => inbox.push_back(Event::Aggregated { cycle }),
                 Action::Finish { ending, .. } => assert_eq!(ending, Ending::Completed),
                 Action::Admit { .. }

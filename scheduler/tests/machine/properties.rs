@@ -10,7 +10,7 @@ use scheduler::machine::{
 use scheduler::{CapacityModel, Margin, Margins, Span, TimeModel};
 
 /// Something that a world may do. Small numbers so that much of it makes sense; where a report
-/// needs an session, cycle or plan, `now` says whether it is the present one.
+/// needs a session, cycle or plan, `now` says whether it is the present one.
 #[derive(Clone, Debug)]
 enum Deed {
     /// Does one of the things that were ordered, and well.
@@ -58,6 +58,11 @@ enum Deed {
         worker: u32,
         now: bool,
     },
+    /// Three times: trains, leaves, is refused, and is back before or after that.
+    Spoil {
+        worker: u32,
+        joins: bool,
+    },
     Aggregate {
         now: bool,
     },
@@ -93,6 +98,7 @@ fn deeds() -> impl Strategy<Value = Vec<(u64, Deed)>> {
             .prop_map(|(worker, now, done, millis)| Deed::Train { worker, now, done, millis }),
         4 => millis().prop_map(|millis| Deed::TrainAll { millis }),
         1 => (worker(), now()).prop_map(|(worker, now)| Deed::Refuse { worker, now }),
+        4 => (worker(), any::<bool>()).prop_map(|(worker, joins)| Deed::Spoil { worker, joins }),
         6 => now().prop_map(|now| Deed::Aggregate { now }),
         2 => (worker(), now()).prop_map(|(worker, now)| Deed::Lose { worker, now }),
         1 => Just(Deed::Wake),
@@ -205,7 +211,7 @@ impl Chaos {
             Action::Benchmark { .. }
             | Action::Solve { .. }
             | Action::Ship { .. }
-            | Action::Train { .. }
+            | Action::Train(_)
             | Action::Aggregate { .. } => true,
             Action::Admit { .. }
             | Action::Accept { .. }
@@ -254,29 +260,18 @@ impl Chaos {
                 plan,
                 batches,
             },
-            Action::Train {
-                worker,
-                session,
-                cycle,
-                batches,
-                ..
-            } if millis < 12 => Event::Trained {
-                worker,
-                session,
-                cycle,
-                done: batches,
-                took: Span::from_millis(millis * batches),
-                tail: Span::from_millis(millis * batches.min(5)),
+            Action::Train(order) if millis < 12 => Event::Trained {
+                worker: order.worker,
+                session: order.session,
+                cycle: order.cycle,
+                done: order.batches,
+                took: Span::from_millis(millis * order.batches),
+                tail: Span::from_millis(millis * order.batches.min(5)),
             },
-            Action::Train {
-                worker,
-                session,
-                cycle,
-                ..
-            } => Event::Refused {
-                worker,
-                session,
-                cycle,
+            Action::Train(order) => Event::Refused {
+                worker: order.worker,
+                session: order.session,
+                cycle: order.cycle,
             },
             Action::Aggregate { cycle, .. } => Event::Aggregated { cycle },
             _ => return,
@@ -326,6 +321,42 @@ impl Chaos {
             took,
             tail: took / 3,
         });
+    }
+
+    /// The result of the worker's last order is refused, whether its session has ended or not.
+    fn refused(&mut self, worker: WorkerId, cycle: CycleId) {
+        let session = self.audited.ordered_in.get(&worker);
+        let session = session.copied().unwrap_or_default();
+        self.step(Event::Refused {
+            worker,
+            session,
+            cycle,
+        });
+    }
+
+    /// Obeys until the worker has an order; it trains, leaves, is refused, and is back before or
+    /// after that.
+    fn spoil(&mut self, worker: WorkerId, joins: bool) {
+        let is_its = |action: &Action| matches!(action, Action::Train(o) if o.worker == worker);
+        for _ in 0..50 {
+            if self.ordered.iter().any(is_its) {
+                break;
+            }
+            self.obey(0, 5);
+        }
+        self.trained(worker, true, u64::MAX, 10);
+        let session = self.session(worker, true);
+        self.step(Event::Lost {
+            worker,
+            session,
+            why: Departure::Left,
+        });
+        let profile = profile(1);
+        if joins {
+            self.step(Event::Joined { worker, profile });
+        }
+        self.refused(worker, self.cycle(true));
+        self.step(Event::Joined { worker, profile });
     }
 
     fn act(&mut self, deed: Deed) {
@@ -401,12 +432,12 @@ impl Chaos {
             }
             Deed::Refuse { worker, now } => {
                 let worker = WorkerId::new(worker);
-                let (session, cycle) = (self.session(worker, true), self.cycle(now));
-                self.step(Event::Refused {
-                    worker,
-                    session,
-                    cycle,
-                });
+                self.refused(worker, self.cycle(now));
+            }
+            Deed::Spoil { worker, joins } => {
+                for _ in 0..3 {
+                    self.spoil(WorkerId::new(worker), joins);
+                }
             }
             Deed::Aggregate { now } => {
                 let cycle = self.cycle(now);
@@ -483,6 +514,7 @@ fn chaos_reaches_everything() {
         let mut count = |kind: &str, name: &str| {
             *seen.entry(format!("{kind} {name}")).or_default() += 1;
         };
+        let mut turned_out = std::collections::BTreeSet::new();
         for row in &audited.cycles {
             count("cycle", row.result.name());
         }
@@ -493,7 +525,20 @@ fn chaos_reaches_everything() {
                 continue;
             };
             match record {
-                Record::Departed { why, .. } => count("departed", why.name()),
+                Record::Departed {
+                    worker,
+                    session,
+                    why,
+                } => {
+                    count("departed", why.name());
+                    if *why == Departure::Quarantined {
+                        if session.is_some() {
+                            turned_out.insert(worker);
+                        } else if !turned_out.contains(worker) {
+                            count("departed", "quarantined_while_away");
+                        }
+                    }
+                }
                 Record::Planned(row) => count("plan", row.trigger.name()),
                 Record::Assignment(row) => count("lot", row.fate.name()),
                 Record::Ignored { why, .. } => count("ignored", why.name()),
@@ -522,6 +567,7 @@ fn chaos_reaches_everything() {
             "benchmark_late ship_late missed_beats always_late quarantined",
         ),
         ("departed", "disconnected replaced fee_too_low full"),
+        ("departed", "left quarantined_while_away"),
         ("plan", "first lost slower arrived faster"),
         ("lot", "complete truncated late lost absent refused"),
         (

@@ -1,10 +1,10 @@
 //! Runs with known answers.
 
 use crate::audit::Audited;
-use crate::toy::{Allocator, Fate, Toy, World, at, job, profile};
+use crate::toy::{Allocator, Fate, Toy, World, at, greedy, job, profile};
 use scheduler::machine::{
-    Action, Billing, Config, CycleId, CycleResult, Event, Limit, Partial, Profile, Record, Replan,
-    SessionId, Trigger, WorkerId,
+    Action, Billing, Config, CycleId, CycleResult, Departure, Event, Limit, Partial, Profile,
+    Record, Replan, SessionId, TrainOrder, Trigger, WorkerId,
 };
 use scheduler::{Link, Margins, Span, TimeModel};
 
@@ -51,7 +51,7 @@ fn records(audited: &Audited) -> impl Iterator<Item = &Record> {
         | Action::Benchmark { .. }
         | Action::Solve { .. }
         | Action::Ship { .. }
-        | Action::Train { .. }
+        | Action::Train(_)
         | Action::Accept { .. }
         | Action::Abort { .. }
         | Action::Aggregate { .. }
@@ -455,6 +455,141 @@ fn a_fee_below_the_least_is_turned_away() {
     assert_eq!(departures(&audited), [(0, "fee_too_low")]);
 }
 
+/// Takes a step, answers at once what is asked for until a cycle runs, and gives its orders.
+fn answered(audited: &mut Audited, event: Event) -> Vec<TrainOrder> {
+    let (mut events, mut orders) = (vec![event], Vec::new());
+    while let Some(event) = events.pop() {
+        for action in audited.step(at(5), event) {
+            match action {
+                Action::Benchmark {
+                    worker,
+                    session,
+                    batches,
+                } => events.push(Event::Benchmarked {
+                    worker,
+                    session,
+                    batches,
+                    took: Span::from_millis(10 * batches),
+                }),
+                Action::Solve { plan, request } => events.push(Event::Solved {
+                    plan,
+                    response: Box::new(request.cheapest(greedy)),
+                }),
+                Action::Ship {
+                    worker,
+                    session,
+                    plan,
+                    batches,
+                    ..
+                } => events.push(Event::Shipped {
+                    worker,
+                    session,
+                    plan,
+                    batches,
+                }),
+                Action::Train(order) => orders.push(order),
+                _ => {}
+            }
+        }
+    }
+    orders
+}
+
+/// All of the order, at 10 ms a batch.
+fn trained(order: &TrainOrder) -> Event {
+    Event::Trained {
+        worker: order.worker,
+        session: order.session,
+        cycle: order.cycle,
+        done: order.batches,
+        took: Span::from_millis(10 * order.batches),
+        tail: Span::from_millis(30),
+    }
+}
+
+/// In each of three cycles the first worker trains and leaves, and then its result is refused:
+/// before it is back, or after.
+#[test]
+fn a_result_refused_after_its_worker_left_counts() {
+    for back_before in [false, true] {
+        let mut audited = Audited::new(job(150, 9, 2));
+        let mut orders = Vec::new();
+        let worker = WorkerId::new(0);
+        let joined = Event::Joined {
+            worker,
+            profile: profile(1),
+        };
+        let second = Event::Joined {
+            worker: WorkerId::new(1),
+            profile: profile(3),
+        };
+        for event in [joined.clone(), second] {
+            orders.extend(answered(&mut audited, event));
+        }
+        for cycle in (1..=3).map(CycleId::new) {
+            assert_eq!(orders.len(), 2, "both work in cycle {cycle}");
+            for order in &orders {
+                let _ = audited.step(at(5), trained(order));
+            }
+            let session = orders[0].session;
+            let lost = Event::Lost {
+                worker,
+                session,
+                why: Departure::Disconnected,
+            };
+            let refused = Event::Refused {
+                worker,
+                session,
+                cycle,
+            };
+            let _ = audited.step(at(5), lost);
+            let (first, then) = match back_before {
+                true => (joined.clone(), refused),
+                false => (refused, joined.clone()),
+            };
+            let _ = answered(&mut audited, first);
+            let _ = answered(&mut audited, then);
+            orders = answered(&mut audited, Event::Aggregated { cycle });
+        }
+        assert_eq!(orders.len(), 1, "the second works alone");
+        let mut expected = vec![(0, "disconnected"); 3];
+        // Turned out of its new session, or turned away at once.
+        expected.push((0, "quarantined"));
+        assert_eq!(departures(&audited), expected);
+        let _ = audited.step(at(5), joined.clone());
+        expected.push((0, "quarantined"));
+        assert_eq!(departures(&audited), expected);
+        for row in &audited.cycles {
+            assert_eq!((row.accepted, row.lost), (50, 100), "the rest was refused");
+        }
+    }
+}
+
+#[test]
+fn a_cycle_that_is_not_averaged_in_time_counts_for_nothing_but_its_cost() {
+    let mut config = job(150, 1, 2);
+    config.billing = Billing::Computed;
+    let mut audited = Audited::new(config);
+    let mut orders = Vec::new();
+    for (worker, fee) in [(0, 1), (1, 3)] {
+        let (worker, profile) = (WorkerId::new(worker), profile(fee));
+        orders.extend(answered(&mut audited, Event::Joined { worker, profile }));
+    }
+    for order in &orders {
+        let _ = audited.step(at(5), trained(order));
+    }
+    while let Some(wake) = audited.wake {
+        let _ = audited.step(wake, Event::Wake);
+    }
+    assert_eq!(told(&audited), "f completed lost=150 cost=250");
+    let accepted = records(&audited).filter_map(|record| match record {
+        Record::Assignment(row) => Some((row.fate.name(), row.accepted, row.cost.micros())),
+        _ => None,
+    });
+    let accepted: Vec<_> = accepted.collect();
+    assert_eq!(accepted, [("complete", 0, 100), ("complete", 0, 150)]);
+}
+
 /// Steps a job of one worker into its only cycle, of a minute; it takes 10 ms a batch.
 fn in_a_long_cycle() -> (Audited, WorkerId, SessionId) {
     let mut config = job(600, 1, 1);
@@ -475,7 +610,7 @@ fn in_a_long_cycle() -> (Audited, WorkerId, SessionId) {
         },
     );
     let (plan, request) = audited.asked.clone().expect("asked");
-    let response = Box::new(request.cheapest(crate::toy::greedy));
+    let response = Box::new(request.cheapest(greedy));
     let _ = audited.step(at(100), Event::Solved { plan, response });
     let batches = 600;
     let _ = audited.step(

@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::audit::Audited;
-use scheduler::machine::{Action, Config, Departure, Event, Limit, Profile, SessionId, WorkerId};
+use scheduler::machine::{
+    Action, Config, Departure, Event, Limit, Profile, SessionId, TrainOrder, WorkerId,
+};
 use scheduler::{
     Failure, FailureReason, Fee, Instant, Link, Outcome, Plan, PlanResponse, PlanStatus, Planned,
     Problem, Span,
@@ -307,21 +309,18 @@ impl World {
                 let took = Span::from_millis(new * self.ship_millis);
                 self.send_at(self.now + took, Some(worker), event);
             }
-            Action::Train {
-                worker,
-                session,
-                cycle,
-                batches,
-                beat,
-                beat_batches,
-                tail_batches,
-                stop_by,
-                ..
-            } => {
+            Action::Train(order) => {
+                let TrainOrder {
+                    worker,
+                    session,
+                    cycle,
+                    batches,
+                    ..
+                } = order;
                 let pace = self.pace(worker);
-                let beat = beat.min(Span::from_millis(pace * beat_batches));
+                let beat = order.beat.min(Span::from_millis(pace * order.beat_batches));
                 let all = Span::from_millis(pace * batches);
-                let took = all.min(stop_by.since(self.now));
+                let took = all.min(order.stop_by.since(self.now));
                 let done = took.nanos() / (pace * 1_000_000);
                 let mut beats = beat;
                 while beats < took {
@@ -354,7 +353,7 @@ impl World {
                         cycle,
                         done,
                         took,
-                        tail: Span::from_millis(pace * done.min(tail_batches)),
+                        tail: Span::from_millis(pace * done.min(order.tail_batches)),
                     }
                 };
                 self.send_at(self.now + took, Some(worker), event);

@@ -295,28 +295,18 @@ impl<'a> Driver<'a> {
                     self.judge(&row);
                 }
             }
-            Action::Train {
-                worker,
-                session,
-                cycle,
-                batches,
-                beat,
-                beat_batches,
-                tail_batches,
-                stop_by,
-                results_by: _,
-            } => {
+            Action::Train(train) => {
                 self.orders += 1;
-                self.faults.of_cycle(cycle);
+                self.faults.of_cycle(train.cycle);
                 let order = Order::Train {
-                    cycle,
-                    batches,
-                    beat,
-                    beat_batches,
-                    tail_batches,
-                    stop_by,
+                    cycle: train.cycle,
+                    batches: train.batches,
+                    beat: train.beat,
+                    beat_batches: train.beat_batches,
+                    tail_batches: train.tail_batches,
+                    stop_by: train.stop_by,
                 };
-                self.train(worker.get(), session, order, batches);
+                self.train(train.worker.get(), train.session, order, train.batches);
             }
             Action::Accept { .. } => {}
             Action::Benchmark {
