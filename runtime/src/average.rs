@@ -16,7 +16,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use scheduler::machine::WorkerId;
+use scheduler::machine::{SessionId, WorkerId};
 
 use crate::model::{Layout, from_wire};
 
@@ -95,6 +95,8 @@ pub struct Update {
 pub struct Contribution {
     /// Whose it is.
     pub worker: WorkerId,
+    /// The session in which it was ordered: the worker may have left, or come back, since.
+    pub session: SessionId,
     /// Batches that count, as the scheduler accepted them.
     pub weight: u64,
     /// The parameters.
@@ -106,8 +108,8 @@ pub struct Contribution {
 pub struct Merged {
     /// The new parameters; none if nothing counted, and the old ones stay.
     pub parameters: Option<Vec<f32>>,
-    /// Those that were too far off, in the order of the workers.
-    pub refused: Vec<(WorkerId, Refusal)>,
+    /// The results that were too far off, in the order of the workers.
+    pub refused: Vec<(WorkerId, SessionId, Refusal)>,
 }
 
 /// Checks and averages the parameters of one model.
@@ -183,13 +185,9 @@ impl Average {
                 let bound = NORM_FACTOR * norm * (result.weight as f64 / weight).max(1.0);
                 let fits = result.update.norm <= bound;
                 if !fits {
-                    refused.push((
-                        result.worker,
-                        Refusal::TooFar {
-                            norm: result.update.norm,
-                            bound,
-                        },
-                    ));
+                    let norm = result.update.norm;
+                    let refusal = Refusal::TooFar { norm, bound };
+                    refused.push((result.worker, result.session, refusal));
                 }
                 fits
             });

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use runtime::average::{Average, Contribution, NORM_FACTOR, Refusal, Rule};
 use runtime::data::BatchShape;
 use runtime::model::{Loss, ModelKind, ModelSpec, Weights, to_wire};
-use scheduler::machine::WorkerId;
+use scheduler::machine::{SessionId, WorkerId};
 
 /// A layout of eight parameters.
 fn spec() -> ModelSpec {
@@ -33,6 +33,7 @@ fn contribution(worker: u32, weight: u64, parameters: &[f32], global: &[f32]) ->
     let update = average("mean").check(&to_wire(parameters), global).unwrap();
     Contribution {
         worker: WorkerId::new(worker),
+        session: SessionId::new(worker + 100),
         weight,
         update,
     }
@@ -94,7 +95,10 @@ fn with_one_far(far: f32, weights: [u64; 5]) -> (Option<Vec<f32>>, Vec<u32>) {
         merged
             .refused
             .iter()
-            .map(|(worker, _)| worker.get())
+            .map(|(worker, session, _)| {
+                assert_eq!(session.get(), worker.get() + 100, "its own session");
+                worker.get()
+            })
             .collect(),
     )
 }

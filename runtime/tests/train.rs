@@ -14,7 +14,7 @@ use runtime::model::{Loss, ModelKind, ModelSpec, Weights, to_wire};
 #[cfg(not(feature = "torch"))]
 use runtime::train::trainer;
 use runtime::train::{DeviceChoice, Evaluation, Trainer};
-use scheduler::machine::WorkerId;
+use scheduler::machine::{SessionId, WorkerId};
 
 #[cfg(feature = "torch")]
 use program::trainer;
@@ -66,6 +66,7 @@ fn simulate(
             first += lot;
             results.push(Contribution {
                 worker: WorkerId::new(worker),
+                session: SessionId::new(worker),
                 weight: lot,
                 update: average.check(&to_wire(&end), &global).unwrap(),
             });

@@ -27,7 +27,7 @@ use console::{Exit, Stop, print};
 use scenarios::Overrides;
 use scenarios::scenario::Vary;
 use scheduler::Span;
-use scheduler::machine::{Ending, Limit, WorkerId};
+use scheduler::machine::{Ending, Limit, SessionId, WorkerId};
 use serde_json::json;
 use solvers::{AllocatorName, Host};
 
@@ -459,6 +459,7 @@ fn own_time(model: &ModelSpec, rule: Rule, results: u64) -> Span {
     for _ in 0..3 {
         let results = (0..results.min(64)).map(|worker| Contribution {
             worker: WorkerId::new(worker as u32),
+            session: SessionId::new(worker as u32),
             weight: 1,
             update: average
                 .check(&bytes, &parameters)

@@ -153,7 +153,7 @@ pub(super) struct Cycle {
     /// Batches that were ordered.
     pub(super) ordered: BTreeMap<WorkerId, u64>,
     /// What arrived last, until the scheduler says whether it counts.
-    pub(super) candidate: Option<(WorkerId, Update)>,
+    pub(super) candidate: Option<(WorkerId, SessionId, Update)>,
     pub(super) results: Vec<Contribution>,
     /// The average is being taken.
     pub(super) merging: bool,
@@ -570,7 +570,8 @@ impl<'a> Orchestrator<'a> {
             return;
         };
         let worker = stay.worker;
-        let is_due = stay.session == Some(session) && cycle == self.cycle.id;
+        // Once the average is being taken, what its worker still sends for the cycle changes nothing.
+        let is_due = stay.session == Some(session) && cycle == self.cycle.id && !self.cycle.merging;
         let ordered = self.cycle.ordered.get(&worker).copied();
         let refusal = match (&update, ordered) {
             _ if !is_due => None, // the scheduler says what that is worth
@@ -581,16 +582,9 @@ impl<'a> Orchestrator<'a> {
             (Ok(_), _) => None,
         };
         if let Some(why) = refusal {
-            let name = self.roster.name(worker).to_owned();
-            let line = format!("a result of {name} is refused: {why}");
-            self.watch.note(&line);
-            return self.step(Event::Refused {
-                worker,
-                session,
-                cycle,
-            });
+            return self.refuse(worker, session, cycle, &why);
         }
-        self.cycle.candidate = update.ok().map(|update| (worker, update));
+        self.cycle.candidate = update.ok().map(|update| (worker, session, update));
         self.step(Event::Trained {
             worker,
             session,

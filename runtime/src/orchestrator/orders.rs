@@ -81,12 +81,13 @@ impl Orchestrator<'_> {
                 cycle: _,
                 batches,
             } => {
-                if let Some((of, update)) = self.cycle.candidate.take()
+                if let Some((of, session, update)) = self.cycle.candidate.take()
                     && of == worker
                 {
                     self.watch.beat(worker, batches);
                     self.cycle.results.push(Contribution {
                         worker,
+                        session,
                         weight: batches,
                         update,
                     });
@@ -97,7 +98,7 @@ impl Orchestrator<'_> {
                 session,
                 cycle,
             } => self.order(worker, Command::Abort { session, cycle }),
-            Action::Aggregate { cycle, .. } => self.merge(cycle),
+            Action::Aggregate { cycle, batches, .. } => self.merge(cycle, batches),
             Action::Discard { .. } => self.cycle.merging = false,
             Action::Exclude { worker, why } => self.exclude(worker, why),
             Action::Record(record) => self.record(now, record),
@@ -174,10 +175,15 @@ impl Orchestrator<'_> {
         self.order(worker, command);
     }
 
-    /// Averages on a thread of its own.
-    fn merge(&mut self, cycle: CycleId) {
+    /// Averages the accepted results, on a thread of its own.
+    ///
+    /// # Panics
+    /// When the results do not weigh what the scheduler accepted, and will record and pay.
+    fn merge(&mut self, cycle: CycleId, accepted: u64) {
         self.cycle.merging = true;
         let results = std::mem::take(&mut self.cycle.results);
+        let weights: u64 = results.iter().map(|result| result.weight).sum();
+        assert_eq!(weights, accepted, "what is averaged is what is accounted");
         let average = self.average();
         let (job, answers) = (self.number, self.crew.sender());
         tokio::task::spawn_blocking(move || {
@@ -191,19 +197,8 @@ impl Orchestrator<'_> {
         if self.cycle.id != cycle || !self.cycle.merging {
             return; // it was discarded
         }
-        for (worker, refusal) in &merged.refused {
-            let name = self.roster.name(*worker).to_owned();
-            self.watch
-                .note(&format!("a result of {name} is refused: {refusal}"));
-            let session = self.stay(*worker).and_then(|stay| stay.session);
-            if let Some(session) = session {
-                let worker = *worker;
-                self.step(Event::Refused {
-                    worker,
-                    session,
-                    cycle,
-                });
-            }
+        for (worker, session, refusal) in &merged.refused {
+            self.refuse(*worker, *session, cycle, &refusal.to_string());
         }
         self.cycle.merging = false;
         if let Some(parameters) = merged.parameters {
@@ -212,6 +207,27 @@ impl Orchestrator<'_> {
         }
         self.judge(cycle);
         self.step(Event::Aggregated { cycle });
+    }
+
+    /// A result counts for nothing, even if it was accepted before.
+    pub(super) fn refuse(
+        &mut self,
+        worker: WorkerId,
+        session: SessionId,
+        cycle: CycleId,
+        why: &str,
+    ) {
+        let name = self.roster.name(worker);
+        let line = format!("a result of {name} is refused: {why}");
+        self.watch.note(&line);
+        self.cycle
+            .results
+            .retain(|result| (result.worker, result.session) != (worker, session));
+        self.step(Event::Refused {
+            worker,
+            session,
+            cycle,
+        });
     }
 
     fn exclude(&mut self, worker: WorkerId, why: Departure) {

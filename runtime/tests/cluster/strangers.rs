@@ -19,8 +19,10 @@ enum Lie {
     /// Parameters of another shape.
     TooShort,
     TooLong,
-    /// Of another stay.
+    /// Of another session.
     Stale,
+    /// A result that would ruin the model, and once it is accepted another one that is refused.
+    Twice,
 }
 
 /// Serves as a worker that lies about its results, until it is shown out.
@@ -88,6 +90,10 @@ async fn lie(token: &str, folder: &Path, lie: Lie) -> String {
                     Lie::TooShort => parameters.truncate(length - 1),
                     Lie::TooLong => parameters.push(0.0),
                     Lie::Stale => said = session.wrapping_sub(1),
+                    Lie::Twice => {
+                        let ruinous = (0..length).map(|place| (place % 7) as f32 * 1e6);
+                        parameters = ruinous.collect();
+                    }
                 }
                 let header = Up::Trained {
                     session: said,
@@ -96,9 +102,14 @@ async fn lie(token: &str, folder: &Path, lie: Lie) -> String {
                     took_ns: 1_000_000,
                     tail_ns: 1_000_000,
                 };
-                let _ = peer
-                    .send_blob(&header, vec![to_wire(&parameters).into()])
-                    .await;
+                let sent = |parameters: &[f32]| vec![to_wire(parameters).into()];
+                let _ = peer.send_blob(&header, sent(&parameters)).await;
+                if let Lie::Twice = lie {
+                    // All of it has arrived: it is checked and accepted in much less than this.
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    let not_numbers = vec![f32::NAN; length];
+                    let _ = peer.send_blob(&header, sent(&not_numbers)).await;
+                }
             }
             Order::Admit { .. }
             | Order::Abort { .. }
@@ -189,6 +200,11 @@ fn parameters_of_another_length_are_refused() {
 }
 
 #[test]
-fn a_result_of_another_stay_is_refused() {
+fn a_result_that_was_accepted_and_then_refused_is_not_averaged() {
+    check("twice", Lie::Twice, "expected a finite number");
+}
+
+#[test]
+fn a_result_of_another_session_is_refused() {
     check("stale", Lie::Stale, "stale_session");
 }
