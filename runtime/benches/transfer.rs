@@ -179,7 +179,7 @@ async fn through_quinn(connection: &Connection, way: Way, data: &Bytes) -> Durat
 /// Takes what comes and gives what it is asked for, through both, until the orchestrator is done.
 async fn worker(token: &str, bare: &str, folder: PathBuf) {
     let identity = Identity::load_or_create(&folder.join("worker")).expect("a key");
-    let dialer = dialer(identity, token.parse().expect("a token"));
+    let dialer = dialer(identity, Token::parse(token).expect("a token"));
     let peer = dialer.dial().await.expect("it is let in");
     let (mut send, mut receive) = peer.accept_control().await.expect("a control stream");
     let connection = bare_client(bare.parse().expect("an address")).await;

@@ -1,47 +1,47 @@
-//! What an orchestrator and a worker say to each other.
+//! The messages between an orchestrator and its workers.
 //!
 //! Small things go over the control stream as [`Order`] and [`Report`]; data and parameters each
 //! have a stream of their own, which begins with a [`Down`] or an [`Up`]. Times are spans, since
 //! the two machines share no clock: a span counts from the moment at which it was sent.
 //!
-//! What a peer says is not believed here. [`Report`]s become events of the scheduler, which
+//! What a peer sends is not trusted. [`Report`]s become events of the scheduler, which
 //! bounds every number; an [`Order`]'s numbers are bounded by [`Order::check`].
 //!
-//! **What it does not know:** streams, threads, and what becomes of what is said.
+//! **What it does not know:** streams, threads, and what becomes of a message.
 
-use scheduler::machine::{CycleId, SessionId};
-use scheduler::{Fee, MAX_BATCHES, MAX_PASSES, Span};
+use scheduler::machine::TrainOrder;
+use scheduler::{Fee, Instant, MAX_BATCHES, MAX_PASSES};
 use serde::{Deserialize, Serialize};
 
 use crate::data::BatchShape;
 use crate::model::{ModelKind, ModelSpec};
 
-/// Both sides must speak the same.
+/// Both sides must speak the same version.
 pub const VERSION: u16 = 1;
 
 /// The longest name of a worker, in bytes.
 pub const MAX_NAME: usize = 64;
 
-/// The most batches that travel in one stream.
-pub const BATCHES_A_STREAM: usize = 64;
+/// The most batches in one stream.
+pub const BATCHES_PER_STREAM: usize = 64;
 
 /// The most bytes of parameters that a worker accepts: a model of 256 million floats.
 pub const MAX_PARAMETER_BYTES: usize = 1 << 30;
 
-/// The first thing that a worker says on a connection.
+/// The first message of a worker on a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// [`VERSION`].
     pub version: u16,
     /// What it is called in plans and tables.
     pub name: String,
-    /// The least that it works for, in micro-units a batch.
+    /// The least that it works for, in micro-units per batch.
     pub least_fee_micro: u64,
     /// Cores that it may use.
     pub cores: u32,
-    /// Its processor, for whoever wants to know whether two runs can be alike to the last bit.
+    /// Its processor: on different ones, two runs may differ in the last bits.
     pub cpu: String,
-    /// What it was told to train on, as a person would say it: `auto`, `cpu`, `cuda:0`.
+    /// The device that it is to train on: `auto`, `cpu`, `cuda:0`.
     pub device: String,
     /// Threads that it trains with.
     pub threads: u32,
@@ -58,34 +58,34 @@ pub struct Brief {
     pub job: u32,
     /// What is trained.
     pub model: ModelSpec,
-    /// What this worker is paid for a batch, in micro-units.
+    /// What this worker is paid per batch, in micro-units.
     pub fee_micro: u64,
-    /// Seeds what a worker makes up itself: the data of its benchmark.
+    /// Seeds what a worker generates itself: the data of its benchmark.
     pub seed: u64,
     /// Whether it may train on a GPU, if it has one.
     pub allow_gpu: bool,
 }
 
-/// What the orchestrator says.
+/// A message of the orchestrator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// There is a job. A probe of the connection follows, then an admission or a dismissal.
     Job(Brief),
     /// The worker is admitted: from now on it goes by this session.
     Admit {
-        /// Its stay.
+        /// Its session.
         session: u32,
     },
     /// Measure one round.
     Benchmark {
-        /// The stay that the order is for.
+        /// The session that the order is for.
         session: u32,
         /// Batches to measure.
         batches: u64,
     },
     /// Keep the first of the batches that are held; others follow, in streams of their own.
     Ship {
-        /// The stay that the order is for.
+        /// The session that the order is for.
         session: u32,
         /// The plan that the share is of.
         plan: u32,
@@ -95,48 +95,69 @@ pub enum Order {
         new: u64,
     },
     /// Train; the parameters follow in a stream of their own.
-    Train {
-        /// The stay that the order is for.
-        session: u32,
-        /// The cycle.
-        cycle: u32,
-        /// The first of the batches that are held, so many.
-        batches: u64,
-        /// How often each.
-        passes: u32,
-        /// A beat is sent this often,
-        beat_ns: u64,
-        /// and after so many batches, whichever comes first.
-        beat_batches: u64,
-        /// The last so many batches are timed apart.
-        tail_batches: u64,
-        /// Computing ends so long after this was sent.
-        stop_in_ns: u64,
-        /// The result is of no use so long after this was sent.
-        results_in_ns: u64,
-    },
+    Train(Training),
     /// The result of this cycle is not wanted any more.
     Abort {
-        /// The stay that the order is for.
+        /// The session that the order is for.
         session: u32,
         /// The cycle.
         cycle: u32,
     },
     /// The worker is not a member any more. The connection stays.
     Excluded {
-        /// Why, for a person.
+        /// Why, to be read.
         reason: String,
         /// Whether it may ask to be admitted again.
         may_return: bool,
     },
     /// The job is over. The connection stays, for another one.
     Over {
-        /// How it ended, for a person.
+        /// How it ended, to be read.
         reason: String,
     },
 }
 
-/// What a worker says.
+/// One cycle's share: a [`TrainOrder`] with spans in the place of moments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Training {
+    /// The session that the order is for.
+    pub session: u32,
+    /// The cycle.
+    pub cycle: u32,
+    /// The number of batches to train, the first of those that are held.
+    pub batches: u64,
+    /// How often each.
+    pub passes: u32,
+    /// A beat is sent after this time
+    pub beat_ns: u64,
+    /// or after this number of batches, whichever comes first.
+    pub beat_batches: u64,
+    /// This number of batches, the last ones, is timed apart.
+    pub tail_batches: u64,
+    /// Time from sending the order to the end of computing.
+    pub stop_in_ns: u64,
+    /// Time from sending the order until the result is of no use.
+    pub results_in_ns: u64,
+}
+
+impl Training {
+    /// The order as it is sent now.
+    pub(crate) fn new(order: &TrainOrder, passes: u32, now: Instant) -> Self {
+        Self {
+            session: order.session.get(),
+            cycle: order.cycle.get(),
+            batches: order.batches,
+            passes,
+            beat_ns: order.beat.nanos(),
+            beat_batches: order.beat_batches,
+            tail_batches: order.tail_batches,
+            stop_in_ns: order.stop_by.since(now).nanos(),
+            results_in_ns: order.results_by.since(now).nanos(),
+        }
+    }
+}
+
+/// A message of a worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Report {
     /// Who it is. The first thing it says, once.
@@ -148,16 +169,16 @@ pub enum Report {
     },
     /// One round of the benchmark.
     Benchmarked {
-        /// The stay that the order was for.
+        /// The session that the order was for.
         session: u32,
         /// Batches measured.
         batches: u64,
         /// How long they took.
         took_ns: u64,
     },
-    /// So many batches of the share are here.
+    /// Batches of the share have arrived.
     Shipped {
-        /// The stay that the order was for.
+        /// The session that the order was for.
         session: u32,
         /// The plan that the share is of.
         plan: u32,
@@ -166,23 +187,23 @@ pub enum Report {
     },
     /// The compute loop is at work.
     Beat {
-        /// The stay that the order was for.
+        /// The session that the order was for.
         session: u32,
         /// The cycle.
         cycle: u32,
         /// Batches done.
         done: u64,
     },
-    /// It was excluded, is well, and wants to be admitted again.
+    /// It was excluded, works again, and asks to be admitted.
     Return,
-    /// It goes, of its own accord.
+    /// It leaves of its own accord.
     Leave {
-        /// Why, for a person.
+        /// Why, to be read.
         reason: String,
     },
 }
 
-/// What stands before bytes for a worker.
+/// The header of a transfer to a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Down {
     /// Bytes of no meaning, to be sent back at once.
@@ -194,7 +215,7 @@ pub enum Down {
     },
     /// Batches of data, one after the other.
     Data {
-        /// The stay.
+        /// The session.
         session: u32,
         /// The plan.
         plan: u32,
@@ -205,14 +226,14 @@ pub enum Down {
     },
     /// The parameters to begin a cycle with.
     Parameters {
-        /// The stay.
+        /// The session.
         session: u32,
         /// The cycle.
         cycle: u32,
     },
 }
 
-/// What stands before bytes from a worker.
+/// The header of a transfer from a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Up {
     /// The bytes of a probe, sent back.
@@ -222,7 +243,7 @@ pub enum Up {
     },
     /// The parameters that came of a cycle.
     Trained {
-        /// The stay.
+        /// The session.
         session: u32,
         /// The cycle.
         cycle: u32,
@@ -235,7 +256,7 @@ pub enum Up {
     },
 }
 
-/// Why something that was said is not accepted.
+/// Why a message is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
     /// Other programs.
@@ -252,7 +273,7 @@ pub enum ProtocolError {
         /// The name.
         found: String,
     },
-    /// It says more than anybody needs to.
+    /// Its description of itself is too long.
     #[error("it says too much of itself")]
     Verbose,
     /// A fee beyond all bounds.
@@ -354,11 +375,9 @@ impl Order {
                 bound("batches to keep", *keep, MAX_BATCHES)?;
                 bound("new batches", *new, MAX_BATCHES)
             }
-            Self::Train {
-                batches, passes, ..
-            } => {
-                bound("batches to train", *batches, MAX_BATCHES)?;
-                bound("passes", u64::from(*passes), MAX_PASSES.into())
+            Self::Train(training) => {
+                bound("batches to train", training.batches, MAX_BATCHES)?;
+                bound("passes", training.passes.into(), MAX_PASSES.into())
             }
             Self::Admit { .. } | Self::Abort { .. } | Self::Excluded { .. } | Self::Over { .. } => {
                 Ok(())
@@ -372,21 +391,6 @@ fn bound(what: &'static str, found: u64, most: u64) -> Result<(), ProtocolError>
         return Err(ProtocolError::Number { what, found, most });
     }
     Ok(())
-}
-
-/// The session that a peer names.
-pub(crate) const fn session(number: u32) -> SessionId {
-    SessionId::new(number)
-}
-
-/// The cycle that a peer names.
-pub(crate) const fn cycle(number: u32) -> CycleId {
-    CycleId::new(number)
-}
-
-/// The span that a peer names.
-pub(crate) const fn span(nanos: u64) -> Span {
-    Span::from_nanos(nanos)
 }
 
 #[cfg(test)]

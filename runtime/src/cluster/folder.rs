@@ -1,4 +1,4 @@
-//! The folder of a run, and what lies in it from the beginning so that the run can be gone on with.
+//! The folder of a run, and what lies in it from the beginning so that the run can be resumed.
 //!
 //! **What it does not know:** what a run leaves at its end.
 
@@ -11,38 +11,37 @@ use results::WholeFile;
 use serde::{Deserialize, Serialize};
 
 use super::settings::{Setting, Source};
-use super::shown;
 use crate::cli::ClusterArgs;
 use crate::data::DataSource;
 use crate::model::{Loss, ModelKind};
-use crate::orchestrator::GivenPlan;
+use crate::orchestrator::FixedPlan;
 use crate::trainer::pace::Fraction;
 
 const COMMAND: &str = "command.json";
 
 /// Where a run writes to.
 #[derive(Debug)]
-pub(crate) struct RunFolder {
+pub(crate) struct OutputFolder {
     path: PathBuf,
     is_resumed: bool,
 }
 
-impl RunFolder {
+impl OutputFolder {
     /// The folder that was asked for, which must hold no run; or, in a folder of runs, the next.
     pub(crate) fn asked(args: &ClusterArgs, setting: &Setting) -> Result<Self, Stop> {
         let out = Path::new(&setting.scenario.training().out);
         if args.settings.out.is_some() {
             if out.join(COMMAND).exists() {
                 return Err(Stop::bad(format!(
-                    "{} holds a run already; name another folder with --out, or go on with it \
+                    "{} holds a run already; name another folder with --out, or resume the run \
                      with --resume",
-                    shown(out)
+                    out.display()
                 )));
             }
             return Ok(Self::within(out.to_owned()));
         }
         let number = (1..1_000_000_u32).find(|number| !run(out, *number).exists());
-        let number = number.ok_or_else(|| Stop::bad(format!("{} is full", shown(out))))?;
+        let number = number.ok_or_else(|| Stop::bad(format!("{} is full", out.display())))?;
         Ok(Self::within(run(out, number)))
     }
 
@@ -67,7 +66,7 @@ impl RunFolder {
         fs::create_dir_all(&self.path).map_err(|error| {
             Stop::bad(format!(
                 "cannot write to {}: {error}; name another folder with --out",
-                shown(&self.path)
+                self.path.display()
             ))
         })
     }
@@ -88,7 +87,7 @@ fn run(out: &Path, number: u32) -> PathBuf {
 /// What of the command line is not in the scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Kept {
+pub(crate) struct SavedCommand {
     local: Option<u32>,
     throttles: Vec<Fraction>,
     data: String,
@@ -106,9 +105,9 @@ pub(crate) struct Kept {
     scenario: String,
 }
 
-impl Kept {
+impl SavedCommand {
     /// Of a command line whose model is settled.
-    pub(crate) fn of(args: &ClusterArgs, given: Option<&GivenPlan>, setting: &Setting) -> Self {
+    pub(crate) fn of(args: &ClusterArgs, given: Option<&FixedPlan>, setting: &Setting) -> Self {
         Self {
             local: args.local,
             throttles: args.throttles.clone(),
@@ -141,7 +140,7 @@ impl Kept {
         let text = serde_json::to_string_pretty(self).map_err(Stop::failed)?;
         let path = folder.join(COMMAND);
         let written = WholeFile::create(&path).and_then(|file| file.publish(&(text + "\n")));
-        written.map_err(|error| Stop::bad(format!("cannot write {}: {error}", shown(&path))))
+        written.map_err(|error| Stop::bad(format!("cannot write {}: {error}", path.display())))
     }
 
     /// Reads it back.
@@ -149,8 +148,9 @@ impl Kept {
         let path = folder.join(COMMAND);
         let text = fs::read_to_string(&path);
         let text =
-            text.map_err(|error| Stop::bad(format!("cannot read {}: {error}", shown(&path))))?;
-        serde_json::from_str(&text).map_err(|error| Stop::bad(format!("{}: {error}", shown(&path))))
+            text.map_err(|error| Stop::bad(format!("cannot read {}: {error}", path.display())))?;
+        serde_json::from_str(&text)
+            .map_err(|error| Stop::bad(format!("{}: {error}", path.display())))
     }
 
     /// Puts it in the place of what the command line leaves open; gives the scenario and the plan.
@@ -158,7 +158,7 @@ impl Kept {
         self,
         args: &mut ClusterArgs,
         folder: &Path,
-    ) -> Result<(Source, Option<GivenPlan>), Stop> {
+    ) -> Result<(Source, Option<FixedPlan>), Stop> {
         args.local = self.local;
         args.throttles = self.throttles;
         args.data = self.data.parse().map_err(Stop::bad)?;
@@ -171,10 +171,10 @@ impl Kept {
         args.state.state = args.state.state.take().or(self.state);
         args.no_discovery |= self.no_discovery;
         let source = Source {
-            file: shown(&folder.join(COMMAND)),
+            file: folder.join(COMMAND).display().to_string(),
             text: self.scenario,
         };
-        Ok((source, self.given.map(GivenPlan::of)))
+        Ok((source, self.given.map(FixedPlan::of)))
     }
 }
 

@@ -1,5 +1,6 @@
-//! What a run looks like from outside: a line for each worker, events as JSON, the log and the
-//! checkpoints; and what is kept for the summary.
+//! What a run looks like from outside: a line for each worker, events as JSON, the log, the tables
+//! and the checkpoints; and the sums for the summary. What is held in memory does not grow with the
+//! length of a run.
 //!
 //! **What it does not know:** the network, and what is decided.
 
@@ -11,30 +12,29 @@ use std::thread::{self, JoinHandle};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use results::event_log::EventFile;
-use scheduler::machine::{
-    AssignmentRow, Config, CycleRow, Event, Fate, PlanRow, Record, ShareRow, WorkerId,
-};
-use scheduler::{Instant, Link, Span, Speed};
+use results::runs::RunSummary;
+use scheduler::machine::{Config, Event, Fate, Record, WorkerId};
+use scheduler::{Instant, Link, Span};
 use serde_json::{Value, json};
 
-use super::outputs::Tables;
-use super::past::{Past, Shift};
+use super::compute_times::ComputeTimes;
+use super::history::{Replayed, Shift};
+use super::judgements::Judgements;
+use super::tables::Tables;
 use crate::orchestrator::{Checkpoint, Member, Watch};
 use crate::train::{DeviceChoice, Evaluation};
 
-/// What a worker is to the summary.
+/// What a worker says of itself, for the summary.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Person {
+pub(crate) struct WorkerInfo {
     pub(crate) cpu: String,
     pub(crate) device: String,
     pub(crate) threads: u32,
     pub(crate) cores: u32,
     pub(crate) address: String,
-    pub(crate) link: Link,
-    pub(crate) benchmark: Option<Speed>,
 }
 
-/// Looks on, and remembers.
+/// Follows a run, shows it and writes it down.
 pub(crate) struct Report {
     json: bool,
     bars: Option<Bars>,
@@ -44,17 +44,12 @@ pub(crate) struct Report {
     folder: PathBuf,
     /// Something that could not be written, once.
     pub(crate) broken: Option<String>,
-    pub(crate) people: BTreeMap<WorkerId, Person>,
-    pub(crate) names: BTreeMap<WorkerId, String>,
-    pub(crate) plans: Vec<PlanRow>,
-    pub(crate) shares: Vec<ShareRow>,
-    pub(crate) lots: Vec<AssignmentRow>,
-    pub(crate) cycles: Vec<CycleRow>,
-    /// By cycle; 0 is before the first.
-    pub(crate) judged: BTreeMap<u32, Evaluation>,
-    pub(crate) departures: u64,
-    /// Shipping data, before the first cycle and between later ones.
-    pub(crate) shipping: Span,
+    pub(crate) workers: BTreeMap<WorkerId, WorkerInfo>,
+    names: BTreeMap<WorkerId, String>,
+    /// Sums of the run, in which nothing grows with its length.
+    pub(crate) summary: RunSummary,
+    pub(crate) judgements: Judgements,
+    pub(crate) times: ComputeTimes,
     /// Moves the records of this part of a run behind those of earlier ones.
     shift: Shift,
 }
@@ -72,9 +67,18 @@ struct Checkpoints {
 }
 
 impl Report {
-    /// Shows progress on a terminal, or events with `json`, and keeps what a run leaves in a
-    /// folder.
-    pub(crate) fn new(folder: &Path, tables: Tables, json: bool) -> Self {
+    /// Shows progress on a terminal, or events with `json`, and writes what a run leaves in a
+    /// folder; of a run that is resumed, after this checkpoint.
+    ///
+    /// # Errors
+    /// When a file cannot be made.
+    pub(crate) fn new(
+        folder: &Path,
+        tables: Tables,
+        summary: RunSummary,
+        json: bool,
+        resumed: Option<&Checkpoint>,
+    ) -> io::Result<Self> {
         let is_seen = io::stderr().is_terminal() && !json;
         let bars = is_seen.then(|| {
             let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
@@ -87,7 +91,9 @@ impl Report {
                 workers: BTreeMap::new(),
             }
         });
-        Self {
+        let names = resumed.map_or(&[][..], |checkpoint| &checkpoint.names);
+        let numbered = (0..).map(WorkerId::new).zip(names.iter().cloned());
+        Ok(Self {
             json,
             bars,
             log: None,
@@ -95,30 +101,31 @@ impl Report {
             checkpoints: None,
             folder: folder.to_owned(),
             broken: None,
-            people: BTreeMap::new(),
-            names: BTreeMap::new(),
-            plans: Vec::new(),
-            shares: Vec::new(),
-            lots: Vec::new(),
-            cycles: Vec::new(),
-            judged: BTreeMap::new(),
-            departures: 0,
-            shipping: Span::ZERO,
+            workers: BTreeMap::new(),
+            names: numbered.collect(),
+            summary,
+            judgements: Judgements::open(folder, resumed.map(|checkpoint| checkpoint.cycle))?,
+            times: ComputeTimes::create(folder)?,
             shift: Shift::default(),
+        })
+    }
+
+    /// Takes in what happened in an earlier part of the run.
+    pub(crate) fn replays(&mut self, at: Instant, replayed: Replayed<'_>) {
+        match replayed {
+            Replayed::Link(worker, link) => self.measured(worker, &link),
+            Replayed::Record(record) => self.keep(at, record),
         }
     }
 
-    /// What was before a run was broken off stands in its tables and sums as if it never had been.
-    pub(crate) fn goes_on(&mut self, past: &Past, checkpoint: &Checkpoint) {
-        let numbered = (0..).zip(&checkpoint.names);
-        self.names = numbered
-            .map(|(number, name)| (WorkerId::new(number), name.clone()))
-            .collect();
-        self.judged.clone_from(&checkpoint.judged);
-        for (at, record) in &past.records {
-            self.keep(*at, record);
-        }
-        self.shift = past.shift;
+    /// The records that follow come after those of earlier parts.
+    pub(crate) fn goes_on(&mut self, shift: Shift) {
+        self.shift = shift;
+    }
+
+    /// By a worker's connection the time of cycles is predicted.
+    fn measured(&mut self, worker: WorkerId, link: &Link) {
+        self.summary.measured(worker, link.transfer + link.latency);
     }
 
     /// Keeps what tables and sums are made of.
@@ -129,25 +136,13 @@ impl Report {
             self.breaks(error.to_string());
             self.tables = None;
         }
-        match record {
-            Record::Planned(row) => {
-                self.plans.push(*row);
-                self.shares.clear();
-            }
-            Record::Share(row) => self.shares.push(*row),
-            Record::Shipped { since, .. } => self.shipping = self.shipping + at.since(*since),
-            Record::Assignment(row) => self.lots.push(*row),
-            Record::Cycle(row) => self.cycles.push(*row),
-            Record::Joined { .. }
-            | Record::Benchmarked { .. }
-            | Record::Departed { .. }
-            | Record::NotPlanned { .. }
-            | Record::Paused { .. }
-            | Record::Ignored { .. } => {}
+        self.summary.record(at, record);
+        if let Err(error) = self.times.record(record) {
+            self.breaks_times(&error);
         }
     }
 
-    /// Everything that was begun is finished but the tables, which are handed back.
+    /// Everything that was begun is finished but the tables, which are handed over.
     pub(crate) fn finish(&mut self) -> Option<Tables> {
         if let Some(bars) = self.bars.take() {
             bars.workers
@@ -168,6 +163,9 @@ impl Report {
         {
             self.breaks(error.to_string());
         }
+        if let Err(error) = self.times.flush() {
+            self.breaks_times(&error);
+        }
         self.tables.take()
     }
 
@@ -176,7 +174,11 @@ impl Report {
         self.broken.get_or_insert(error);
     }
 
-    fn event(&self, now: Option<Instant>, what: &str, mut fields: Value) {
+    fn breaks_times(&mut self, error: &io::Error) {
+        self.breaks(format!("the times of computing cannot be kept: {error}"));
+    }
+
+    fn emit(&self, now: Option<Instant>, what: &str, mut fields: Value) {
         if !self.json {
             return;
         }
@@ -254,10 +256,10 @@ impl Watch for Report {
             bars.whole.set_message("waiting for workers");
         }
         let fields = json!({"cycles": config.cycles, "batches": config.batches});
-        self.event(None, "begins", fields);
+        self.emit(None, "begins", fields);
     }
 
-    fn told(&mut self, now: Instant, event: &Event) {
+    fn event(&mut self, now: Instant, event: &Event) {
         if let Some(log) = &mut self.log
             && let Err(error) = log.append(now, event)
         {
@@ -272,7 +274,7 @@ impl Watch for Report {
                 self.names.insert(*worker, name(*worker));
                 self.shows(*worker, 0, 1, "benchmark".to_owned());
                 let fields = json!({"worker": name(*worker), "fee": fee.to_string()});
-                self.event(Some(now), "joined", fields);
+                self.emit(Some(now), "joined", fields);
             }
             Record::Benchmarked {
                 worker,
@@ -281,32 +283,24 @@ impl Watch for Report {
                 ..
             } => {
                 let rate = speed.per_second_f64();
-                if let Some(person) = self.people.get_mut(worker) {
-                    person.benchmark.get_or_insert(*speed);
-                }
                 self.shows(*worker, 0, 1, format!("{rate:.0} batches/s"));
                 let fields =
                     json!({"worker": name(*worker), "batches_per_s": rate, "noisy": noisy});
-                self.event(Some(now), "benchmarked", fields);
+                self.emit(Some(now), "benchmarked", fields);
             }
-            Record::Departed {
-                worker,
-                why,
-                session,
-            } => {
-                self.departures += u64::from(session.is_some());
+            Record::Departed { worker, why, .. } => {
                 self.names.insert(*worker, name(*worker));
                 self.shows(*worker, 0, 1, format!("gone: {why}"));
                 let fields = json!({"worker": name(*worker), "why": why.name()});
-                self.event(Some(now), "departed", fields);
+                self.emit(Some(now), "departed", fields);
             }
             Record::Planned(row) => {
                 if let Some(bars) = &self.bars {
                     let employed = row.workers_employed;
                     bars.whole
-                        .set_message(format!("{employed} workers, {} a cycle", row.cost));
+                        .set_message(format!("{employed} workers, {} per cycle", row.cost));
                 }
-                self.event(
+                self.emit(
                     Some(now),
                     "planned",
                     json!({
@@ -316,7 +310,7 @@ impl Watch for Report {
                 );
             }
             Record::Share(row) => {
-                self.event(
+                self.emit(
                     Some(now),
                     "share",
                     json!({
@@ -326,11 +320,11 @@ impl Watch for Report {
                 );
             }
             Record::NotPlanned { why, .. } => {
-                self.event(Some(now), "not_planned", json!({"why": why.reason()}));
+                self.emit(Some(now), "not_planned", json!({"why": why.reason()}));
             }
             Record::Shipped { batches, since, .. } => {
                 let took = now.since(*since).seconds_f64();
-                self.event(
+                self.emit(
                     Some(now),
                     "shipped",
                     json!({"batches": batches, "took_s": took}),
@@ -340,7 +334,7 @@ impl Watch for Report {
                 if let Some(bars) = &self.bars {
                     bars.whole.set_message(format!("paused: {why}"));
                 }
-                self.event(Some(now), "paused", json!({"why": why.reason()}));
+                self.emit(Some(now), "paused", json!({"why": why.reason()}));
             }
             Record::Assignment(row) => {
                 let told = match row.fate {
@@ -352,7 +346,7 @@ impl Watch for Report {
                     }
                 };
                 self.shows(row.worker, row.accepted, row.assigned, told);
-                self.event(Some(now), "lot", json!({
+                self.emit(Some(now), "lot", json!({
                     "cycle": row.cycle.get(), "worker": name(row.worker), "fate": row.fate.name(),
                     "assigned": row.assigned, "accepted": row.accepted,
                 }));
@@ -361,7 +355,7 @@ impl Watch for Report {
                 if let Some(bars) = &self.bars {
                     bars.whole.set_position(row.cycle.get().into());
                 }
-                self.event(
+                self.emit(
                     Some(now),
                     "cycle",
                     json!({
@@ -373,7 +367,7 @@ impl Watch for Report {
                 );
             }
             Record::Ignored { worker, why, .. } => {
-                self.event(
+                self.emit(
                     Some(now),
                     "ignored",
                     json!({"worker": name(*worker), "why": why.name()}),
@@ -390,31 +384,29 @@ impl Watch for Report {
             }
             None => console::note!("{line}"),
         }
-        self.event(None, "note", json!({"text": line}));
+        self.emit(None, "note", json!({"text": line}));
     }
 
     fn member(&mut self, worker: WorkerId, member: &Member, link: &Link) {
         let hello = &member.hello;
         self.names.insert(worker, hello.name.clone());
-        let known = self.people.get(&worker).and_then(|person| person.benchmark);
-        let person = Person {
+        self.measured(worker, link);
+        let known = self.workers.remove(&worker);
+        // Until it reports what its choice comes to.
+        let device = known.map_or_else(|| hello.device.clone(), |known| known.device);
+        let info = WorkerInfo {
             cpu: hello.cpu.clone(),
-            device: self.people.get(&worker).map_or_else(
-                || hello.device.clone(), // until it says what that comes to
-                |person| person.device.clone(),
-            ),
+            device,
             threads: hello.threads,
             cores: hello.cores,
             address: member.peer.remote().to_string(),
-            link: *link,
-            benchmark: known,
         };
-        self.people.insert(worker, person);
+        self.workers.insert(worker, info);
     }
 
     fn ready(&mut self, worker: WorkerId, device: DeviceChoice) {
-        if let Some(person) = self.people.get_mut(&worker) {
-            person.device = device.to_string();
+        if let Some(info) = self.workers.get_mut(&worker) {
+            info.device = device.to_string();
         }
     }
 
@@ -440,8 +432,10 @@ impl Watch for Report {
     }
 
     fn judged(&mut self, cycle: u32, judged: &Evaluation) {
-        self.judged.insert(cycle, *judged);
-        self.event(
+        if let Err(error) = self.judgements.add(cycle, judged) {
+            self.breaks(format!("judgements cannot be kept: {error}"));
+        }
+        self.emit(
             None,
             "judged",
             json!({
@@ -459,13 +453,7 @@ impl Watch for Report {
             self.breaks(error.to_string());
         }
         let gone = match &self.checkpoints {
-            Some(checkpoints) => {
-                let checkpoint = Checkpoint {
-                    judged: self.judged.clone(),
-                    ..checkpoint()
-                };
-                checkpoints.queue.send(checkpoint).is_err()
-            }
+            Some(checkpoints) => checkpoints.queue.send(checkpoint()).is_err(),
             None => false,
         };
         if gone {

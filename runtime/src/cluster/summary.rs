@@ -1,83 +1,68 @@
-//! What came of a run, in a box for a person or as one line of JSON.
+//! What came of a run, in a box for a reader or as one line of JSON.
 //!
 //! **What it does not know:** files, and how the run went on.
 
 use std::fmt::Write;
 use std::path::Path;
 
-use scheduler::machine::{Fate, Limit, Replan};
-use scheduler::{CycleModel, Span};
+use results::runs::RunEnd;
+use scheduler::Span;
+use scheduler::machine::{Replan, WorkerId};
 use serde_json::{Value, json};
 
 use super::report::Report;
 use super::settings::Setting;
-use super::shown;
 use crate::orchestrator::Ended;
-use crate::train::Evaluation;
 
-/// All that there is to say.
-pub(crate) struct Outcome<'a> {
+/// A run that is over.
+pub(crate) struct Ran<'a> {
     pub(crate) setting: &'a Setting,
     pub(crate) ended: &'a Ended,
+    pub(crate) end: RunEnd,
     pub(crate) report: &'a Report,
     pub(crate) given_plan: bool,
     pub(crate) folder: &'a Path,
 }
 
-impl Outcome<'_> {
-    /// From the first parameter byte to the last aggregation.
-    pub(crate) fn wall(&self) -> Span {
-        let totals = &self.ended.totals;
-        match (totals.first_cycle_at, totals.last_cycle_ended) {
-            (Some(began), Some(ended)) => ended.since(began),
-            _ => Span::ZERO,
+impl<'a> Ran<'a> {
+    /// Puts together what is known of it.
+    pub(crate) fn new(
+        setting: &'a Setting,
+        ended: &'a Ended,
+        report: &'a Report,
+        given_plan: bool,
+        folder: &'a Path,
+    ) -> Self {
+        // The time that all of it had: the configuration of a resumed run has only the rest.
+        let limit = setting.scenario.job().limit.total(setting.config.cycles);
+        let end = RunEnd {
+            ending: ended.ending,
+            totals: ended.totals,
+            ended: ended.at,
+            limit,
+            truth: None,
+        };
+        Self {
+            setting,
+            ended,
+            end,
+            report,
+            given_plan,
+            folder,
         }
     }
 
-    /// The time that all of it had, of which the configuration of a resumed run has the rest.
-    pub(crate) fn limit(&self) -> Span {
-        match self.setting.scenario.job().limit {
-            Limit::Job { max_time, .. } => max_time,
-            Limit::Cycle(limit) => limit * u64::from(self.setting.config.cycles),
-        }
-    }
-
-    /// How good the last model is.
-    pub(crate) fn judged(&self) -> Option<&Evaluation> {
-        self.report.judged.values().next_back()
-    }
-
-    /// What the time model of the simulator says of the cycles that were run: the benchmarks and the
-    /// measured connections, and nothing that was seen later.
-    pub(crate) fn predicted(&self) -> Option<Span> {
-        let report = self.report;
-        let mut total = Span::ZERO;
-        for cycle in &report.cycles {
-            let lots = report.lots.iter().filter(|lot| lot.cycle == cycle.cycle);
-            let (mut computes, mut transfer, mut employed) = (Vec::new(), Span::ZERO, 0);
-            for lot in lots {
-                let person = report.people.get(&lot.worker)?;
-                let passes = u64::from(self.setting.config.time_model.passes);
-                computes.push(person.benchmark?.time_for(lot.assigned * passes));
-                transfer = transfer + person.link.transfer + person.link.latency;
-                employed += 1;
-            }
-            let one_way = transfer / (2 * u64::max(employed, 1));
-            let cycle_model = CycleModel {
-                evaluation: Span::ZERO, // it runs beside the next cycle
-                down: one_way,
-                up: one_way,
-            };
-            total = total + cycle_model.cycle(&computes);
-        }
-        (!report.cycles.is_empty()).then_some(total)
+    /// The name of a worker.
+    pub(crate) fn name(&self, worker: WorkerId) -> &'a str {
+        let name = self.ended.names.get(worker.get() as usize);
+        name.map_or("", String::as_str)
     }
 
     /// Why another run may give another model; none if it would give the same to the last bit.
-    pub(crate) fn differs(&self) -> Option<String> {
-        let report = self.report;
+    fn differs(&self) -> Option<String> {
         if !self.given_plan {
-            let plan = shown(&self.folder.join("plan.json"));
+            let plan = self.folder.join("plan.json");
+            let plan = plan.display();
             return Some(format!(
                 "the plan follows measured speeds; --plan {plan} runs it again"
             ));
@@ -85,47 +70,39 @@ impl Outcome<'_> {
         if self.setting.config.replan != Replan::Static {
             return Some("the plan may change within the run".to_owned());
         }
-        let people = || report.people.values();
-        if people().any(|person| person.threads > 1) {
+        let workers = || self.report.workers.values();
+        if workers().any(|worker| worker.threads > 1) {
             return Some("workers train with several threads".to_owned());
         }
-        if people().any(|person| person.device.starts_with("cuda")) {
+        if workers().any(|worker| worker.device.starts_with("cuda")) {
             return Some("workers train on GPUs".to_owned());
         }
-        let mut cpus: Vec<&str> = people().map(|person| person.cpu.as_str()).collect();
+        let mut cpus: Vec<&str> = workers().map(|worker| worker.cpu.as_str()).collect();
         cpus.sort_unstable();
         cpus.dedup();
         if cpus.len() > 1 {
-            return Some(format!(
-                "the workers' processors differ: {}",
-                cpus.join(", ")
-            ));
+            let cpus = cpus.join(", ");
+            return Some(format!("the workers' processors differ: {cpus}"));
         }
-        let incomplete = report.lots.iter().find(|lot| lot.fate != Fate::Complete);
-        if let Some(lot) = incomplete {
-            let name = report.names.get(&lot.worker).map_or("", String::as_str);
-            return Some(format!(
-                "in cycle {} the share of {name} was {}",
-                lot.cycle,
-                lot.fate.name()
-            ));
+        let summary = &self.report.summary;
+        if let Some(row) = summary.first_incomplete() {
+            let (cycle, name, fate) = (row.cycle, self.name(row.worker), row.fate.name());
+            return Some(format!("in cycle {cycle} the share of {name} was {fate}"));
         }
-        if report.cycles.is_empty() {
-            return Some("no cycle was run".to_owned());
-        }
-        None
+        (summary.cycles() == 0).then(|| "no cycle was run".to_owned())
     }
 }
 
 /// In a box.
-pub(crate) fn boxed(outcome: &Outcome<'_>) -> String {
-    let (totals, report) = (&outcome.ended.totals, outcome.report);
+pub(crate) fn boxed(ran: &Ran<'_>) -> String {
+    let (end, summary) = (&ran.end, &ran.report.summary);
+    let totals = &end.totals;
     let mut rows: Vec<(String, String)> = Vec::new();
     let mut row = |key: &str, value: String| rows.push((key.to_owned(), value));
-    let because = outcome.ended.because.as_ref();
+    let because = ran.ended.because.as_ref();
     let because = because.map(|why| format!(" ({why})")).unwrap_or_default();
-    row("ended", format!("{}{because}", outcome.ended.ending));
-    if let Some(judged) = outcome.judged() {
+    row("ended", format!("{}{because}", end.ending));
+    if let Some(judged) = ran.report.judgements.last() {
         row(
             "model",
             format!(
@@ -134,34 +111,33 @@ pub(crate) fn boxed(outcome: &Outcome<'_>) -> String {
             ),
         );
     }
-    let cycles = format!(
-        "{} complete, {} truncated, {} failed; {} batches accepted, {} lost",
-        totals.complete, totals.truncated, totals.failed, totals.accepted, totals.lost
+    row(
+        "cycles",
+        format!(
+            "{} complete, {} truncated, {} failed; {} batches accepted, {} lost",
+            totals.complete, totals.truncated, totals.failed, totals.accepted, totals.lost
+        ),
     );
-    row("cycles", cycles);
+    let (wall, limit) = (end.wall().seconds_f64(), end.limit.seconds_f64());
+    let setup = totals.first_cycle_at.unwrap_or_default().nanos() as f64 / 1e9;
     row(
         "wall time",
-        format!(
-            "{:.3} s of {:.3} s; set-up {:.3} s before",
-            outcome.wall().seconds_f64(),
-            outcome.limit().seconds_f64(),
-            totals.first_cycle_at.unwrap_or_default().nanos() as f64 / 1e9,
-        ),
+        format!("{wall:.3} s of {limit:.3} s; set-up {setup:.3} s before"),
     );
     row(
         "longest stall",
         format!(
             "{:.1} ms in the orchestrator, beyond a tick of 5",
-            outcome.ended.longest_stall.seconds_f64() * 1e3
+            ran.ended.longest_stall.seconds_f64() * 1e3
         ),
     );
-    if let Some(predicted) = outcome.predicted() {
-        let (predicted, measured) = (predicted.seconds_f64(), outcome.wall().seconds_f64());
+    if let Some(predicted) = summary.predicted() {
+        let predicted = predicted.seconds_f64();
+        let error = 100.0 * (wall / predicted - 1.0);
         row(
             "predicted",
             format!(
-                "{predicted:.3} s by benchmarks and connections, measured {measured:.3} s ({:+.1} %)",
-                100.0 * (measured / predicted - 1.0)
+                "{predicted:.3} s by benchmarks and connections, measured {wall:.3} s ({error:+.1} %)"
             ),
         );
     }
@@ -169,20 +145,19 @@ pub(crate) fn boxed(outcome: &Outcome<'_>) -> String {
         "fee",
         format!("{} in all, {} plans", totals.cost, totals.plans),
     );
-    if let Some(plan) = report.plans.last() {
+    if let Some(plan) = summary.last_plan() {
         let bound = match plan.lower_bound {
             Some(bound) => format!(", no plan below {bound}"),
             None => String::new(),
         };
         row(
             "last plan",
-            format!("{} a cycle, {}{bound}", plan.cost, plan.status.name()),
+            format!("{} per cycle, {}{bound}", plan.cost, plan.status.name()),
         );
     }
-    for share in report.shares.iter() {
-        let name = report.names.get(&share.worker).map_or("", String::as_str);
+    for share in summary.last_shares() {
         row(
-            name,
+            ran.name(share.worker),
             format!(
                 "{} of at most {} batches at {} each, {:.0} batches/s",
                 share.batches,
@@ -192,20 +167,19 @@ pub(crate) fn boxed(outcome: &Outcome<'_>) -> String {
             ),
         );
     }
-    match outcome.differs() {
+    match ran.differs() {
         None => row("reproducible", "true".to_owned()),
         Some(why) => row("reproducible", format!("false: {why}")),
     }
-    for given in &outcome.setting.provenance.given {
-        row(
-            "setting",
-            format!("{} = {} ({})", given.key, given.value, given.from),
-        );
+    let provenance = &ran.setting.provenance;
+    for given in &provenance.given {
+        let value = format!("{} = {} ({})", given.key, given.value, given.from);
+        row("setting", value);
     }
-    for unused in &outcome.setting.provenance.unused {
+    for unused in &provenance.unused {
         row("setting", unused.clone());
     }
-    row("files", shown(outcome.folder));
+    row("files", ran.folder.display().to_string());
     framed(&rows)
 }
 
@@ -229,21 +203,23 @@ fn framed(rows: &[(String, String)]) -> String {
 }
 
 /// As an event.
-pub(crate) fn json(outcome: &Outcome<'_>) -> Value {
-    let totals = &outcome.ended.totals;
-    let judged = outcome.judged();
+pub(crate) fn json(ran: &Ran<'_>) -> Value {
+    let (end, report) = (&ran.end, ran.report);
+    let totals = &end.totals;
+    let judged = report.judgements.last();
+    let differs = ran.differs();
     json!({
         "event": "ended",
-        "ending": outcome.ended.ending.reason(),
-        "because": outcome.ended.because,
+        "ending": end.ending.reason(),
+        "because": ran.ended.because,
         "accuracy": judged.map(|judged| judged.accuracy),
         "true_class_probability": judged.map(|judged| judged.true_class_probability),
         "loss": judged.map(|judged| judged.loss),
-        "wall_s": outcome.wall().seconds_f64(),
-        "limit_s": outcome.limit().seconds_f64(),
+        "wall_s": end.wall().seconds_f64(),
+        "limit_s": end.limit.seconds_f64(),
         "setup_s": totals.first_cycle_at.map(|at| at.nanos() as f64 / 1e9),
-        "longest_stall_s": outcome.ended.longest_stall.seconds_f64(),
-        "predicted_s": outcome.predicted().map(Span::seconds_f64),
+        "longest_stall_s": ran.ended.longest_stall.seconds_f64(),
+        "predicted_s": report.summary.predicted().map(Span::seconds_f64),
         "fee": totals.cost.to_string(),
         "cycles_complete": totals.complete,
         "cycles_truncated": totals.truncated,
@@ -251,8 +227,8 @@ pub(crate) fn json(outcome: &Outcome<'_>) -> Value {
         "batches_accepted": totals.accepted,
         "batches_lost": totals.lost,
         "plans": totals.plans,
-        "reproducible": outcome.differs().is_none(),
-        "differs_because": outcome.differs(),
-        "folder": shown(outcome.folder),
+        "reproducible": differs.is_none(),
+        "differs_because": differs,
+        "folder": ran.folder.display().to_string(),
     })
 }

@@ -9,7 +9,6 @@ use results::WholeFile;
 use scenarios::Overrides;
 use serde_json::{Map, Value, json};
 
-use super::shown;
 use crate::cli::ClusterArgs;
 
 /// The folder of a sweep.
@@ -23,11 +22,11 @@ impl Root {
         if root.join("dump.json").exists() {
             return Err(Stop::bad(format!(
                 "{} holds a sweep already; name another folder with --out",
-                shown(root)
+                root.display()
             )));
         }
         std::fs::create_dir_all(root)
-            .map_err(|error| Stop::bad(format!("cannot write to {}: {error}", shown(root))))?;
+            .map_err(|error| Stop::bad(format!("cannot write to {}: {error}", root.display())))?;
         Ok(Self(root.to_owned()))
     }
 
@@ -47,7 +46,7 @@ impl Root {
         let path = self.0.join("dump.json");
         let text = serde_json::to_string_pretty(lines).map_err(Stop::failed)? + "\n";
         let written = WholeFile::create(&path).and_then(|file| file.publish(&text));
-        written.map_err(|error| Stop::failed(format!("cannot write {}: {error}", shown(&path))))
+        written.map_err(|error| Stop::failed(format!("cannot write {}: {error}", path.display())))
     }
 }
 

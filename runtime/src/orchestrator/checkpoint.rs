@@ -15,16 +15,15 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use scheduler::Span;
 use serde::{Deserialize, Serialize};
 
-use super::GivenPlan;
+use super::FixedPlan;
 use crate::model::{from_wire, to_wire};
-use crate::train::Evaluation;
 
 /// What it is called in the folder of a run.
 pub(crate) const FILE: &str = "checkpoint.safetensors";
 
 const KEY: &str = "allot";
 const TENSOR: &str = "parameters";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// A larger file is none of ours.
 const MAX_BYTES: u64 = 1 << 31;
 
@@ -45,8 +44,6 @@ pub(crate) struct Checkpoint {
     pub(crate) names: Vec<String>,
     /// The model.
     pub(crate) parameters: Vec<f32>,
-    /// How good it was after cycles before.
-    pub(crate) judged: BTreeMap<u32, Evaluation>,
 }
 
 /// Why a run cannot be gone on with.
@@ -80,13 +77,12 @@ struct Written {
     plan: Vec<(String, u64)>,
     held: BTreeMap<String, Vec<u64>>,
     names: Vec<String>,
-    judged: BTreeMap<u32, Evaluation>,
 }
 
 impl Checkpoint {
     /// Its plan, to be run again.
-    pub(crate) fn plan(&self) -> GivenPlan {
-        GivenPlan::of(self.plan.clone())
+    pub(crate) fn plan(&self) -> FixedPlan {
+        FixedPlan::of(self.plan.clone())
     }
 
     /// Writes it to a folder, in the place of an earlier one.
@@ -102,7 +98,6 @@ impl Checkpoint {
             plan: self.plan.clone(),
             held: self.held.iter().cloned().collect(),
             names: self.names.clone(),
-            judged: self.judged.clone(),
         };
         let bytes = to_wire(&self.parameters);
         let view = TensorView::new(Dtype::F32, vec![self.parameters.len()], &bytes);
@@ -147,7 +142,10 @@ impl Checkpoint {
         let text = text.ok_or("it says nothing of a run")?;
         let written: Written = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if written.version != VERSION {
-            return Err(format!("its version is {}", written.version));
+            return Err(format!(
+                "its version is {}, expected {VERSION}",
+                written.version
+            ));
         }
         let tensors = SafeTensors::deserialize(bytes).map_err(words)?;
         let tensor = tensors.tensor(TENSOR).map_err(words)?;
@@ -166,7 +164,6 @@ impl Checkpoint {
             held: written.held.into_iter().collect(),
             names: written.names,
             parameters,
-            judged: written.judged,
         })
     }
 }
@@ -184,14 +181,6 @@ mod tests {
             held: vec![("a".to_owned(), vec![4]), ("b".to_owned(), vec![9, 1])],
             names: vec!["b".to_owned(), "a".to_owned()],
             parameters: vec![0.1, -0.0, 1e-40],
-            judged: BTreeMap::from([(
-                2,
-                Evaluation {
-                    loss: 0.1,
-                    accuracy: 1.0 / 3.0,
-                    true_class_probability: 1e-9,
-                },
-            )]),
         }
     }
 

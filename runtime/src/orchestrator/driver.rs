@@ -15,14 +15,15 @@ use scheduler::machine::{
 use scheduler::{Instant, Link, MAX_BATCHES, Span};
 use solvers::Allocator;
 
-use super::crew::{Crew, Member};
+use super::checkpoint::Checkpoint;
+use super::connections::Connections;
 use super::evaluate::Evaluator;
-use super::holdings::Holdings;
-use super::link::{Command, JobData, Said, Serial};
+use super::fixed_plan::FixedPlan;
+use super::messages::{Command, ConnectionId, Input, JobData, Member, PeerEvent, TrainResult};
+use super::placement::Placement;
 use super::roster::{self, Roster};
 use super::solve::Solver;
 use super::ticker::Ticker;
-use super::{Checkpoint, GivenPlan, Input};
 use crate::average::{Average, Contribution, Rule, Update};
 use crate::clock::Clock;
 use crate::data::Splits;
@@ -30,10 +31,10 @@ use crate::model::{ModelSpec, to_wire};
 use crate::protocol::{Brief, Report};
 use crate::train::{DeviceChoice, Evaluation};
 
-/// After the end judgements are waited for so long.
+/// How long judgements are waited for after the end.
 const LAST_JUDGEMENT: Duration = Duration::from_secs(60);
 
-/// What is to be done.
+/// The job to be run.
 pub(crate) struct Job {
     /// The scenario: fees, and what else it says of workers.
     pub(crate) scenario: Scenario,
@@ -46,21 +47,21 @@ pub(crate) struct Job {
     /// The device on which models are judged.
     pub(crate) device: DeviceChoice,
     pub(crate) allocator: Box<dyn Allocator>,
-    /// A plan to be run in the place of the allocator's.
-    pub(crate) given: Option<GivenPlan>,
-    /// Names that have their numbers beforehand.
+    /// A plan to be run instead of the allocator's.
+    pub(crate) given: Option<FixedPlan>,
+    /// Names whose numbers are known beforehand.
     pub(crate) names: Vec<String>,
-    /// Where a run that was broken off stood.
+    /// The state of a run that was broken off.
     pub(crate) resumed: Option<Checkpoint>,
 }
 
-/// Somebody who looks on.
+/// What follows a job, to show it and to write it down.
 pub(crate) trait Watch {
     /// The job begins with this configuration.
     fn begins(&mut self, config: &Config);
-    /// The scheduler is told this.
-    fn told(&mut self, now: Instant, event: &Event);
-    /// The scheduler says this.
+    /// The scheduler takes in this event.
+    fn event(&mut self, now: Instant, event: &Event);
+    /// The scheduler gives this record.
     fn record(&mut self, now: Instant, record: &Record, name: &dyn Fn(WorkerId) -> String);
     /// Something worth a line.
     fn note(&mut self, line: &str);
@@ -68,15 +69,15 @@ pub(crate) trait Watch {
     fn member(&mut self, worker: WorkerId, member: &Member, link: &Link);
     /// A worker can train, on this device.
     fn ready(&mut self, worker: WorkerId, device: DeviceChoice);
-    /// So many batches of a worker's share are with it.
+    /// A worker holds this number of batches of its share.
     fn shipped(&mut self, worker: WorkerId, held: u64, of: u64);
-    /// A worker was told to train so many batches, in a cycle of so long.
+    /// A worker is ordered to train batches within a time.
     fn trains(&mut self, worker: WorkerId, batches: u64, within: Span);
-    /// So many batches of a worker's share are trained.
+    /// A worker has trained this number of batches of its share.
     fn beat(&mut self, worker: WorkerId, done: u64);
     /// The model after a cycle was judged.
     fn judged(&mut self, cycle: u32, judged: &Evaluation);
-    /// A cycle is complete: what is needed to go on from here.
+    /// A cycle is complete: what is needed to go on from connection_of.
     fn checkpoint(&mut self, checkpoint: &dyn Fn() -> Checkpoint);
 }
 
@@ -84,7 +85,7 @@ pub(crate) trait Watch {
 pub(crate) struct Ended {
     pub(crate) ending: Ending,
     pub(crate) totals: Totals,
-    /// Words that say more than the ending does, such as whom a plan misses.
+    /// What explains the ending further, such as which workers a plan lacks.
     pub(crate) because: Option<String>,
     pub(crate) model: Arc<Vec<f32>>,
     /// When it was over.
@@ -97,7 +98,7 @@ pub(crate) struct Ended {
 
 /// One job under way.
 pub(crate) struct Orchestrator<'a> {
-    pub(super) crew: &'a mut Crew,
+    pub(super) connections: &'a mut Connections,
     pub(super) watch: &'a mut dyn Watch,
     pub(super) number: u32,
     pub(super) clock: Clock,
@@ -107,20 +108,19 @@ pub(crate) struct Orchestrator<'a> {
     pub(super) scenario: Scenario,
     pub(super) seed: u64,
     spec: ModelSpec,
-    pub(super) passes: u32,
     /// Data travels in every cycle, ahead of the parameters, and not once.
     pub(super) ships_each_cycle: bool,
     data: Arc<JobData>,
     pub(super) solver: Solver,
     pub(super) evaluator: Evaluator,
-    pub(super) given: Option<GivenPlan>,
+    pub(super) given: Option<FixedPlan>,
     pub(super) resumed: Option<Checkpoint>,
     pub(super) roster: Roster,
-    pub(super) holdings: Holdings,
+    pub(super) placement: Placement,
     pub(super) plan: BTreeMap<WorkerId, u64>,
-    /// Who serves on which connection.
-    pub(super) here: BTreeMap<WorkerId, Serial>,
-    pub(super) stays: BTreeMap<Serial, Stay>,
+    /// The connection on which each worker serves.
+    pub(super) connection_of: BTreeMap<WorkerId, ConnectionId>,
+    pub(super) workers: BTreeMap<ConnectionId, ConnectedWorker>,
     /// Events that follow from carrying out orders.
     pub(super) after: VecDeque<Event>,
     pub(super) model: Arc<Vec<f32>>,
@@ -130,19 +130,19 @@ pub(crate) struct Orchestrator<'a> {
     pub(super) ended: Option<(Ending, Totals)>,
     /// Time that the cycles of a run before this one took, if it is resumed.
     pub(super) done_before: Span,
-    /// The user wants to stop: the cycle that this breaks off is begun anew by who goes on.
+    /// The user wants to stop: the cycle that this breaks off is begun anew when the run is resumed.
     pub(super) interrupted: bool,
 }
 
 /// A worker on a connection.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stay {
+pub(super) struct ConnectedWorker {
     pub(super) worker: WorkerId,
     pub(super) session: Option<SessionId>,
     pub(super) profile: Option<Profile>,
     /// It was excluded, and may ask to be admitted again.
     pub(super) may_return: bool,
-    /// What it is being sent: the plan, and batches in all.
+    /// What it is being sent: the plan, and the number of batches that it then holds.
     pub(super) ship: Option<(scheduler::machine::PlanId, u64)>,
 }
 
@@ -166,11 +166,11 @@ impl<'a> Orchestrator<'a> {
     /// When a thread cannot be started.
     pub(crate) fn new(
         job: Job,
-        crew: &'a mut Crew,
+        connections: &'a mut Connections,
         watch: &'a mut dyn Watch,
     ) -> std::io::Result<Self> {
-        crew.jobs += 1;
-        let number = crew.jobs;
+        connections.jobs += 1;
+        let number = connections.jobs;
         let clock = Clock::start();
         let layout = job.model.layout();
         let average = Average::new(&layout, job.rule);
@@ -178,31 +178,32 @@ impl<'a> Orchestrator<'a> {
         let data = Arc::new(JobData {
             train: Arc::new(train),
             batch_size: job.model.shape.batch_size,
+            passes: job.config.time_model.passes,
             average,
             wire_len: layout.wire_len(),
             clock,
         });
-        let solver = Solver::start(number, job.allocator, crew.sender())?;
-        let evaluator = Evaluator::start(number, job.model, job.device, &test, crew.sender());
+        let solver = Solver::start(number, job.allocator, connections.sender())?;
+        let evaluator =
+            Evaluator::start(number, job.model, job.device, &test, connections.sender());
         let closed = job.given.is_some();
         let roster = Roster::new(job.names, closed);
-        let mut holdings = Holdings::new(job.config.batches);
+        let mut placement = Placement::new(job.config.batches);
         let mut model = job.model.initial(job.seed);
         if let Some(checkpoint) = &job.resumed {
             model.clone_from(&checkpoint.parameters);
             for (name, batches) in &checkpoint.held {
                 if let Some(worker) = roster.worker(name) {
-                    holdings.prefer(worker, batches.clone());
+                    placement.prefer(worker, batches.clone());
                 }
             }
         }
         let done_before = job.resumed.as_ref().map_or(Span::ZERO, |c| c.elapsed);
         Ok(Self {
-            crew,
+            connections,
             watch,
             number,
             clock,
-            passes: job.config.time_model.passes,
             ships_each_cycle: job.config.time_model.ships_each_cycle,
             cycle: Cycle::new(CycleId::new(job.config.first_cycle)),
             scheduler: Scheduler::new(job.config),
@@ -217,10 +218,10 @@ impl<'a> Orchestrator<'a> {
             given: job.given,
             resumed: job.resumed,
             roster,
-            holdings,
+            placement,
             plan: BTreeMap::new(),
-            here: BTreeMap::new(),
-            stays: BTreeMap::new(),
+            connection_of: BTreeMap::new(),
+            workers: BTreeMap::new(),
             after: VecDeque::new(),
             wire: to_wire(&model).into(),
             model: Arc::new(model),
@@ -234,20 +235,20 @@ impl<'a> Orchestrator<'a> {
     /// Runs the job to its end.
     pub(crate) async fn run(mut self) -> Ended {
         self.watch.begins(self.scheduler.config());
-        // What it begins with is judged too, while workers come.
+        // The first model is judged too, while workers join.
         let before = self.cycle.id.get().saturating_sub(1);
         self.judge(CycleId::new(before));
         self.step(Event::Wake);
-        for serial in self.crew.members.keys().copied().collect::<Vec<_>>() {
-            self.brief(serial);
+        for id in self.connections.members.keys().copied().collect::<Vec<_>>() {
+            self.brief(id);
         }
         let mut ticker = Ticker::new(self.clock.now());
         while self.ended.is_none() {
             let wake = self.wake.unwrap_or_else(|| self.clock.now());
             let wake_or_tick = self.clock.wake(wake.min(ticker.due()));
             let input = tokio::select! {
-                biased; // what came before a deadline is heard before it
-                input = self.crew.inputs.recv() => input,
+                biased; // what came before a deadline is taken before it
+                input = self.connections.inputs.recv() => input,
                 () = tokio::time::sleep_until(wake_or_tick) => None,
             };
             let now = self.clock.now();
@@ -274,7 +275,7 @@ impl<'a> Orchestrator<'a> {
         }
     }
 
-    /// Tells the scheduler, and carries out what it orders; and what follows from that.
+    /// Gives the scheduler an event, and carries out what it orders; and what follows from that.
     pub(super) fn step(&mut self, event: Event) {
         let mut next = Some(event);
         while let Some(event) = next {
@@ -282,7 +283,7 @@ impl<'a> Orchestrator<'a> {
                 return;
             }
             let now = self.clock.now();
-            self.watch.told(now, &event);
+            self.watch.event(now, &event);
             let mut actions = std::mem::take(&mut self.actions);
             self.wake = self.scheduler.step(now, event, &mut actions);
             for action in actions.drain(..) {
@@ -303,7 +304,7 @@ impl<'a> Orchestrator<'a> {
 
     fn take(&mut self, input: Input) {
         match input {
-            Input::Link(serial, said) => self.hear(serial, said),
+            Input::Link(id, said) => self.hear(id, said),
             Input::Solved {
                 job,
                 plan,
@@ -349,45 +350,30 @@ impl<'a> Orchestrator<'a> {
         }
     }
 
-    fn hear(&mut self, serial: Serial, said: Said) {
+    fn hear(&mut self, id: ConnectionId, said: PeerEvent) {
         match said {
-            Said::Hello(hello, peer, commands) => {
-                let member = Member {
-                    hello,
-                    peer,
-                    commands,
-                };
-                self.crew.members.insert(serial, member);
-                self.brief(serial);
+            PeerEvent::Hello(member) => {
+                self.connections.members.insert(id, *member);
+                self.brief(id);
             }
-            Said::Measured(link) => self.joins(serial, link),
-            Said::Report(report) => self.reported(serial, report),
-            Said::Result {
-                session,
-                cycle,
-                done,
-                took,
-                tail,
-                update,
-            } => {
-                let update = update.map(|update| *update);
-                self.result(serial, (session, cycle), (done, took, tail), update);
-            }
-            Said::Gone { why, misbehaved } => {
+            PeerEvent::Measured(link) => self.joins(id, link),
+            PeerEvent::Report(report) => self.reported(id, report),
+            PeerEvent::Result(result) => self.result(id, result),
+            PeerEvent::Gone { why, misbehaved } => {
                 let departure = if misbehaved {
                     Departure::Misbehaved
                 } else {
                     Departure::Disconnected
                 };
-                self.lose(serial, departure, &why);
-                self.crew.members.remove(&serial);
+                self.lose(id, departure, &why);
+                self.connections.members.remove(&id);
             }
         }
     }
 
-    /// Tells a worker what the job is, if it can do it.
-    fn brief(&mut self, serial: Serial) {
-        let Some(member) = self.crew.members.get(&serial) else {
+    /// Describes the job to a worker, if it can do it.
+    fn brief(&mut self, id: ConnectionId) {
+        let Some(member) = self.connections.members.get(&id) else {
             return;
         };
         let (name, key) = (member.hello.name.clone(), member.peer.id());
@@ -403,7 +389,7 @@ impl<'a> Orchestrator<'a> {
             Ok(entered) => entered,
             Err(reason) => {
                 self.watch.note(&format!("{name} is turned away: {reason}"));
-                return self.close(serial, &reason);
+                return self.close(id, &reason);
             }
         };
         let fee = roster::fee(&self.scenario, self.seed, worker, &name);
@@ -418,14 +404,14 @@ impl<'a> Orchestrator<'a> {
             link: Link::default(), // measured next
             most: most.min(MAX_BATCHES),
         };
-        let stay = Stay {
+        let connected = ConnectedWorker {
             worker,
             session: None,
             profile: Some(profile),
             may_return: false,
             ship: None,
         };
-        self.stays.insert(serial, stay);
+        self.workers.insert(id, connected);
         let brief = Brief {
             job: self.number,
             model: self.spec,
@@ -434,16 +420,16 @@ impl<'a> Orchestrator<'a> {
             allow_gpu: self.scenario.training().allow_gpu,
         };
         let data = Arc::clone(&self.data);
-        self.command(serial, Command::Job(brief, data));
+        self.command(id, Command::Job(brief, data));
     }
 
     /// A worker was measured: the scheduler decides whether it is a member.
-    fn joins(&mut self, serial: Serial, link: Link) {
-        let Some(stay) = self.stays.get_mut(&serial) else {
+    fn joins(&mut self, id: ConnectionId, link: Link) {
+        let Some(connected) = self.workers.get_mut(&id) else {
             return;
         };
-        let worker = stay.worker;
-        let Some(profile) = &mut stay.profile else {
+        let worker = connected.worker;
+        let Some(profile) = &mut connected.profile else {
             return;
         };
         profile.link = link;
@@ -453,32 +439,32 @@ impl<'a> Orchestrator<'a> {
             profile.link.ship = link.transfer * batch as u64 / (2 * u64::max(model as u64, 1));
         }
         let profile = *profile;
-        if let Some(member) = self.crew.members.get(&serial) {
+        if let Some(member) = self.connections.members.get(&id) {
             self.watch.member(worker, member, &link);
         }
-        if let Some(old) = self.here.insert(worker, serial)
-            && old != serial
+        if let Some(old) = self.connection_of.insert(worker, id)
+            && old != id
         {
             // It came again before its loss was noticed: the scheduler replaces it.
-            self.stays.remove(&old);
+            self.workers.remove(&old);
             self.close(old, "a newer connection took its place");
         }
         self.step(Event::Joined { worker, profile });
     }
 
-    fn reported(&mut self, serial: Serial, report: Report) {
-        let Some(stay) = self.stays.get(&serial).copied() else {
+    fn reported(&mut self, id: ConnectionId, report: Report) {
+        let Some(connected) = self.workers.get(&id).copied() else {
             return;
         };
-        let worker = stay.worker;
+        let worker = connected.worker;
         match report {
-            Report::Hello(_) => {} // the connection sees to that
+            Report::Hello(_) => {} // the connection has checked that there is no second one
             Report::Ready { device } => match device.parse() {
                 Ok(device) => self.watch.ready(worker, device),
                 Err(_) => {
-                    let why = "it trains on what is no device";
-                    self.lose(serial, Departure::Misbehaved, why);
-                    self.close(serial, why);
+                    let why = "it names no device that it trains on";
+                    self.lose(id, Departure::Misbehaved, why);
+                    self.close(id, why);
                 }
             },
             Report::Benchmarked {
@@ -495,13 +481,15 @@ impl<'a> Orchestrator<'a> {
                 session,
                 plan,
                 held,
-            } => self.holds(serial, stay, session, plan, held),
+            } => self.holds(id, connected, session, plan, held),
             Report::Beat {
                 session,
                 cycle,
                 done,
             } => {
-                if stay.session == Some(SessionId::new(session)) && self.cycle.id.get() == cycle {
+                if connected.session == Some(SessionId::new(session))
+                    && self.cycle.id.get() == cycle
+                {
                     self.watch.beat(worker, done);
                 }
                 self.step(Event::Beat {
@@ -512,11 +500,11 @@ impl<'a> Orchestrator<'a> {
                 });
             }
             Report::Return => {
-                if stay.may_return
-                    && let Some(profile) = stay.profile
+                if connected.may_return
+                    && let Some(profile) = connected.profile
                 {
-                    if let Some(stay) = self.stays.get_mut(&serial) {
-                        stay.may_return = false;
+                    if let Some(connected) = self.workers.get_mut(&id) {
+                        connected.may_return = false;
                     }
                     self.step(Event::Joined { worker, profile });
                 }
@@ -527,31 +515,38 @@ impl<'a> Orchestrator<'a> {
                     .filter(|c| !c.is_control())
                     .take(200)
                     .collect();
-                self.lose(serial, Departure::Left, &reason);
-                self.close(serial, "farewell");
+                self.lose(id, Departure::Left, &reason);
+                self.close(id, "farewell");
             }
         }
     }
 
-    fn holds(&mut self, serial: Serial, stay: Stay, session: u32, plan: u32, held: u64) {
-        let Some((ordered, share)) = stay.ship else {
+    fn holds(
+        &mut self,
+        id: ConnectionId,
+        connected: ConnectedWorker,
+        session: u32,
+        plan: u32,
+        held: u64,
+    ) {
+        let Some((ordered, share)) = connected.ship else {
             return;
         };
-        if stay.session != Some(SessionId::new(session)) || ordered.get() != plan {
+        if connected.session != Some(SessionId::new(session)) || ordered.get() != plan {
             return; // of an earlier order
         }
         if held > share {
             let why = format!("it says that it holds {held} batches of {share}");
-            self.lose(serial, Departure::Misbehaved, &why);
-            return self.close(serial, &why);
+            self.lose(id, Departure::Misbehaved, &why);
+            return self.close(id, &why);
         }
-        self.watch.shipped(stay.worker, held, share);
+        self.watch.shipped(connected.worker, held, share);
         if held == share {
-            if let Some(stay) = self.stays.get_mut(&serial) {
-                stay.ship = None;
+            if let Some(connected) = self.workers.get_mut(&id) {
+                connected.ship = None;
             }
             self.step(Event::Shipped {
-                worker: stay.worker,
+                worker: connected.worker,
                 session: SessionId::new(session),
                 plan: ordered,
                 batches: share,
@@ -559,22 +554,25 @@ impl<'a> Orchestrator<'a> {
         }
     }
 
-    fn result(
-        &mut self,
-        serial: Serial,
-        (session, cycle): (SessionId, CycleId),
-        (done, took, tail): (u64, Span, Span),
-        update: Result<Update, String>,
-    ) {
-        let Some(stay) = self.stays.get(&serial) else {
+    fn result(&mut self, id: ConnectionId, result: TrainResult) {
+        let Some(connected) = self.workers.get(&id) else {
             return;
         };
-        let worker = stay.worker;
-        // Once the average is being taken, what its worker still sends for the cycle changes nothing.
-        let is_due = stay.session == Some(session) && cycle == self.cycle.id && !self.cycle.merging;
+        let worker = connected.worker;
+        let TrainResult {
+            session,
+            cycle,
+            done,
+            took,
+            tail,
+            update,
+        } = result;
+        // What comes for the cycle while the average is being taken changes nothing.
+        let is_due =
+            connected.session == Some(session) && cycle == self.cycle.id && !self.cycle.merging;
         let ordered = self.cycle.ordered.get(&worker).copied();
         let refusal = match (&update, ordered) {
-            _ if !is_due => None, // the scheduler says what that is worth
+            _ if !is_due => None, // the scheduler decides what that is worth
             (Err(why), _) => Some(why.clone()),
             (Ok(_), Some(ordered)) if done > ordered => {
                 Some(format!("it claims {done} batches, {ordered} were ordered"))
@@ -584,7 +582,7 @@ impl<'a> Orchestrator<'a> {
         if let Some(why) = refusal {
             return self.refuse(worker, session, cycle, &why);
         }
-        self.cycle.candidate = update.ok().map(|update| (worker, session, update));
+        self.cycle.candidate = update.ok().map(|update| (worker, session, *update));
         self.step(Event::Trained {
             worker,
             session,
@@ -597,17 +595,17 @@ impl<'a> Orchestrator<'a> {
     }
 
     /// A connection is of no use any more.
-    pub(super) fn lose(&mut self, serial: Serial, departure: Departure, why: &str) {
-        let Some(stay) = self.stays.remove(&serial) else {
+    pub(super) fn lose(&mut self, id: ConnectionId, departure: Departure, why: &str) {
+        let Some(connected) = self.workers.remove(&id) else {
             return;
         };
-        if self.here.get(&stay.worker) == Some(&serial) {
-            self.here.remove(&stay.worker);
-            let name = self.roster.name(stay.worker).to_owned();
+        if self.connection_of.get(&connected.worker) == Some(&id) {
+            self.connection_of.remove(&connected.worker);
+            let name = self.roster.name(connected.worker).to_owned();
             self.watch.note(&format!("{name} is gone: {why}"));
-            if let Some(session) = stay.session {
+            if let Some(session) = connected.session {
                 self.step(Event::Lost {
-                    worker: stay.worker,
+                    worker: connected.worker,
                     session,
                     why: departure,
                 });
@@ -624,34 +622,30 @@ impl<'a> Orchestrator<'a> {
         self.judge(CycleId::new(last));
         let until = tokio::time::Instant::now() + LAST_JUDGEMENT;
         while self.evaluator.owes()
-            && let Ok(Some(input)) = tokio::time::timeout_at(until, self.crew.inputs.recv()).await
+            && let Ok(Some(input)) =
+                tokio::time::timeout_at(until, self.connections.inputs.recv()).await
         {
             match input {
                 Input::Evaluated { job, cycle, judged } if job == self.number => {
                     self.judged(cycle, judged);
                 }
-                Input::Link(serial, said) => self.keep_up(serial, said),
+                Input::Link(id, said) => self.keep_up(id, said),
                 Input::Interrupted => return,
                 Input::Solved { .. } | Input::Merged { .. } | Input::Evaluated { .. } => {}
             }
         }
     }
 
-    /// After the end: who is there is still of interest, for a next job.
-    fn keep_up(&mut self, serial: Serial, said: Said) {
+    /// After the end: the connections are still of interest, for a next job.
+    fn keep_up(&mut self, id: ConnectionId, said: PeerEvent) {
         match said {
-            Said::Hello(hello, peer, commands) => {
-                let member = Member {
-                    hello,
-                    peer,
-                    commands,
-                };
-                self.crew.members.insert(serial, member);
+            PeerEvent::Hello(member) => {
+                self.connections.members.insert(id, *member);
             }
-            Said::Gone { .. } => {
-                self.crew.members.remove(&serial);
+            PeerEvent::Gone { .. } => {
+                self.connections.members.remove(&id);
             }
-            Said::Measured(_) | Said::Report(_) | Said::Result { .. } => {}
+            PeerEvent::Measured(_) | PeerEvent::Report(_) | PeerEvent::Result(_) => {}
         }
     }
 }

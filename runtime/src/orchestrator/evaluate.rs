@@ -12,12 +12,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::Input;
+use super::messages::Input;
 use crate::data::Dataset;
 use crate::model::ModelSpec;
 use crate::train::DeviceChoice;
 use crate::trainer::pace::Fraction;
-use crate::trainer::{Answer, Ask, Heard, Pace, Process};
+use crate::trainer::{Answer, Ask, Heard, Priority, Process};
 
 /// Bytes of models that may wait: 160 of the network on mnist.
 const WAITING: usize = 1 << 27;
@@ -148,7 +148,7 @@ impl Desk {
         slot.lives += 1;
         let desk = Arc::clone(self);
         let hear = move |heard| desk.hear(heard);
-        let process = Process::start(self.model.kind, 1, Pace::Idle, hear)?;
+        let process = Process::start(self.model.kind, 1, Priority::Idle, hear)?;
         let job = Ask::Job {
             model: self.model,
             seed: 0, // nothing is drawn

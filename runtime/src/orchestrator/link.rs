@@ -1,34 +1,31 @@
-//! One worker's connection, as the orchestrator sees it: what it is told goes out, what it says
-//! comes in.
+//! One worker's connection, as the orchestrator sees it: commands go out, events come in.
 //!
 //! Three tasks serve a connection: one writes, in the order of the commands; one reads reports;
 //! one takes in results, each checked as soon as it is whole. Transfers run beside the writer, so
 //! that an order never waits behind a transfer, and are dropped, which resets their streams, when
-//! something newer makes them useless. Nobody waits for a worker: a command is handed over or the
-//! worker counts as gone.
+//! something newer makes them useless. The orchestrator never waits for a worker: a command is handed
+//! over, or the worker counts as gone.
 //!
-//! **What it does not know:** membership, plans and deadlines. It believes nothing of what it
-//! passes on but lengths.
+//! **What it does not know:** membership, plans and deadlines. Of what it passes on it checks
+//! lengths and numbers, and trusts nothing.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 
 use bytes::Bytes;
 use scheduler::machine::{CycleId, SessionId};
-use scheduler::{Instant, Link, Span};
+use scheduler::{Link, Span};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::Input;
-use crate::average::{Average, Update};
-use crate::clock::{self, Clock};
-use crate::data::Dataset;
+use super::messages::{Command, ConnectionId, Input, JobData, Member, PeerEvent, TrainResult};
+use crate::clock;
 use crate::net::{BlobReader, ControlReceiver, ControlSender, NetError, Peer};
-use crate::protocol::{self, BATCHES_A_STREAM, Brief, Down, Hello, Order, Report, Up};
+use crate::protocol::{BATCHES_PER_STREAM, Down, Order, Report, Training, Up};
 use crate::wire::{Fault, fault};
 
-/// Commands that a worker may be behind by.
+/// Commands that may wait for a worker.
 const COMMANDS: usize = 256;
 /// From the admission by key to the hello.
 const HELLO_WITHIN: Duration = Duration::from_secs(5);
@@ -36,94 +33,19 @@ const HELLO_WITHIN: Duration = Duration::from_secs(5);
 const PROBE_WITHIN: Duration = Duration::from_secs(20);
 /// Probes; the median counts. The first one opens the congestion window.
 const PROBES: u32 = 3;
-/// A result must come whole within so long, whatever the scheduler thinks: else its stream leaks.
+/// For a whole result, whatever the scheduler thinks: without a limit its stream would leak.
 const RESULT_WITHIN: Duration = Duration::from_secs(600);
 
-/// Which connection; no two in the life of the program are alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Serial(pub(crate) u64);
-
-/// What all connections of a job have in common.
-#[derive(Debug)]
-pub(crate) struct JobData {
-    /// What is shipped.
-    pub(crate) train: Arc<Dataset>,
-    pub(crate) batch_size: u32,
-    /// Checks results.
-    pub(crate) average: Average,
-    /// Bytes of parameters.
-    pub(crate) wire_len: usize,
-    /// The clock of the job.
-    pub(crate) clock: Clock,
-}
-
-/// What a connection is told to do.
-#[derive(Debug)]
-pub(crate) enum Command {
-    /// There is a job: brief the worker, and measure the connection.
-    Job(Brief, Arc<JobData>),
-    /// Pass an order on.
-    Say(Order),
-    /// Train: the order, then the parameters.
-    Train {
-        session: SessionId,
-        cycle: CycleId,
-        batches: u64,
-        passes: u32,
-        beat: Span,
-        beat_batches: u64,
-        tail_batches: u64,
-        stop_by: Instant,
-        results_by: Instant,
-        /// The model, on the wire and as it is.
-        wire: Bytes,
-        model: Arc<Vec<f32>>,
-    },
-    /// The result is not wanted any more.
-    Abort { session: SessionId, cycle: CycleId },
-    /// Keep some and send these.
-    Ship {
-        session: SessionId,
-        plan: u32,
-        keep: u64,
-        new: Vec<u64>,
-    },
-    /// Say why, and close.
-    Close { reason: String },
-}
-
-/// What comes of a connection.
-#[derive(Debug)]
-pub(crate) enum Said {
-    /// The first thing.
-    Hello(Box<Hello>, Peer, mpsc::Sender<Command>),
-    /// The connection was measured, after [`Command::Job`].
-    Measured(Link),
-    /// A report.
-    Report(Report),
-    /// A result, checked.
-    Result {
-        session: SessionId,
-        cycle: CycleId,
-        done: u64,
-        took: Span,
-        tail: Span,
-        update: Result<Box<Update>, String>,
-    },
-    /// It is over, for this reason; misbehaviour is told from bad luck.
-    Gone { why: String, misbehaved: bool },
-}
-
 /// Serves a connection to its end.
-pub(crate) async fn serve(serial: Serial, peer: Peer, inputs: mpsc::Sender<Input>) {
-    let (why, misbehaved) = match talk(serial, &peer, &inputs).await {
+pub(crate) async fn serve(id: ConnectionId, peer: Peer, inputs: mpsc::Sender<Input>) {
+    let (why, misbehaved) = match talk(id, &peer, &inputs).await {
         Ok(()) => (peer.closed().await.to_string(), false),
         Err(Broken::Connection(why)) => (why, false),
         Err(Broken::Rules(why)) => (why, true),
     };
     peer.close(&why);
-    let gone = Said::Gone { why, misbehaved };
-    let _ = inputs.send(Input::Link(serial, gone)).await; // nobody may listen any more
+    let gone = PeerEvent::Gone { why, misbehaved };
+    let _ = inputs.send(Input::Link(id, gone)).await; // nobody may listen any more
 }
 
 /// Why a connection cannot go on.
@@ -150,7 +72,7 @@ struct Expected {
     job: Arc<JobData>,
 }
 
-async fn talk(serial: Serial, peer: &Peer, inputs: &mpsc::Sender<Input>) -> Result<(), Broken> {
+async fn talk(id: ConnectionId, peer: &Peer, inputs: &mpsc::Sender<Input>) -> Result<(), Broken> {
     let lost = |error: NetError| broken(&error);
     let (sender, mut receiver) = peer.accept_control().await.map_err(lost)?;
     let hello = match timeout(HELLO_WITHIN, receiver.recv::<Report>()).await {
@@ -161,14 +83,19 @@ async fn talk(serial: Serial, peer: &Peer, inputs: &mpsc::Sender<Input>) -> Resu
         Err(_) => return Err(Broken::Rules("it did not say hello in time".to_owned())),
     };
     let (commands, orders) = mpsc::channel(COMMANDS);
-    let said = Said::Hello(Box::new(hello), peer.clone(), commands);
-    if inputs.send(Input::Link(serial, said)).await.is_err() {
+    let member = Member {
+        hello,
+        peer: peer.clone(),
+        commands,
+    };
+    let hello = PeerEvent::Hello(Box::new(member));
+    if inputs.send(Input::Link(id, hello)).await.is_err() {
         return Ok(());
     }
     let (probes_in, probes) = mpsc::channel(1);
     let (expected_in, expected) = watch::channel(None);
     let writer = Writer {
-        serial,
+        id,
         peer: peer.clone(),
         control: sender,
         inputs: inputs.clone(),
@@ -179,14 +106,14 @@ async fn talk(serial: Serial, peer: &Peer, inputs: &mpsc::Sender<Input>) -> Resu
     };
     let result = tokio::select! {
         result = writer.run(orders) => result,
-        result = read_reports(serial, &mut receiver, inputs) => result,
-        result = take_blobs(serial, peer, inputs, probes_in, expected) => result,
+        result = read_reports(id, &mut receiver, inputs) => result,
+        result = take_blobs(id, peer, inputs, probes_in, expected) => result,
     };
     result
 }
 
 async fn read_reports(
-    serial: Serial,
+    id: ConnectionId,
     receiver: &mut ControlReceiver,
     inputs: &mpsc::Sender<Input>,
 ) -> Result<(), Broken> {
@@ -196,7 +123,7 @@ async fn read_reports(
                 return Err(Broken::Rules("it said hello twice".to_owned()));
             }
             Ok(Some(report)) => {
-                let said = Input::Link(serial, Said::Report(report));
+                let said = Input::Link(id, PeerEvent::Report(report));
                 if inputs.send(said).await.is_err() {
                     return Ok(());
                 }
@@ -210,7 +137,7 @@ async fn read_reports(
 /// Takes in transfers, each in a task of its own so that a slow one holds up no other; QUIC's
 /// limit on open streams bounds them.
 async fn take_blobs(
-    serial: Serial,
+    id: ConnectionId,
     peer: &Peer,
     inputs: &mpsc::Sender<Input>,
     probes: mpsc::Sender<u32>,
@@ -225,7 +152,7 @@ async fn take_blobs(
                 let expected = expected.borrow().clone();
                 tasks.spawn(async move {
                     if let Some(said) = take_blob(blob, probes, expected).await? {
-                        let _ = inputs.send(Input::Link(serial, said)).await;
+                        let _ = inputs.send(Input::Link(id, said)).await;
                     }
                     Ok(())
                 });
@@ -239,10 +166,10 @@ async fn take_blobs(
     }
 }
 
-/// What may come over a stream of the worker's.
+/// What may come over a stream that the worker opens.
 #[derive(Clone)]
 enum Expectation {
-    /// A probe of so many bytes.
+    /// A probe of this length in bytes.
     Probe(usize),
     /// A result.
     Result(Expected),
@@ -252,10 +179,10 @@ async fn take_blob(
     mut blob: BlobReader,
     probes: mpsc::Sender<u32>,
     expected: Option<Expectation>,
-) -> Result<Option<Said>, Broken> {
+) -> Result<Option<PeerEvent>, Broken> {
     let header = match blob.header::<Up>().await {
         Ok(header) => header,
-        Err(error) if fault(&error) == Fault::GivenUp => return Ok(None), // given up: it happens
+        Err(error) if fault(&error) == Fault::GivenUp => return Ok(None), // given up, which is allowed
         Err(error) => return Err(broken(&error)),
     };
     let mut bytes = Vec::new();
@@ -278,13 +205,15 @@ async fn take_blob(
             },
             Some(Expectation::Result(expected)),
         ) => {
-            let said = |update| Said::Result {
-                session: protocol::session(session),
-                cycle: protocol::cycle(cycle),
-                done,
-                took: protocol::span(took_ns),
-                tail: protocol::span(tail_ns),
-                update,
+            let result = |update| {
+                PeerEvent::Result(TrainResult {
+                    session: SessionId::new(session),
+                    cycle: CycleId::new(cycle),
+                    done,
+                    took: Span::from_nanos(took_ns),
+                    tail: Span::from_nanos(tail_ns),
+                    update,
+                })
             };
             match blob
                 .read_exact_into(&mut bytes, expected.job.wire_len, RESULT_WITHIN)
@@ -293,15 +222,15 @@ async fn take_blob(
                 Ok(()) => {}
                 Err(error) if fault(&error) == Fault::GivenUp => return Ok(None),
                 Err(error) if fault(&error) == Fault::Rules => {
-                    return Ok(Some(said(Err(error.to_string()))));
+                    return Ok(Some(result(Err(error.to_string()))));
                 }
                 Err(error) => return Err(broken(&error)),
             }
-            let current = (protocol::session(session), protocol::cycle(cycle));
+            let current = (SessionId::new(session), CycleId::new(cycle));
             if current != (expected.session, expected.cycle) {
-                // Of another stay or cycle: the scheduler says what that is worth.
+                // Of another session or cycle: the scheduler decides what that is worth.
                 let stale = "its result is of another cycle".to_owned();
-                return Ok(Some(said(Err(stale))));
+                return Ok(Some(result(Err(stale))));
             }
             let checked = tokio::task::spawn_blocking(move || {
                 let Expected { model, job, .. } = &expected;
@@ -311,7 +240,7 @@ async fn take_blob(
                     .map_err(|refusal| refusal.to_string())
             });
             let update = checked.await.unwrap_or_else(|error| Err(error.to_string()));
-            Ok(Some(said(update)))
+            Ok(Some(result(update)))
         }
         // Of a job before this one, most likely: dropping it stops its stream.
         (Up::Probe { .. } | Up::Trained { .. }, _) => Ok(None),
@@ -319,7 +248,7 @@ async fn take_blob(
 }
 
 struct Writer {
-    serial: Serial,
+    id: ConnectionId,
     peer: Peer,
     control: ControlSender,
     inputs: mpsc::Sender<Input>,
@@ -349,48 +278,25 @@ impl Writer {
                     self.say(&Order::Job(brief)).await?;
                     let link = self.measure(number, data.wire_len).await?;
                     job = Some(data);
-                    let said = Input::Link(self.serial, Said::Measured(link));
+                    let said = Input::Link(self.id, PeerEvent::Measured(link));
                     if self.inputs.send(said).await.is_err() {
                         return Ok(());
                     }
                 }
                 Command::Say(order) => self.say(&order).await?,
-                Command::Train {
-                    session,
-                    cycle,
-                    batches,
-                    passes,
-                    beat,
-                    beat_batches,
-                    tail_batches,
-                    stop_by,
-                    results_by,
-                    wire,
-                    model,
-                } => {
+                Command::Train { order, wire, model } => {
                     let Some(job) = &job else { continue };
                     let expected = Expected {
-                        session,
-                        cycle,
+                        session: order.session,
+                        cycle: order.cycle,
                         model,
                         job: Arc::clone(job),
                     };
                     self.expected
                         .send_replace(Some(Expectation::Result(expected)));
-                    let now = job.clock.now();
-                    self.say(&Order::Train {
-                        session: session.get(),
-                        cycle: cycle.get(),
-                        batches,
-                        passes,
-                        beat_ns: beat.nanos(),
-                        beat_batches,
-                        tail_batches,
-                        stop_in_ns: stop_by.since(now).nanos(),
-                        results_in_ns: results_by.since(now).nanos(),
-                    })
-                    .await?;
-                    let (session, cycle) = (session.get(), cycle.get());
+                    let training = Training::new(&order, job.passes, job.clock.now());
+                    self.say(&Order::Train(training)).await?;
+                    let (session, cycle) = (training.session, training.cycle);
                     let peer = self.peer.clone();
                     let header = Down::Parameters { session, cycle };
                     self.parameters = Some(Transfer(tokio::spawn(async move {
@@ -429,7 +335,7 @@ impl Writer {
                         reason: reason.clone(),
                     })
                     .await?;
-                    // What was said is to arrive before the connection is gone.
+                    // The reason has to arrive before the connection is gone.
                     self.control.finish();
                     let _ = timeout(Duration::from_millis(500), self.peer.closed()).await;
                     return Err(Broken::Connection(reason));
@@ -444,8 +350,8 @@ impl Writer {
         said.map_err(|error| Broken::Connection(error.to_string()))
     }
 
-    /// Sends as many bytes as the model has there and back, and takes the time: the median of
-    /// three, less the round trip, is what parameters take down and up together.
+    /// Measures how long as many bytes as the model has take there and back: the median of three,
+    /// less the round trip, is what parameters take down and up together.
     async fn measure(&mut self, job: u32, bytes: usize) -> Result<Link, Broken> {
         self.expected.send_replace(Some(Expectation::Probe(bytes)));
         let payload = Bytes::from(vec![0_u8; bytes]);
@@ -484,7 +390,7 @@ impl Writer {
     }
 }
 
-/// Sends batches, so many a stream: little lies in memory, and the worker says how far it is.
+/// Sends batches, a few per stream: little is held in memory, and the worker reports its progress.
 async fn ship(
     peer: Peer,
     job: Arc<JobData>,
@@ -492,7 +398,7 @@ async fn ship(
     mut first: u64,
     new: Vec<u64>,
 ) {
-    for some in new.chunks(BATCHES_A_STREAM) {
+    for some in new.chunks(BATCHES_PER_STREAM) {
         let batches = some
             .iter()
             .map(|index| Bytes::from(job.train.batch_bytes(*index, job.batch_size)));
@@ -500,7 +406,7 @@ async fn ship(
             session,
             plan,
             first,
-            count: some.len() as u32, // at most BATCHES_A_STREAM
+            count: some.len() as u32, // at most BATCHES_PER_STREAM
         };
         if peer.send_blob(&header, batches.collect()).await.is_err() {
             return; // the end of the connection tells the rest

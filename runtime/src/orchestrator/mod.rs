@@ -1,64 +1,32 @@
 //! The orchestrator: drives the scheduler with what real workers do.
 //!
 //! One task owns the [`Scheduler`](scheduler::machine::Scheduler). Everything that happens comes
-//! through one queue and is stamped when it is taken from it; what the scheduler orders is carried
-//! out at once and waits for nobody: connections have queues of their own, plans are made,
-//! averages taken and models judged on threads beside.
+//! through one queue and gets its time when it is taken from it. What the scheduler orders is carried
+//! out at once and never waits: connections have queues of their own; plans are made, averages taken
+//! and models judged on other threads.
 //!
-//! - [`Crew`]: the workers that are connected, over all jobs.
+//! - [`Connections`]: the workers that are connected, over all jobs.
 //! - [`Orchestrator`]: one job.
-//! - `link.rs`: one connection. `holdings.rs`, `roster.rs`, `given.rs`: bookkeeping without I/O.
+//! - `link.rs`: one connection. `messages.rs`: what goes to it and comes from it. `placement.rs`, `roster.rs`, `fixed_plan.rs`: bookkeeping without I/O.
 //!
 //! **What it does not know:** where settings come from, how a run is shown or stored, and how
-//! workers came to be.
+//! workers are started.
 
 mod checkpoint;
-mod crew;
+mod connections;
 mod driver;
 mod evaluate;
-mod given;
-mod holdings;
+mod fixed_plan;
 mod link;
+mod messages;
 mod orders;
+mod placement;
 mod roster;
 mod solve;
 mod ticker;
 
 pub(crate) use checkpoint::Checkpoint;
-pub(crate) use crew::{Crew, Member};
+pub(crate) use connections::Connections;
 pub(crate) use driver::{Ended, Job, Orchestrator, Watch};
-pub(crate) use given::GivenPlan;
-
-use scheduler::PlanResponse;
-use scheduler::machine::{CycleId, PlanId};
-
-use crate::average::Merged;
-use crate::train::Evaluation;
-use link::{Said, Serial};
-
-/// Something that happened.
-#[derive(Debug)]
-pub(crate) enum Input {
-    /// At a worker.
-    Link(Serial, Said),
-    /// The allocator answers a question of a job.
-    Solved {
-        job: u32,
-        plan: PlanId,
-        response: Box<PlanResponse>,
-    },
-    /// A cycle's results are averaged.
-    Merged {
-        job: u32,
-        cycle: CycleId,
-        merged: Merged,
-    },
-    /// A cycle's model is judged.
-    Evaluated {
-        job: u32,
-        cycle: u32,
-        judged: Result<Evaluation, String>,
-    },
-    /// The user wants to stop.
-    Interrupted,
-}
+pub(crate) use fixed_plan::FixedPlan;
+pub(crate) use messages::{Input, Member};

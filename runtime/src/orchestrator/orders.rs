@@ -1,6 +1,5 @@
-//! What becomes of the scheduler's orders.
+//! How the scheduler's orders are carried out.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use scheduler::machine::{
@@ -9,9 +8,9 @@ use scheduler::machine::{
 use scheduler::{Instant, Rejection, Violation};
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::driver::{Cycle, Orchestrator};
-use super::link::{Command, Serial};
-use super::{Checkpoint, Input};
+use super::checkpoint::Checkpoint;
+use super::driver::{ConnectedWorker, Cycle, Orchestrator};
+use super::messages::{Command, ConnectionId, Input};
 use crate::average::{Contribution, Merged};
 use crate::model::to_wire;
 use crate::protocol::Order;
@@ -20,8 +19,8 @@ impl Orchestrator<'_> {
     pub(super) fn carry_out(&mut self, now: Instant, action: Action) {
         match action {
             Action::Admit { worker, session } => {
-                if let Some(stay) = self.stay(worker) {
-                    stay.session = Some(session);
+                if let Some(connected) = self.connected(worker) {
+                    connected.session = Some(session);
                 }
                 let session = session.get();
                 self.order(worker, Command::Say(Order::Admit { session }));
@@ -42,40 +41,7 @@ impl Orchestrator<'_> {
                 batches,
                 new,
             } => self.ship(worker, session, plan, batches, new),
-            Action::Train(TrainOrder {
-                worker,
-                session,
-                cycle,
-                batches,
-                beat,
-                beat_batches,
-                tail_batches,
-                stop_by,
-                results_by,
-            }) => {
-                if self.cycle.id != cycle || self.cycle.merging {
-                    self.cycle = Cycle::new(cycle);
-                }
-                if self.ships_each_cycle {
-                    self.ship_anew(worker, session, batches);
-                }
-                self.cycle.ordered.insert(worker, batches);
-                self.watch.trains(worker, batches, results_by.since(now));
-                let command = Command::Train {
-                    session,
-                    cycle,
-                    batches,
-                    passes: self.passes,
-                    beat,
-                    beat_batches,
-                    tail_batches,
-                    stop_by,
-                    results_by,
-                    wire: self.wire.clone(),
-                    model: Arc::clone(&self.model),
-                };
-                self.order(worker, command);
-            }
+            Action::Train(order) => self.train(now, order),
             Action::Accept {
                 worker,
                 cycle: _,
@@ -106,8 +72,33 @@ impl Orchestrator<'_> {
         }
     }
 
+    fn train(&mut self, now: Instant, order: TrainOrder) {
+        let TrainOrder {
+            worker,
+            session,
+            cycle,
+            batches,
+            results_by,
+            ..
+        } = order;
+        if self.cycle.id != cycle || self.cycle.merging {
+            self.cycle = Cycle::new(cycle);
+        }
+        if self.ships_each_cycle {
+            self.ship_anew(worker, session, batches);
+        }
+        self.cycle.ordered.insert(worker, batches);
+        self.watch.trains(worker, batches, results_by.since(now));
+        let command = Command::Train {
+            order,
+            wire: self.wire.clone(),
+            model: Arc::clone(&self.model),
+        };
+        self.order(worker, command);
+    }
+
     fn solve(&mut self, plan: PlanId, request: &Arc<scheduler::PlanRequest>) {
-        // A resumed run goes on with its plan where it can; a given one is run and no other.
+        // A resumed run goes on with its plan if it can; a fixed plan is run and no other.
         let resumed = self.resumed.as_ref().map(Checkpoint::plan);
         let name = |worker: WorkerId| self.roster.name(worker).to_owned();
         let response = match (&self.given, resumed) {
@@ -117,7 +108,7 @@ impl Orchestrator<'_> {
                 let planned = response.outcome.planned();
                 let holds = planned
                     .is_some_and(|planned| request.verify(response.employed, planned).is_ok());
-                self.resumed = None; // asked again, the allocator decides
+                self.resumed = None; // the next time, the allocator decides
                 if !holds {
                     return self.solver.ask(plan, Arc::clone(request));
                 }
@@ -146,9 +137,9 @@ impl Orchestrator<'_> {
 
     fn ship(&mut self, worker: WorkerId, session: SessionId, plan: PlanId, batches: u64, new: u64) {
         let keep = batches - new;
-        let indices = self.holdings.ship(worker, keep, new);
-        if let Some(stay) = self.stay(worker) {
-            stay.ship = Some((plan, batches));
+        let indices = self.placement.ship(worker, keep, new);
+        if let Some(connected) = self.connected(worker) {
+            connected.ship = Some((plan, batches));
         }
         self.watch.shipped(worker, keep, batches);
         let command = Command::Ship {
@@ -160,17 +151,17 @@ impl Orchestrator<'_> {
         self.order(worker, command);
     }
 
-    /// The whole share of a cycle, under the cycle's number in the place of a plan's. The scheduler
-    /// knows how long that takes and waits for no word of it.
+    /// Ships the whole share of a cycle, under the cycle's number instead of a plan's. The scheduler
+    /// knows how long that takes, and waits for no report of it.
     fn ship_anew(&mut self, worker: WorkerId, session: SessionId, batches: u64) {
         if self.cycle.ordered.is_empty() {
-            self.holdings.take_back();
+            self.placement.take_back();
         }
         let command = Command::Ship {
             session,
             plan: self.cycle.id.get(),
             keep: 0,
-            new: self.holdings.ship(worker, 0, batches),
+            new: self.placement.ship(worker, 0, batches),
         };
         self.order(worker, command);
     }
@@ -185,10 +176,10 @@ impl Orchestrator<'_> {
         let weights: u64 = results.iter().map(|result| result.weight).sum();
         assert_eq!(weights, accepted, "what is averaged is what is accounted");
         let average = self.average();
-        let (job, answers) = (self.number, self.crew.sender());
+        let (job, answers) = (self.number, self.connections.sender());
         tokio::task::spawn_blocking(move || {
             let merged = average.merge(results);
-            // Nobody may listen any more: then nobody minds.
+            // If nobody listens any more, it is of no use.
             let _ = answers.blocking_send(Input::Merged { job, cycle, merged });
         });
     }
@@ -246,25 +237,25 @@ impl Orchestrator<'_> {
         };
         let name = self.roster.name(worker).to_owned();
         self.watch.note(&format!("{name} is excluded: {why}"));
-        let Some(serial) = self.here.get(&worker).copied() else {
+        let Some(id) = self.connection_of.get(&worker).copied() else {
             return;
         };
-        if let Some(stay) = self.stays.get_mut(&serial) {
-            stay.may_return = may_return;
-            stay.ship = None;
+        if let Some(connected) = self.workers.get_mut(&id) {
+            connected.may_return = may_return;
+            connected.ship = None;
         }
         let reason = why.to_string();
         self.command(
-            serial,
+            id,
             Command::Say(Order::Excluded {
                 reason: reason.clone(),
                 may_return,
             }),
         );
         if !may_return {
-            self.here.remove(&worker);
-            self.stays.remove(&serial);
-            self.close(serial, &reason);
+            self.connection_of.remove(&worker);
+            self.workers.remove(&id);
+            self.close(id, &reason);
         }
     }
 
@@ -272,7 +263,7 @@ impl Orchestrator<'_> {
         match &record {
             Record::Planned(_) => self.plan.clear(),
             Record::Share(row) => {
-                self.holdings.keep(row.worker, row.batches);
+                self.placement.keep(row.worker, row.batches);
                 if row.batches > 0 {
                     self.plan.insert(row.worker, row.batches);
                 }
@@ -281,7 +272,7 @@ impl Orchestrator<'_> {
                 worker,
                 session: Some(_),
                 ..
-            } => self.holdings.release(*worker),
+            } => self.placement.release(*worker),
             Record::Joined { .. }
             | Record::Benchmarked { .. }
             | Record::Departed { session: None, .. }
@@ -300,7 +291,7 @@ impl Orchestrator<'_> {
         }
     }
 
-    /// Whatever follows goes on from here.
+    /// A cycle is over: what follows goes on from here.
     fn cycle_over(&mut self, cycle: CycleId, now: Instant) {
         self.cycle = Cycle::new(CycleId::new(cycle.get() + 1));
         if self.interrupted {
@@ -321,56 +312,55 @@ impl Orchestrator<'_> {
                 .keys()
                 .map(|worker| {
                     let name = self.roster.name(*worker).to_owned();
-                    (name, self.holdings.of(*worker).to_vec())
+                    (name, self.placement.of(*worker).to_vec())
                 })
                 .collect(),
             names: self.roster.names().map(str::to_owned).collect(),
             parameters: self.model.as_ref().clone(),
-            judged: BTreeMap::new(), // who looks on knows
         };
         self.watch.checkpoint(&checkpoint);
     }
 
-    /// Orders go to whoever serves as this worker; who cannot take one is gone.
+    /// Sends a command over the connection on which a worker serves, if there is one.
     fn order(&mut self, worker: WorkerId, command: Command) {
-        if let Some(serial) = self.here.get(&worker).copied() {
-            self.command(serial, command);
+        if let Some(id) = self.connection_of.get(&worker).copied() {
+            self.command(id, command);
         }
     }
 
-    pub(super) fn command(&mut self, serial: Serial, command: Command) {
-        let Some(member) = self.crew.members.get(&serial) else {
+    pub(super) fn command(&mut self, id: ConnectionId, command: Command) {
+        let Some(member) = self.connections.members.get(&id) else {
             return;
         };
         match member.commands.try_send(command) {
             Ok(()) => {}
             Err(TrySendError::Closed(_)) => {} // the connection's end is in the queue
             Err(TrySendError::Full(_)) => {
-                // It does not listen: its connection is closed, which the queue will tell.
+                // It takes no commands: its connection is closed, which comes back as an event.
                 member.peer.close("it does not take its orders");
             }
         }
     }
 
-    pub(super) fn close(&mut self, serial: Serial, reason: &str) {
+    pub(super) fn close(&mut self, id: ConnectionId, reason: &str) {
         let reason = reason.to_owned();
-        self.command(serial, Command::Close { reason });
+        self.command(id, Command::Close { reason });
     }
 
-    /// Tells everybody that the job is over; connections stay.
+    /// Tells everybody that the job is over; connections connected.
     pub(super) fn say_over(&mut self) {
         let reason = match &self.ended {
             Some((ending, _)) => ending.to_string(),
             None => String::new(),
         };
-        for serial in self.stays.keys().copied().collect::<Vec<_>>() {
+        for id in self.workers.keys().copied().collect::<Vec<_>>() {
             let reason = reason.clone();
-            self.command(serial, Command::Say(Order::Over { reason }));
+            self.command(id, Command::Say(Order::Over { reason }));
         }
     }
 
-    fn stay(&mut self, worker: WorkerId) -> Option<&mut super::driver::Stay> {
-        let serial = self.here.get(&worker)?;
-        self.stays.get_mut(serial)
+    fn connected(&mut self, worker: WorkerId) -> Option<&mut ConnectedWorker> {
+        let id = self.connection_of.get(&worker)?;
+        self.workers.get_mut(id)
     }
 }

@@ -11,7 +11,7 @@ use scheduler::{Outcome, PlanRequest, PlanResponse};
 use solvers::Allocator;
 use tokio::sync::mpsc;
 
-use super::Input;
+use super::messages::Input;
 
 /// Asks an allocator.
 #[derive(Debug)]

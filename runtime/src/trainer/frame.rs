@@ -15,8 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use super::pace::Fraction;
 use crate::model::ModelSpec;
+use crate::protocol::Training;
 use crate::train::{DeviceChoice, Evaluation};
 
+/// Both processes must be of the same release.
+pub(super) const RELEASE: &str = env!("CARGO_PKG_VERSION");
 /// The longest head.
 const HEAD: usize = 64 * 1024;
 /// The longest body: more than any model, test set or stream of batches has.
@@ -50,7 +53,7 @@ pub(crate) enum Ask {
     /// Hold these too, from this place on. The body is the batches.
     Hold { session: u32, plan: u32, first: u64 },
     /// Train one cycle's share. The body is the parameters.
-    Train(Share),
+    Train(Task),
     /// Stop and forget all orders up to this one.
     Cancel { ticket: Ticket },
     /// Judge by these samples from now on. The body is their values, then their labels.
@@ -59,17 +62,11 @@ pub(crate) enum Ask {
     Judge { cycle: u32 },
 }
 
-/// One cycle's share.
+/// One cycle's share, to be trained by a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Share {
+pub(crate) struct Task {
     pub(crate) ticket: Ticket,
-    pub(crate) session: u32,
-    pub(crate) cycle: u32,
-    pub(crate) batches: u64,
-    pub(crate) passes: u32,
-    pub(crate) beat: Duration,
-    pub(crate) beat_batches: u64,
-    pub(crate) tail_batches: u64,
+    pub(crate) training: Training,
     pub(crate) stop_at: Moment,
 }
 

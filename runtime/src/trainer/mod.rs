@@ -4,40 +4,28 @@
 //! worker that is not yet admitted needs none of that, and outlives all of it; an orchestrator
 //! judges models by the same program.
 //!
-//! - `process.rs`: the parent's side. `bench.rs`: the child's. `frame.rs`: what they say.
+//! - `process.rs`: the parent's side. `serve.rs`: the child's. `frame.rs`: what they say.
 //! - `pace.rs`: how the child keeps time. `practice.rs`: what it measures itself on.
 //!
 //! **What it does not know:** the network, plans, and what trains: a program brings that.
 
-mod bench;
 mod frame;
 pub(crate) mod pace;
 mod practice;
 mod process;
+mod serve;
 
-pub(crate) use frame::{Answer, Ask, Moment, Share, Ticket};
-pub(crate) use process::{Heard, Pace, Process, check};
+pub(crate) use frame::{Answer, Ask, Moment, Task, Ticket};
+pub(crate) use process::{Heard, Priority, Process, check, give_way};
+pub use serve::Make;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use crate::model::ModelSpec;
-use crate::train::{DeviceChoice, TrainError, Trainer};
-
-/// Makes a trainer: see [`train::trainer`](crate::train::trainer).
-pub type Make = fn(&ModelSpec, DeviceChoice, usize) -> Result<Box<dyn Trainer>, TrainError>;
-
-/// Both processes must be of the same release.
-const RELEASE: &str = env!("CARGO_PKG_VERSION");
-
 /// For what is being done when its parent is gone.
 const END_WITHIN: Duration = Duration::from_secs(2);
-
-/// Of the system's priorities the one that takes what others leave.
-#[cfg(unix)]
-const LEAST_URGENT: i32 = 19;
 
 /// Trains for the process at the other end of standard input and output, and ends with it.
 pub fn main(make: Make) -> ExitCode {
@@ -50,7 +38,7 @@ pub fn main(make: Make) -> ExitCode {
         thread::sleep(END_WITHIN);
         std::process::exit(0);
     };
-    let served = answers().and_then(|output| bench::serve(io::stdin(), output, make, left));
+    let served = answers().and_then(|output| serve::serve(io::stdin(), output, make, left));
     match served {
         // Nobody takes its answers: who asked is gone, and needs no word of it.
         Ok(()) => ExitCode::SUCCESS,
@@ -60,12 +48,6 @@ pub fn main(make: Make) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The calling thread takes what time others leave. If the system refuses, it runs as others do.
-pub(crate) fn give_way() {
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, LEAST_URGENT); // that of a thread, on Linux
 }
 
 /// Standard output for answers alone: what a library prints goes to standard error from here on.

@@ -24,6 +24,10 @@ const PIPE: usize = 1 << 20;
 /// What the loader of programs exits with when a library is missing, and shells when a program is.
 const NOT_LOADED: i32 = 127;
 
+/// Of the system's priorities the one that takes what others leave.
+#[cfg(unix)]
+const LEAST_URGENT: i32 = 19;
+
 /// What comes of a trainer.
 #[derive(Debug)]
 pub(crate) enum Heard {
@@ -37,8 +41,8 @@ pub(crate) enum Heard {
 
 /// How a trainer runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pace {
-    /// As any process does.
+pub(crate) enum Priority {
+    /// That of any process.
     Usual,
     /// In the time that others leave.
     Idle,
@@ -59,7 +63,7 @@ impl Process {
     pub(crate) fn start(
         kind: ModelKind,
         threads: usize,
-        pace: Pace,
+        priority: Priority,
         hear: impl FnMut(Heard) + Send + 'static,
     ) -> Result<Self, String> {
         let (program, arguments) = program(kind)?;
@@ -74,8 +78,8 @@ impl Process {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let cannot = |error: io::Error| format!("{} cannot be started: {error}", program.display());
         let mut child = command.spawn().map_err(cannot)?;
-        if pace == Pace::Idle {
-            give_way(child.id());
+        if priority == Priority::Idle {
+            make_idle(child.id());
         }
         let (input, output) = (child.stdin.take(), child.stdout.take());
         let (Some(input), Some(output)) = (input, output) else {
@@ -107,8 +111,8 @@ impl Process {
         let read = move || {
             let broken = loop {
                 match frame::read::<Answer>(&mut from) {
-                    Ok(Some((Answer::Begun { release }, _))) if release != super::RELEASE => {
-                        let own = super::RELEASE;
+                    Ok(Some((Answer::Begun { release }, _))) if release != frame::RELEASE => {
+                        let own = frame::RELEASE;
                         let why = format!("it is of release {release}, expected {own}");
                         break Some(io::Error::other(why));
                     }
@@ -211,14 +215,20 @@ fn ended(program: &Path, id: u32, status: ExitStatus) -> Heard {
     }
 }
 
+/// The calling thread takes what time others leave. If the system refuses, it runs as others do.
+pub(crate) fn give_way() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, LEAST_URGENT); // that of a thread, on Linux
+}
+
 /// A process takes what time others leave. If the system refuses, it runs as others do.
-fn give_way(id: u32) {
+fn make_idle(id: u32) {
     #[cfg(unix)]
     if let Some(id) = i32::try_from(id)
         .ok()
         .and_then(rustix::process::Pid::from_raw)
     {
-        let _ = rustix::process::setpriority_process(Some(id), super::LEAST_URGENT);
+        let _ = rustix::process::setpriority_process(Some(id), LEAST_URGENT);
     }
     #[cfg(not(unix))]
     let _ = id;

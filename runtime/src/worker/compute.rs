@@ -7,7 +7,7 @@
 //! **What it does not know:** the network, and how training goes (`trainer`).
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -16,7 +16,7 @@ use crate::data::Batch;
 use crate::model::ModelSpec;
 use crate::train::DeviceChoice;
 use crate::trainer::pace::Fraction;
-use crate::trainer::{Answer, Ask, Heard, Moment, Pace, Process, Share, Ticket};
+use crate::trainer::{Answer, Ask, Heard, Priority, Process, Task, Ticket};
 
 /// How this machine trains.
 #[derive(Clone, Copy, Debug)]
@@ -49,8 +49,8 @@ pub(crate) enum Work {
         first: u64,
         batches: Vec<Batch>,
     },
-    /// Train.
-    Train(Task),
+    /// Train, from these parameters, as they are on the wire.
+    Train(Task, Bytes),
 }
 
 /// What a job asks of whoever trains.
@@ -59,22 +59,6 @@ pub(crate) struct Job {
     pub(crate) model: ModelSpec,
     pub(crate) seed: u64,
     pub(crate) allow_gpu: bool,
-}
-
-/// One cycle's share.
-#[derive(Debug)]
-pub(crate) struct Task {
-    pub(crate) ticket: Ticket,
-    pub(crate) session: u32,
-    pub(crate) cycle: u32,
-    pub(crate) batches: u64,
-    pub(crate) passes: u32,
-    pub(crate) beat: Duration,
-    pub(crate) beat_batches: u64,
-    pub(crate) tail_batches: u64,
-    pub(crate) stop_at: Instant,
-    /// As they are on the wire.
-    pub(crate) parameters: Bytes,
 }
 
 /// What comes of it.
@@ -210,20 +194,7 @@ impl Compute {
                     batches.collect(),
                 );
             }
-            Work::Train(task) => {
-                let share = Share {
-                    ticket: task.ticket,
-                    session: task.session,
-                    cycle: task.cycle,
-                    batches: task.batches,
-                    passes: task.passes,
-                    beat: task.beat,
-                    beat_batches: task.beat_batches,
-                    tail_batches: task.tail_batches,
-                    stop_at: Moment::of(task.stop_at),
-                };
-                self.put(Ask::Train(share), vec![task.parameters]);
-            }
+            Work::Train(task, parameters) => self.put(Ask::Train(task), vec![parameters]),
         }
     }
 
@@ -273,7 +244,7 @@ impl Compute {
                 let _ = done.send(what);
             }
         };
-        Process::start(job.model.kind, self.means.threads, Pace::Usual, hear)
+        Process::start(job.model.kind, self.means.threads, Priority::Usual, hear)
     }
 
     fn job_for(&self, job: Job) -> Ask {

@@ -15,12 +15,12 @@ use scheduler::Fee;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::compute::{Compute, Done, Job, Means, Task, Work};
+use super::compute::{Compute, Done, Job, Means, Work};
 use crate::data::Batch;
 use crate::model::ModelKind;
 use crate::net::{BlobReader, ControlSender, NetError, Peer};
-use crate::protocol::{BATCHES_A_STREAM, Brief, Down, Hello, Order, Report, Up, VERSION};
-use crate::trainer::pace;
+use crate::protocol::{BATCHES_PER_STREAM, Brief, Down, Hello, Order, Report, Up, VERSION};
+use crate::trainer::{Moment, Task, pace};
 use crate::wire::{Fault, fault};
 
 /// What a worker says of itself, and how it works.
@@ -332,36 +332,19 @@ impl<'a> Session<'a> {
                     .filter(|shipment| (shipment.session, shipment.plan) == (session, plan))
                     .for_each(|shipment| self.hold(shipment));
             }
-            Order::Train {
-                session,
-                cycle,
-                batches,
-                passes,
-                beat_ns,
-                beat_batches,
-                tail_batches,
-                stop_in_ns,
-                results_in_ns,
-            } => {
+            Order::Train(training) => {
                 // It goes before a benchmark that is under way.
                 self.compute.cancel_all();
                 // The order was half a round trip on its way, which is gone from its time.
-                let [stop_in, results_in] = [stop_in_ns, results_in_ns]
+                let [stop_in, results_in] = [training.stop_in_ns, training.results_in_ns]
                     .map(|nanos| Duration::from_nanos(nanos).saturating_sub(self.peer.rtt() / 2));
                 let stop_in = pace::stop_in(stop_in, results_in, self.sent.longest());
                 // More than a year is as good as for ever, and does not overflow a clock.
                 let stop_in = stop_in.min(Duration::from_secs(1 << 25));
                 self.half.task = Some(Task {
                     ticket: self.compute.ticket(),
-                    session,
-                    cycle,
-                    batches,
-                    passes,
-                    beat: Duration::from_nanos(beat_ns),
-                    beat_batches,
-                    tail_batches,
-                    stop_at: received + stop_in,
-                    parameters: Bytes::new(),
+                    training,
+                    stop_at: Moment::of(received + stop_in),
                 });
                 self.begin();
             }
@@ -414,12 +397,11 @@ impl<'a> Session<'a> {
         let (Some(waiting), Some((session, cycle, _))) = (&*task, &*parameters) else {
             return;
         };
-        if (waiting.session, waiting.cycle) != (*session, *cycle) {
+        if (waiting.training.session, waiting.training.cycle) != (*session, *cycle) {
             return; // the newer half's other half is still on its way
         }
-        if let (Some(mut task), Some((_, _, parameters))) = (task.take(), parameters.take()) {
-            task.parameters = parameters;
-            self.compute.order(Work::Train(task));
+        if let (Some(task), Some((_, _, parameters))) = (task.take(), parameters.take()) {
+            self.compute.order(Work::Train(task, parameters));
         }
     }
 
@@ -557,7 +539,7 @@ async fn read_blob(
     };
     let mut bytes = Vec::new();
     let expected = match header {
-        Down::Data { count, .. } if count as usize <= BATCHES_A_STREAM => {
+        Down::Data { count, .. } if count as usize <= BATCHES_PER_STREAM => {
             count as usize * model.shape.wire_len()
         }
         Down::Data { .. } => return Err("too many batches in one stream".to_owned()),

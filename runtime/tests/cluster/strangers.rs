@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use runtime::model::{ModelKind, to_wire};
 use runtime::net::{DialOptions, Dialer, Identity, Peer, Target, Token};
-use runtime::protocol::{Down, Hello, Order, Report, Up, VERSION};
+use runtime::protocol::{Down, Hello, Order, Report, Training, Up, VERSION};
 
 use crate::common::{Daemon, Run, small};
 
@@ -77,12 +77,12 @@ async fn lie(token: &str, folder: &Path, lie: Lie) -> String {
                 };
                 control.send(&report).await.expect("it is heard");
             }
-            Order::Train {
+            Order::Train(Training {
                 session,
                 cycle,
                 batches,
                 ..
-            } => {
+            }) => {
                 let (mut done, mut parameters, mut said) = (batches, vec![0.01; length], session);
                 match lie {
                     Lie::Batches(claim) => done = claim,

@@ -13,7 +13,7 @@ use scheduler::machine::WorkerId;
 
 /// The batches of a job and who has them.
 #[derive(Clone, Debug)]
-pub(crate) struct Holdings {
+pub(crate) struct Placement {
     pool: BTreeSet<u64>,
     /// In the order in which they are trained.
     held: BTreeMap<WorkerId, Vec<u64>>,
@@ -21,7 +21,7 @@ pub(crate) struct Holdings {
     wanted: BTreeMap<WorkerId, Vec<u64>>,
 }
 
-impl Holdings {
+impl Placement {
     /// Nobody holds any of the batches `0 .. batches`.
     pub(crate) fn new(batches: u64) -> Self {
         Self {
@@ -99,28 +99,28 @@ mod tests {
 
     #[test]
     fn the_first_are_kept_and_the_rest_changes_hands() {
-        let mut holdings = Holdings::new(10);
-        assert_eq!(holdings.ship(id(0), 0, 6), [0, 1, 2, 3, 4, 5]);
-        assert_eq!(holdings.ship(id(1), 0, 4), [6, 7, 8, 9]);
-        holdings.keep(id(0), 3);
-        assert_eq!(holdings.ship(id(1), 4, 3), [3, 4, 5]);
-        assert_eq!(holdings.of(id(1)), [6, 7, 8, 9, 3, 4, 5]);
-        holdings.release(id(1));
-        assert_eq!(holdings.ship(id(2), 0, 2), [3, 4]);
-        assert_eq!(holdings.of(id(1)), [0_u64; 0]);
-        holdings.take_back();
-        assert_eq!(holdings.ship(id(2), 0, 4), [0, 1, 2, 3]);
+        let mut placement = Placement::new(10);
+        assert_eq!(placement.ship(id(0), 0, 6), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(placement.ship(id(1), 0, 4), [6, 7, 8, 9]);
+        placement.keep(id(0), 3);
+        assert_eq!(placement.ship(id(1), 4, 3), [3, 4, 5]);
+        assert_eq!(placement.of(id(1)), [6, 7, 8, 9, 3, 4, 5]);
+        placement.release(id(1));
+        assert_eq!(placement.ship(id(2), 0, 2), [3, 4]);
+        assert_eq!(placement.of(id(1)), [0_u64; 0]);
+        placement.take_back();
+        assert_eq!(placement.ship(id(2), 0, 4), [0, 1, 2, 3]);
     }
 
     #[test]
     fn a_resumed_run_hands_out_what_was_held() {
-        let mut holdings = Holdings::new(6);
-        holdings.prefer(id(0), vec![4, 1, 5]);
-        assert_eq!(holdings.ship(id(0), 0, 2), [4, 1]);
-        assert_eq!(holdings.ship(id(0), 2, 1), [5]);
+        let mut placement = Placement::new(6);
+        placement.prefer(id(0), vec![4, 1, 5]);
+        assert_eq!(placement.ship(id(0), 0, 2), [4, 1]);
+        assert_eq!(placement.ship(id(0), 2, 1), [5]);
         // Somebody else was quicker: any others then.
-        holdings.prefer(id(1), vec![0, 1]);
-        assert_eq!(holdings.ship(id(1), 0, 2), [0, 2]);
+        placement.prefer(id(1), vec![0, 1]);
+        assert_eq!(placement.ship(id(1), 0, 2), [0, 2]);
     }
 
     proptest! {
@@ -129,23 +129,23 @@ mod tests {
         fn every_batch_is_in_one_place(
             n in 1..60_u64, seed in prop::collection::vec((0..5_u32, 0..60_u64, any::<bool>()), 0..40),
         ) {
-            let mut holdings = Holdings::new(n);
+            let mut placement = Placement::new(n);
             for (worker, share, lost) in seed {
                 if lost {
-                    holdings.release(id(worker));
+                    placement.release(id(worker));
                 } else {
                     let others: u64 = (0..5).filter(|w| *w != worker)
-                        .map(|w| holdings.of(id(w)).len() as u64).sum();
+                        .map(|w| placement.of(id(w)).len() as u64).sum();
                     let share = share.min(n - others);
-                    let before = holdings.of(id(worker)).to_vec();
+                    let before = placement.of(id(worker)).to_vec();
                     let keep = share.min(before.len() as u64);
-                    holdings.keep(id(worker), share);
-                    holdings.ship(id(worker), keep, share - keep);
-                    prop_assert_eq!(&holdings.of(id(worker))[..keep as usize], &before[..keep as usize]);
-                    prop_assert_eq!(holdings.of(id(worker)).len() as u64, share);
+                    placement.keep(id(worker), share);
+                    placement.ship(id(worker), keep, share - keep);
+                    prop_assert_eq!(&placement.of(id(worker))[..keep as usize], &before[..keep as usize]);
+                    prop_assert_eq!(placement.of(id(worker)).len() as u64, share);
                 }
-                let mut all: Vec<u64> = holdings.pool.iter().copied().collect();
-                all.extend(holdings.held.values().flatten());
+                let mut all: Vec<u64> = placement.pool.iter().copied().collect();
+                all.extend(placement.held.values().flatten());
                 all.sort_unstable();
                 prop_assert_eq!(all, (0..n).collect::<Vec<_>>());
             }

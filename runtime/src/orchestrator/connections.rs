@@ -9,45 +9,36 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::Input;
-use super::link::{self, Command, Said, Serial};
-use crate::net::{Listener, Peer};
-use crate::protocol::Hello;
+use super::link;
+use super::messages::{Command, ConnectionId, Input, Member, PeerEvent};
+use crate::net::Listener;
 
-/// Happenings that may wait to be looked at. Whoever has more to say waits, and then others wait
-/// for it, down to its own network.
+/// Inputs that may wait. When there are more, connections wait to add theirs, and the network holds
+/// the workers back.
 const WAITING: usize = 4096;
 
-/// Everybody who is connected and has said hello.
-pub(crate) struct Crew {
+/// The workers that are connected and have said hello.
+pub(crate) struct Connections {
     pub(super) inputs: mpsc::Receiver<Input>,
     pub(super) sender: mpsc::Sender<Input>,
-    pub(super) members: BTreeMap<Serial, Member>,
+    pub(super) members: BTreeMap<ConnectionId, Member>,
     /// Jobs so far.
     pub(super) jobs: u32,
     accepting: JoinHandle<()>,
     listener: Arc<Listener>,
 }
 
-/// One of them.
-#[derive(Debug)]
-pub(crate) struct Member {
-    pub(crate) hello: Box<Hello>,
-    pub(crate) peer: Peer,
-    pub(super) commands: mpsc::Sender<Command>,
-}
-
-impl Crew {
-    /// Accepts every worker that the listener admits, from now on.
+impl Connections {
+    /// Serves each worker that the listener admits, from now on.
     pub(crate) fn gather(listener: Listener) -> Self {
         let listener = Arc::new(listener);
         let (sender, inputs) = mpsc::channel(WAITING);
-        let (admitted, tell) = (Arc::clone(&listener), sender.clone());
+        let (admitted, events) = (Arc::clone(&listener), sender.clone());
         let accepting = tokio::spawn(async move {
-            let mut serial = 0;
+            let mut id = 0;
             while let Some(peer) = admitted.accept().await {
-                serial += 1;
-                tokio::spawn(link::serve(Serial(serial), peer, tell.clone()));
+                id += 1;
+                tokio::spawn(link::serve(ConnectionId(id), peer, events.clone()));
             }
         });
         Self {
@@ -60,12 +51,12 @@ impl Crew {
         }
     }
 
-    /// A hand on the queue, for those who tell what happens.
+    /// The sending end of the queue.
     pub(crate) fn sender(&self) -> mpsc::Sender<Input> {
         self.sender.clone()
     }
 
-    /// Tells everybody that there is no more to do, and lets them go.
+    /// Sends every worker the reason, and closes the connections.
     pub(crate) async fn dismiss(mut self, reason: &str) {
         self.accepting.abort();
         for member in self.members.values() {
@@ -75,8 +66,8 @@ impl Crew {
         let all_gone = async {
             while !self.members.is_empty() {
                 match self.inputs.recv().await {
-                    Some(Input::Link(serial, Said::Gone { .. })) => {
-                        self.members.remove(&serial);
+                    Some(Input::Link(id, PeerEvent::Gone { .. })) => {
+                        self.members.remove(&id);
                     }
                     Some(_) => {}
                     None => break,
@@ -84,7 +75,7 @@ impl Crew {
             }
         };
         let _ = tokio::time::timeout(Duration::from_secs(1), all_gone).await;
-        let _ = self.accepting.await; // so that this is the last handle of the listener
+        let _ = self.accepting.await; // so that nobody else uses the listener
         if let Ok(listener) = Arc::try_unwrap(self.listener) {
             listener.close().await;
         }

@@ -18,13 +18,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::Make;
-use super::frame::{self, Answer, Ask, Share, Ticket};
+use super::frame::{self, Answer, Ask, Task, Ticket};
 use super::pace::{Fraction, Pace, Tail, Throttle};
 use super::practice::{DISTINCT, practice};
 use crate::data::{Batch, Dataset};
 use crate::model::{ModelSpec, from_wire, to_wire};
-use crate::train::{TrainError, Trainer};
+use crate::protocol::Training;
+use crate::train::{DeviceChoice, TrainError, Trainer};
+
+/// Makes a trainer: see [`train::trainer`](crate::train::trainer).
+pub type Make = fn(&ModelSpec, DeviceChoice, usize) -> Result<Box<dyn Trainer>, TrainError>;
 
 /// Batches before a benchmark that are not measured.
 const WARM_UP: u64 = 10;
@@ -61,7 +64,7 @@ pub(super) fn serve(
         waiting: VecDeque::new(),
     };
     loop_.tell(&Answer::Begun {
-        release: super::RELEASE.to_owned(),
+        release: frame::RELEASE.to_owned(),
     });
     loop_.run();
     loop_.broken.map_or(Ok(()), Err)
@@ -309,11 +312,12 @@ impl<W: Write> Loop<W> {
     fn await_data(
         &mut self,
         bench: &mut Bench,
-        order: &Share,
+        order: &Task,
         until: Instant,
     ) -> Result<(), Cannot> {
         let is_data = |ask: &Ask| matches!(ask, Ask::Keep { .. } | Ask::Hold { .. });
-        while (bench.held.len() as u64) < order.batches && !self.is_cancelled(order.ticket) {
+        while (bench.held.len() as u64) < order.training.batches && !self.is_cancelled(order.ticket)
+        {
             // It may have come behind something else, such as a benchmark that this order cancelled.
             let at = self.waiting.iter().position(|(ask, _)| is_data(ask));
             if let Some((ask, body)) = at.and_then(|at| self.waiting.remove(at)) {
@@ -333,23 +337,28 @@ impl<W: Write> Loop<W> {
         Ok(())
     }
 
-    fn train(&mut self, bench: &mut Bench, order: &Share, start: &[f32]) -> Result<(), Cannot> {
-        let &Share {
-            ticket,
+    fn train(&mut self, bench: &mut Bench, order: &Task, start: &[f32]) -> Result<(), Cannot> {
+        let Task {
+            ticket, training, ..
+        } = *order;
+        let Training {
             session,
             cycle,
             passes,
+            beat_batches,
+            tail_batches,
             ..
-        } = order;
+        } = training;
         let stop_at = order.stop_at.here();
         self.await_data(bench, order, stop_at)?;
         // Fewer are here if they did not come in time: it gets what we can do with those.
-        let share = order.batches.min(bench.held.len() as u64);
+        let share = order.training.batches.min(bench.held.len() as u64);
         let passes = u64::from(passes.max(1));
         self.throttle.reaches(cycle);
         let began = Instant::now();
-        let mut pace = Pace::new(began, stop_at, order.beat, order.beat_batches);
-        let mut tail = Tail::new(began, order.tail_batches.min(share));
+        let beat = Duration::from_nanos(training.beat_ns);
+        let mut pace = Pace::new(began, stop_at, beat, beat_batches);
+        let mut tail = Tail::new(began, tail_batches.min(share));
         bench.trainer.begin(start)?;
         let mut steps = 0;
         while steps < share * passes && pace.fits(Instant::now(), steps) {
@@ -431,12 +440,12 @@ impl<W: Write> Loop<W> {
 mod tests {
     use std::sync::mpsc::Receiver;
 
-    use super::super::Moment;
+    use super::super::frame::Moment;
     use super::super::process::{Heard, Process};
     use super::*;
     use crate::data::{BatchShape, DataSource, Synthetic};
     use crate::model::{Loss, ModelKind, Weights};
-    use crate::train::{DeviceChoice, trainer};
+    use crate::train::trainer;
 
     fn model() -> ModelSpec {
         ModelSpec {
@@ -491,16 +500,22 @@ mod tests {
     }
 
     fn share(ticket: Ticket, batches: u64, stop_in: Duration) -> Ask {
-        Ask::Train(Share {
-            ticket,
+        let training = Training {
             session: 1,
             cycle: 2,
             batches,
             passes: 2,
-            beat: Duration::from_secs(60),
+            beat_ns: 60_000_000_000,
             beat_batches: 3,
             tail_batches: 2,
-            stop_at: Moment::of(Instant::now() + stop_in),
+            stop_in_ns: 0,
+            results_in_ns: 0,
+        };
+        let stop_at = Moment::of(Instant::now() + stop_in);
+        Ask::Train(Task {
+            ticket,
+            training,
+            stop_at,
         })
     }
 

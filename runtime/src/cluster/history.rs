@@ -1,8 +1,9 @@
-//! What a run did before it was broken off, out of the logs of what its scheduler was told.
+//! What a run did before it was broken off, from the logs of its scheduler's events.
 //!
-//! A log replays its part of the run, so that nothing else need be kept for it: the tables of a run
-//! that is gone on with hold all of its cycles, and its fee is that of all. Each part numbers its
-//! plans and stays from 1 and its moments from 0; a [`Shift`] makes one run of them.
+//! A log replays its part of the run, so that nothing else need be kept for it: the tables of a
+//! resumed run hold all of its cycles, and its fee is that of all. Each part numbers its plans and
+//! sessions from 1 and its moments from 0; a [`Shift`] makes one run of them. What is replayed is
+//! handed on at once: the length of a run costs time, not memory.
 //!
 //! **What it does not know:** how a run goes on.
 
@@ -12,21 +13,28 @@ use std::path::{Path, PathBuf};
 
 use results::event_log::EventReader;
 use scheduler::machine::{
-    Action, AssignmentRow, CycleRow, PlanId, PlanRow, Record, Scheduler, SessionId, ShareRow,
-    Totals,
+    Action, AssignmentRow, CycleRow, Event, PlanId, PlanRow, Record, Scheduler, SessionId,
+    ShareRow, Totals, WorkerId,
 };
-use scheduler::{Instant, Span};
+use scheduler::{Instant, Link, Span};
 
 use crate::orchestrator::{Checkpoint, Ended};
 
 /// Where the logs of earlier parts lie in the folder of a run.
 const EARLIER: &str = "earlier";
 
-/// The earlier parts of a run, up to the checkpoint that it goes on from.
+/// Something that happened in an earlier part of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Replayed<'a> {
+    /// A worker's connection was measured.
+    Link(WorkerId, Link),
+    /// A record, with the numbers and moments of the whole run.
+    Record(&'a Record),
+}
+
+/// The earlier parts of a run, up to the checkpoint from which it is resumed.
 #[derive(Debug, Default)]
-pub(crate) struct Past {
-    /// What was recorded, as of one run.
-    pub(crate) records: Vec<(Instant, Record)>,
+pub(crate) struct History {
     totals: Totals,
     /// Before the first cycles of the parts.
     setup: Span,
@@ -36,19 +44,20 @@ pub(crate) struct Past {
     pub(crate) shift: Shift,
 }
 
-impl Past {
-    /// Puts the log of the last part, whole or broken off, where those of earlier parts are, and
-    /// reads them all.
+impl History {
+    /// Replays the parts, in order.
     ///
     /// # Errors
-    /// When they do not tell what happened up to the checkpoint. The run can be gone on with all
-    /// the same, without the tables of what was before.
-    pub(crate) fn of(log: &Path, folder: &Path, checkpoint: &Checkpoint) -> Result<Self, String> {
-        let parts = set_aside(log, &folder.join(EARLIER))
-            .map_err(|error| format!("the log of the run so far cannot be kept: {error}"))?;
-        let mut past = Self::default();
+    /// When they do not reach the checkpoint. The run can be resumed all the same, without the
+    /// tables of what was before.
+    pub(crate) fn replay(
+        parts: &[PathBuf],
+        checkpoint: &Checkpoint,
+        mut take: impl FnMut(Instant, Replayed<'_>),
+    ) -> Result<Self, String> {
+        let mut history = Self::default();
         let mut readers = Vec::new();
-        for part in &parts {
+        for part in parts {
             readers.push(EventReader::open(part).map_err(|error| error.to_string())?);
         }
         let mut nexts = readers
@@ -58,7 +67,7 @@ impl Past {
             .collect::<Vec<_>>();
         nexts.push(checkpoint.cycle + 1);
         let mut reached = 0;
-        for ((reader, next), part) in readers.into_iter().zip(nexts).zip(&parts) {
+        for ((reader, next), part) in readers.into_iter().zip(nexts).zip(parts) {
             let first = reader.config().first_cycle;
             if first != reached + 1 || next < first {
                 return Err(format!(
@@ -68,24 +77,24 @@ impl Past {
                 ));
             }
             if next > first {
-                past.add(reader, part, next - 1)?;
+                history.add(reader, part, next - 1, &mut take)?;
             }
             reached = next - 1;
         }
         if reached != checkpoint.cycle {
             return Err(format!(
-                "the logs tell of {reached} cycles, expected {}",
+                "the logs have {reached} cycles, expected {}",
                 checkpoint.cycle
             ));
         }
-        past.wall = checkpoint.elapsed;
-        Ok(past)
+        history.wall = checkpoint.elapsed;
+        Ok(history)
     }
 
     /// The run as a whole, of its last part.
     pub(crate) fn whole(&self, mut ended: Ended) -> Ended {
-        if self.records.is_empty() {
-            return ended;
+        if self.shift == Shift::default() {
+            return ended; // nothing was before it
         }
         let of = ended.totals;
         let (setup, wall) = match (of.first_cycle_at, of.last_cycle_ended) {
@@ -108,12 +117,17 @@ impl Past {
         reader: EventReader<io::BufReader<fs::File>>,
         path: &Path,
         last: u32,
+        take: &mut impl FnMut(Instant, Replayed<'_>),
     ) -> Result<(), String> {
         let mut scheduler = Scheduler::new(reader.config().clone());
         let mut actions = Vec::new();
         let mut next = self.shift;
         for line in reader {
             let (now, event) = line.map_err(|error| error.to_string())?;
+            let at = self.shift.moment(now);
+            if let Event::Joined { worker, profile } = &event {
+                take(at, Replayed::Link(*worker, profile.link));
+            }
             let _ = scheduler.step(now, event, &mut actions);
             for action in actions.drain(..) {
                 let Action::Record(record) = action else {
@@ -121,7 +135,7 @@ impl Past {
                 };
                 let record = self.shift.record(&record);
                 next.follow(&record);
-                self.records.push((self.shift.moment(now), record));
+                take(at, Replayed::Record(&record));
                 if let Record::Cycle(row) = record
                     && row.cycle.get() == last
                 {
@@ -136,7 +150,7 @@ impl Past {
             }
         }
         Err(format!(
-            "{}: it does not tell of cycle {last}",
+            "{}: it ends before cycle {last} does",
             path.display()
         ))
     }
@@ -216,9 +230,14 @@ impl Shift {
     }
 }
 
-/// Moves the log into the folder of earlier ones, as the next of these; all of them, in order.
-fn set_aside(log: &Path, earlier: &Path) -> io::Result<Vec<PathBuf>> {
-    fs::create_dir_all(earlier)?;
+/// Moves the log of the last part of a run, whole or broken off, into the folder of earlier ones;
+/// gives all of them, in order.
+///
+/// # Errors
+/// When it cannot be moved.
+pub(crate) fn set_aside(log: &Path, folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let earlier = folder.join(EARLIER);
+    fs::create_dir_all(&earlier)?;
     let part = |number: u32| earlier.join(format!("{number}.jsonl"));
     let mut parts: Vec<PathBuf> = (1..).map(part).take_while(|part| part.exists()).collect();
     for left in [log.to_owned(), results::WholeFile::partial(log)] {

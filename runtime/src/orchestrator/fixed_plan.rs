@@ -16,13 +16,13 @@ use scheduler::{
 
 /// Who gets how much, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct GivenPlan {
+pub(crate) struct FixedPlan {
     shares: Vec<(String, u64)>,
 }
 
 /// Why a file holds no plan that can be run.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum GivenPlanError {
+pub(crate) enum FixedPlanError {
     /// It cannot be read.
     #[error("{0}: {1}")]
     Unreadable(String, std::io::Error),
@@ -40,34 +40,34 @@ pub(crate) enum GivenPlanError {
     Names(String, String),
 }
 
-impl GivenPlan {
+impl FixedPlan {
     /// Reads one line of `sim solve` from a file.
-    pub(crate) fn read(path: &Path) -> Result<Self, GivenPlanError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, FixedPlanError> {
         let shown = path.display().to_string();
         let text = fs::read_to_string(path);
-        let text = text.map_err(|error| GivenPlanError::Unreadable(shown.clone(), error))?;
+        let text = text.map_err(|error| FixedPlanError::Unreadable(shown.clone(), error))?;
         Self::parse(&shown, &text)
     }
 
-    fn parse(file: &str, text: &str) -> Result<Self, GivenPlanError> {
+    fn parse(file: &str, text: &str) -> Result<Self, FixedPlanError> {
         let file = file.to_owned();
         let lines: Vec<&str> = text
             .lines()
             .filter(|line| !line.trim().is_empty())
             .collect();
         let &[line] = lines.as_slice() else {
-            return Err(GivenPlanError::Lines(file, lines.len()));
+            return Err(FixedPlanError::Lines(file, lines.len()));
         };
         let line = match plan_line::read(line) {
             Ok(line) => line,
-            Err(error) => return Err(GivenPlanError::Line(file, error)),
+            Err(error) => return Err(FixedPlanError::Line(file, error)),
         };
         let Some(plan) = line.plan else {
-            return Err(GivenPlanError::None(file, line.status.name()));
+            return Err(FixedPlanError::None(file, line.status.name()));
         };
         let names: Option<Vec<String>> = line.names.into_iter().collect();
         let Some(names) = names.filter(|names| names.len() == plan.batches.len()) else {
-            return Err(GivenPlanError::Names(
+            return Err(FixedPlanError::Names(
                 file,
                 "not every worker has a name".to_owned(),
             ));
@@ -76,7 +76,7 @@ impl GivenPlan {
         sorted.sort_unstable();
         if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
             let message = format!("two workers are called {:?}", pair[0]);
-            return Err(GivenPlanError::Names(file, message));
+            return Err(FixedPlanError::Names(file, message));
         }
         let shares = names.into_iter().zip(plan.batches).collect();
         Ok(Self { shares })
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn workers_are_matched_by_name_and_the_measured_speeds_decide() {
-        let given = GivenPlan::parse("plan.json", LINE).expect("valid");
+        let given = FixedPlan::parse("plan.json", LINE).expect("valid");
         assert_eq!(given.batches(), 10);
         let check = |speeds| {
             let request = request(speeds);
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_file_without_a_plan_is_told() {
-        let error = |text: &str| GivenPlan::parse("p", text).unwrap_err().to_string();
+        let error = |text: &str| FixedPlan::parse("p", text).unwrap_err().to_string();
         assert!(error("").starts_with("p: it has 0 plans"));
         assert!(error(&format!("{LINE}\n{LINE}")).starts_with("p: it has 2 plans"));
         assert!(error("{").starts_with("p: "));

@@ -1,0 +1,183 @@
+//! Everything about a job that can be known before its first worker joins.
+//!
+//! **What it does not know:** workers, and how a job is run.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use console::Stop;
+use scenarios::Overrides;
+use scheduler::Span;
+use scheduler::machine::{Limit, SessionId, WorkerId};
+use solvers::AllocatorName;
+
+use super::folder::{OutputFolder, SavedCommand};
+use super::settings::{Material, Setting, Source, less};
+use crate::average::{Average, Contribution, Rule};
+use crate::cli::ClusterArgs;
+use crate::clock;
+use crate::data::Splits;
+use crate::model::{ModelKind, ModelSpec, to_wire};
+use crate::orchestrator::{Checkpoint, FixedPlan};
+use crate::trainer;
+
+/// How late timers and threads may be without a result being thrown away: what the time model
+/// leaves the orchestrator at the end of a cycle, beside the time of averaging.
+const SLACK: Duration = Duration::from_millis(10);
+
+/// A job that is ready to be run.
+pub(crate) struct Prepared {
+    pub(crate) setting: Setting,
+    pub(crate) data: Splits,
+    pub(crate) given: Option<FixedPlan>,
+    pub(crate) resumed: Option<Checkpoint>,
+    pub(crate) names: Vec<String>,
+    pub(crate) folder: OutputFolder,
+    pub(crate) command: SavedCommand,
+    pub(crate) allocator: AllocatorName,
+}
+
+impl Prepared {
+    /// With what is said outside of the scenario; in a given folder, or the one that is asked for.
+    pub(crate) fn new(
+        args: &mut ClusterArgs,
+        said: &Overrides,
+        place: Option<PathBuf>,
+    ) -> Result<Self, Stop> {
+        let (source, mut given, resumed) = match args.resume.clone() {
+            None => (Source::open(args)?, None, None),
+            Some(folder) => {
+                let checkpoint = Checkpoint::read(&folder).map_err(Stop::bad)?;
+                let command = SavedCommand::read(&folder)?;
+                let (source, given) = command.restore(args, &folder)?;
+                (source, given, Some(checkpoint))
+            }
+        };
+        let kind = args.model.unwrap_or(if cfg!(feature = "torch") {
+            ModelKind::Mlp
+        } else {
+            ModelKind::Linear
+        });
+        args.model = Some(kind);
+        trainer::check(kind).map_err(Stop::bad)?;
+        let data = args.data.load().map_err(Stop::bad)?;
+        let material = Material {
+            features: data.train.features(),
+            classes: data.train.classes(),
+            samples: data.train.samples(),
+        };
+        if let Some(path) = &args.plan {
+            given = Some(FixedPlan::read(path).map_err(Stop::bad)?);
+        }
+        let mut setting = Setting::new(&source, said, args, kind, material, given.is_some())?;
+        if let Some(given) = &given {
+            let (plan, job) = (given.batches(), setting.config.batches);
+            if plan != job {
+                return Err(Stop::bad(format!(
+                    "the plan hands out {plan} batches, the job has {job}"
+                )));
+            }
+        }
+        let allocator = setting.scenario.job().allocator.parse();
+        let allocator: AllocatorName =
+            allocator.map_err(|error| Stop::bad(format!("job.allocator: {error}")))?;
+        let names = names(args, &setting, given.as_ref(), resumed.as_ref());
+        let config = &mut setting.config;
+        if setting.scenario.job().expect.is_none() {
+            let expected = match (args.local, &given) {
+                (Some(count), _) => count,
+                (None, Some(given)) => given.names().count() as u32,
+                (None, None) => config.expect,
+            };
+            config.expect = expected.max(1);
+        }
+        let employed = u64::from(config.expect);
+        config.time_model.own =
+            config.time_model.own + own_time(&setting.model, args.aggregate, employed);
+        if let Some(checkpoint) = &resumed {
+            config.first_cycle = checkpoint.cycle + 1;
+            config.limit = less(config.limit, checkpoint.elapsed);
+            if config.first_cycle > config.cycles {
+                return Err(Stop::bad(format!(
+                    "all {} cycles of this run are done",
+                    config.cycles
+                )));
+            }
+        }
+        if let Limit::Job { max_time, .. } = config.limit
+            && max_time == Span::ZERO
+        {
+            return Err(Stop::bad("no time is left of job.max_time"));
+        }
+        config.check().map_err(Stop::bad)?;
+        let folder = match (place, &args.resume) {
+            (Some(place), _) => OutputFolder::within(place),
+            (None, Some(folder)) => OutputFolder::again(folder),
+            (None, None) => OutputFolder::asked(args, &setting)?,
+        };
+        let command = SavedCommand::of(args, given.as_ref(), &setting);
+        Ok(Self {
+            setting,
+            data,
+            given,
+            resumed,
+            names,
+            folder,
+            command,
+            allocator,
+        })
+    }
+}
+
+/// Names that have their numbers beforehand: those of the plan, of the run that is gone on with,
+/// or of the scenario; and one for each worker that is started here.
+fn names(
+    args: &ClusterArgs,
+    setting: &Setting,
+    given: Option<&FixedPlan>,
+    resumed: Option<&Checkpoint>,
+) -> Vec<String> {
+    let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+    let mut names: Vec<String> = match (resumed, given) {
+        (Some(checkpoint), _) => checkpoint.names.clone(),
+        (None, Some(given)) => owned(given.names().collect()),
+        (None, None) if args.scenario.is_none() && args.local.is_none() => Vec::new(),
+        (None, None) => {
+            let groups = setting.scenario.groups().iter();
+            groups.flat_map(|group| group.names()).collect()
+        }
+    };
+    let mut number = 0;
+    while names.len() < args.local.unwrap_or(0) as usize {
+        number += 1;
+        let name = format!("local-{number}");
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// The orchestrator's own time at the end of a cycle, measured: averaging so many results, twice
+/// as long as it took at worst, and some slack.
+fn own_time(model: &ModelSpec, rule: Rule, results: u64) -> Span {
+    let average = Average::new(&model.layout(), rule);
+    let parameters = model.initial(1);
+    let bytes = to_wire(&parameters);
+    let mut worst = Duration::ZERO;
+    for _ in 0..3 {
+        let results = (0..results.min(64)).map(|worker| Contribution {
+            worker: WorkerId::new(worker as u32),
+            session: SessionId::new(worker as u32),
+            weight: 1,
+            update: average
+                .check(&bytes, &parameters)
+                .expect("the model's own parameters are fit to be averaged"),
+        });
+        let results = results.collect();
+        let since = Instant::now();
+        std::hint::black_box(average.merge(results));
+        worst = worst.max(since.elapsed());
+    }
+    clock::span(worst * 2 + SLACK)
+}

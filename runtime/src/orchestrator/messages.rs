@@ -1,0 +1,129 @@
+//! What goes to the task of a connection, and what comes from there and from elsewhere.
+//!
+//! **What it does not know:** what becomes of any of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use scheduler::machine::{CycleId, PlanId, SessionId, TrainOrder};
+use scheduler::{Link, PlanResponse, Span};
+use tokio::sync::mpsc;
+
+use crate::average::{Average, Merged, Update};
+use crate::clock::Clock;
+use crate::data::Dataset;
+use crate::net::Peer;
+use crate::protocol::{Brief, Hello, Order, Report};
+use crate::train::Evaluation;
+
+/// Which connection; no two in the life of the program have the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ConnectionId(pub(crate) u64);
+
+/// A worker that is connected and has said hello.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) hello: Hello,
+    pub(crate) peer: Peer,
+    pub(super) commands: mpsc::Sender<Command>,
+}
+
+/// What all connections of a job have in common.
+#[derive(Debug)]
+pub(crate) struct JobData {
+    /// What is shipped.
+    pub(crate) train: Arc<Dataset>,
+    pub(crate) batch_size: u32,
+    /// How often each batch is trained in a cycle.
+    pub(crate) passes: u32,
+    /// Checks results.
+    pub(crate) average: Average,
+    /// Bytes of parameters.
+    pub(crate) wire_len: usize,
+    /// The clock of the job.
+    pub(crate) clock: Clock,
+}
+
+/// What a connection has to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// There is a job: brief the worker, and measure the connection.
+    Job(Brief, Arc<JobData>),
+    /// Pass an order on.
+    Say(Order),
+    /// Train: the order, then the parameters.
+    Train {
+        order: TrainOrder,
+        /// The model, as it is sent and as it is.
+        wire: Bytes,
+        model: Arc<Vec<f32>>,
+    },
+    /// The result is not wanted any more.
+    Abort { session: SessionId, cycle: CycleId },
+    /// Have the worker keep some batches, and send these.
+    Ship {
+        session: SessionId,
+        plan: u32,
+        keep: u64,
+        new: Vec<u64>,
+    },
+    /// Send the reason, and close.
+    Close { reason: String },
+}
+
+/// What comes of a connection.
+#[derive(Debug)]
+pub(crate) enum PeerEvent {
+    /// The first event.
+    Hello(Box<Member>),
+    /// The connection was measured, after [`Command::Job`].
+    Measured(Link),
+    /// A report.
+    Report(Report),
+    /// A result, checked.
+    Result(TrainResult),
+    /// It is over, for this reason; the worker may have broken the rules.
+    Gone { why: String, misbehaved: bool },
+}
+
+/// The result of one cycle's share.
+#[derive(Debug)]
+pub(crate) struct TrainResult {
+    pub(crate) session: SessionId,
+    pub(crate) cycle: CycleId,
+    /// The batches that the worker says it trained,
+    pub(crate) done: u64,
+    /// the time that it says they took,
+    pub(crate) took: Span,
+    /// and what the last of them took.
+    pub(crate) tail: Span,
+    /// The parameters, or why they are refused.
+    pub(crate) update: Result<Box<Update>, String>,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// At a worker.
+    Link(ConnectionId, PeerEvent),
+    /// The allocator answers a question of a job.
+    Solved {
+        job: u32,
+        plan: PlanId,
+        response: Box<PlanResponse>,
+    },
+    /// A cycle's results are averaged.
+    Merged {
+        job: u32,
+        cycle: CycleId,
+        merged: Merged,
+    },
+    /// A cycle's model is judged.
+    Evaluated {
+        job: u32,
+        cycle: u32,
+        judged: Result<Evaluation, String>,
+    },
+    /// The user wants to stop.
+    Interrupted,
+}
