@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, BufRead};
 
-use scheduler::{DecimalError, Fee, MAX_BATCHES, MAX_N, Problem, Worker, parse_micros};
+use scheduler::{Fee, MAX_BATCHES, MAX_N, Problem, Worker, parse_micros};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -301,13 +301,7 @@ fn batches(raw: &RawValue, most: u64, what: impl Fn() -> String) -> Result<u64, 
         Ok(micros) if micros % 1_000_000 == 0 && micros / 1_000_000 <= u128::from(most) => {
             Ok((micros / 1_000_000) as u64)
         }
-        Ok(_)
-        | Err(
-            DecimalError::NotANumber
-            | DecimalError::Negative
-            | DecimalError::TooManyPlaces
-            | DecimalError::TooLarge,
-        ) => Err(expected()),
+        Ok(_) | Err(_) => Err(expected()),
     }
 }
 

@@ -43,11 +43,14 @@ impl FromStr for Fee {
     type Err = DecimalError;
 
     fn from_str(text: &str) -> Result<Self, DecimalError> {
-        let micros = parse_micros(text)?;
-        u64::try_from(micros)
-            .ok()
-            .and_then(Self::from_micros)
-            .ok_or(DecimalError::TooLarge)
+        match parse_micros(text) {
+            Ok(micros) => u64::try_from(micros)
+                .ok()
+                .and_then(Self::from_micros)
+                .ok_or(DecimalError::TooLarge),
+            Err(DecimalError::TooManyDigits) => Err(DecimalError::TooLarge),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -135,9 +138,12 @@ pub enum DecimalError {
     /// More than six decimal places that are not trailing zeros.
     #[error("expected at most six decimal places")]
     TooManyPlaces,
-    /// Above a million units for a fee; beyond 128 bits for a cost.
+    /// A fee above a million units.
     #[error("expected at most 1000000")]
     TooLarge,
+    /// More units than a sum of money can have.
+    #[error("expected at most 30 digits before the decimal point")]
+    TooManyDigits,
 }
 
 /// Reads a decimal (JSON's number syntax, leading zeros and a plus sign tolerated) as
@@ -177,9 +183,9 @@ pub fn parse_micros(text: &str) -> Result<u128, DecimalError> {
     }
     // 36 digits of micro-units always fit 128 bits.
     if (digits.len() as i64).saturating_add(power) > 36 - PLACES {
-        return Err(DecimalError::TooLarge);
+        return Err(DecimalError::TooManyDigits);
     }
-    let value: u128 = digits.parse().map_err(|_| DecimalError::TooLarge)?;
+    let value: u128 = digits.parse().map_err(|_| DecimalError::TooManyDigits)?;
     Ok(value * 10_u128.pow((power + PLACES) as u32))
 }
 
@@ -275,6 +281,19 @@ mod tests {
             let text = fee.to_string();
             prop_assert!(!text.contains('.') || !text.ends_with('0'), "{text}");
             prop_assert_eq!(text.parse::<Fee>(), Ok(fee));
+        }
+
+        #[test]
+        fn a_cost_is_held_to_its_own_bound(zeros in 0..60_usize) {
+            let text = format!("1{}", "0".repeat(zeros));
+            match text.parse::<Cost>() {
+                Ok(cost) => prop_assert_eq!(cost.to_string(), text),
+                Err(error) => {
+                    prop_assert!(zeros >= 30);
+                    let expected = "expected at most 30 digits before the decimal point";
+                    prop_assert_eq!(error.to_string(), expected);
+                }
+            }
         }
 
         #[test]

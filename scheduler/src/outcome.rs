@@ -56,6 +56,38 @@ pub struct Planned {
     pub certificate: Option<Certificate>,
 }
 
+impl Planned {
+    /// A plan of whose cost nothing is known.
+    pub const fn feasible(plan: Plan) -> Self {
+        Self {
+            plan,
+            status: PlanStatus::Feasible,
+            lower_bound: None,
+            certificate: None,
+        }
+    }
+
+    /// A plan that no other is cheaper than.
+    pub const fn optimal(plan: Plan, certificate: Certificate) -> Self {
+        let cost = plan.cost;
+        Self::bounded(plan, cost, certificate)
+    }
+
+    /// A plan with its lower bound: optimal when they meet.
+    pub const fn bounded(plan: Plan, lower_bound: Cost, certificate: Certificate) -> Self {
+        Self {
+            status: if lower_bound.micros() == plan.cost.micros() {
+                PlanStatus::Optimal
+            } else {
+                PlanStatus::Bounded
+            },
+            plan,
+            lower_bound: Some(lower_bound),
+            certificate: Some(certificate),
+        }
+    }
+}
+
 /// What is proved of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlanStatus {

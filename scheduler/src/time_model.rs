@@ -36,6 +36,16 @@ impl Speed {
         Some(Self { batches, nanos })
     }
 
+    /// What was measured when `batches` were trained `passes` times each. More than a speed holds
+    /// keep their ratio, to a part in a billion.
+    pub(crate) fn of_passes(batches: u64, passes: u64, took: Span) -> Option<Self> {
+        let all = u128::from(batches) * u128::from(passes);
+        let kept = all.min(MAX_BATCHES.into());
+        let nanos = (u128::from(took.nanos()) * kept).checked_div(all)?;
+        // Neither is larger than what it was made from.
+        Self::measured(kept as u64, Span::from_nanos(nanos as u64))
+    }
+
     /// The batches that were measured.
     pub const fn batches(self) -> u64 {
         self.batches
@@ -339,6 +349,25 @@ mod tests {
         let longest = speed(1, MAX_NANOS);
         assert_eq!(longest.stretched(4, 1), longest);
         assert_eq!(speed(3, MAX_NANOS).stretched(100, 1), longest);
+    }
+
+    /// A large share that is trained many times over says how fast its worker is, too.
+    #[test]
+    fn more_batches_than_a_speed_holds_keep_their_ratio() {
+        let of = |batches, passes, secs| Speed::of_passes(batches, passes, Span::from_secs(secs));
+        assert_eq!(of(4, 3, 2), Some(speed(12, 2_000_000_000)));
+        assert_eq!(
+            of(MAX_BATCHES, 1, 1),
+            Some(speed(MAX_BATCHES, 1_000_000_000))
+        );
+        let large = of(400_000_000, 1_000, 4_000).expect("400 batches in 4 s, a billion times");
+        assert_eq!(large.time_for(100_000_000), Span::from_secs(1));
+        assert_eq!(of(0, 3, 2), None);
+        assert_eq!(of(3, 3, 0), None);
+        assert_eq!(
+            Speed::of_passes(u64::MAX, u64::MAX, Span::from_nanos(u64::MAX)),
+            None
+        );
     }
 
     proptest! {

@@ -9,7 +9,7 @@
 //! falls out of one sweep here. And with `s_min = 0` it could take a donor's last batch, and
 //! return a plan with fewer than beta employed workers; here a donor keeps one.
 
-use scheduler::{Outcome, Plan, PlanStatus, Planned, Problem};
+use scheduler::{Outcome, Plan, Planned, Problem};
 
 use crate::Allocator;
 use crate::rank::{Keys, Ranked};
@@ -28,12 +28,7 @@ impl Allocator for Heuristic {
 
     fn propose(&mut self, problem: &Problem) -> Outcome {
         match self.allocate(problem) {
-            Some(plan) => Outcome::Planned(Planned {
-                plan,
-                status: PlanStatus::Feasible,
-                lower_bound: None,
-                certificate: None,
-            }),
+            Some(plan) => Outcome::Planned(Planned::feasible(plan)),
             None => Outcome::Infeasible(
                 problem
                     .infeasibility()

@@ -2,10 +2,19 @@
 
 mod common;
 
-use common::{cost, hard_problems, known_answers, oracle, small_problems, worker};
+use common::{cost, hard_problems, known_answers, oracle, pairs, small_problems, worker};
 use proptest::prelude::*;
 use scheduler::{Certificate, Outcome, PlanStatus, Problem};
 use solvers::{Allocator, Budget, Exact};
+
+/// So many nodes and states, and as many held as there may be.
+fn budget(nodes: u64, states: u64) -> Budget {
+    Budget {
+        nodes,
+        states,
+        ..Budget::default()
+    }
+}
 
 /// Solves with every machinery in turn: as usual, with the dynamic programme alone, and with
 /// nothing but the bound. The first two must be optimal, the last must not lie.
@@ -16,7 +25,7 @@ fn check(problem: &Problem) -> Result<(), TestCaseError> {
             .expect("the oracle finds no plan")
             .reason()
     });
-    let nodes = |nodes, states| Exact::with_budget(Budget { nodes, states });
+    let nodes = |nodes, states| Exact::with_budget(budget(nodes, states));
     for (name, mut exact) in [
         ("default", Exact::default()),
         ("programme", nodes(0, u64::MAX)),
@@ -121,7 +130,7 @@ fn budgets_end_in_bounded_and_say_so() {
     let m = 1 + 41 * sum;
     let workers = numbers.iter().map(|&a| worker(a * 10_000, m + a)).collect();
     let problem = Problem::new(5 * m + sum / 2, m, 0, workers).expect("small");
-    let solve = |nodes, states| match Exact::with_budget(Budget { nodes, states })
+    let solve = |nodes, states| match Exact::with_budget(budget(nodes, states))
         .measure(&problem)
         .outcome
     {
@@ -135,6 +144,61 @@ fn budgets_end_in_bounded_and_say_so() {
     assert_eq!(stopped.status, PlanStatus::Bounded);
     assert!(stopped.lower_bound < Some(searched.plan.cost));
     assert!(searched.plan.cost <= stopped.plan.cost);
+}
+
+/// Around 128 undecided workers, the most that the dynamic programme's sets could name, and more
+/// than the search has a table for.
+#[test]
+fn wide_cores_are_solved_or_bounded() {
+    for count in [100, 126, 127, 128, 129, 130, 200] {
+        let (problem, optimum) = pairs(count);
+        for (nodes, certificate) in [
+            (u64::MAX, Certificate::Search),
+            (0, Certificate::DynamicProgramme),
+        ] {
+            let outcome = Exact::with_budget(budget(nodes, u64::MAX))
+                .measure(&problem)
+                .outcome;
+            let planned = outcome.planned().expect("a pair reaches n");
+            let cost = planned.plan.cost.micros();
+            if nodes == 0 && count > 127 {
+                assert_eq!(planned.status, PlanStatus::Bounded, "{count}");
+                assert!(
+                    planned
+                        .lower_bound
+                        .is_some_and(|bound| bound.micros() <= optimum)
+                );
+                assert!(cost >= optimum);
+            } else {
+                assert_eq!(planned.status, PlanStatus::Optimal, "{count}");
+                assert_eq!(planned.certificate, Some(certificate), "{count}");
+                assert_eq!(cost, optimum, "{count}");
+            }
+        }
+    }
+}
+
+/// What is held at one time is bounded too, and running out of it is no proof.
+#[test]
+fn too_many_states_at_once_end_in_bounded() {
+    let (problem, optimum) = pairs(100);
+    let solve = |held_states| {
+        let budget = Budget {
+            nodes: 0,
+            states: u64::MAX,
+            held_states,
+        };
+        let outcome = Exact::with_budget(budget).measure(&problem).outcome;
+        let planned = outcome.planned().expect("a pair reaches n");
+        assert!(
+            planned
+                .lower_bound
+                .is_some_and(|bound| bound.micros() <= optimum)
+        );
+        planned.status
+    };
+    assert_eq!(solve(1_000_000), PlanStatus::Optimal);
+    assert_eq!(solve(1_000), PlanStatus::Bounded);
 }
 
 proptest! {

@@ -88,8 +88,8 @@ impl Assignment {
         let under_way = u64::from(done < self.assigned);
         let tail = self.tail.min(self.computed);
         Some(Between {
-            slowest: Speed::measured(batches.max(1) * passes, tail)?,
-            fastest: Speed::measured((batches + under_way).max(1) * passes, tail)?,
+            slowest: Speed::of_passes(batches.max(1), passes, tail)?,
+            fastest: Speed::of_passes((batches + under_way).max(1), passes, tail)?,
         })
     }
 }
@@ -479,7 +479,7 @@ impl Scheduler {
             } else {
                 member.lates = 0;
             }
-            if adaptive && let Some(speed) = Speed::measured(batches * passes, took) {
+            if adaptive && let Some(speed) = Speed::of_passes(batches, passes, took) {
                 estimate.observe(speed, last);
             }
         }

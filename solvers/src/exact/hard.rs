@@ -7,9 +7,10 @@
 
 use scheduler::{Certificate, Cost, Planned};
 
+use super::budget::Budget;
 use super::relaxation::{Gain, Relaxation, fraction_bits, round_up};
-use super::sets::{Candidate, Decided, Frame, Incumbent};
-use super::{Budget, Cheapest, programme, proved, search};
+use super::sets::{Candidate, Cheapest, Decided, Frame, Incumbent};
+use super::{programme, search};
 use crate::rank::Ranked;
 
 /// Buffers that are kept between problems.
@@ -43,7 +44,7 @@ pub(super) fn solve(
             incumbent.cost,
             "the set's cost is its plan's"
         );
-        proved(plan, Cost::from_micros(bound), certificate)
+        Planned::bounded(plan, Cost::from_micros(bound), certificate)
     };
 
     let mut incumbent = None;
@@ -58,7 +59,7 @@ pub(super) fn solve(
         let (cost, bound) = all_cheapest(&frame, cheapest);
         if cost == bound {
             let plan = frame.ranked.fill(lot, r, 0..r);
-            return proved(plan, Cost::from_micros(bound), Certificate::Root);
+            return Planned::bounded(plan, Cost::from_micros(bound), Certificate::Root);
         }
         sweep_neighbours(&frame, cheapest, cost - bound, undecided, &mut decided);
         incumbent = Some(Incumbent {
@@ -114,13 +115,7 @@ pub(super) fn solve(
         let cost = incumbent.cost;
         return answer(incumbent, cost, Certificate::Search);
     }
-    if programme::run(
-        &frame,
-        &core,
-        relaxation.member,
-        &mut incumbent,
-        budget.states,
-    ) {
+    if programme::run(&frame, &core, relaxation.member, &mut incumbent, budget) {
         let cost = incumbent.cost;
         return answer(incumbent, cost, Certificate::DynamicProgramme);
     }

@@ -6,8 +6,13 @@
 //! after the partial worker the next cheapest are best. States whose Lagrangian bound reaches the
 //! incumbent are dropped. Pseudo-polynomial: `O(core · min(2^core, n))` states a count.
 
+use super::budget::Budget;
 use super::relaxation::gain_of;
 use super::sets::{Core, Frame, Incumbent};
+
+/// The most workers of the core: each is a bit of [`State::taken`], and a set of all of them must not
+/// shift beyond it.
+const MAX_OPEN: usize = u128::BITS as usize - 1;
 
 /// Full workers so far.
 #[derive(Clone, Copy, Debug)]
@@ -28,21 +33,21 @@ struct Item {
 }
 
 /// Searches for sets cheaper than the incumbent; `member` holds the decided set. Returns whether
-/// the incumbent is proved optimal, or else the budget of states ran out.
+/// the incumbent is proved optimal; if not, the core was too large or the budget ran out.
 pub(super) fn run(
     frame: &Frame<'_>,
     core: &Core,
     member: &[bool],
     incumbent: &mut Incumbent,
-    states: u64,
+    budget: Budget,
 ) -> bool {
-    if core.open.len() > u128::BITS as usize {
+    if core.open.len() > MAX_OPEN {
         return false;
     }
     let mut order: Vec<usize> = core.open.iter().map(|o| o.candidate.position).collect();
     order.sort_unstable();
     let mut programme = Programme::new(frame, core, member, &order, incumbent.cost);
-    let proved = programme.advance(states);
+    let proved = programme.advance(budget);
     if let Some(taken) = programme.best_taken {
         incumbent.cost = programme.best_cost;
         incumbent.member = member.to_vec();
@@ -65,7 +70,7 @@ struct Programme<'a> {
     best_taken: Option<u128>,
 }
 
-/// What lies behind the item in hand.
+/// What lies behind the present item.
 #[derive(Clone, Copy, Debug, Default)]
 struct Ahead {
     /// Decided workers ahead, their capacity, fees and gains.
@@ -114,8 +119,8 @@ impl<'a> Programme<'a> {
         }
     }
 
-    /// Passes over all items; false when more states were made than the budget allows.
-    fn advance(&mut self, budget: u64) -> bool {
+    /// Passes over all items; false when more states were made, or held, than the budget allows.
+    fn advance(&mut self, budget: Budget) -> bool {
         let missing = self.core.decided.missing;
         let size = self.core.open.len();
         let best_ahead = BestAhead::new(&self.items, size, missing);
@@ -137,6 +142,8 @@ impl<'a> Programme<'a> {
         let (mut common_capacity, mut common_cost) = (0_u64, 0_u128);
         let mut merged = Vec::new();
         let mut used = 0_u64;
+        // The room of all layers and of `merged`, which change places.
+        let mut held = layers[0].capacity();
         for index in 0..self.items.len() {
             let item = self.items[index];
             let full_cost = u128::from(item.fee) * u128::from(item.s_max);
@@ -168,7 +175,13 @@ impl<'a> Programme<'a> {
                     let (before, from) = layers.split_at_mut(count);
                     let shifted = before.last().map_or(&[][..], |layer| layer);
                     let bit = 1 << (ahead.passed - 1);
+                    held -= merged.capacity();
+                    let room = merged.capacity().max(from[0].len() + shifted.len());
+                    if used > budget.states || (held + room) as u64 > budget.held_states {
+                        return false;
+                    }
                     merge(&from[0], shifted, item.s_max, full_cost, bit, &mut merged);
+                    held += merged.capacity();
                     used += merged.len() as u64;
                     if missing - count <= core_ahead {
                         let more = missing - count;
@@ -191,7 +204,7 @@ impl<'a> Programme<'a> {
                     std::mem::swap(&mut layers[count], &mut merged);
                 }
             }
-            if used > budget {
+            if used > budget.states {
                 return false;
             }
         }
@@ -242,7 +255,7 @@ fn merge(
     merged: &mut Vec<State>,
 ) {
     merged.clear();
-    merged.reserve(stay.len() + below.len());
+    merged.reserve_exact(stay.len() + below.len());
     let mut shifted = below
         .iter()
         .map(|state| State {
@@ -306,5 +319,62 @@ impl BestAhead {
 
     fn capacity(&self, passed: usize, count: usize) -> u64 {
         self.capacities[passed * self.width + count]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exact::sets::{Decided, Open};
+    use crate::rank::Keys;
+    use scheduler::{Fee, Problem, Worker};
+
+    /// One of so many workers must take everything, and only the most expensive can.
+    fn one_of(open: usize) -> (bool, Option<usize>) {
+        let worker = |i: usize| Worker {
+            s_max: if i + 1 == open { 150 } else { 100 },
+            fee: Fee::from_micros(1 + i as u64).expect("small"),
+        };
+        let problem = Problem::new(150, 100, 0, (0..open).map(worker).collect()).expect("small");
+        let mut keys = Keys::default();
+        let frame = Frame {
+            ranked: keys.by_fee(&problem),
+            n: 150,
+            lot: 100,
+        };
+        let candidates = (0..open).map(|position| frame.candidate(position));
+        let core = Core {
+            open: candidates
+                .map(|candidate| Open {
+                    candidate,
+                    taken: false,
+                    penalty: 0,
+                })
+                .collect(),
+            decided: Decided {
+                missing: 1,
+                capacity: 0,
+                cost: 0,
+            },
+            scaled_bound: 0,
+            lambda: 0,
+            fraction_bits: 0,
+        };
+        let mut incumbent = Incumbent {
+            cost: 1_000_000,
+            employed: 0,
+            member: Vec::new(),
+        };
+        let member = vec![false; open];
+        let proved = run(&frame, &core, &member, &mut incumbent, Budget::default());
+        (proved, incumbent.member.iter().position(|&is_in| is_in))
+    }
+
+    #[test]
+    fn as_many_workers_as_fit_a_set_and_no_more() {
+        assert_eq!(one_of(2), (true, Some(1)));
+        assert_eq!(one_of(MAX_OPEN), (true, Some(MAX_OPEN - 1)));
+        assert_eq!(one_of(MAX_OPEN + 1), (false, None));
+        assert_eq!(one_of(300), (false, None));
     }
 }

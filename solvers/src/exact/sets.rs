@@ -98,3 +98,30 @@ impl Core {
         ((cost as i128 - 1) << self.fraction_bits) + 1
     }
 }
+
+/// The cheapest workers that together cannot take all the data, though one more could.
+#[derive(Debug, Default)]
+pub(super) struct Cheapest {
+    /// How many: `r − 1`.
+    pub(super) count: usize,
+    /// Their capacities: `P_{r−1} < n`.
+    pub(super) capacity: u64,
+    /// What they cost when full.
+    pub(super) cost: u128,
+}
+
+impl Cheapest {
+    /// Takes workers in order, up to `limit`, while they do not reach `n > 0`. The caller knows
+    /// that all workers together do.
+    pub(super) fn extend(&mut self, ranked: &Ranked<'_>, n: u64, limit: usize) {
+        while self.count < limit {
+            let s_max = ranked.s_max(self.count);
+            if self.capacity + s_max >= n {
+                return;
+            }
+            self.capacity += s_max;
+            self.cost += u128::from(ranked.fee(self.count)) * u128::from(s_max);
+            self.count += 1;
+        }
+    }
+}

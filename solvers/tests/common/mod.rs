@@ -66,14 +66,34 @@ pub(crate) fn small_problems() -> impl Strategy<Value = Problem> {
 pub(crate) fn hard_problems() -> impl Strategy<Value = Problem> {
     (2_usize..12, 2_u64..9).prop_flat_map(|(k, m)| {
         let workers = prop::collection::vec((0_u64..40, m..3 * m), k);
-        (workers, 1..k, 1..m).prop_map(move |(workers, r, q)| {
+        let beta = 0..k as u64 + 1;
+        (workers, 1..k, 1..m, beta).prop_map(move |(workers, r, q, beta)| {
             let mut order = workers.clone();
             order.sort_by_key(|&(fee, s_max)| (fee, u64::MAX - s_max));
             let n = order[..r].iter().map(|w| w.1).sum::<u64>() + q;
             let workers = workers.iter().map(|&(fee, s_max)| worker(fee, s_max));
-            Problem::new(n, m, 0, workers.collect()).expect("small")
+            Problem::new(n, m, beta, workers.collect()).expect("small")
         })
     })
+}
+
+/// Two of so many workers must take everything, and no pair has exactly the capacity: the bound
+/// leaves nearly all of them undecided. With its optimum, from trying every pair.
+pub(crate) fn pairs(count: u64) -> (Problem, u128) {
+    let m = 1 + 4 * count * count;
+    let workers: Vec<_> = (1..=count).map(|i| worker(20_000 * i, m + 2 * i)).collect();
+    let n = 2 * m + count + 1 - count % 2;
+    let mut best = u128::MAX;
+    for (i, cheap) in workers.iter().enumerate() {
+        for dear in &workers[i + 1..] {
+            if let Some(surplus) = (cheap.s_max + dear.s_max).checked_sub(n) {
+                let batches = dear.s_max - surplus.min(dear.s_max - m);
+                let cost = cheap.fee.times(n - batches).micros() + dear.fee.times(batches).micros();
+                best = best.min(cost);
+            }
+        }
+    }
+    (Problem::new(n, m, 0, workers).expect("within bounds"), best)
 }
 
 /// The plan's cost in micro-units, or the reason why there is none.
