@@ -30,7 +30,6 @@ mod frames;
 mod interval;
 mod machine;
 pub mod merge;
-mod named;
 pub mod paired;
 pub mod plan_line;
 pub mod read;

@@ -57,15 +57,6 @@ const REASONS: [&str; 8] = [
     FailureReason::SolverError.name(),
 ];
 
-const CERTIFICATES: [Certificate; 6] = [
-    Certificate::ClosedForm,
-    Certificate::Root,
-    Certificate::Search,
-    Certificate::DynamicProgramme,
-    Certificate::Solver,
-    Certificate::Relaxation,
-];
-
 /// The reason of this name, as every row shares it.
 pub(crate) fn reason_from_name(name: &str) -> Option<&'static str> {
     REASONS.into_iter().find(|reason| *reason == name)
@@ -73,7 +64,7 @@ pub(crate) fn reason_from_name(name: &str) -> Option<&'static str> {
 
 /// The certificate of this name.
 pub(crate) fn certificate_from_name(name: &str) -> Option<Certificate> {
-    CERTIFICATES.into_iter().find(|c| c.name() == name)
+    Certificate::from_name(name)
 }
 
 /// What is kept of one allocator's answer to one test.
@@ -161,7 +152,7 @@ mod tests {
         for status in Status::ALL {
             assert_eq!(Status::from_name(status.name()), Some(status));
         }
-        for certificate in CERTIFICATES {
+        for &certificate in Certificate::ALL {
             assert_eq!(certificate_from_name(certificate.name()), Some(certificate));
         }
         assert_eq!(Status::from_name("Optimal"), None);

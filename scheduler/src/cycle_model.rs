@@ -1,22 +1,24 @@
 //! How long a whole cycle takes, with all the workers at the orchestrator's link.
 //!
 //! [`TimeModel`](crate::TimeModel) says what one worker needs, for a capacity: its transfers share the link
-//! fairly. This says when the *last* of them is through, for the time of a run. The orchestrator
+//! fairly. This says when the *last* result has been taken in, for the time of a run. The orchestrator
 //! serves one worker at a time: it sends the parameters to the last of its list first, takes
 //! results in as they come, and evaluates the merged model before the next cycle. On recorded
-//! runs this comes nearer than fair sharing does, because the order matters: who is sent to last
-//! starts last, and two workers that finish together wait for each other.
+//! runs this comes nearer than fair sharing does, because the order matters: the worker that is
+//! sent to last starts last, and two workers that finish together wait for each other.
 //!
-//! It is in `scheduler` because both modes tell a person how long a run will take before it
-//! starts, and must tell the same.
+//! It is in `scheduler` because both modes predict how long a run will take before it starts, and
+//! must predict the same.
 //!
-//! What it does not know: drift, jitter and faults of workers (it takes benchmarks at their word),
+//! What it does not know: drift, jitter and faults of workers (it trusts benchmarks),
 //! bandwidths other than those its [`CycleModel`] were measured with, and the shipping of data.
 
 use crate::time::Span;
+use serde::{Deserialize, Serialize};
 
 /// What a cycle takes besides the workers' computing, as fitted on runs or measured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CycleModel {
     /// Between the last result and the next cycle: merging, and the evaluation of the model.
     pub evaluation: Span,
@@ -28,18 +30,18 @@ pub struct CycleModel {
 
 impl CycleModel {
     /// The time of one cycle in which the employed workers, in the order of the orchestrator's
-    /// list, compute for so long.
+    /// list, compute for these times.
     ///
     /// With `w` of them, worker `i` (from 1) has its parameters after `(w − i + 1) · down`, and
     /// its result lies ready `compute_i` later. Results are taken in one at a time, the earliest
     /// first, each for `up`.
     pub fn cycle(&self, computes: &[Span]) -> Span {
-        let last = self.through(computes).into_iter().max();
+        let last = self.taken_in(computes).into_iter().max();
         self.evaluation + last.unwrap_or_default()
     }
 
     /// When the result of each of them is taken in, in their order, from the beginning of the cycle.
-    pub fn through(&self, computes: &[Span]) -> Vec<Span> {
+    pub fn taken_in(&self, computes: &[Span]) -> Vec<Span> {
         let employed = computes.len() as u64;
         let mut ready: Vec<(Span, usize)> = (0..employed)
             .zip(computes)
@@ -47,13 +49,13 @@ impl CycleModel {
             .zip(0..)
             .collect();
         ready.sort_unstable();
-        let mut through = vec![Span::ZERO; computes.len()];
+        let mut taken_in = vec![Span::ZERO; computes.len()];
         let mut last = Span::ZERO;
         for (ready, place) in ready {
             last = last.max(ready) + self.up;
-            through[place] = last;
+            taken_in[place] = last;
         }
-        through
+        taken_in
     }
 }
 
@@ -83,9 +85,9 @@ mod tests {
         };
         check(&[], 500);
         check(&[1_000], 500 + 100 + 1_000 + 200);
-        // Ready at 1,200 and 600: the second is through at 800, the first at 1,400.
+        // Ready at 1,200 and 600: the second is taken in by 800, the first by 1,400.
         check(&[1_000, 500], 500 + 1_400);
-        // Ready at 700 and 1,100: who is sent to last has less to do.
+        // Ready at 700 and 1,100: the one that is sent to last has less to do.
         check(&[500, 1_000], 500 + 1_300);
         // Ready at 1,200 and 1,100: the first waits until 1,300.
         check(&[1_000, 1_000], 500 + 1_500);
@@ -93,8 +95,8 @@ mod tests {
         check(&[0, 0, 0], 500 + 700);
         // Ready at 410, 300, 300 and 700: taken in by 500, 700, 900 and 1,100.
         check(&[10, 0, 100, 600], 500 + 1_100);
-        let through = cycle_model(500, 100, 200).through(&millis(&[10, 0, 100, 600]));
-        assert_eq!(through, millis(&[900, 500, 700, 1_100]));
+        let taken_in = cycle_model(500, 100, 200).taken_in(&millis(&[10, 0, 100, 600]));
+        assert_eq!(taken_in, millis(&[900, 500, 700, 1_100]));
     }
 
     proptest! {

@@ -3,12 +3,14 @@
 use crate::margin::Margin;
 use crate::time::Span;
 use crate::time_model::Speed;
+use serde::{Deserialize, Serialize};
 
 /// The most rounds of one benchmark.
 pub const MAX_ROUNDS: u8 = 9;
 
 /// How workers are benchmarked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BenchmarkRule {
     /// Batches in a round.
     pub batches: u64,
@@ -16,7 +18,7 @@ pub struct BenchmarkRule {
     pub rounds: u8,
     /// Rounds after which the median is taken whether they agree or not; at most [`MAX_ROUNDS`].
     pub max_rounds: u8,
-    /// Rounds agree when they differ from the median by at most so many parts per million.
+    /// Rounds agree when they differ from the median by at most this many parts per million.
     pub spread_ppm: u32,
     /// How long a benchmark may take, all rounds together.
     pub limit: Span,
@@ -84,7 +86,8 @@ impl Rounds {
 }
 
 /// The margins of a run: what is added to the measured time against error and jitter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Margins {
     /// While only a benchmark is known: its error and the jitter of a cycle.
     pub benchmarked: Margin,
@@ -104,7 +107,7 @@ impl Margins {
     };
 }
 
-/// A cycle counts as at most so many times slower than was thought.
+/// A cycle counts as at most this many times slower than estimated.
 const MOST_SLOWER: u32 = 16;
 /// The end of a cycle counts when it is by more than an eighth slower than all of it: less than
 /// that is the noise of a few batches.
@@ -112,7 +115,7 @@ const MUCH_SLOWER: (u32, u32) = (9, 8);
 /// A round between cycles counts when it is by more than a quarter slower than the benchmark: one
 /// round is noisier than a cycle.
 const CHECK_FEARS_PPM: u32 = 1_250_000;
-/// A cycle counts as at most so many times faster than was thought: whoever exaggerates gains
+/// A cycle counts as at most this many times faster than estimated: an exaggeration gains
 /// little before a deadline finds out.
 const MOST_FASTER: u32 = 2;
 

@@ -3,9 +3,11 @@
 use std::fmt;
 
 use crate::problem::{MAX_BATCHES, MAX_N, Problem};
+use serde::{Deserialize, Serialize};
 
 /// The first test that a problem without a plan fails, in the order of the variants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Infeasible {
     /// Fewer batches than the workers that must be employed need.
     #[error("insufficient data: {n} batches, {needed} needed")]
@@ -39,7 +41,7 @@ pub enum Infeasible {
     CardinalityGap {
         /// `min(eligible, ⌊n / max(1, s_min)⌋)`.
         employable: u64,
-        /// The capacities of so many largest together.
+        /// The largest capacities of that number together.
         capacity: u64,
         /// Batches there are.
         n: u64,
@@ -84,7 +86,7 @@ pub enum Repair {
     },
     /// Let the worker with the largest capacity take more.
     RaiseCapacity {
-        /// By so many batches.
+        /// The additional batches.
         by: u64,
     },
     /// Bring more workers, all alike.
@@ -245,7 +247,7 @@ impl Problem {
             let left = n.saturating_sub(capacities.iter().sum());
             (count, left.div_ceil(count).max(lot))
         } else {
-            // One more: beside it, so many others can still be employed.
+            // One more: the number of others that can still be employed beside it.
             let others = eligible.min(n / lot - 1);
             let left = n.saturating_sub(sum_of_largest(&mut capacities, others));
             (1, left.max(lot))

@@ -11,13 +11,16 @@
 
 mod cycle_model;
 mod estimate;
+mod ids;
 mod infeasible;
 pub mod machine;
 mod margin;
 mod money;
+mod named;
 mod outcome;
 mod plan;
 mod problem;
+mod reason;
 mod request;
 mod time;
 mod time_model;

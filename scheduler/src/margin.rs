@@ -1,17 +1,20 @@
 //! The margin that a stated risk asks for: how much longer than measured a batch may take.
 //!
 //! Benchmark error and jitter multiply the time of a batch by a lognormal factor of median 1.
-//! Its quantile at `1 − risk` is `exp(z(1 − risk) · sigma)`: who plans with batches that take so
-//! much longer overruns with a chance of `risk`. The quantile is worked out here, in fixed-point
+//! Its quantile at `1 − risk` is `exp(z(1 − risk) · sigma)`: a plan whose batches take this many times
+//! as long as measured overruns with a probability of `risk`. The quantile is worked out here, in fixed-point
 //! integers: a float's `exp` and `ln` differ in their last bits from one system library to the
 //! next, and two machines must make the same plan from the same numbers.
 
-/// Fixed point: so many units are one.
+use serde::{Deserialize, Serialize};
+
+/// Fixed point: the units in one.
 const ONE: i128 = 1_000_000_000_000_000;
 
 /// By how much longer than measured a batch is planned for, in parts per billion of the measured
 /// time: 1,000,000,000 adds nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u64")]
 pub struct Margin(u64);
 
 impl Margin {
@@ -22,7 +25,7 @@ impl Margin {
 
     /// A factor in parts per billion, held within 1 and [`Margin::MAX`].
     ///
-    /// For callers whose spread is not lognormal: they bring their own quantile.
+    /// For callers whose spread is not lognormal: they compute their own quantile.
     pub const fn from_ppb(ppb: u64) -> Self {
         match ppb {
             0 => Self(1),
@@ -31,7 +34,7 @@ impl Margin {
         }
     }
 
-    /// The margin that overruns with a chance of `risk_ppm` parts per million (held within 100
+    /// The margin that overruns with a probability of `risk_ppm` parts per million (held within 100
     /// and 999,900), when the logarithm of the time spreads by `sigma_ppm` parts per million (at
     /// most 2,000,000, a factor of e² for one sigma).
     pub fn lognormal(risk_ppm: u32, sigma_ppm: u32) -> Self {
@@ -50,6 +53,19 @@ impl Margin {
     /// Parts per billion of the measured time.
     pub const fn ppb(self) -> u64 {
         self.0
+    }
+}
+
+impl TryFrom<u64> for Margin {
+    type Error = String;
+
+    fn try_from(ppb: u64) -> Result<Self, String> {
+        let most = Self::MAX.ppb();
+        if (1..=most).contains(&ppb) {
+            Ok(Self(ppb))
+        } else {
+            Err(format!("a margin of {ppb} ppb, expected 1 to {most}"))
+        }
     }
 }
 

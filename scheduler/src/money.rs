@@ -1,5 +1,6 @@
 //! Money, exactly: integer micro-units, parsed from and printed as plain decimals.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -10,16 +11,19 @@ pub const MICROS_PER_UNIT: u64 = 1_000_000;
 const PLACES: i64 = 6;
 
 /// What one batch costs on a worker, in micro-units; at most a million units.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(try_from = "u64")]
 pub struct Fee(u64);
 
 impl Fee {
     /// No fee at all.
     pub const ZERO: Self = Self(0);
-    /// The largest fee that is accepted: a million units a batch.
+    /// The largest fee that is accepted: a million units per batch.
     pub const MAX: Self = Self(1_000_000 * MICROS_PER_UNIT);
 
-    /// A fee of so many micro-units a batch, or `None` above [`Fee::MAX`].
+    /// A fee of this number of micro-units per batch, or `None` above [`Fee::MAX`].
     pub const fn from_micros(micros: u64) -> Option<Self> {
         if micros <= Self::MAX.0 {
             Some(Self(micros))
@@ -28,7 +32,7 @@ impl Fee {
         }
     }
 
-    /// Micro-units a batch.
+    /// Micro-units per batch.
     pub const fn micros(self) -> u64 {
         self.0
     }
@@ -36,6 +40,17 @@ impl Fee {
     /// What `batches` batches cost. Cannot overflow: 10^12 × 2^64 fits 128 bits.
     pub const fn times(self, batches: u64) -> Cost {
         Cost(self.0 as u128 * batches as u128)
+    }
+}
+
+impl TryFrom<u64> for Fee {
+    type Error = String;
+
+    fn try_from(micros: u64) -> Result<Self, String> {
+        Self::from_micros(micros).ok_or_else(|| {
+            let most = Self::MAX.micros();
+            format!("a fee of {micros} micro-units, expected at most {most}")
+        })
     }
 }
 
@@ -61,14 +76,16 @@ impl fmt::Display for Fee {
 }
 
 /// A sum of money in micro-units.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Cost(u128);
 
 impl Cost {
     /// Nothing.
     pub const ZERO: Self = Self(0);
 
-    /// A sum of so many micro-units.
+    /// A sum of this number of micro-units.
     pub const fn from_micros(micros: u128) -> Self {
         Self(micros)
     }
@@ -147,7 +164,7 @@ pub enum DecimalError {
 }
 
 /// Reads a decimal (JSON's number syntax, leading zeros and a plus sign tolerated) as
-/// micro-units, exactly. Never goes through a float, never loops over an exponent.
+/// micro-units, exactly. Never uses a float, never loops over an exponent.
 pub fn parse_micros(text: &str) -> Result<u128, DecimalError> {
     let (negative, unsigned) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),

@@ -2,10 +2,13 @@
 
 use crate::infeasible::Infeasible;
 use crate::money::Cost;
+use crate::named::named;
 use crate::plan::Plan;
+use serde::{Deserialize, Serialize};
 
 /// An allocator's answer to one problem.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Outcome {
     /// A plan that satisfies every constraint.
     Planned(Planned),
@@ -44,7 +47,8 @@ impl Outcome {
 }
 
 /// A plan and what its allocator knows of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Planned {
     /// The plan.
     pub plan: Plan,
@@ -67,7 +71,7 @@ impl Planned {
         }
     }
 
-    /// A plan that no other is cheaper than.
+    /// A plan that is proved to be the cheapest.
     pub const fn optimal(plan: Plan, certificate: Certificate) -> Self {
         let cost = plan.cost;
         Self::bounded(plan, cost, certificate)
@@ -88,89 +92,56 @@ impl Planned {
     }
 }
 
-/// What is proved of a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PlanStatus {
-    /// No plan is cheaper.
-    Optimal,
-    /// The budget ran out: the lower bound says how far from optimal it can be at most.
-    Bounded,
-    /// It satisfies every constraint; nothing is proved of its cost.
-    Feasible,
-}
-
-impl PlanStatus {
-    /// The name in lines and tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Optimal => "optimal",
-            Self::Bounded => "bounded",
-            Self::Feasible => "feasible",
-        }
+named! {
+    /// What is proved of a plan.
+    pub enum PlanStatus {
+        /// No plan is cheaper.
+        Optimal = "optimal",
+        /// The budget ran out: the lower bound says how far from optimal it can be at most.
+        Bounded = "bounded",
+        /// It satisfies every constraint; nothing is proved of its cost.
+        Feasible = "feasible",
     }
 }
 
-/// What a lower bound rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Certificate {
-    /// Theorem 1 or Lemma 2: the answer is a formula.
-    ClosedForm,
-    /// The Lagrangian bound met the plan at the root.
-    Root,
-    /// Branch and bound closed the gap.
-    Search,
-    /// A dynamic programme over the undecided workers closed it.
-    DynamicProgramme,
-    /// A mixed-integer solver says so.
-    Solver,
-    /// The continuous relaxation.
-    Relaxation,
-}
-
-impl Certificate {
-    /// The name in lines and tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ClosedForm => "closed_form",
-            Self::Root => "root",
-            Self::Search => "search",
-            Self::DynamicProgramme => "dynamic_programme",
-            Self::Solver => "solver",
-            Self::Relaxation => "relaxation",
-        }
+named! {
+    /// What a lower bound rests on.
+    pub enum Certificate {
+        /// Theorem 1 or Lemma 2: the answer is a formula.
+        ClosedForm = "closed_form",
+        /// The Lagrangian bound met the plan at the root.
+        Root = "root",
+        /// Branch and bound closed the gap.
+        Search = "search",
+        /// A dynamic programme over the undecided workers closed it.
+        DynamicProgramme = "dynamic_programme",
+        /// A mixed-integer solver claims it.
+        Solver = "solver",
+        /// The continuous relaxation.
+        Relaxation = "relaxation",
     }
 }
 
 /// An allocator gave up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Failure {
     /// The kind of failure.
     pub reason: FailureReason,
-    /// What happened, for a person.
+    /// What happened, in words.
     pub message: String,
 }
 
-/// The kinds of failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureReason {
-    /// The problem has more workers than this allocator takes.
-    TooLarge,
-    /// The budget ran out before there was any plan.
-    NoPlanFound,
-    /// The plan did not verify in integers.
-    Unverified,
-    /// The solver itself reported an error.
-    SolverError,
-}
-
-impl FailureReason {
-    /// The name in lines and tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::TooLarge => "too_large",
-            Self::NoPlanFound => "no_plan_found",
-            Self::Unverified => "unverified",
-            Self::SolverError => "solver_error",
-        }
+named! {
+    /// The kinds of failure.
+    pub enum FailureReason {
+        /// The problem has more workers than this allocator takes.
+        TooLarge = "too_large",
+        /// The budget ran out before there was any plan.
+        NoPlanFound = "no_plan_found",
+        /// The plan did not verify in integers.
+        Unverified = "unverified",
+        /// The solver itself reported an error.
+        SolverError = "solver_error",
     }
 }

@@ -2,9 +2,11 @@
 
 use crate::money::Cost;
 use crate::problem::{Problem, Worker};
+use serde::{Deserialize, Serialize};
 
 /// How many batches each worker gets, in the problem's order, and what they cost.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
     /// Batches of each worker; 0 means not employed.
     pub batches: Vec<u64>,
@@ -49,8 +51,8 @@ impl Plan {
             });
         }
         let lot = problem.lot();
-        // Every solve ends here, so one pass without branches: who is employed is as good as
-        // random. Sums of nonsense may wrap; they are used only if every worker is within its
+        // Every solve ends here, so one pass without branches: which workers are employed is as good
+        // as random. Sums of nonsense may wrap; they are used only if every worker is within its
         // bounds, and then the batches fit: 10^6 workers of 10^9.
         let (mut total, mut employed, mut cost, mut fees) = (0_u64, 0_u64, 0_u64, 0_u64);
         let mut within = true;
@@ -210,10 +212,10 @@ mod tests {
             alone.verify(&problem().with_n(6)).unwrap_err().to_string(),
             "the plan employs 1 workers, expected at least 2"
         );
-        let mut dear = Plan::costed(&problem(), vec![6, 4, 0]);
-        dear.cost += Cost::from_micros(1);
+        let mut wrong = Plan::costed(&problem(), vec![6, 4, 0]);
+        wrong.cost += Cost::from_micros(1);
         assert_eq!(
-            dear.verify(&problem()).unwrap_err().to_string(),
+            wrong.verify(&problem()).unwrap_err().to_string(),
             "the plan states a cost of 14.000001, its batches cost 14"
         );
     }

@@ -5,6 +5,7 @@
 //! lot `m = max(1, s_min)`, and at least `beta` workers employed (`x_i ≥ 1`).
 
 use crate::money::Fee;
+use serde::{Deserialize, Serialize};
 
 /// The largest capacity, lot and least number of employed workers.
 pub const MAX_BATCHES: u64 = 1_000_000_000;
@@ -16,7 +17,8 @@ pub const MAX_N: u64 = 2 * MAX_BATCHES;
 pub const MAX_WORKERS: usize = 1_000_000;
 
 /// One machine, as an allocation sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Worker {
     /// The most batches that it can train within the time limit.
     pub s_max: u64,
@@ -98,7 +100,7 @@ impl Problem {
         worker.s_max >= self.lot()
     }
 
-    /// Whether there is nothing to do: no batches and nobody who must be employed.
+    /// Whether there is nothing to do: no batches, and no worker that must be employed.
     pub const fn is_empty(&self) -> bool {
         self.n == 0 && self.beta == 0
     }

@@ -3,10 +3,10 @@
 //!
 //! The answer is defined, not iterated to: for `w = max(beta, 1) .. K` solve with the capacities
 //! for `w` workers, accept plans that employ at most `w`, take the cheapest, on ties the smaller
-//! `w`. [`PlanRequest::cheapest`] is that definition with the hopeless `w` left out.
+//! `w`. [`PlanRequest::cheapest`] is that definition without the `w` that cannot win.
 
+use crate::ids::WorkerId;
 use crate::infeasible::Infeasible;
-use crate::machine::WorkerId;
 use crate::margin::Margin;
 use crate::money::{Cost, Fee};
 use crate::outcome::{Outcome, Planned};
@@ -14,6 +14,7 @@ use crate::plan::Violation;
 use crate::problem::{Problem, ProblemError, Worker};
 use crate::time::Span;
 use crate::time_model::{Link, Speed, TimeModel};
+use serde::{Deserialize, Serialize};
 
 /// A worker that a plan may employ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub struct Candidate {
     pub worker: WorkerId,
     /// What one batch costs on it.
     pub fee: Fee,
-    /// How fast it is thought to be.
+    /// Its estimated speed.
     pub speed: Speed,
     /// What is added against error and jitter.
     pub margin: Margin,
@@ -44,11 +45,12 @@ pub struct PlanRequest {
 }
 
 /// The answer to a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PlanResponse {
     /// The number of employed workers that the capacities were taken for.
     pub employed: u64,
-    /// What the allocator said to the problem for that number.
+    /// The allocator's answer to the problem for that number.
     pub outcome: Outcome,
     /// How many problems were solved to find it.
     pub solves: u64,
@@ -131,7 +133,7 @@ impl PlanRequest {
         )
     }
 
-    /// The problem with the capacities for so many employed workers.
+    /// The problem with the capacities for this number of employed workers.
     pub fn problem(&self, employed: u64) -> Problem {
         self.problem_within(employed, self.limit)
     }
@@ -147,8 +149,8 @@ impl PlanRequest {
             .expect("the request's bounds were checked, and capacities are at most MAX_BATCHES")
     }
 
-    /// The least limit at which the worker at a place can take so many batches, with the
-    /// capacities for so many employed workers; `None` where it never can.
+    /// The least limit at which the worker at a place can take this number of batches, with its
+    /// capacity for this number of employed workers; `None` if it never can.
     pub fn least_limit(&self, place: usize, employed: u64, batches: u64) -> Option<Span> {
         let Candidate {
             speed,
@@ -166,7 +168,7 @@ impl PlanRequest {
 
     /// The cheapest plan over all numbers of employed workers, as defined above.
     ///
-    /// `solve` answers one problem. Three facts leave numbers out without changing the answer:
+    /// `solve` answers one problem. Three facts let it skip numbers without changing the answer:
     /// capacities only shrink as `w` grows, so that one `w` without a plan has none after it; a
     /// plan for `w` can employ at most `w` only if the `w` largest capacities hold the data; and
     /// no plan costs less than its problem's lower bound, nor does any later one.
@@ -230,8 +232,8 @@ impl PlanRequest {
             };
         }
         let (employed, outcome) = refused;
-        // Without candidates, or when every plan employs more than its w: the allocator's own
-        // words for the last problem.
+        // Without candidates, or when every plan employs more than its w: the allocator's answer to
+        // the last problem.
         let outcome = outcome.unwrap_or_else(|| {
             solves += 1;
             solve(&self.problem(employed))
@@ -301,9 +303,9 @@ impl PlanRequest {
 
 /// A lower bound on the cost of every plan of a problem that has one.
 ///
-/// Of the workers who can take a lot `m`, by fee, the `j` cheapest get at most what they hold, and
+/// Of the workers that can take a lot `m`, by fee, the `j` cheapest get at most what they hold, and
 /// at most `n − m·(b − j)`, as `b − j` others at least are employed for a lot each. If they get as
-/// much as that for every `j`, nothing is dearer than it must be.
+/// much as that for every `j`, nothing is more expensive than it must be.
 fn least_cost(problem: &Problem, by_fee: &[usize]) -> Cost {
     let (n, lot) = (problem.n(), problem.lot());
     let workers = by_fee.iter().map(|&i| &problem.workers()[i]);

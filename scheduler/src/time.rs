@@ -1,16 +1,19 @@
 //! Time as integers. Nothing here reads a clock: each driver maps its own clock onto these.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Nanoseconds since the run began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Instant(u64);
 
 impl Instant {
     /// The moment the run began.
     pub const START: Self = Self(0);
 
-    /// The moment so many nanoseconds after the run began.
+    /// The moment this many nanoseconds after the run began.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
@@ -45,24 +48,26 @@ impl std::ops::Sub<Span> for Instant {
 }
 
 /// A length of time in nanoseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Span(u64);
 
 impl Span {
     /// No time at all.
     pub const ZERO: Self = Self(0);
 
-    /// So many nanoseconds.
+    /// This many nanoseconds.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// So many whole milliseconds.
+    /// This many whole milliseconds.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis.saturating_mul(1_000_000))
     }
 
-    /// So many whole seconds.
+    /// This many whole seconds.
     pub const fn from_secs(secs: u64) -> Self {
         Self(secs.saturating_mul(1_000_000_000))
     }

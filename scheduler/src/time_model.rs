@@ -8,6 +8,7 @@
 use crate::margin::Margin;
 use crate::problem::MAX_BATCHES;
 use crate::time::Span;
+use serde::{Deserialize, Serialize};
 
 /// The longest measurement that is taken: 2⁵⁰ ns, about 13 days.
 const MAX_NANOS: u64 = 1 << 50;
@@ -15,10 +16,10 @@ const MAX_NANOS: u64 = 1 << 50;
 /// The most local passes over the data in one cycle.
 pub const MAX_PASSES: u32 = 1_000;
 
-/// How fast a worker trains: so many batches, once each, in so many nanoseconds.
+/// How fast a worker trains: a number of batches, once each, in a number of nanoseconds.
 ///
 /// It stays the ratio that was measured: 3 batches in 1 s are 3 batches in 1 s, not 333,333,333 ns
-/// a batch.
+/// per batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Speed {
     batches: u64,
@@ -66,7 +67,7 @@ impl Speed {
         self.nanos as u128 * other.batches as u128 > other.nanos as u128 * self.batches as u128
     }
 
-    /// How many times as long as at the other speed a batch takes, in parts per million.
+    /// How many times as long a batch takes as at the other speed, in parts per million.
     pub(crate) fn slowness_ppm(self, other: Self) -> u32 {
         let slower = u128::from(self.nanos) * u128::from(other.batches); // < 2^80
         let faster = u128::from(other.nanos) * u128::from(self.batches);
@@ -118,7 +119,7 @@ impl Speed {
         }
     }
 
-    /// How long so many batches take, rounded up.
+    /// How long this number of batches takes, rounded up.
     pub fn time_for(self, batches: u64) -> Span {
         let nanos = u128::from(batches) * u128::from(self.nanos);
         saturated(nanos.div_ceil(u128::from(self.batches)))
@@ -132,7 +133,8 @@ impl Speed {
 }
 
 /// The parts of a worker's cycle that its own connection sets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Link {
     /// The parameters down and up, over the worker's own link.
     pub transfer: Span,
@@ -143,28 +145,30 @@ pub struct Link {
 }
 
 /// Which parts of a cycle a capacity takes into account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum CapacityModel {
     /// All of the time model, and the margin for the risk.
     Full,
-    /// Compute alone, as the seed did: its runs broke their limits. For comparison.
+    /// Compute alone, as the thesis program did: its runs broke their limits. For comparison.
     ComputeOnly,
 }
 
 /// The time model with what is the same for all workers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TimeModel {
     /// What capacities take into account.
     pub capacity: CapacityModel,
     /// Local passes over the data in one cycle, 1 to [`MAX_PASSES`].
     pub passes: u32,
-    /// The orchestrator's own share of a cycle: aggregation, and evaluation if it waits for it.
+    /// The orchestrator's own part of a cycle: aggregation, and evaluation if it waits for it.
     pub own: Span,
     /// The parameters of one worker, down and up, over the orchestrator's link.
     pub shared: Span,
     /// One batch of data over the orchestrator's link.
     pub shared_ship: Span,
-    /// Whether data travels in every cycle (DAB) or once, before training (the seed).
+    /// Whether data travels in every cycle (DAB) or once, before training (the thesis).
     pub ships_each_cycle: bool,
 }
 
@@ -192,12 +196,12 @@ impl TimeModel {
         self.own + link.latency + link.transfer.max(self.shared * employed)
     }
 
-    /// How long a cycle of so many batches takes a worker when `employed` workers are, rounded up.
+    /// How long a cycle of `batches` takes a worker when `employed` workers share the link, rounded up.
     pub fn time(&self, speed: Speed, link: &Link, employed: u64, batches: u64) -> Span {
         let ship = self.ship(link).nanos();
         let per = u128::from(speed.batches);
         let compute = u128::from(self.passes) * u128::from(speed.nanos);
-        // At most 2^64 · (2^10 · 2^50 + 2^64 · 2^30): checked, as only nonsense goes beyond.
+        // At most 2^64 · (2^10 · 2^50 + 2^64 · 2^30): checked, as only absurd values go beyond.
         let whole = u128::from(ship)
             .checked_mul(per)
             .and_then(|ship| ship.checked_add(compute)?.checked_mul(batches.into()));
@@ -221,7 +225,7 @@ impl TimeModel {
         u64::try_from(time / each).map_or(MAX_BATCHES, |fit| fit.min(MAX_BATCHES))
     }
 
-    /// The least limit that so many batches fit: [`TimeModel::fitting`] turned round. `None` where no
+    /// The least limit that `batches` fit: the inverse of [`TimeModel::fitting`]. `None` if no
     /// limit is long enough.
     pub fn least_limit(
         &self,
@@ -325,12 +329,12 @@ mod tests {
             shared: Span::from_millis(millis),
             ..TimeModel::COMPUTE
         };
-        let seed = TimeModel {
+        let thesis = TimeModel {
             capacity: CapacityModel::ComputeOnly,
             ..shared(1_000)
         };
         let twice = Margin::from_ppb(2_000_000_000);
-        check(seed, third, twice, 1_000, 3); // floats say 2.9999…
+        check(thesis, third, twice, 1_000, 3); // floats say 2.9999…
         check(shared(0), third, Margin::NONE, 1_500, 3); // fixed 0.5 s
         check(shared(0), third, Margin::NONE, 1_499, 2);
         check(shared(75), third, Margin::NONE, 1_500, 3); // 4 · 75 ms = the own link's 300

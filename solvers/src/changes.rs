@@ -16,10 +16,10 @@ use scheduler::{Candidate, Fee, Link, MAX_BATCHES, MAX_WORKERS, Margin, PlanRequ
 use crate::frontier::least_limit;
 use crate::{Allocator, Exact};
 
-/// So many capacities are worked out to see whether bisection leapt over a smaller change.
+/// The capacities that may be computed to see whether bisection missed a smaller change.
 const BUDGET: u64 = 20_000_000;
 
-/// The speed of a new worker is told in so many parts of a batch a second.
+/// The speed of a new worker is a whole number of these parts of a batch per second.
 const SPEED_PARTS: u64 = 1_000;
 
 /// One change, everything else left as it is.
@@ -45,7 +45,7 @@ pub enum Change {
     Workers {
         /// How many.
         count: u64,
-        /// The least speed of each, to a thousandth of a batch a second.
+        /// The least speed of each, to a thousandth of a batch per second.
         speed: Speed,
         /// What each can then take within the limit.
         batches: u64,
@@ -148,12 +148,12 @@ fn largest_value(
     // On a shared link a plan for smaller lots may employ too many, so that less may fail where
     // more works: bisection does not see that.
     let mut above = (found.map_or(0, |found| found + 1)..fails.min(most.saturating_add(1))).rev();
-    let leapt_over = above.find_map(|value| match works(value) {
+    let missed = above.find_map(|value| match works(value) {
         Some((true, _)) => Some(Some(value)),
         Some((false, true)) => None,
         Some((false, false)) | None => Some(None),
     });
-    leapt_over.flatten().or(found)
+    missed.flatten().or(found)
 }
 
 /// Below `fails`: a value that works while the next does not.
@@ -191,7 +191,7 @@ fn workers(request: &PlanRequest, exact: &mut Exact) -> Option<Change> {
         let changed = with_newcomers(request, count, speed(parts)?)?;
         employed(&changed, exact).map(|employed| (changed, employed))
     };
-    // As few as can be, if they are as fast as can be; more than must be employed help nobody.
+    // The fewest, if they are as fast as possible; more than must be employed do not help.
     let most = request.demand().2.max(1);
     works(most, fastest)?;
     let (mut too_few, mut count) = (0, most);

@@ -1,11 +1,11 @@
-//! The seed's allocator: faithful in its answers, polynomial in time.
+//! The allocator of the thesis: the same answers, in polynomial time.
 //!
 //! It takes the eligible workers in fee order, restricts them to the lexicographically first set
 //! of `⌊n / s_min⌋` whose capacity reaches n where lots do not allow for more, fills them in
 //! order, and lets cheaper workers hand over what the last ones lack to reach a lot. It is not
 //! optimal.
 //!
-//! Two things differ from the seed. It enumerated the sets, in exponential time; the same set
+//! Two things differ from the thesis program. It enumerated the sets, in exponential time; the same set
 //! falls out of one sweep here. And with `s_min = 0` it could take a donor's last batch, and
 //! return a plan with fewer than beta employed workers; here a donor keeps one.
 
@@ -14,7 +14,7 @@ use scheduler::{Outcome, Plan, Planned, Problem};
 use crate::Allocator;
 use crate::rank::{Keys, Ranked};
 
-/// The seed's algorithm. See the module's description.
+/// The algorithm of the thesis. See the module's description.
 #[derive(Debug, Default)]
 pub struct Heuristic {
     keys: Keys,

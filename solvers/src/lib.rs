@@ -1,6 +1,6 @@
 //! Allocators behind one trait.
 //!
-//! `heuristic` is the seed's algorithm, `exact` proves the optimum, `cbc` solves the
+//! `heuristic` is the algorithm of the thesis, `exact` proves the optimum, `cbc` solves the
 //! mixed-integer program and `lp` rounds its relaxation. Whatever one of them returns was
 //! verified in integers first: see [`Allocator::measure`].
 //!
@@ -28,6 +28,7 @@ pub use registry::{AllocatorName, Entry, Host, REGISTRY, UnknownAllocator};
 use std::time::{Duration, Instant};
 
 use scheduler::{Cost, Failure, FailureReason, Outcome, PlanStatus, Problem};
+use serde::{Deserialize, Serialize};
 
 /// Something that answers allocation problems. It may keep buffers between calls.
 pub trait Allocator: Send {
@@ -64,7 +65,7 @@ pub trait Allocator: Send {
 }
 
 /// A verified answer and what it took.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Measured {
     /// The answer.
     pub outcome: Outcome,

@@ -14,14 +14,14 @@ const _: () = assert!(Fee::MAX.micros() < 1 << (u64::BITS - INDEX_BITS));
 pub(crate) struct Keys(Vec<u64>);
 
 impl Keys {
-    /// The eligible workers by (fee, index): the stable order of the seed.
+    /// The eligible workers by (fee, index): the stable order of the thesis program.
     pub(crate) fn by_fee<'a>(&'a mut self, problem: &'a Problem) -> Ranked<'a> {
         let capacity = self.collect(problem);
         self.0.sort_unstable();
         self.ranked(problem, capacity)
     }
 
-    /// Of the workers as dear as the one at `position`, puts the largest first. Returns the
+    /// Of the workers with the same fee as the one at `position`, puts the largest first. Returns the
     /// position of the first of them.
     pub(crate) fn largest_first(&mut self, problem: &Problem, position: usize) -> usize {
         let keys = &mut self.0;
@@ -30,7 +30,7 @@ impl Keys {
         let length = keys[position..].partition_point(|key| key >> INDEX_BITS == fee);
         let run = &mut keys[start..position + length];
         if run.len() > 1 {
-            // Their fee is known, so its place in the key holds what capacity is missing.
+            // Their fee is known, so its place in the key can hold the missing capacity.
             for key in run.iter_mut() {
                 let s_max = problem.workers()[index_of(*key)].s_max;
                 *key = (MAX_BATCHES - s_max) << INDEX_BITS | (*key & INDEX_MASK);
@@ -103,7 +103,7 @@ impl Ranked<'_> {
     }
 
     /// The plan that gives every worker at the `positions` (ascending) one lot, and the rest of
-    /// the data to the cheapest first. The caller knows that lots and capacities enclose n.
+    /// the data to the cheapest first. The caller knows that n lies between their lots and their capacities.
     pub(crate) fn fill(
         &self,
         lot: u64,

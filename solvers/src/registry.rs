@@ -31,12 +31,12 @@ pub struct Entry {
 pub static REGISTRY: [Entry; 4] = [
     Entry {
         name: "heuristic",
-        about: "the seed's algorithm: fast, not optimal",
+        about: "the algorithm of the thesis: fast, not optimal",
         create: |_| Box::new(Heuristic::default()),
     },
     Entry {
         name: "exact",
-        about: "ours: proves the optimum",
+        about: "Allot's own: proves the optimum",
         create: |_| Box::new(Exact::default()),
     },
     Entry {

@@ -5,9 +5,9 @@ use scheduler::{Certificate, Outcome, Plan, Planned, Problem};
 /// The empty plan, or why there is none; `None` when there is something to solve.
 pub(crate) fn answer(problem: &Problem) -> Option<Outcome> {
     if problem.is_empty() {
-        let nobody = Plan::costed(problem, vec![0; problem.workers().len()]);
+        let empty = Plan::costed(problem, vec![0; problem.workers().len()]);
         return Some(Outcome::Planned(Planned::optimal(
-            nobody,
+            empty,
             Certificate::ClosedForm,
         )));
     }

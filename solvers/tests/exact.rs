@@ -198,7 +198,7 @@ fn too_many_states_at_once_end_in_bounded() {
         planned.status
     };
     assert_eq!(solve(1_000_000), PlanStatus::Optimal);
-    assert_eq!(solve(1_000), PlanStatus::Bounded);
+    assert_eq!(solve(20), PlanStatus::Bounded);
 }
 
 proptest! {

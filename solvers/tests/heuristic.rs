@@ -1,4 +1,4 @@
-//! The heuristic against the seed's own steps, subsets enumerated as the seed did.
+//! The heuristic against the thesis program's own steps, subsets enumerated as it did.
 
 mod common;
 
@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use scheduler::Problem;
 use solvers::{Allocator, Heuristic};
 
-/// The seed's algorithm step by step, exponential as it was. A donor keeps at least one batch.
-fn seed(problem: &Problem) -> Option<Vec<u64>> {
+/// The thesis program's algorithm step by step, exponential as it was. A donor keeps at least one batch.
+fn thesis(problem: &Problem) -> Option<Vec<u64>> {
     let (n, lot, workers) = (problem.n(), problem.lot(), problem.workers());
     let beta = problem.beta() as usize;
     if problem.is_empty() {
@@ -83,7 +83,7 @@ fn check(problem: &Problem) -> Result<(), TestCaseError> {
     let batches = outcome
         .planned()
         .map(|planned| planned.plan.batches.clone());
-    prop_assert_eq!(batches, seed(problem));
+    prop_assert_eq!(batches, thesis(problem));
     match oracle(problem) {
         Some(optimum) => prop_assert!(cost(&outcome).is_ok_and(|cost| cost >= optimum)),
         None => prop_assert_eq!(
@@ -97,13 +97,13 @@ fn check(problem: &Problem) -> Result<(), TestCaseError> {
 }
 
 #[test]
-fn known_answers_are_those_of_the_seed() {
+fn known_answers_are_those_of_the_thesis() {
     for known in known_answers() {
         let outcome = Heuristic::default().measure(&known.problem).outcome;
-        match (known.seed, known.optimum) {
+        match (known.thesis, known.optimum) {
             (Some(units), _) => assert_eq!(cost(&outcome), Ok(units * 1_000_000)),
             (None, Err(reason)) => assert_eq!(cost(&outcome), Err(reason)),
-            // Where the seed's answer is no valid plan, ours is one.
+            // Where the thesis program's answer is no valid plan, ours is one.
             (None, Ok(_)) => assert!(outcome.planned().is_some()),
         }
     }
@@ -113,12 +113,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
-    fn small_problems_get_the_plan_of_the_seed(problem in small_problems()) {
+    fn small_problems_get_the_plan_of_the_thesis(problem in small_problems()) {
         check(&problem)?;
     }
 
     #[test]
-    fn hard_problems_get_the_plan_of_the_seed(problem in hard_problems()) {
+    fn hard_problems_get_the_plan_of_the_thesis(problem in hard_problems()) {
         check(&problem)?;
     }
 }

@@ -5,8 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use scheduler::machine::{AssignmentRow, Config, CycleRow, Record, ShareRow};
-use scheduler::{CycleModel, Instant, Span};
+use scheduler::Instant;
+use scheduler::machine::{AssignmentRow, CycleRow, Record, ShareRow};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -15,13 +15,12 @@ use super::rows::{PlanRecord, RunChunk, WorkerRow};
 use super::summary::{RunsSummary, Tally};
 use super::{Job, RunEnd, RunKey, RunsPlan};
 use crate::error::{Action, ResultsError};
-use crate::event_log::ConfigWire;
 use crate::report;
 use crate::table::{CsvTable, Output, ParquetTable};
 use crate::validation::{FILES as VALIDATION_FILES, RUN_FILE, pretty};
 
 pub(crate) const FORMAT: &str = "allot-runs";
-pub(super) const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 2;
 
 pub(crate) const RUNS: &str = "runs.parquet";
 pub(crate) const WORKERS: &str = "workers.parquet";
@@ -106,7 +105,7 @@ impl RunFolder {
             history: Table::create(dir, HISTORY, frames::history)?,
             tallies: vec![Tally::default(); plan.allocators.len()],
             known: vec![
-                known(JOB, &pretty(&JobWire::from(job)))?,
+                known(JOB, &pretty(job))?,
                 known(SCENARIO, scenario.as_bytes())?,
             ],
             next: RunKey {
@@ -241,58 +240,6 @@ pub(super) struct RunRecord {
     pub(super) plan: RunsPlan,
     #[serde(flatten)]
     pub(super) details: Map<String, Value>,
-}
-
-/// What `job.json` holds.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct JobWire {
-    config: ConfigWire,
-    cycle_model: OverheadsWire,
-    parameter_bytes: u64,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OverheadsWire {
-    evaluation_ns: u64,
-    down_ns: u64,
-    up_ns: u64,
-}
-
-impl From<&Job> for JobWire {
-    fn from(job: &Job) -> Self {
-        let CycleModel {
-            evaluation,
-            down,
-            up,
-        } = job.cycle_model;
-        Self {
-            config: ConfigWire::from(&job.config),
-            cycle_model: OverheadsWire {
-                evaluation_ns: evaluation.nanos(),
-                down_ns: down.nanos(),
-                up_ns: up.nanos(),
-            },
-            parameter_bytes: job.parameter_bytes,
-        }
-    }
-}
-
-impl TryFrom<JobWire> for Job {
-    type Error = String;
-
-    fn try_from(wire: JobWire) -> Result<Self, String> {
-        Ok(Self {
-            config: Config::try_from(wire.config)?,
-            cycle_model: CycleModel {
-                evaluation: Span::from_nanos(wire.cycle_model.evaluation_ns),
-                down: Span::from_nanos(wire.cycle_model.down_ns),
-                up: Span::from_nanos(wire.cycle_model.up_ns),
-            },
-            parameter_bytes: wire.parameter_bytes,
-        })
-    }
 }
 
 /// A table and the row group that is being gathered for it.

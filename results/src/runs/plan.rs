@@ -21,9 +21,10 @@ pub struct RunsPlan {
 }
 
 /// What all runs of a folder have in common.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Job {
-    /// What the scheduler was told.
+    /// The configuration of its scheduler.
     pub config: Config,
     /// What a cycle takes besides computing, as far as the links and the model tell beforehand.
     pub cycle_model: CycleModel,

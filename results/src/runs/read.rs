@@ -11,11 +11,10 @@ use scheduler::{Fee, Span, Speed};
 use serde_json::{Map, Value};
 
 use super::folder::{
-    CYCLES, FORMAT, JOB, JobWire, LOTS, PLANS, RUNS, RunRecord, SCENARIO, SHARES, VERSION, WORKERS,
+    CYCLES, FORMAT, JOB, LOTS, PLANS, RUNS, RunRecord, SCENARIO, SHARES, VERSION, WORKERS,
 };
 use super::{Job, RunKey, RunsPlan};
 use crate::error::{Action, ResultsError};
-use crate::named::named;
 use crate::read::{Groups, Table};
 use crate::validation::RUN_FILE;
 
@@ -115,12 +114,14 @@ impl RecordedFolder {
         let path = dir.join(JOB);
         let text = fs::read(&path);
         let text = text.map_err(|cause| ResultsError::io(Action::Read, &path, cause))?;
-        let wire: Result<JobWire, _> = serde_json::from_slice(&text);
-        let wire = wire.map_err(|error| ResultsError::damaged(&path, error))?;
+        let job: Result<Job, _> = serde_json::from_slice(&text);
+        let job = job.map_err(|error| ResultsError::damaged(&path, error))?;
+        let checked = job.config.check();
+        checked.map_err(|error| ResultsError::damaged(&path, format!("config: {error}")))?;
         Ok(Self {
             dir: dir.to_owned(),
             plan: record.plan,
-            job: Job::try_from(wire).map_err(|error| ResultsError::damaged(&path, error))?,
+            job,
             finished: record.finished_replicates,
             details: record.details,
         })
@@ -478,17 +479,11 @@ fn read_lots(table: &Table<'_>, rows: usize) -> Result<Vec<LotCell>, ResultsErro
         Ok(LotCell {
             cycle: CycleId::new(cycles[row]),
             worker: WorkerId::new(workers[row]),
-            fate: fate(name).map_err(|message| table.damaged(message))?,
+            fate: Fate::from_name(name)
+                .ok_or_else(|| table.damaged(format!("\"{name}\" is no fate of an assignment")))?,
             is_whole: claimed[row] >= assigned[row],
             computed: Span::from_nanos(computed[row]),
         })
     };
     (0..rows).map(row).collect()
 }
-
-named!(
-    fate,
-    Fate,
-    "fate of a lot",
-    [Complete, Truncated, Late, Lost, Refused, Absent]
-);

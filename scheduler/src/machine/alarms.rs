@@ -4,7 +4,7 @@
 //! may be early, never late: putting an alarm off costs nothing until the entry comes to the top,
 //! where it is corrected. There is never more than one entry for a worker.
 
-use crate::machine::ids::WorkerId;
+use crate::ids::WorkerId;
 use crate::time::Instant;
 
 const NOWHERE: u32 = u32::MAX;

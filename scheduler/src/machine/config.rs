@@ -4,12 +4,14 @@ use crate::estimate::{BenchmarkRule, MAX_ROUNDS, Margins};
 use crate::problem::{MAX_BATCHES, MAX_N, MAX_WORKERS};
 use crate::time::Span;
 use crate::time_model::{MAX_PASSES, TimeModel};
+use serde::{Deserialize, Serialize};
 
 /// The most cycles of one job.
 pub const MAX_CYCLES: u32 = 1_000_000;
 
-/// Everything that is settled before a job begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Everything that is fixed before a job begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
     /// Batches that are trained in every cycle.
     pub batches: u64,
@@ -31,23 +33,24 @@ pub struct Config {
     pub replan: Replan,
     /// What becomes of a share that was not finished.
     pub partial: Partial,
-    /// What is paid for.
+    /// What is billed.
     pub billing: Billing,
     /// How workers are benchmarked.
     pub benchmark: BenchmarkRule,
-    /// So many workers are waited for at the start.
+    /// The number of workers to wait for at the start.
     pub expect: u32,
     /// No more workers than this are ever admitted.
     pub max_workers: u32,
-    /// How long is waited, for what.
+    /// The longest waits.
     pub waits: Waits,
 }
 
 /// A time limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Limit {
     /// For all cycles together, from the first parameter byte of the first to the last
-    /// aggregation. Time that a cycle leaves over is shared by those after it.
+    /// aggregation. The time that a cycle does not use is shared by those after it.
     Job {
         /// The limit.
         max_time: Span,
@@ -70,9 +73,10 @@ impl Limit {
 }
 
 /// When the plan is made again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Replan {
-    /// Never once training has begun, as in the seed: what a lost worker had is lost in every
+    /// Never once training has begun, as in the thesis: the share of a lost worker is lost in every
     /// cycle until it returns.
     Static,
     /// Between cycles, when a planned worker is gone or can no longer take its share; and beside
@@ -81,26 +85,29 @@ pub enum Replan {
 }
 
 /// What becomes of a share that was not finished by its limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Partial {
     /// What was done counts.
     Accept,
     /// It counts for nothing: not in the average, and not in the bill where what was trained is
-    /// paid for. The worker says how far it came and need not send its parameters.
+    /// paid for. The worker reports how far it came and need not send its parameters.
     Discard,
 }
 
-/// What is paid for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is billed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Billing {
-    /// What was ordered, as in the seed.
+    /// What was ordered, as in the thesis.
     Assigned,
     /// What was trained and accepted.
     Computed,
 }
 
-/// How long is waited, for what. Every wait of the scheduler has a bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The longest waits. Every wait of the scheduler has a bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Waits {
     /// For workers to join, from the beginning of the run.
     pub gather: Span,
@@ -110,11 +117,11 @@ pub struct Waits {
     pub ship: Span,
     /// For workers to return when too few are left, between two cycles in all.
     pub pause: Span,
-    /// For results beyond a cycle's limit. Zero holds the limit; more lets a run break it, as the
-    /// seed's did.
+    /// For results beyond a cycle's limit. Zero keeps the limit; more lets a run break it, as the
+    /// thesis program did.
     pub grace: Span,
-    /// For the aggregation beyond a cycle's limit: the time model leaves time for it before, and a whole
-    /// cycle's work is not thrown away because it took a little longer.
+    /// For the aggregation beyond a cycle's limit: the time model reserves time for it within the limit, and
+    /// a whole cycle's work is not thrown away because it took a little longer.
     pub aggregation: Span,
 }
 
@@ -132,7 +139,7 @@ impl Waits {
 }
 
 impl Config {
-    /// A job with everything else at its default: the seed's policies, and one worker at least.
+    /// A job with everything else at its default: the policies of the thesis, and at least one worker.
     pub const fn new(batches: u64, cycles: u32, limit: Limit) -> Self {
         Self {
             batches,

@@ -1,28 +1,30 @@
 //! Facts that a driver reports to the scheduler.
 
-use crate::machine::action::Departure;
-use crate::machine::ids::{CycleId, PlanId, SessionId, WorkerId};
+use crate::ids::{CycleId, PlanId, SessionId, WorkerId};
 use crate::money::Fee;
+use crate::reason::Departure;
 use crate::request::PlanResponse;
 use crate::time::Span;
 use crate::time_model::Link;
+use serde::{Deserialize, Serialize};
 
 /// Something that happened. Any event may come at any time: what does not fit is ignored, and
-/// said so where it matters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// recorded where it matters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
     /// A worker is connected, for the first time or again.
     Joined {
-        /// Who.
+        /// The worker.
         worker: WorkerId,
         /// What it brings.
         profile: Profile,
     },
     /// A worker measured one round of its benchmark.
     Benchmarked {
-        /// Who.
+        /// The worker.
         worker: WorkerId,
-        /// The stay that the order was for.
+        /// The session that the order was for.
         session: SessionId,
         /// Batches that were trained, warm-up left out.
         batches: u64,
@@ -36,22 +38,22 @@ pub enum Event {
         /// The answer.
         response: Box<PlanResponse>,
     },
-    /// A worker holds so many batches of its share.
+    /// A worker holds a part of its share, or all of it.
     Shipped {
-        /// Who.
+        /// The worker.
         worker: WorkerId,
-        /// The stay that the order was for.
+        /// The session that the order was for.
         session: SessionId,
         /// The plan that the share is of.
         plan: PlanId,
         /// Batches that it holds in all.
         batches: u64,
     },
-    /// A worker's compute loop is at work.
+    /// A worker's compute loop is running.
     Beat {
-        /// Who.
+        /// The worker.
         worker: WorkerId,
-        /// The stay that the order was for.
+        /// The session that the order was for.
         session: SessionId,
         /// The cycle that it works on.
         cycle: CycleId,
@@ -60,25 +62,26 @@ pub enum Event {
     },
     /// A worker's parameters arrived whole and are fit to be averaged.
     Trained {
-        /// Who.
+        /// The worker.
         worker: WorkerId,
-        /// The stay that the order was for.
+        /// The session that the order was for.
         session: SessionId,
         /// The cycle that it worked on.
         cycle: CycleId,
-        /// Batches that it says it did.
+        /// Batches that it claims to have trained.
         done: u64,
-        /// How long it says it computed.
+        /// How long it computed, by its own report.
         took: Span,
-        /// How much of that came after it had done all but the last so many batches, as the
-        /// order asks; all of it if it did no more.
+        /// The part of that time that the last batches took, as many of them as the order says;
+        /// all of it if it did no more.
         tail: Span,
     },
-    /// A worker's parameters were refused by the driver: not finite, of a wrong shape, far off.
+    /// The driver refused a worker's parameters: not finite, of a wrong shape, too far off. The session
+    /// may have ended since.
     Refused {
-        /// Who.
+        /// The worker.
         worker: WorkerId,
-        /// The stay that the order was for.
+        /// The session that the order was for.
         session: SessionId,
         /// The cycle that it worked on.
         cycle: CycleId,
@@ -90,9 +93,9 @@ pub enum Event {
     },
     /// A worker is gone.
     Lost {
-        /// Who.
+        /// The worker.
         worker: WorkerId,
-        /// The stay that ended.
+        /// The session that ended.
         session: SessionId,
         /// Why.
         why: Departure,
@@ -104,11 +107,12 @@ pub enum Event {
 }
 
 /// What a worker brings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// What it is paid for a batch.
+    /// Its fee per batch.
     pub fee: Fee,
-    /// The least that it accepts for a batch.
+    /// The least fee per batch that it accepts.
     pub least_fee: Fee,
     /// Its connection.
     pub link: Link,

@@ -1,8 +1,8 @@
 //! Who is here, and what is known of each.
 
 use crate::estimate::{Estimate, Rounds};
+use crate::ids::{SessionId, WorkerId};
 use crate::machine::event::Profile;
-use crate::machine::ids::{SessionId, WorkerId};
 use crate::machine::record::Ignored;
 use crate::time::Instant;
 
@@ -11,18 +11,18 @@ pub(crate) struct Member {
     pub(crate) profile: Profile,
     pub(crate) session: SessionId,
     pub(crate) standing: Standing,
-    /// Batches that it holds of the share that it shall hold.
+    /// Batches that it holds of its share.
     pub(crate) held: u64,
     pub(crate) share: u64,
     /// Where its order of the running cycle stands.
-    pub(crate) lot: Option<usize>,
+    pub(crate) assignment: Option<usize>,
     /// What it could take when the allocator was last asked.
     pub(crate) asked_capacity: u64,
     /// An idle worker that seems slow is measuring again.
     pub(crate) probing: bool,
     /// Since when it measures again while data travels.
     pub(crate) checked_since: Option<Instant>,
-    /// Results refused, over all its stays.
+    /// Results refused, over all its sessions.
     pub(crate) refusals: u8,
     /// Late results in a row.
     pub(crate) lates: u8,
@@ -84,8 +84,8 @@ impl Members {
         self.slots.get_mut(worker.index())?.as_mut()
     }
 
-    /// The member, if it is here and in this very stay.
-    pub(crate) fn in_stay(
+    /// The member, if it is here and in this session.
+    pub(crate) fn in_session(
         &mut self,
         worker: WorkerId,
         session: SessionId,
@@ -113,7 +113,8 @@ impl Members {
         })
     }
 
-    /// Begins a new stay of a worker that is not here; says its session, and whether it returns.
+    /// Begins a session of a worker that is not here. Returns the session, and whether the worker was
+    /// here before.
     pub(crate) fn admit(&mut self, worker: WorkerId, profile: Profile) -> (SessionId, bool) {
         if worker.index() >= self.slots.len() {
             self.slots.resize_with(worker.index() + 1, || None);
@@ -132,7 +133,7 @@ impl Members {
             standing: Standing::Benchmarking(Rounds::default()),
             held: 0,
             share: 0,
-            lot: None,
+            assignment: None,
             asked_capacity: 0,
             probing: false,
             checked_since: None,
@@ -166,7 +167,7 @@ impl Members {
         }
     }
 
-    /// Ends the stay of a worker that is here.
+    /// Ends the session of a worker that is here.
     pub(crate) fn depart(&mut self, worker: WorkerId, for_good: bool) {
         let slot = self.slots.get_mut(worker.index());
         let Some(member) = slot.and_then(Option::as_mut) else {

@@ -1,14 +1,18 @@
 //! Joining, benchmarks, departures.
 
-use super::{
-    Action, Departure, Ignored, Phase, Profile, Record, Replan, Scheduler, SessionId, WorkerId,
-};
+use super::action::Action;
+use super::config::Replan;
+use super::event::Profile;
+use super::members::Standing;
+use super::record::{Ignored, Record};
+use super::state::{Phase, Scheduler, ignore};
 use crate::estimate::{Estimate, Verdict};
-use crate::machine::members::Standing;
+use crate::ids::{SessionId, WorkerId};
+use crate::reason::Departure;
 use crate::time::{Instant, Span};
 use crate::time_model::Speed;
 
-/// After so many refused results a worker is not admitted again.
+/// After this number of refused results a worker is not admitted again.
 const MAX_REFUSALS: u8 = 3;
 
 /// A driver that wakes the scheduler later than this was not running: the machine was suspended,
@@ -68,11 +72,11 @@ impl Scheduler {
             return;
         }
         let rule = self.config.benchmark;
-        let member = match self.members.in_stay(worker, session) {
+        let member = match self.members.in_session(worker, session) {
             Ok(member) => member,
             Err(why) => return ignore(worker, session, why, out),
         };
-        // Anything but what was ordered leaves the benchmark unanswered: its alarm rings.
+        // Anything but what was ordered leaves the benchmark unanswered: its alarm goes off.
         let measured = Speed::measured(batches, took).filter(|_| batches == rule.batches);
         let (speed, rounds, noisy) = match (&mut member.standing, measured) {
             (Standing::Benchmarking(rounds), Some(speed)) => match rounds.add(&rule, speed) {
@@ -118,8 +122,8 @@ impl Scheduler {
         why: Departure,
         out: &mut Vec<Action>,
     ) {
-        // A loss that is known already, or of an earlier stay, is no news.
-        if !self.is_ended() && self.members.in_stay(worker, session).is_ok() {
+        // The loss is known already, or of an earlier session.
+        if !self.is_ended() && self.members.in_session(worker, session).is_ok() {
             self.depart(worker, why, out);
         }
     }
@@ -127,7 +131,7 @@ impl Scheduler {
     /// A worker did not answer in time.
     pub(super) fn alarm(&mut self, worker: WorkerId, due: Instant, out: &mut Vec<Action>) {
         if self.now.since(due) > STALL {
-            // It was the driver that did not listen: what came meanwhile is still to be heard.
+            // The driver did not run: what arrived meanwhile is still in its queue.
             return self.alarms.set(worker, self.now + STALL * 2);
         }
         let standing = self.members.get(worker).map(|member| &member.standing);
@@ -162,7 +166,7 @@ impl Scheduler {
         self.depart(worker, why, out);
     }
 
-    /// Idle workers that seem slow measure again: nothing else would tell that they recovered.
+    /// Idle workers that seem slow measure again: nothing else would show that they recovered.
     pub(super) fn probe_idle(&mut self, out: &mut Vec<Action>) {
         if self.config.replan == Replan::Static {
             return;
@@ -209,7 +213,7 @@ impl Scheduler {
         }
     }
 
-    /// Of a round that should be over, that it is not says how slow its worker is at least.
+    /// A round that is still not answered shows how slow its worker is at least.
     pub(super) fn look_at_checks(&mut self) {
         let batches = self.config.benchmark.batches;
         for share in self.plan.iter().flat_map(|plan| &plan.shares) {
@@ -236,8 +240,8 @@ impl Scheduler {
         {
             *waiting -= 1;
         }
-        if let Some(lot) = member.lot {
-            self.cycle.lose(lot, self.now);
+        if let Some(assignment) = member.assignment {
+            self.cycle.lose(assignment, self.now);
         }
         self.members.depart(worker, why == Departure::Quarantined);
         self.alarms.clear(worker);
@@ -255,12 +259,4 @@ impl Scheduler {
             batches: self.config.benchmark.batches,
         });
     }
-}
-
-pub(super) fn ignore(worker: WorkerId, session: SessionId, why: Ignored, out: &mut Vec<Action>) {
-    out.push(Action::Record(Record::Ignored {
-        worker,
-        session,
-        why,
-    }));
 }

@@ -2,48 +2,22 @@
 
 use std::sync::Arc;
 
-use super::config::{Limit, Replan};
-use super::{
-    Action, Between, CycleId, Ending, Phase, PlanId, PlanRow, Record, Scheduler, ShareRow, Trigger,
-    WorkerId,
-};
+use super::action::Action;
+use super::config::Replan;
+use super::members::Member;
+use super::question::{Adopted, PlannedShare, Solving};
+use super::record::{PlanRow, Record, ShareRow, Trigger};
+use super::state::{Phase, Scheduler};
 use crate::estimate::Estimate;
-use crate::machine::members::Member;
+use crate::ids::{CycleId, PlanId, WorkerId};
 use crate::margin::Margin;
 use crate::outcome::Outcome;
+use crate::reason::Ending;
 use crate::request::{Candidate, PlanRequest, PlanResponse};
-use crate::time::{Instant, Span};
+use crate::time::Span;
 
-/// So many plans are taken between two cycles at most: then the cycle runs with the last.
+/// The most plans that are taken between two cycles: then the cycle runs with the last.
 const MAX_PLANS_BETWEEN_CYCLES: u32 = 8;
-
-/// A question that the allocator works on.
-#[derive(Debug)]
-pub(super) struct Solving {
-    id: PlanId,
-    trigger: Trigger,
-    request: Arc<PlanRequest>,
-    since: Instant,
-    pub(super) until: Instant,
-    /// The run waits for it; otherwise it goes on meanwhile, and a cheaper plan is welcome.
-    required: bool,
-}
-
-/// A plan that was verified.
-#[derive(Debug)]
-pub(super) struct Adopted {
-    pub(super) row: PlanRow,
-    pub(super) shares: Vec<Share>,
-    /// A row for each candidate, until the plan is taken.
-    rows: Vec<ShareRow>,
-}
-
-/// What one employed worker gets.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Share {
-    pub(super) worker: WorkerId,
-    pub(super) batches: u64,
-}
 
 /// Whether another plan is needed.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +61,7 @@ impl Scheduler {
                 self.phase = Phase::Planning;
             }
             Need::Better(trigger) => {
-                // Beside the last cycle there is nothing left to plan for.
+                // During the last cycle there is nothing left to plan for.
                 if self.solving.is_none() && remaining > 1 {
                     self.ask(trigger, false, out);
                 }
@@ -127,7 +101,7 @@ impl Scheduler {
         }
     }
 
-    /// Waits for a worker to return, if one may; otherwise the run ends.
+    /// Waits for a worker to return, or ends the run if none may.
     pub(super) fn pause(&mut self, why: Ending, out: &mut Vec<Action>) {
         self.probe_idle(out);
         let missing = self.members.ready < u64::from(self.config.expect);
@@ -146,55 +120,6 @@ impl Scheduler {
         // A plan may have been tried for longer than the pause was to last.
         let until = until.max(self.now);
         self.phase = Phase::Paused { until, why };
-    }
-
-    /// The time that the next cycle has; `spent` is gone before it begins.
-    pub(super) fn cycle_limit(&self, spent: Span) -> Span {
-        match self.config.limit {
-            Limit::Cycle(limit) => limit,
-            Limit::Job { max_time, .. } => {
-                if self.config.waits.grace > Span::ZERO {
-                    // Cycles may overrun: those before do not take from those after.
-                    let cycles = self.config.cycles - self.config.first_cycle + 1;
-                    return max_time / u64::from(cycles);
-                }
-                let left = match self.job_end() {
-                    Some(end) => end.since(self.now) - spent,
-                    None => max_time,
-                };
-                left / u64::from(self.cycles_left().max(1))
-            }
-        }
-    }
-
-    /// No later than the end of the job's time, where it has begun to run.
-    pub(super) fn within_job(&self, at: Instant) -> Instant {
-        self.job_end().map_or(at, |end| at.min(end))
-    }
-
-    pub(super) fn is_out_of_time(&self) -> bool {
-        self.job_end().is_some_and(|end| end <= self.now)
-    }
-
-    pub(super) fn cycles_left(&self) -> u32 {
-        (self.config.cycles + 1).saturating_sub(self.cycle.id.get())
-    }
-
-    /// The next cycle may be preceded by as many plans and as long a pause as this one.
-    pub(super) fn cycle_begins(&mut self) {
-        self.between = Between::default();
-    }
-
-    fn job_end(&self) -> Option<Instant> {
-        match self.config.limit {
-            Limit::Cycle(_) => None,
-            Limit::Job { .. } if self.config.waits.grace > Span::ZERO => None,
-            Limit::Job {
-                max_time,
-                counts_setup: true,
-            } => Some(Instant::START + max_time),
-            Limit::Job { max_time, .. } => self.totals.first_cycle_at.map(|at| at + max_time),
-        }
     }
 
     fn need(&self) -> Need {
@@ -236,7 +161,7 @@ impl Scheduler {
         Need::None
     }
 
-    /// How long it takes at least until everybody holds its share of a plan.
+    /// The least time until every worker holds its share of a plan.
     fn shipping_time(&self, plan: &Adopted) -> Span {
         if self.config.time_model.ships_each_cycle {
             return Span::ZERO;
@@ -252,8 +177,8 @@ impl Scheduler {
         longest.max(self.config.time_model.shared_ship * all)
     }
 
-    /// Whether every share is in the hands of a worker that can take it in the time there is once
-    /// it holds its data.
+    /// Whether every worker of the plan can train its share in the time that is left once it holds
+    /// its data.
     fn holds(&self, plan: &Adopted) -> bool {
         let limit = self.cycle_limit(self.shipping_time(plan));
         let employed = plan.row.capacities_for;
@@ -323,7 +248,7 @@ impl Scheduler {
     }
 
     /// Time of the job that will be gone before a plan that is asked for now is in force: that
-    /// of the last question, and the shipping of what nobody holds.
+    /// of the last question, and the shipping of what no worker holds.
     fn setup_time(&self) -> Span {
         if self.config.time_model.ships_each_cycle {
             return self.last_solve;
@@ -335,14 +260,13 @@ impl Scheduler {
         self.last_solve + self.config.time_model.shared_ship * lacking
     }
 
-    /// Batches of the present plan that are in the hands of workers that cannot take them in
-    /// time: so many must change hands at least.
+    /// Batches of the present plan that their workers cannot train in time: at least these must move.
     fn excess(&self) -> u64 {
         let Some(plan) = &self.plan else {
             return 0;
         };
         let limit = self.cycle_limit(Span::ZERO);
-        let excess = |share: &Share| {
+        let excess = |share: &PlannedShare| {
             let member = self.members.get(share.worker)?;
             let estimate = member.estimate()?;
             let keep = estimate.keep(&self.config.margins);
@@ -367,7 +291,7 @@ impl Scheduler {
             .min(profile.most)
     }
 
-    /// Takes nothing on trust: the plan is verified against the question that was asked.
+    /// Trusts nothing: the plan is verified against the question that was asked.
     fn examine(&self, solving: &Solving, response: &PlanResponse) -> Result<Adopted, Ending> {
         let planned = match &response.outcome {
             Outcome::Planned(planned) => planned,
@@ -394,7 +318,7 @@ impl Scheduler {
             .collect();
         let employed = rows.iter().filter(|row| row.batches > 0);
         let shares: Vec<_> = employed
-            .map(|row| Share {
+            .map(|row| PlannedShare {
                 worker: row.worker,
                 batches: row.batches,
             })
@@ -432,11 +356,11 @@ impl Scheduler {
         }
         let remaining = self.cycles_left();
         match (why, solving.trigger) {
-            (Ending::PlanRejected(_), _) => self.finish(why, out), // our bug, said loudly
+            (Ending::PlanRejected(_), _) => self.finish(why, out), // a bug of ours
             _ if self.is_out_of_time() => self.finish(Ending::OutOfTime { remaining }, out),
             _ if self.arrived => self.proceed(out), // ask again, with those that came meanwhile
             (_, Trigger::Slower) if self.planned_here() == self.planned() => {
-                // A slowdown is an estimate, and everybody is here: the old plan runs on, and
+                // A slowdown is an estimate, and every worker is here: the old plan runs on, and
                 // what is late is lost. If the estimate was right, so be it.
                 self.prepare(out);
             }
@@ -445,7 +369,7 @@ impl Scheduler {
     }
 
     /// Puts a plan in force. Every worker keeps the first of the batches that it holds; the rest
-    /// changes hands.
+    /// moves to other workers.
     fn adopt(&mut self, mut plan: Adopted, out: &mut Vec<Action>) {
         let old = self.plan.take();
         for share in old.iter().flat_map(|plan| &plan.shares) {

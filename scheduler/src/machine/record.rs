@@ -1,9 +1,10 @@
-//! Rows for the tables: everything that a report needs, and nothing that a decision does.
+//! Rows for the tables: all that a report needs. No decision reads them.
 
-use crate::machine::action::{Departure, Ending};
-use crate::machine::ids::{CycleId, PlanId, SessionId, WorkerId};
+use crate::ids::{CycleId, PlanId, SessionId, WorkerId};
 use crate::money::{Cost, Fee};
+use crate::named::named;
 use crate::outcome::{Certificate, PlanStatus};
+use crate::reason::{Departure, Ending};
 use crate::time::{Instant, Span};
 use crate::time_model::Speed;
 
@@ -12,20 +13,20 @@ use crate::time_model::Speed;
 pub enum Record {
     /// A worker was admitted.
     Joined {
-        /// Who.
+        /// The worker.
         worker: WorkerId,
-        /// Its stay.
+        /// Its session.
         session: SessionId,
-        /// What it is paid for a batch.
+        /// Its fee per batch.
         fee: Fee,
         /// Whether it was here before.
         returned: bool,
     },
     /// A worker's speed is measured.
     Benchmarked {
-        /// Who.
+        /// The worker.
         worker: WorkerId,
-        /// Its stay.
+        /// Its session.
         session: SessionId,
         /// The measured speed.
         speed: Speed,
@@ -36,9 +37,9 @@ pub enum Record {
     },
     /// A worker is gone, or was not admitted.
     Departed {
-        /// Who.
+        /// The worker.
         worker: WorkerId,
-        /// Its stay, if it was admitted.
+        /// Its session, if it was admitted.
         session: Option<SessionId>,
         /// Why.
         why: Departure,
@@ -69,7 +70,7 @@ pub enum Record {
     },
     /// The run waits for workers.
     Paused {
-        /// For what it would end.
+        /// The reason for which it would end.
         why: Ending,
         /// Until when.
         until: Instant,
@@ -78,9 +79,9 @@ pub enum Record {
     Assignment(AssignmentRow),
     /// One cycle.
     Cycle(CycleRow),
-    /// A worker said something that does not count.
+    /// A worker's report does not count.
     Ignored {
-        /// Who.
+        /// The worker.
         worker: WorkerId,
         /// The session that it came with.
         session: SessionId,
@@ -89,31 +90,19 @@ pub enum Record {
     },
 }
 
-/// Why a plan was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Trigger {
-    /// There was none.
-    First,
-    /// A planned worker is gone.
-    Lost,
-    /// A planned worker can no longer take its share in time.
-    Slower,
-    /// A worker that is not in the plan has come.
-    Arrived,
-    /// A worker can take an eighth more than when the plan was made.
-    Faster,
-}
-
-impl Trigger {
-    /// The name in tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::First => "first",
-            Self::Lost => "lost",
-            Self::Slower => "slower",
-            Self::Arrived => "arrived",
-            Self::Faster => "faster",
-        }
+named! {
+    /// Why a plan was asked for.
+    pub enum Trigger {
+        /// There was none.
+        First = "first",
+        /// A planned worker is gone.
+        Lost = "lost",
+        /// A planned worker can no longer take its share in time.
+        Slower = "slower",
+        /// A worker that is not in the plan has come.
+        Arrived = "arrived",
+        /// A worker can take an eighth more than when the plan was made.
+        Faster = "faster",
     }
 }
 
@@ -134,7 +123,7 @@ pub struct PlanRow {
     pub candidates: u64,
     /// Workers that are.
     pub workers_employed: u64,
-    /// Workers that the capacities were taken for.
+    /// The number of employed workers that the capacities are for.
     pub capacities_for: u64,
     /// What a cycle costs when all of it is done.
     pub cost: Cost,
@@ -144,7 +133,7 @@ pub struct PlanRow {
     pub lower_bound: Option<Cost>,
     /// What the bound rests on.
     pub certificate: Option<Certificate>,
-    /// Batches that change hands, if it replaces a plan.
+    /// Batches that move to another worker, if it replaces a plan.
     pub moved: u64,
 }
 
@@ -153,15 +142,15 @@ pub struct PlanRow {
 pub struct ShareRow {
     /// The plan.
     pub plan: PlanId,
-    /// Who.
+    /// The worker.
     pub worker: WorkerId,
-    /// What it is paid for a batch.
+    /// Its fee per batch.
     pub fee: Fee,
-    /// How fast it was thought to be.
+    /// Its estimated speed.
     pub speed: Speed,
-    /// The most that it could be given.
+    /// The most batches that it could have.
     pub s_max: u64,
-    /// What it is given; 0 if it is not employed.
+    /// Its batches; 0 if it is not employed.
     pub batches: u64,
 }
 
@@ -172,20 +161,20 @@ pub struct AssignmentRow {
     pub cycle: CycleId,
     /// The plan.
     pub plan: PlanId,
-    /// Who.
+    /// The worker.
     pub worker: WorkerId,
-    /// Its stay; that of the last one when it is absent.
+    /// Its session; the last one when it is absent.
     pub session: SessionId,
     /// What became of it.
     pub fate: Fate,
     /// Its share.
     pub assigned: u64,
-    /// Batches that it said it did.
+    /// Batches that it claims to have trained.
     pub claimed: u64,
     /// Batches that count. The rest of the share is lost: all of it when the share was not finished
     /// and unfinished shares are discarded, and when the cycle failed.
     pub accepted: u64,
-    /// What it is paid for a batch.
+    /// Its fee per batch.
     pub fee: Fee,
     /// What it is paid: for its share, or for the batches that were accepted from it, which stay
     /// owed when the cycle failed afterwards.
@@ -194,38 +183,25 @@ pub struct AssignmentRow {
     pub expected: Span,
     /// From the order to the result.
     pub elapsed: Span,
-    /// How long it says it computed.
+    /// How long it computed, by its own report.
     pub computed: Span,
 }
 
-/// What became of a share in a cycle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fate {
-    /// All of it was trained by the limit.
-    Complete,
-    /// The worker returned what it had.
-    Truncated,
-    /// The result did not arrive in time.
-    Late,
-    /// The worker was lost within the cycle.
-    Lost,
-    /// The result was refused.
-    Refused,
-    /// The worker was not there: nothing was ordered.
-    Absent,
-}
-
-impl Fate {
-    /// The name in tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::Truncated => "truncated",
-            Self::Late => "late",
-            Self::Lost => "lost",
-            Self::Refused => "refused",
-            Self::Absent => "absent",
-        }
+named! {
+    /// What became of a share in a cycle.
+    pub enum Fate {
+        /// All of it was trained by the limit.
+        Complete = "complete",
+        /// The worker returned what it had.
+        Truncated = "truncated",
+        /// The result did not arrive in time.
+        Late = "late",
+        /// The worker was lost within the cycle.
+        Lost = "lost",
+        /// The result was refused.
+        Refused = "refused",
+        /// The worker was not there: nothing was ordered.
+        Absent = "absent",
     }
 }
 
@@ -236,7 +212,7 @@ pub struct CycleRow {
     pub cycle: CycleId,
     /// The plan.
     pub plan: PlanId,
-    /// What came of it.
+    /// Its result.
     pub result: CycleResult,
     /// When it began.
     pub started: Instant,
@@ -246,7 +222,7 @@ pub struct CycleRow {
     pub results_at: Instant,
     /// When it ended.
     pub ended: Instant,
-    /// Workers that were given orders.
+    /// Workers that got an order.
     pub workers: u64,
     /// Batches that count: those in the average that became the model. None if the cycle failed.
     pub accepted: u64,
@@ -256,54 +232,33 @@ pub struct CycleRow {
     pub cost: Cost,
 }
 
-/// What came of a cycle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CycleResult {
-    /// Every batch was trained in time.
-    Complete,
-    /// Some were.
-    Truncated,
-    /// None was, or they could not be averaged: the model stayed as it was.
-    Failed,
-}
-
-impl CycleResult {
-    /// The name in tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::Truncated => "truncated",
-            Self::Failed => "failed",
-        }
+named! {
+    /// The result of a cycle.
+    pub enum CycleResult {
+        /// Every batch was trained in time.
+        Complete = "complete",
+        /// Some were.
+        Truncated = "truncated",
+        /// None was, or they could not be averaged: the model stayed as it was.
+        Failed = "failed",
     }
 }
 
-/// Why something that a worker said does not count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ignored {
-    /// It is not a member.
-    NotAMember,
-    /// It answers an order of an earlier stay.
-    StaleSession,
-    /// It is of another cycle or plan, or came after its end.
-    OutOfTime,
-    /// Nothing of the kind was asked, or it was answered before.
-    NotAsked,
-}
-
-impl Ignored {
-    /// The name in tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NotAMember => "not_a_member",
-            Self::StaleSession => "stale_session",
-            Self::OutOfTime => "out_of_time",
-            Self::NotAsked => "not_asked",
-        }
+named! {
+    /// Why a worker's report does not count.
+    pub enum Ignored {
+        /// It is not a member.
+        NotAMember = "not_a_member",
+        /// It answers an order of an earlier session.
+        StaleSession = "stale_session",
+        /// It is of another cycle or plan, or came after its end.
+        OutOfTime = "out_of_time",
+        /// Nothing of the kind was ordered, or it was reported before.
+        NotAsked = "not_asked",
     }
 }
 
-/// What came of a run.
+/// The totals of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Cycles in which every batch was trained in time.
@@ -316,7 +271,7 @@ pub struct Totals {
     pub accepted: u64,
     /// Batches that do not.
     pub lost: u64,
-    /// Batches that changed hands.
+    /// Batches that moved to another worker.
     pub moved: u64,
     /// Plans that were taken.
     pub plans: u32,

@@ -1,9 +1,10 @@
 //! Data travels to the workers before they train on it.
 
-use super::membership::ignore;
-use super::{
-    Action, Departure, Ending, Ignored, Phase, PlanId, Record, Scheduler, SessionId, WorkerId,
-};
+use super::action::Action;
+use super::record::{Ignored, Record};
+use super::state::{Phase, Scheduler, ignore};
+use crate::ids::{PlanId, SessionId, WorkerId};
+use crate::reason::{Departure, Ending};
 
 impl Scheduler {
     /// Ships what planned workers lack, then begins the cycle.
@@ -68,7 +69,7 @@ impl Scheduler {
             return;
         }
         let present = self.plan.as_ref().map(|plan| plan.row.plan);
-        let member = match self.members.in_stay(worker, session) {
+        let member = match self.members.in_session(worker, session) {
             Ok(member) => member,
             Err(why) => return ignore(worker, session, why, out),
         };
@@ -100,7 +101,7 @@ impl Scheduler {
         self.proceed(out);
     }
 
-    /// Those that still lack data go; the others go on.
+    /// Workers that still lack data are excluded; the others go on.
     pub(super) fn shipping_late(&mut self, out: &mut Vec<Action>) {
         let shares = self.plan.iter().flat_map(|plan| &plan.shares);
         let lacks = |worker: &WorkerId| {

@@ -33,7 +33,7 @@ pub(crate) struct Audited {
     /// What the rows of the plan in force give in all.
     given: u64,
     /// With what was accepted from each before the cycle failed, if it did.
-    lots: Vec<(AssignmentRow, u64)>,
+    assignments: Vec<(AssignmentRow, u64)>,
     pub(crate) cycles: Vec<CycleRow>,
     pub(crate) end: Option<(Ending, Totals)>,
     /// Whether wakes come when they were asked for.
@@ -60,7 +60,7 @@ impl Audited {
             cycle: CycleId::new(0),
             accepted: BTreeMap::new(),
             given: 0,
-            lots: Vec::new(),
+            assignments: Vec::new(),
             cycles: Vec::new(),
             end: None,
             punctual: true,
@@ -263,22 +263,37 @@ impl Audited {
                     (Billing::Computed, _) => accepted,
                 };
                 assert_eq!(row.cost, row.fee.times(billed));
-                self.lots.push((*row, accepted));
+                self.assignments.push((*row, accepted));
             }
             Record::Cycle(row) => {
                 assert!(self.orders.is_empty(), "every order has a row");
-                let lots = std::mem::take(&mut self.lots);
+                let assignments = std::mem::take(&mut self.assignments);
                 let n = self.config.batches;
                 let failed = row.result == CycleResult::Failed;
-                for (lot, accepted) in &lots {
-                    assert_eq!(lot.accepted, if failed { 0 } else { *accepted });
+                for (assignment, accepted) in &assignments {
+                    assert_eq!(assignment.accepted, if failed { 0 } else { *accepted });
                 }
-                let lots = || lots.iter().map(|(lot, _)| lot);
-                assert_eq!(lots().map(|lot| lot.assigned).sum::<u64>(), n);
-                assert_eq!(lots().map(|lot| lot.accepted).sum::<u64>(), row.accepted);
+                let assignments = || assignments.iter().map(|(assignment, _)| assignment);
+                assert_eq!(
+                    assignments()
+                        .map(|assignment| assignment.assigned)
+                        .sum::<u64>(),
+                    n
+                );
+                assert_eq!(
+                    assignments()
+                        .map(|assignment| assignment.accepted)
+                        .sum::<u64>(),
+                    row.accepted
+                );
                 assert_eq!(failed, row.accepted == 0, "what fails counts for nothing");
                 assert_eq!(row.accepted + row.lost, n, "every batch is accounted");
-                assert_eq!(lots().map(|lot| lot.cost).sum::<Cost>(), row.cost);
+                assert_eq!(
+                    assignments()
+                        .map(|assignment| assignment.cost)
+                        .sum::<Cost>(),
+                    row.cost
+                );
                 assert_eq!(row.ended, now);
                 let waits = self.config.waits;
                 let end = row.started + row.limit + waits.grace + waits.aggregation;

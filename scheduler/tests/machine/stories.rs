@@ -413,7 +413,7 @@ fn the_limit_of_a_job_holds() {
 
 #[test]
 fn late_results_of_the_compute_only_law() {
-    // The seed's time model forgets that parameters travel for 200 ms each way.
+    // The time model of the thesis forgets that parameters travel for 200 ms each way.
     let time_model = TimeModel {
         capacity: scheduler::CapacityModel::ComputeOnly,
         shared: Span::from_millis(200),

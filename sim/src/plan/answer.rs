@@ -271,7 +271,7 @@ fn predict(setting: &Setting, request: &PlanRequest, plan: &Plan, workers: &mut 
         moving + own.latency + (own.transfer - (cycle_model.down + cycle_model.up))
     };
     let computes: Vec<Span> = shares.iter().map(compute).collect();
-    for ((candidate, _), through) in shares.iter().zip(cycle_model.through(&computes)) {
+    for ((candidate, _), through) in shares.iter().zip(cycle_model.taken_in(&computes)) {
         let worker = &mut workers[candidate.worker.get() as usize];
         worker.predicted = Some(cycle_model.evaluation + through);
     }

@@ -4,7 +4,7 @@
 //! binding lets one solve run at a time; [`CbcProcess`] has a process of its own, in which
 //! [`serve()`] answers, and so uses every core.
 //!
-//! It is called through coin_cbc, the binding that good_lp stands on, and not through good_lp:
+//! It is called by way of coin_cbc, the binding that good_lp is built on, and not good_lp itself:
 //! that turns a run which stopped at its node limit into an error, losing the plan, calls every
 //! finished run optimal, and spends as long on stating a model as a twentieth of the solve.
 //!
@@ -24,10 +24,12 @@
 //!   if the plan costs as much.
 
 mod model;
+mod options;
 mod process;
 mod serve;
 mod wire;
 
+pub use options::CbcOptions;
 pub use process::CbcProcess;
 pub use serve::{serve, serve_stdio};
 
@@ -46,17 +48,6 @@ pub const MAX_CBC_WORKERS: usize = 2_000;
 
 /// The node limit unless another is asked for.
 pub const DEFAULT_NODE_LIMIT: u32 = 10_000;
-
-/// How CBC is set up. Both kinds solve the same model and stop at the same node limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CbcOptions {
-    /// Without presolve, preprocessing, cuts, heuristics and scaling: the model is so tight that
-    /// they cost more than they save. Tolerances are those that exact answers need.
-    #[default]
-    Tuned,
-    /// CBC as it comes, to compare with.
-    Default,
-}
 
 /// The allocator `cbc`, in this process.
 #[derive(Clone, Debug)]

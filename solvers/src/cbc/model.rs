@@ -14,8 +14,8 @@
 //!
 //! - `lo` is the largest of beta, 1 and the number of largest capacities that reach n; `hi` is
 //!   `⌊n/m⌋`. Where they meet, the data row becomes `Σ y_i = n − m·lo`.
-//! - `s_i` is at most `n − m·(lo − 1)`: so much is left when the others have a lot each.
-//! - If worker `d` is no dearer than `i` and takes no less, whatever `i` gets can be moved to an
+//! - `s_i` is at most `n − m·(lo − 1)`: this is left when the others have a lot each.
+//! - If worker `d` is no more expensive than `i` and takes no less, all that `i` gets can be moved to an
 //!   unemployed `d`. So some optimal plan employs `d` wherever it employs `i`, and one row to
 //!   the nearest such `d` in the order of fees says it. This removes the searches among alike
 //!   workers, the longest ones.
@@ -26,7 +26,7 @@ use std::fmt::Display;
 use coin_cbc::{Sense, raw};
 use scheduler::{Cost, Plan, Problem};
 
-use super::CbcOptions;
+use super::options::CbcOptions;
 
 /// A problem stated for CBC.
 pub(super) struct Model {
@@ -276,7 +276,7 @@ pub(super) struct Stated {
 }
 
 impl Stated {
-    /// Room for so many pairs of columns.
+    /// Room for this number of pairs of columns.
     fn with_capacity(count: usize) -> Self {
         let mut starts = Vec::with_capacity(2 * count + 1);
         starts.push(0);
@@ -290,7 +290,7 @@ impl Stated {
         }
     }
 
-    /// Adds to the column at hand; its rows must come in ascending order.
+    /// Adds to the present column; its rows must come in ascending order.
     fn weigh(&mut self, row: usize, weight: f64) {
         self.rows.push(to_c_int(row));
         self.weights.push(weight);
@@ -347,11 +347,11 @@ impl Objective {
         let fees = || columns.iter().map(|c| c.fee_micros);
         let base = fees().min().unwrap_or(0);
         let unit = fees().fold(0, |unit, fee| gcd(unit, fee - base)).max(1);
-        let dearest = to_f64((fees().max().unwrap_or(base) - base) / unit);
-        // A sum of so many products is off by at most a quarter of a unit.
-        let most = to_f64(n) * dearest;
+        let highest = to_f64((fees().max().unwrap_or(base) - base) / unit);
+        // The sum of all products is off by at most a quarter of a unit.
+        let most = to_f64(n) * highest;
         let sums = most * to_f64(columns.len() as u64) * f64::EPSILON <= 0.25;
-        // Fractions at the vertices of the relaxation have at most so large denominators, so
+        // Fractions at the vertices of the relaxation have denominators of at most this size, so
         // that CBC's tolerance of 1e-7 cannot take one for a whole number.
         let shares = columns
             .iter()

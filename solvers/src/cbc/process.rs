@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use scheduler::{FailureReason, Outcome, Problem};
 
-use super::wire::{Reply, Request, read_frame, write_frame};
+use super::wire::{Request, read_frame, write_frame};
 use super::{CbcOptions, DEFAULT_NODE_LIMIT, decided, failed};
 use crate::{Allocator, Measured, verified};
 
-/// So many children in a row may die without one answer between them; then no more are started.
+/// The children in a row that may die without an answer; then no more are started.
 const MAX_DEATHS_IN_A_ROW: u32 = 5;
 
 /// The least that a pipe holds, where the system does not tell.
@@ -22,7 +22,7 @@ const PIPE_HOLDS: usize = 4096;
 /// solve at the same time have one of these each.
 ///
 /// The child runs a given program, which must call [`serve`](super::serve()). It is started by
-/// the first problem that needs it. If it dies, the problem at hand is answered with a failure
+/// the first problem that needs it. If it dies, the present problem is answered with a failure
 /// and the next one gets a new child. It has a process group of its own, so that an interrupt
 /// from the terminal reaches only the parent, which can then end in order; and it ends by itself
 /// when the parent is gone.
@@ -84,7 +84,7 @@ impl CbcProcess {
         answers: &mut [Option<Measured>],
     ) -> usize {
         let (options, node_limit) = (self.options, self.node_limit);
-        // So much can be written while nobody reads: then neither side can wait for the other to
+        // This much can be written while the child does not read: then neither side can wait for the other to
         // read while the other waits for it.
         let Ok(pipe_holds) = self.connect().map(|connection| connection.pipe_holds) else {
             return 0;
@@ -111,7 +111,7 @@ impl CbcProcess {
         let mut answered = 0;
         if connection.requests.write_all(&frames).is_ok() {
             while answered < sent {
-                let Ok(Some(reply)) = read_frame::<Reply>(&mut connection.replies, &mut buffer)
+                let Ok(Some(reply)) = read_frame::<Measured>(&mut connection.replies, &mut buffer)
                 else {
                     break;
                 };
@@ -131,7 +131,7 @@ impl CbcProcess {
         }
         if answered < sent {
             self.deaths_in_a_row += 1;
-            let _ = self.bury(&io::Error::other("it gave too few answers"));
+            let _ = self.end_after(&io::Error::other("it gave too few answers"));
         }
         answered
     }
@@ -154,7 +154,7 @@ impl CbcProcess {
     }
 
     /// Sends the problem and waits for the answer; what went wrong, in words, if there is none.
-    fn ask(&mut self, problem: &Problem) -> Result<Reply, String> {
+    fn ask(&mut self, problem: &Problem) -> Result<Measured, String> {
         let request = Request::new(problem, self.options, self.node_limit);
         let mut buffer = std::mem::take(&mut self.buffer);
         let exchanged = self.connect()?.exchange(&request, &mut buffer);
@@ -166,7 +166,7 @@ impl CbcProcess {
             }
             Err(error) => {
                 self.deaths_in_a_row += 1;
-                Err(self.bury(&error))
+                Err(self.end_after(&error))
             }
         }
     }
@@ -196,7 +196,7 @@ impl CbcProcess {
     }
 
     /// Ends the child after an error, and says what became of it.
-    fn bury(&mut self, error: &io::Error) -> String {
+    fn end_after(&mut self, error: &io::Error) -> String {
         let Some(connection) = self.connection.take() else {
             return error.to_string();
         };
@@ -236,7 +236,7 @@ impl Allocator for CbcProcess {
             let answered = self.ask_together(problems, open, &mut answers);
             open = &open[answered..];
             if let Some((&first, rest)) = open.split_first() {
-                // Not all came together, or the child died: whose fault it is shows alone.
+                // Not all came together, or the child died: the problem that caused it shows when it is sent alone.
                 if answered == 0 {
                     answers[first] = Some(self.ask_alone(&problems[first]));
                     open = rest;
@@ -250,7 +250,7 @@ impl Allocator for CbcProcess {
 impl Drop for CbcProcess {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            // It holds nothing worth saving, and nobody is left to hear of an error.
+            // It holds nothing worth saving, and no caller is left to report an error to.
             let _ = connection.end();
         }
     }
@@ -268,8 +268,7 @@ fn settled(problem: &Problem) -> Option<Measured> {
 }
 
 /// The child's own figures, and its answer, verified on this side too.
-fn taken(problem: &Problem, reply: Reply) -> Measured {
-    let measured = reply.into_core();
+fn taken(problem: &Problem, measured: Measured) -> Measured {
     Measured {
         outcome: verified(problem, measured.outcome),
         ..measured
@@ -318,14 +317,14 @@ impl Connection {
         }
     }
 
-    fn exchange(&mut self, request: &Request, buffer: &mut Vec<u8>) -> io::Result<Reply> {
+    fn exchange(&mut self, request: &Request, buffer: &mut Vec<u8>) -> io::Result<Measured> {
         write_frame(&mut self.requests, buffer, request)?;
         read_frame(&mut self.replies, buffer)?
             .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "it gave no answer"))
     }
 
     /// Kills the child and waits for it, so that nothing of it is left behind. Killing fails
-    /// if it is already gone, which is as well.
+    /// if it has ended already, which is fine.
     fn end(mut self) -> io::Result<ExitStatus> {
         let _ = self.child.kill();
         self.child.wait()

@@ -27,7 +27,7 @@ pub fn serve_stdio() -> io::Result<()> {
 ///
 /// # Errors
 /// When the input is not what `CbcProcess` writes, or either side cannot be reached any more.
-/// Nobody can be told, so the program should simply end.
+/// The parent is gone, so the program should simply end.
 pub fn serve(input: impl Read, output: impl Write) -> io::Result<()> {
     let mut output = BufWriter::with_capacity(1 << 16, output);
     let mut input = BufReader::with_capacity(1 << 16, input);

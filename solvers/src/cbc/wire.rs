@@ -1,18 +1,14 @@
 //! What passes between [`CbcProcess`](super::CbcProcess) and [`serve`](super::serve()): frames
-//! of a length and a postcard message. The messages have types of their own, so that the core's
-//! types can change without the wire noticing.
+//! of a length and a postcard message: a [`Request`] there, a [`Measured`] back. Both ends are the
+//! same program.
 
 use std::io::{self, Read, Write};
-use std::time::Duration;
 
-use scheduler::{
-    Certificate, Cost, Failure, FailureReason, Fee, Infeasible, Outcome, Plan, PlanStatus, Planned,
-    Problem, Worker,
-};
+use scheduler::{Problem, Worker};
 use serde::{Deserialize, Serialize};
 
 use super::{Cbc, CbcOptions};
-use crate::Measured;
+use crate::{Allocator, Measured};
 
 /// The longest frame: several times what the largest problem for CBC takes.
 pub(super) const MAX_FRAME: u32 = 1 << 20;
@@ -23,215 +19,39 @@ pub(super) struct Request {
     n: u64,
     s_min: u64,
     beta: u64,
-    /// `(s_max, fee in micro-units)`.
-    workers: Vec<(u64, u64)>,
-    tuned: bool,
+    workers: Vec<Worker>,
+    options: CbcOptions,
     node_limit: u32,
 }
 
 impl Request {
     pub(super) fn new(problem: &Problem, options: CbcOptions, node_limit: u32) -> Self {
-        let pair = |w: &Worker| (w.s_max, w.fee.micros());
         Self {
             n: problem.n(),
             s_min: problem.s_min(),
             beta: problem.beta(),
-            workers: problem.workers().iter().map(pair).collect(),
-            tuned: options == CbcOptions::Tuned,
+            workers: problem.workers().to_vec(),
+            options,
             node_limit,
         }
     }
 
-    /// The problem and the solver, if the numbers make sense.
-    pub(super) fn into_core(self) -> io::Result<(Problem, CbcOptions, u32)> {
-        let worker = |(s_max, micros): (u64, u64)| {
-            let fee = Fee::from_micros(micros).ok_or_else(|| {
-                invalid(format!("a fee is {micros} micro-units, above the largest"))
-            })?;
-            Ok(Worker { s_max, fee })
-        };
-        let workers = self
-            .workers
-            .into_iter()
-            .map(worker)
-            .collect::<io::Result<_>>()?;
-        let problem = Problem::new(self.n, self.s_min, self.beta, workers)
-            .map_err(|error| invalid(error.to_string()))?;
-        let options = if self.tuned {
-            CbcOptions::Tuned
-        } else {
-            CbcOptions::Default
-        };
-        Ok((problem, options, self.node_limit))
-    }
-}
-
-/// The answer, and what it took the child.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Reply {
-    answer: Answer,
-    wall_ns: u64,
-    library_cpu_ns: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-enum Answer {
-    Planned {
-        optimal: bool,
-        batches: Vec<u64>,
-        cost_micros: u128,
-        lower_bound_micros: Option<u128>,
-    },
-    InsufficientData {
-        n: u64,
-        needed: u64,
-    },
-    InsufficientWorkers {
-        eligible: u64,
-        needed: u64,
-    },
-    InsufficientCapacity {
-        capacity: u64,
-        n: u64,
-    },
-    CardinalityGap {
-        employable: u64,
-        capacity: u64,
-        n: u64,
-    },
-    Failed {
-        reason: Reason,
-        message: String,
-    },
-}
-
-#[derive(Serialize, Deserialize)]
-enum Reason {
-    TooLarge,
-    NoPlanFound,
-    Unverified,
-    SolverError,
-}
-
-impl Reply {
-    pub(super) fn new(measured: Measured) -> Self {
-        Self {
-            answer: Answer::from(measured.outcome),
-            wall_ns: nanos(measured.wall),
-            library_cpu_ns: nanos(measured.library_cpu),
-        }
-    }
-
-    pub(super) fn into_core(self) -> Measured {
-        Measured {
-            outcome: self.answer.into(),
-            wall: Duration::from_nanos(self.wall_ns),
-            library_cpu: Duration::from_nanos(self.library_cpu_ns),
-        }
-    }
-}
-
-impl From<Outcome> for Answer {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Planned(planned) => Self::Planned {
-                optimal: planned.status == PlanStatus::Optimal,
-                cost_micros: planned.plan.cost.micros(),
-                batches: planned.plan.batches,
-                lower_bound_micros: planned.lower_bound.map(Cost::micros),
-            },
-            Outcome::Infeasible(Infeasible::InsufficientData { n, needed }) => {
-                Self::InsufficientData { n, needed }
-            }
-            Outcome::Infeasible(Infeasible::InsufficientWorkers { eligible, needed }) => {
-                Self::InsufficientWorkers { eligible, needed }
-            }
-            Outcome::Infeasible(Infeasible::InsufficientCapacity { capacity, n }) => {
-                Self::InsufficientCapacity { capacity, n }
-            }
-            Outcome::Infeasible(Infeasible::CardinalityGap {
-                employable,
-                capacity,
-                n,
-            }) => Self::CardinalityGap {
-                employable,
-                capacity,
-                n,
-            },
-            Outcome::Failed(Failure { reason, message }) => Self::Failed {
-                reason: match reason {
-                    FailureReason::TooLarge => Reason::TooLarge,
-                    FailureReason::NoPlanFound => Reason::NoPlanFound,
-                    FailureReason::Unverified => Reason::Unverified,
-                    FailureReason::SolverError => Reason::SolverError,
-                },
-                message,
-            },
-        }
-    }
-}
-
-impl From<Answer> for Outcome {
-    fn from(answer: Answer) -> Self {
-        match answer {
-            Answer::Planned {
-                optimal,
-                batches,
-                cost_micros,
-                lower_bound_micros,
-            } => Self::Planned(Planned {
-                plan: Plan {
-                    batches,
-                    cost: Cost::from_micros(cost_micros),
-                },
-                status: if optimal {
-                    PlanStatus::Optimal
-                } else {
-                    PlanStatus::Bounded
-                },
-                lower_bound: lower_bound_micros.map(Cost::from_micros),
-                certificate: Some(Certificate::Solver),
-            }),
-            Answer::InsufficientData { n, needed } => {
-                Self::Infeasible(Infeasible::InsufficientData { n, needed })
-            }
-            Answer::InsufficientWorkers { eligible, needed } => {
-                Self::Infeasible(Infeasible::InsufficientWorkers { eligible, needed })
-            }
-            Answer::InsufficientCapacity { capacity, n } => {
-                Self::Infeasible(Infeasible::InsufficientCapacity { capacity, n })
-            }
-            Answer::CardinalityGap {
-                employable,
-                capacity,
-                n,
-            } => Self::Infeasible(Infeasible::CardinalityGap {
-                employable,
-                capacity,
-                n,
-            }),
-            Answer::Failed { reason, message } => Self::Failed(Failure {
-                reason: match reason {
-                    Reason::TooLarge => FailureReason::TooLarge,
-                    Reason::NoPlanFound => FailureReason::NoPlanFound,
-                    Reason::Unverified => FailureReason::Unverified,
-                    Reason::SolverError => FailureReason::SolverError,
-                },
-                message,
-            }),
-        }
+    /// The problem, if its numbers lie within their bounds.
+    fn problem(self) -> io::Result<Problem> {
+        Problem::new(self.n, self.s_min, self.beta, self.workers)
+            .map_err(|error| invalid(error.to_string()))
     }
 }
 
 /// Answers one request.
-pub(super) fn answer(request: Request) -> io::Result<Reply> {
-    use crate::Allocator;
-    let (problem, options, node_limit) = request.into_core()?;
-    let mut cbc = Cbc::new().with_options(options).with_node_limit(node_limit);
-    Ok(Reply::new(cbc.measure(&problem)))
+pub(super) fn answer(request: Request) -> io::Result<Measured> {
+    let mut cbc = Cbc::new()
+        .with_options(request.options)
+        .with_node_limit(request.node_limit);
+    Ok(cbc.measure(&request.problem()?))
 }
 
-/// Writes one message as a frame: a little-endian length of four bytes, then so many bytes.
+/// Writes one message as a frame: a little-endian length of four bytes, then that number of bytes.
 pub(super) fn write_frame(
     output: &mut impl Write,
     buffer: &mut Vec<u8>,
@@ -310,13 +130,14 @@ fn invalid(message: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use scheduler::{
+        Certificate, Cost, Failure, FailureReason, Fee, Infeasible, Outcome, Plan, PlanStatus,
+        Planned,
+    };
+    use std::time::Duration;
 
     fn frame(message: &impl Serialize) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -335,7 +156,7 @@ mod tests {
                 message: "why".to_owned(),
             })
         };
-        let planned = |status, lower_bound| {
+        let planned = |status, lower_bound, certificate| {
             Outcome::Planned(Planned {
                 plan: Plan {
                     batches: vec![0, 1_000_000_000],
@@ -343,14 +164,22 @@ mod tests {
                 },
                 status,
                 lower_bound,
-                certificate: Some(Certificate::Solver),
+                certificate,
             })
         };
         let infeasible = |infeasible| Outcome::Infeasible(infeasible);
         vec![
-            planned(PlanStatus::Optimal, Some(Cost::from_micros(u128::MAX))),
-            planned(PlanStatus::Bounded, Some(Cost::ZERO)),
-            planned(PlanStatus::Bounded, None),
+            planned(
+                PlanStatus::Optimal,
+                Some(Cost::from_micros(u128::MAX)),
+                Some(Certificate::ClosedForm),
+            ),
+            planned(
+                PlanStatus::Bounded,
+                Some(Cost::ZERO),
+                Some(Certificate::Solver),
+            ),
+            planned(PlanStatus::Feasible, None, None),
             infeasible(Infeasible::InsufficientData { n: 1, needed: 2 }),
             infeasible(Infeasible::InsufficientWorkers {
                 eligible: 1,
@@ -377,11 +206,10 @@ mod tests {
                 wall: Duration::from_nanos(123),
                 library_cpu: Duration::from_secs(4),
             };
-            let bytes = frame(&Reply::new(measured.clone()));
-            let reply: Reply = read_frame(&mut bytes.as_slice(), &mut Vec::new())
-                .expect("a frame")
-                .expect("not the end");
-            assert_eq!(reply.into_core(), measured);
+            let bytes = frame(&measured);
+            let read: Option<Measured> =
+                read_frame(&mut bytes.as_slice(), &mut Vec::new()).expect("a frame");
+            assert_eq!(read, Some(measured));
         }
     }
 
@@ -394,11 +222,11 @@ mod tests {
         let problem = Problem::new(5, 2, 1, vec![worker; 3]).expect("within bounds");
         let good = frame(&Request::new(&problem, CbcOptions::Tuned, 9));
         let request = read(&good).expect("a frame").expect("not the end");
-        let (read_back, options, node_limit) = request.into_core().expect("valid");
         assert_eq!(
-            (read_back, options, node_limit),
-            (problem, CbcOptions::Tuned, 9)
+            (request.options, request.node_limit),
+            (CbcOptions::Tuned, 9)
         );
+        assert_eq!(request.problem().expect("valid"), problem);
 
         let error = |bytes: &[u8]| read(bytes).err().unwrap_or_default();
         assert!(read(&[]).is_ok_and(|message| message.is_none()));
@@ -429,15 +257,24 @@ mod tests {
 
     #[test]
     fn a_request_out_of_bounds_is_refused() {
+        let worker = Worker {
+            s_max: u64::MAX,
+            fee: Fee::MAX,
+        };
         let request = Request {
             n: 1,
             s_min: 0,
             beta: 0,
-            workers: vec![(1, u64::MAX)],
-            tuned: true,
+            workers: vec![worker],
+            options: CbcOptions::Tuned,
             node_limit: 1,
         };
-        let error = answer(request).err().expect("refused");
+        let error = answer(request).expect_err("its capacity is too large");
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        // n, s_min, beta, one worker of 1 batch, and a fee of 2^63 micro-units and more.
+        let mut bytes = vec![17, 0, 0, 0, 1, 0, 0, 1, 1];
+        bytes.extend_from_slice(&[0xff; 9]);
+        bytes.extend_from_slice(&[1, 0, 1, 0]);
+        assert!(read(&bytes).is_err());
     }
 }

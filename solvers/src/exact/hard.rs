@@ -1,7 +1,7 @@
 //! The hard region: exactly `R = r − 1` workers to choose, of capacity at least n.
 //!
 //! First the plan of the `r` cheapest, where their lots fit, against the bound at `λ = c_r`. There
-//! the relaxation's best set is the `R` cheapest, so deciding who is certain only looks at the
+//! the relaxation's best set is the `R` cheapest, so deciding which workers are certain only looks at the
 //! neighbours of `r`, and most often leaves a handful of workers. What is left goes through the
 //! relaxation at its best multiplier, the search, and the dynamic programme.
 
@@ -129,7 +129,7 @@ fn all_cheapest(frame: &Frame<'_>, cheapest: &Cheapest) -> (u128, u128) {
     let fee = u128::from(frame.ranked.fee(cheapest.count));
     let missing = frame.n - cheapest.capacity;
     let bound = cheapest.cost + fee * u128::from(missing);
-    // The dearest worker gets a lot, and cheaper ones go without what that is too much.
+    // The most expensive worker gets a lot, and cheaper ones get less by the surplus.
     let mut cost = cheapest.cost + fee * u128::from(frame.lot);
     let mut surplus = frame.lot - missing;
     let mut position = cheapest.count;
@@ -143,7 +143,7 @@ fn all_cheapest(frame: &Frame<'_>, cheapest: &Cheapest) -> (u128, u128) {
 }
 
 /// Decides all but the neighbours of `r`, from the bound at `λ = c_r`, where worker `r` gains
-/// nothing, cheaper ones gain `(c_r − c_i)·s_i` and dearer ones lose `(c_i − c_r)·m`.
+/// nothing, cheaper ones gain `(c_r − c_i)·s_i` and more expensive ones lose `(c_i − c_r)·m`.
 fn sweep_neighbours(
     frame: &Frame<'_>,
     cheapest: &Cheapest,
@@ -177,7 +177,7 @@ fn sweep_neighbours(
     decided.capacity = cheapest.capacity - capacity;
     decided.cost = cheapest.cost - cost;
 
-    // Taking in a dearer one costs its loss and the least gain that makes room for it.
+    // Taking in a more expensive one costs its loss and the least gain that makes room for it.
     for position in cheapest.count..frame.ranked.len() {
         if least_in.saturating_add(at_least(frame.ranked.fee(position))) >= gap {
             break;

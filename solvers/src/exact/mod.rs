@@ -24,10 +24,30 @@
 //!   each: `D(i) ≤ min(P_i, n − m(r − i)^+)`. The plan of the `r` cheapest attains this for every
 //!   `i`, so none costs less, and it employs `r > b`. ∎
 //!
-//! The hard region is closed by a Lagrangian bound ([`relaxation`]), then by branch and bound over the
-//! few workers that the bound leaves undecided ([`search`]), then by a dynamic programme over
-//! them ([`programme`]). Budgets are counts. If all run out, the answer is `bounded` with its
-//! lower bound, never called optimal. Everything is in integers.
+//! Everything is in integers. Budgets are counts; if all run out, the answer is `bounded` with its
+//! lower bound, never called optimal.
+//!
+//! # The hard region
+//!
+//! 1. At the root ([`hard`]) the bound at the multiplier `λ = c_r` needs no selection: the relaxation's
+//!    best set is the `r − 1` cheapest. With the plan of the `r` cheapest as the incumbent, all workers
+//!    but a few neighbours of `r` in fee order are decided by looking at those neighbours alone.
+//! 2. The Lagrangian [`relaxation`] moves the multiplier to its best value over the rest.
+//! 3. Branch and bound ([`search`]), depth first over the workers that are still open. Each choice
+//!    against the relaxation costs its exact penalty.
+//! 4. A dynamic programme ([`programme`]) over the same workers, if the search runs out of nodes. The
+//!    same bound prunes its states.
+//!
+//! What goes beyond the textbook method:
+//!
+//! * Deciding one worker uses the best gain of the *other side*: leaving out a member costs at least
+//!   `g_i − g_(R+1)`, not `g_i − μ`, because another worker must take its place.
+//! * A line of the dual function has the batches that the relaxation gives out (`m` for workers more
+//!   expensive than `λ`), so the intersection of two lines is the true Kelley step.
+//! * Only the workers with the fee of worker `r` are ordered by capacity. The theorems need no more,
+//!   and sorting becomes one sort of 64-bit integers (fee above, index below).
+//! * Multipliers are fixed-point integers with as many bits after the point as 128-bit sums allow. Any
+//!   multiplier gives a valid bound: rounding makes it weaker, never wrong.
 
 mod budget;
 mod hard;
@@ -84,8 +104,8 @@ impl Exact {
     fn solve(&mut self, problem: &Problem) -> Option<Planned> {
         let (n, lot) = (problem.n(), problem.lot());
         if problem.is_empty() {
-            let nobody = Plan::costed(problem, vec![0; problem.workers().len()]);
-            return Some(Planned::optimal(nobody, Certificate::ClosedForm));
+            let empty = Plan::costed(problem, vec![0; problem.workers().len()]);
+            return Some(Planned::optimal(empty, Certificate::ClosedForm));
         }
         let least = problem.beta().max(1);
         if n < lot * least {

@@ -247,7 +247,7 @@ impl<'a> Programme<'a> {
 /// Two layers as one, by capacity: the states as they are, and those of the layer below with the
 /// item taken. Of equal capacities the cheaper state stays.
 fn merge(
-    stay: &[State],
+    kept: &[State],
     below: &[State],
     s_max: u64,
     cost: u128,
@@ -255,7 +255,7 @@ fn merge(
     merged: &mut Vec<State>,
 ) {
     merged.clear();
-    merged.reserve_exact(stay.len() + below.len());
+    merged.reserve_exact(kept.len() + below.len());
     let mut shifted = below
         .iter()
         .map(|state| State {
@@ -272,7 +272,7 @@ fn merge(
         }
         _ => merged.push(state),
     };
-    for &state in stay {
+    for &state in kept {
         while let Some(other) = shifted.next_if(|other| other.capacity < state.capacity) {
             push(other);
         }
@@ -281,7 +281,7 @@ fn merge(
     shifted.for_each(push);
 }
 
-/// The most that so many workers of the core, from some rank on, can gain, and hold.
+/// The largest total gain and capacity of a number of workers of the core, from some rank on.
 struct BestAhead {
     width: usize,
     gains: Vec<i128>,
@@ -329,7 +329,7 @@ mod tests {
     use crate::rank::Keys;
     use scheduler::{Fee, Problem, Worker};
 
-    /// One of so many workers must take everything, and only the most expensive can.
+    /// One of `open` workers must take everything, and only the most expensive can.
     fn one_of(open: usize) -> (bool, Option<usize>) {
         let worker = |i: usize| Worker {
             s_max: if i + 1 == open { 150 } else { 100 },

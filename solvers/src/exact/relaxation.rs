@@ -8,8 +8,8 @@
 //! `λ` until it touches.
 //!
 //! At any `λ`, leaving out a worker of the best set costs at least `g_i − g_(R+1)`, and taking in
-//! another at least `g_(R) − g_i`, on top of `h`: whoever costs more than the gap to the best
-//! plan is decided.
+//! another at least `g_(R) − g_i`, on top of `h`: a worker that costs more than the gap to the
+//! best plan is decided.
 //!
 //! Multipliers are fixed-point integers, so every bound is exact for the multiplier it is for.
 
@@ -240,7 +240,7 @@ impl Relaxation<'_, '_> {
         lambda * slope + ((line.cost as i128) << self.fraction_bits)
     }
 
-    /// Decides whoever the gap decides, and hands over the rest.
+    /// Decides the workers that the gap decides, and returns the rest.
     pub(super) fn core(&mut self, bound: &Bound, cost: u128) -> Core {
         let mut core = Core {
             open: Vec::new(),
@@ -266,7 +266,7 @@ impl Relaxation<'_, '_> {
             } else {
                 bound.least_in.saturating_sub(g.gain)
             };
-            // Who is certain to be in but may cost more than the multiplier stays open, since
+            // A worker that is certain to be in but may cost more than the multiplier stays open, since
             // decided workers count as full.
             let full = i128::from(candidate.fee) << self.fraction_bits <= lambda;
             if alone >= limit && (!taken || full) {

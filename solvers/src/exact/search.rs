@@ -22,7 +22,7 @@ struct Node {
 }
 
 /// Searches for sets cheaper than the incumbent; `member` holds the decided set. Returns whether
-/// the incumbent is proved optimal, or else the budget of nodes ran out.
+/// the incumbent is proved optimal, if not, the budget of nodes ran out.
 pub(super) fn run(
     frame: &Frame<'_>,
     core: &Core,
@@ -131,7 +131,7 @@ impl Search<'_, '_> {
     }
 }
 
-/// The largest capacity that so many of the workers from some depth on can have together.
+/// The largest total capacity of a number of workers from some depth on.
 #[derive(Debug)]
 enum Reach {
     /// Exact, by depth and number.

@@ -1,4 +1,4 @@
-//! Sets of workers in the hard region: who is decided, who is open, and what a set costs.
+//! Sets of workers in the hard region: which are decided, which are open, and what a set costs.
 
 use crate::rank::Ranked;
 
@@ -20,7 +20,7 @@ impl Frame<'_> {
     }
 
     /// What a set costs that is full but for the surplus of its capacity over n, which its
-    /// dearest members go without, down to a lot each. `member` tells the set by position.
+    /// most expensive members do not get, down to a lot each. `member` is the set, by position.
     pub(super) fn trimmed_cost(&self, member: &[bool], capacity: u64, full_cost: u128) -> u128 {
         let mut surplus = capacity - self.n;
         let mut cost = full_cost;

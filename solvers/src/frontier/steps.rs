@@ -11,7 +11,7 @@
 
 use scheduler::{Plan, PlanRequest};
 
-use super::{Curve, Effort, Step, is_proved};
+use super::curve::{Curve, Effort, Step, is_proved};
 use crate::{Allocator, Exact};
 
 /// A demand: `(n, s_min, beta)`.

@@ -3,7 +3,7 @@
 //!
 //! With the capacities for `w` employed workers costs only fall as the limit grows, so one plan
 //! answers every limit down to its own least. What `w` answers at all is another matter: only
-//! plans that employ at most `w`. The walk therefore goes through the limits from above, at the
+//! plans that employ at most `w`. The walk therefore visits the limits from above, at the
 //! least `w` first; stretches of limits that `w` does not answer are left to `w + 1`.
 //!
 //! Which those are is known without solving. With `r` the first number of cheapest workers that
@@ -19,13 +19,13 @@
 
 use scheduler::{Cost, Plan, PlanRequest, Problem, Span};
 
-use super::{Curve, Effort, Point, is_proved};
+use super::curve::{Curve, Effort, Point, is_proved};
 use crate::{Allocator, Exact};
 
 const STEP: Span = Span::from_nanos(1);
 
-/// So many problems are looked at between two words on progress.
-const TELL_EVERY: u64 = 1 << 10;
+/// The problems that are looked at between two reports of progress.
+const REPORT_EVERY: u64 = 1 << 10;
 
 /// As [`super::over_time`]; with a cost, only plans that cost at most that.
 pub(super) fn walk<'a>(
@@ -317,7 +317,7 @@ impl Walk<'_> {
             return None;
         }
         self.problems += 1;
-        if self.problems.is_multiple_of(TELL_EVERY) {
+        if self.problems.is_multiple_of(REPORT_EVERY) {
             (self.effort.progress)(self.problems);
         }
         Some(self.request.problem_within(employed, limit))

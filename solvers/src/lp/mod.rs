@@ -18,7 +18,7 @@ use scheduler::{Certificate, Failure, FailureReason, Outcome, PlanStatus, Planne
 use crate::{Allocator, trivial};
 use relaxation::Relaxation;
 
-/// The most workers that the LP solver is given: so many take it about half a second, and its
+/// The most workers that the LP solver is given: this many take it about half a second, and its
 /// time grows with their square.
 pub const MAX_LP_WORKERS: usize = 5_000;
 

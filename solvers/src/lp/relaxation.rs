@@ -13,8 +13,8 @@
 //! π n + (ρ − π) m beta − Σ_i ((ρ − c_i)⁺ m + (π − c_i)⁺ (s_i − m))
 //! ```
 //!
-//! and at the optimum they are fees: `ρ` that of the dearest worker with `u_i > 0`, `π` that of
-//! the dearest with `v_i > 0`. So the bound is evaluated in integers, at the fees that the
+//! and at the optimum they are fees: `ρ` that of the most expensive worker with `u_i > 0`, `π` that
+//! of the most expensive with `v_i > 0`. So the bound is evaluated in integers, at the fees that the
 //! solver's solution points to: it is valid whatever the solver did, and is the relaxation's
 //! optimum to the last micro-unit if the solver found it.
 
@@ -137,13 +137,13 @@ impl Relaxation {
     /// What no plan costs less than: the relaxation's optimum, if the solution is one.
     pub(super) fn bound(&self, solution: &Solution) -> Cost {
         // The columns are in the order of their fees.
-        let dearest = |batches: &[u64]| {
+        let highest = |batches: &[u64]| {
             let last = batches.iter().rposition(|&x| x > 0);
             last.map(|i| self.columns[i].fee_micros)
         };
         let cheapest = self.columns.first().map_or(0, |c| c.fee_micros);
-        let rho = dearest(&solution.lots).unwrap_or(cheapest);
-        let pi = dearest(&solution.above).unwrap_or(cheapest).min(rho);
+        let rho = highest(&solution.lots).unwrap_or(cheapest);
+        let pi = highest(&solution.above).unwrap_or(cheapest).min(rho);
         let bound = self.lagrangian(pi, rho).max(self.lagrangian(rho, rho));
         Cost::from_micros(u128::try_from(bound).unwrap_or(0))
     }

@@ -96,7 +96,7 @@ fn exchange(relaxation: &Relaxation, set: &[bool]) -> Option<Vec<bool>> {
     Some(exchanged)
 }
 
-/// What is saved by taking the spare batches from the dearest workers, down to their lots, when
+/// What is saved by taking the spare batches from the most expensive workers, down to their lots, when
 /// all in the exchanged set are full.
 fn saved(
     relaxation: &Relaxation,

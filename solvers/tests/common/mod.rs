@@ -104,18 +104,18 @@ pub(crate) fn cost(outcome: &Outcome) -> Result<u128, &'static str> {
     }
 }
 
-/// Workers as (fee, s_max) with n, s_min and beta; what the seed answers (where its answer is a
+/// Workers as (fee, s_max) with n, s_min and beta; what the thesis program answers (where that is a
 /// valid plan), and the optimum, in units.
 pub(crate) struct Known {
     pub(crate) problem: Problem,
-    pub(crate) seed: Option<u128>,
+    pub(crate) thesis: Option<u128>,
     pub(crate) optimum: Result<u128, &'static str>,
 }
 
 pub(crate) fn known_answers() -> Vec<Known> {
-    let known = |workers: &[(u64, u64)], (n, s_min, beta), seed, optimum| Known {
+    let known = |workers: &[(u64, u64)], (n, s_min, beta), thesis, optimum| Known {
         problem: problem(n, s_min, beta, workers),
-        seed,
+        thesis,
         optimum,
     };
     let lots = [3, 5, 8, 11, 13, 20].map(|a| (a, 1_000 + a));

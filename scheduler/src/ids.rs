@@ -1,11 +1,13 @@
-//! Names that cannot be mistaken for one another.
+//! Numbers of workers, sessions, cycles and plans, each a type of its own.
 
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub struct $name(u32);
 
         impl $name {
@@ -34,9 +36,9 @@ id! {
     WorkerId
 }
 id! {
-    /// One stay of a worker: every admission begins a new one, and no two are alike. Orders carry
-    /// it and reports bring it back, so that what was ordered before a loss is told from what was
-    /// ordered after.
+    /// One session of a worker: every admission begins a new one, unique in the run. Orders carry it
+    /// and reports bring it back, so that reports on orders from before a loss are not mistaken for
+    /// reports on later ones.
     SessionId
 }
 id! {

@@ -1,20 +1,21 @@
-//! The log of what a scheduler was told: one JSON line for each `(now, event)`, after a header
-//! with the job's configuration.
+//! The log of a scheduler's events: one JSON line per `(now, event)`, after a header with the job's
+//! configuration.
 //!
 //! Nothing else enters a [`Scheduler`](scheduler::machine::Scheduler), so the log replays the run:
-//! a fresh one, made with [`EventReader::config`] and told the same, orders the same.
+//! a new one, made with [`EventReader::config`], gives the same orders for the same events.
 //!
 //! ```text
-//! {"format":"allot-events","version":1,"config":{"batches":1875,…}}
-//! {"now_ns":0,"event":"wake"}
-//! {"now_ns":0,"event":{"joined":{"worker":0,"fee_micro":1000000,…}}}
+//! {"format":"allot-events","version":2,"config":{"batches":1875,…}}
+//! {"now":0,"event":"wake"}
+//! {"now":0,"event":{"joined":{"worker":0,"profile":{"fee":1000000,…}}}}
 //! ```
 //!
-//! A line is whole once its end is written. Whoever dies while writing leaves a last line without
-//! one: the reader drops it and says so ([`EventReader::torn`]); it bends for nothing else.
-
-mod config;
-mod wire;
+//! The fields are those of [`Config`] and [`Event`]. Times are in nanoseconds, money is in
+//! micro-units, margins are in parts per billion.
+//!
+//! A line is complete once its line end is written. A process that dies while writing leaves a last
+//! line without one: the reader drops it and says so ([`EventReader::torn`]). Nothing else is
+//! repaired.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -26,11 +27,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Action, ResultsError};
 use crate::whole::WholeFile;
-pub(crate) use config::ConfigWire;
-use wire::EventWire;
 
 const FORMAT: &str = "allot-events";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The first line.
 #[derive(Serialize, Deserialize)]
@@ -38,15 +37,15 @@ const VERSION: u32 = 1;
 struct Header {
     format: String,
     version: u32,
-    config: ConfigWire,
+    config: Config,
 }
 
 /// Every other line.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
-    now_ns: u64,
-    event: EventWire,
+struct Line<E> {
+    now: Instant,
+    event: E,
 }
 
 /// Writes the log of a job to anything.
@@ -69,20 +68,17 @@ impl<W: Write> EventWriter<W> {
         writer.write(&Header {
             format: FORMAT.to_owned(),
             version: VERSION,
-            config: ConfigWire::from(config),
+            config: config.clone(),
         })?;
         Ok(writer)
     }
 
-    /// Adds what the scheduler is told next, as one write.
+    /// Adds the next event, as one write.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn append(&mut self, now: Instant, event: &Event) -> io::Result<()> {
-        self.write(&Line {
-            now_ns: now.nanos(),
-            event: EventWire::from(event),
-        })
+        self.write(&Line { now, event })
     }
 
     /// What it writes to, to flush or to sync it.
@@ -98,8 +94,8 @@ impl<W: Write> EventWriter<W> {
     }
 }
 
-/// The log of a run: it gets its name when it is whole. What was flushed before is there for whoever
-/// goes on with a run that was broken off.
+/// The log of a run: it gets its name when it is complete. What was flushed before can be read from
+/// its partial file, to resume a run that was interrupted.
 #[derive(Debug)]
 pub struct EventFile {
     writer: EventWriter<BufWriter<WholeFile>>,
@@ -122,7 +118,7 @@ impl EventFile {
         })
     }
 
-    /// Adds what the scheduler is told next.
+    /// Adds the next event.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -214,10 +210,10 @@ impl<R: BufRead> EventReader<R> {
             Ok(header) => header,
             Err(error) => return Err(reader.wrong(&error.to_string())),
         };
-        reader.config = match header.config.try_into() {
-            Ok(config) => config,
-            Err(message) => return Err(reader.wrong(&format!("config: {message}"))),
-        };
+        if let Err(error) = header.config.check() {
+            return Err(reader.wrong(&format!("config: {error}")));
+        }
+        reader.config = header.config;
         Ok(reader)
     }
 
@@ -251,20 +247,16 @@ impl<R: BufRead> EventReader<R> {
         if !self.read_line()? {
             return Ok(None);
         }
-        let line: Line = match serde_json::from_slice(&self.buffer) {
+        let Line { now, event } = match serde_json::from_slice(&self.buffer) {
             Ok(line) => line,
             Err(error) => return Err(self.wrong(&error.to_string())),
         };
-        let now = Instant::from_nanos(line.now_ns);
         if now < self.last {
             let message = format!("time runs backwards, from {} ns", self.last.nanos());
             return Err(self.wrong(&message));
         }
         self.last = now;
-        match Event::try_from(line.event) {
-            Ok(event) => Ok(Some((now, event))),
-            Err(message) => Err(self.wrong(&message)),
-        }
+        Ok(Some((now, event)))
     }
 
     fn wrong(&self, message: &str) -> ResultsError {
