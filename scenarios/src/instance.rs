@@ -332,6 +332,8 @@ pub(crate) fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(text: &str) -> Vec<Result<Instance, String>> {
@@ -471,5 +473,30 @@ mod tests {
         assert!(results.iter().all(Result::is_err));
         assert_eq!(read("").len(), 0);
         assert_eq!(read("\n \n").len(), 0);
+    }
+
+    proptest! {
+        /// Damaged lines and arbitrary bytes: instances or errors of one line, and an end.
+        #[test]
+        fn no_bytes_make_it_panic(
+            edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+            cut in prop::option::of(any::<prop::sample::Index>()),
+            noise in prop::collection::vec(any::<u8>(), 0..60),
+        ) {
+            let mut bytes = format!("{GOOD}\n{GOOD}\n").into_bytes();
+            for (at, byte) in edits {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            if let Some(cut) = cut {
+                bytes.truncate(cut.index(bytes.len() + 1));
+            }
+            bytes.extend(noise);
+            let results: Vec<_> = Instances::new(bytes.as_slice()).take(bytes.len() + 1).collect();
+            prop_assert!(results.len() <= bytes.len(), "it does not end");
+            for error in results.iter().filter_map(|result| result.as_ref().err()) {
+                prop_assert!(!error.to_string().contains('\n'), "{}", error);
+            }
+        }
     }
 }

@@ -250,4 +250,19 @@ mod tests {
         assert!(Moment(u64::MAX).here() > at, "and no clock overflows");
         assert!(Moment::of(Instant::now()).here() <= at);
     }
+
+    proptest::proptest! {
+        /// Damaged frames and arbitrary bytes: frames or errors, and no panic.
+        #[test]
+        fn no_bytes_make_it_panic(
+            start in 0..3_usize,
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..80),
+        ) {
+            // Small lengths, so that the head and the body are read as well.
+            let lengths: [&[u8]; 3] = [&[], &[8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[20, 0, 0, 0, 9]];
+            let pipe = [lengths[start], &bytes].concat();
+            let _ = read::<Ask>(&mut pipe.as_slice());
+            let _ = read::<Answer>(&mut pipe.as_slice());
+        }
+    }
 }
