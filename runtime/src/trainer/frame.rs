@@ -1,10 +1,10 @@
-//! What a trainer is asked, what it answers, and how both lie on a pipe.
+//! The requests to a trainer, its answers, and their encoding on a pipe.
 //!
-//! A frame is two lengths, a head in postcard and a body of plain bytes: batches and parameters,
-//! as they are on the wire. The two processes are of one release and one machine; lengths are
-//! bounded all the same, since a pipe may be given to the wrong program.
+//! A frame is two lengths, a head in postcard and a body of plain bytes: batches and parameters, as
+//! on the wire. Both processes have the same release and run on one machine; lengths are bounded all
+//! the same, since the other program may be the wrong one.
 //!
-//! **What it does not know:** who speaks, and threads.
+//! **What it does not know:** which side calls it, and threads.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
@@ -18,29 +18,29 @@ use crate::model::ModelSpec;
 use crate::protocol::Training;
 use crate::train::{DeviceChoice, Evaluation};
 
-/// Both processes must be of the same release.
+/// The release, which must be the same for both processes.
 pub(super) const RELEASE: &str = env!("CARGO_PKG_VERSION");
-/// The longest head.
+/// Maximum bytes of a head.
 const HEAD: usize = 64 * 1024;
-/// The longest body: more than any model, test set or stream of batches has.
+/// Maximum bytes of a body: more than any model, test set or stream of batches.
 const BODY: u64 = 1 << 32;
 
 /// The number of an order, by which it is cancelled.
 pub(crate) type Ticket = u64;
 
-/// What is asked. Numbers that are handed back with the answer mean nothing here.
+/// A request. Numbers that are returned with the answer have no meaning here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Ask {
-    /// A job begins: nothing of the one before is left.
+    /// Begin a job, and drop everything of the one before.
     Job {
         model: ModelSpec,
         seed: u64,
         device: DeviceChoice,
         threads: u32,
-        /// The fraction of its speed that it runs at.
+        /// The fraction of full speed at which it runs.
         throttle: Fraction,
     },
-    /// The job is over: its memory is free.
+    /// End the job, and free its memory.
     Over,
     /// Measure one round.
     Benchmark {
@@ -48,21 +48,21 @@ pub(crate) enum Ask {
         session: u32,
         batches: u64,
     },
-    /// Keep the first of what is held, and expect more.
+    /// Keep only the first batches; more may follow.
     Keep { session: u32, plan: u32, keep: u64 },
-    /// Hold these too, from this place on. The body is the batches.
+    /// Add batches from this index on. The body is the batches.
     Hold { session: u32, plan: u32, first: u64 },
     /// Train one cycle's share. The body is the parameters.
     Train(Task),
     /// Stop and forget all orders up to this one.
     Cancel { ticket: Ticket },
-    /// Judge by these samples from now on. The body is their values, then their labels.
+    /// Evaluate on these samples from now on. The body is their values, then their labels.
     TestSet,
-    /// Judge parameters. The body is these.
+    /// Evaluate parameters, which are the body.
     Judge { cycle: u32 },
 }
 
-/// One cycle's share, to be trained by a moment.
+/// One cycle's share, to be trained until a time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Task {
     pub(crate) ticket: Ticket,
@@ -70,10 +70,10 @@ pub(crate) struct Task {
     pub(crate) stop_at: Moment,
 }
 
-/// What is answered.
+/// An answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Answer {
-    /// The first thing, from a process of this release.
+    /// The first answer, with the release of the process.
     Begun { release: String },
     /// The job can be done, on this device.
     Ready { device: DeviceChoice },
@@ -83,9 +83,9 @@ pub(crate) enum Answer {
         batches: u64,
         took: Duration,
     },
-    /// So many batches are held.
+    /// The number of batches held.
     Held { session: u32, plan: u32, held: u64 },
-    /// The loop is at work.
+    /// A heartbeat: training makes progress.
     Beat { session: u32, cycle: u32, done: u64 },
     /// A share is done, or its time is up. The body is the parameters.
     Trained {
@@ -95,13 +95,13 @@ pub(crate) enum Answer {
         took: Duration,
         tail: Duration,
     },
-    /// What parameters are worth.
+    /// The evaluation of parameters.
     Judged { cycle: u32, judged: Evaluation },
     /// It cannot do the job, and ends.
     Failed { reason: String },
 }
 
-/// Writes a frame; it is on its way when this returns.
+/// Writes and flushes a frame.
 pub(super) fn write(to: &mut impl Write, head: &impl Serialize, body: &[Bytes]) -> io::Result<()> {
     let head = postcard::to_allocvec(head).map_err(io::Error::other)?;
     let length: u64 = body.iter().map(|part| part.len() as u64).sum();
@@ -140,7 +140,7 @@ pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Opti
     from.read_exact(&mut bytes)?;
     let head = postcard::from_bytes(&bytes)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    // It grows as it comes: a length alone takes no memory.
+    // It grows as bytes arrive: a length alone takes no memory.
     let mut bytes = Vec::with_capacity(body.min(1 << 20) as usize);
     let read = from.by_ref().take(body).read_to_end(&mut bytes)?;
     if (read as u64) < body {
@@ -149,8 +149,8 @@ pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Opti
     Ok(Some((head, bytes)))
 }
 
-/// A moment that another process of this machine understands: nanoseconds of the system's
-/// monotonic clock. Where there is no such clock it is a span from the moment of reading.
+/// A time that another process of this machine understands: nanoseconds of the system's monotonic
+/// clock. Without such a clock it is a duration from the time of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Moment(u64);
 
@@ -163,7 +163,7 @@ impl Moment {
 
     pub(crate) fn here(self) -> Instant {
         let left = Duration::from_nanos(self.0.saturating_sub(common_clock()));
-        // More than a year is as good as for ever, and does not overflow a clock.
+        // At most a year, which overflows no clock.
         Instant::now() + left.min(Duration::from_secs(1 << 25))
     }
 }
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn frames_are_read_as_they_were_written() {
         let mut pipe = Vec::new();
         let asks = [Ask::Judge { cycle: 7 }, Ask::Cancel { ticket: 3 }];
         let bodies = [
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_program_prints_is_refused() {
+    fn output_of_another_program_is_refused() {
         let text = b"#!/bin/sh: a line of text that is no frame";
         let error = read::<Answer>(&mut text.as_slice()).expect_err("no frame");
         assert!(error.to_string().contains("expected at most"), "{error}");
@@ -227,7 +227,7 @@ mod tests {
         long.extend(4_u32.to_le_bytes());
         long.extend(u64::MAX.to_le_bytes());
         assert!(read::<Answer>(&mut long.as_slice()).is_err());
-        // A head that is none, and a body that is promised and does not come.
+        // An invalid head, and a body that is shorter than its length.
         let mut none = vec![1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 99];
         assert!(read::<Answer>(&mut none.as_slice()).is_err());
         none.clear();
@@ -237,10 +237,10 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_the_same_for_whoever_reads_it_later() {
+    fn a_moment_does_not_depend_on_when_it_is_read() {
         let at = Instant::now() + Duration::from_millis(300);
         let sent = Moment::of(at);
-        std::thread::sleep(Duration::from_millis(20)); // as a pipe that is full holds it up
+        std::thread::sleep(Duration::from_millis(20)); // as a full pipe would delay it
         let read = sent.here();
         let apart = read.max(at) - read.min(at);
         assert!(

@@ -1,6 +1,6 @@
-//! How a worker keeps time: when to stop, when to beat, and how a throttle slows it.
+//! Timing of training: when to stop, when to send a heartbeat, and how a throttle slows a machine.
 //!
-//! **What it does not know:** what a batch is, and clocks: moments are arguments.
+//! **What it does not know:** what a batch is, and clocks: times are arguments.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-/// The time of one order.
+/// The timing of one order.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     began: Instant,
@@ -21,7 +21,7 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// Begins now, ends at a moment, and beats so often.
+    /// Begins now, stops at `stop_at`, and sends a heartbeat at this interval or number of batches.
     pub(crate) const fn new(
         now: Instant,
         stop_at: Instant,
@@ -38,17 +38,17 @@ impl Pace {
         }
     }
 
-    /// Whether another step fits, after so many: it is thought to take as long as the others did.
+    /// Whether another step fits after this number of steps, if it takes as long as their mean.
     pub(crate) fn fits(&self, now: Instant, steps: u64) -> bool {
         let usual = match u32::try_from(steps) {
-            Ok(0) => Duration::ZERO, // the first is tried if there is any time at all
+            Ok(0) => Duration::ZERO, // the first step is tried if there is any time
             Ok(steps) => now.saturating_duration_since(self.began) / steps,
             Err(_) => Duration::ZERO,
         };
         now + usual < self.stop_at
     }
 
-    /// Whether a beat is due, after so many batches.
+    /// Whether a heartbeat is due after this number of batches.
     pub(crate) fn beats(&mut self, now: Instant, done: u64) -> bool {
         let is_due = now.saturating_duration_since(self.last_beat) >= self.beat
             || done - self.last_beat_done >= self.beat_batches;
@@ -59,31 +59,30 @@ impl Pace {
     }
 }
 
-/// After how long computing ends, so that the result is there in time.
+/// How long to compute, so that the result arrives in time.
 ///
-/// The order says when, by what parameters took when the connection was measured. A busy machine
-/// takes longer, to put them together and to send them: twice the longest that was seen of late is
-/// kept for it, and something for being woken, but never more than a quarter of all.
+/// The order's limit allows for sending the parameters as fast as when the connection was measured.
+/// A busy machine takes longer to assemble and send them. So twice the longest recent time is
+/// reserved, and the time to be woken, but never more than a quarter of the whole.
 pub(crate) fn stop_in(ordered: Duration, results_in: Duration, longest_seen: Duration) -> Duration {
     let allowed = results_in.saturating_sub(ordered);
-    let kept = allowed.max(longest_seen) * 2 + WOKEN;
-    ordered.min(results_in.saturating_sub(kept.min(results_in / 4)))
+    let reserved = allowed.max(longest_seen) * 2 + WAKE_UP;
+    ordered.min(results_in.saturating_sub(reserved.min(results_in / 4)))
 }
 
-/// To be woken on a busy machine.
-const WOKEN: Duration = Duration::from_millis(5);
+/// The time to be woken on a busy machine.
+const WAKE_UP: Duration = Duration::from_millis(5);
 
-/// When the last so many batches began.
+/// The time at which the last few batches began.
 #[derive(Clone, Debug)]
 pub(crate) struct Tail {
     batches: usize,
-    /// When each batch before the last so many was done, the latest last; at most one more than
-    /// these.
+    /// The time before each of the last batches, oldest first; at most `batches` and one more.
     moments: VecDeque<Instant>,
 }
 
 impl Tail {
-    /// Of so many batches, for an order that begins now.
+    /// The last `batches` of an order that begins now.
     pub(crate) fn new(now: Instant, batches: u64) -> Self {
         Self {
             batches: usize::try_from(batches).unwrap_or(usize::MAX),
@@ -99,13 +98,13 @@ impl Tail {
         }
     }
 
-    /// The moment after which no more than the last so many batches were done.
+    /// The time at which the last batches began.
     pub(crate) fn began(&self) -> Instant {
         *self.moments.front().expect("there is always one")
     }
 }
 
-/// The fraction of its speed that a machine runs at, and from a cycle on another one.
+/// The fraction of its full speed at which a machine runs, and optionally another from a cycle on.
 ///
 /// As text `0.5`, or `1:0.1@3` for a tenth from cycle 3 on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,7 +117,7 @@ pub(crate) struct Fraction {
 impl Fraction {
     /// Full speed.
     pub(crate) const WHOLE: Self = Self::of(1.0);
-    /// The least there is.
+    /// The smallest fraction allowed.
     pub(crate) const LEAST: f64 = 0.001;
 
     /// The same in every cycle.
@@ -129,7 +128,7 @@ impl Fraction {
         }
     }
 
-    /// What holds in a cycle.
+    /// The fraction in a cycle.
     fn at(self, cycle: u32) -> f64 {
         match self.later {
             Some((from, fraction)) if cycle >= from => fraction,
@@ -185,21 +184,21 @@ impl From<Fraction> for String {
     }
 }
 
-/// A machine that is made slower: it idles for a share of its time.
+/// Slows a machine down: it sleeps for a share of its time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Throttle {
     fraction: Fraction,
     /// Idle time for each second of work.
     idle: f64,
-    /// Seconds of idle time that are due; negative after a sleep that was too long.
+    /// Seconds of sleep that are due; negative after a sleep that was too long.
     owed: f64,
 }
 
-/// Shorter naps are saved up: the system would stretch them.
-const NAP: f64 = 0.002;
+/// Shorter sleeps are accumulated: the system would prolong them.
+const MIN_SLEEP: f64 = 0.002;
 
 impl Throttle {
-    /// Runs at such a fraction of its speed.
+    /// Runs at this fraction of full speed.
     pub(crate) fn new(fraction: Fraction) -> Self {
         let mut throttle = Self {
             fraction,
@@ -215,16 +214,16 @@ impl Throttle {
         self.idle = 1.0 / self.fraction.at(cycle) - 1.0;
     }
 
-    /// After some work: how long to sleep, now.
+    /// How long to sleep after some work.
     pub(crate) fn worked(&mut self, took: Duration) -> Duration {
         self.owed += took.as_secs_f64() * self.idle;
-        if self.owed < NAP {
+        if self.owed < MIN_SLEEP {
             return Duration::ZERO;
         }
         Duration::from_secs_f64(self.owed)
     }
 
-    /// After a sleep: what it really took is paid off.
+    /// Accounts for the actual length of a sleep.
     pub(crate) fn slept(&mut self, took: Duration) {
         self.owed -= took.as_secs_f64();
     }
@@ -248,26 +247,26 @@ mod tests {
     }
 
     #[test]
-    fn time_is_kept_for_sending() {
+    fn time_is_reserved_for_sending() {
         let check = |ordered: u32, results: u32, seen: u32, expected: u32| {
             let found = stop_in(ordered * MS, results * MS, seen * MS);
             assert_eq!(found, expected * MS, "{ordered} {results} {seen}");
         };
         check(990, 1_000, 0, 975); // twice what the order allows, and 5 ms
-        check(990, 1_000, 30, 935); // twice what was seen
+        check(990, 1_000, 30, 935); // twice the longest seen
         check(990, 1_000, 800, 750); // no more than a quarter
         check(500, 1_000, 0, 500); // the order allows more itself
         check(0, 0, 10, 0);
     }
 
     #[test]
-    fn it_beats_after_so_long_and_after_so_many() {
+    fn heartbeats_follow_time_and_batches() {
         let began = Instant::now();
         let mut pace = Pace::new(began, began + 1_000 * MS, 500 * MS, 10);
         assert!(!pace.beats(began + 499 * MS, 9));
-        assert!(pace.beats(began + 499 * MS, 10), "so many");
+        assert!(pace.beats(began + 499 * MS, 10), "10 batches");
         assert!(!pace.beats(began + 998 * MS, 11));
-        assert!(pace.beats(began + 999 * MS, 12), "so long");
+        assert!(pace.beats(began + 999 * MS, 12), "500 ms");
     }
 
     #[test]
@@ -297,7 +296,7 @@ mod tests {
         let ratio = slept.as_secs_f64() / worked.as_secs_f64();
         assert!(
             (ratio - 3.0).abs() < 0.01,
-            "{ratio}: three idle for one at work"
+            "{ratio} seconds of sleep per second of work, expected 3"
         );
         let mut whole = Throttle::new(Fraction::WHOLE);
         assert_eq!(whole.worked(MS * 1_000), Duration::ZERO);
