@@ -1,9 +1,9 @@
-//! Where a run stands after a cycle, in one file: whoever finds it can go on from there.
+//! The state of a run after a cycle, in one file from which the run can be resumed.
 //!
 //! It is a safetensors file: the parameters, and the rest as JSON in its metadata. It is written
-//! beside its place, synced, and renamed, so that there is always a whole one.
+//! under another name, synced, and renamed, so that there is always a complete one.
 //!
-//! **What it does not know:** the job; its settings lie beside it.
+//! **What it does not know:** the job, whose settings are in another file.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -18,27 +18,27 @@ use serde::{Deserialize, Serialize};
 use super::FixedPlan;
 use crate::model::{from_wire, to_wire};
 
-/// What it is called in the folder of a run.
+/// Its name in the folder of a run.
 pub(crate) const FILE: &str = "checkpoint.safetensors";
 
 const KEY: &str = "allot";
 const TENSOR: &str = "parameters";
 const VERSION: u32 = 3;
-/// A larger file is none of ours.
+/// Larger files are refused.
 const MAX_BYTES: u64 = 1 << 31;
 
-/// Where a run stands.
+/// The state of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Checkpoint {
-    /// The last cycle that is over.
+    /// The last completed cycle.
     pub(crate) cycle: u32,
-    /// How long the cycles took, since the first began.
+    /// The time since the first cycle began.
     pub(crate) elapsed: Span,
     /// The seed of the run.
     pub(crate) seed: u64,
-    /// The plan, by name.
+    /// The plan: batches by worker name.
     pub(crate) plan: Vec<(String, u64)>,
-    /// The batches that each held, in order.
+    /// The batches held by each worker, in order.
     pub(crate) held: Vec<(String, Vec<u64>)>,
     /// All workers, by number.
     pub(crate) names: Vec<String>,
@@ -46,23 +46,23 @@ pub(crate) struct Checkpoint {
     pub(crate) parameters: Vec<f32>,
 }
 
-/// Why a run cannot be gone on with.
+/// Why a run cannot be resumed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CheckpointError {
     /// It cannot be read.
-    #[error("{}: {source}; name the folder of a run that was broken off after a cycle", path.display())]
+    #[error("{}: {source}; name the folder of a run that was interrupted after a cycle", path.display())]
     Unreadable {
         /// Which file.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
-    /// It is not what it should be.
+    /// Its content is invalid.
     #[error("{}: {why}, expected a checkpoint of this release", path.display())]
     Damaged {
         /// Which file.
         path: PathBuf,
-        /// In which way.
+        /// What is wrong with it.
         why: String,
     },
 }
@@ -80,15 +80,15 @@ struct Written {
 }
 
 impl Checkpoint {
-    /// Its plan, to be run again.
+    /// Its plan, to be used again.
     pub(crate) fn plan(&self) -> FixedPlan {
         FixedPlan::of(self.plan.clone())
     }
 
-    /// Writes it to a folder, in the place of an earlier one.
+    /// Writes it to a folder, and replaces an earlier one.
     ///
     /// # Errors
-    /// When the system refuses; the earlier one is then still there.
+    /// If the system refuses; the earlier one then remains.
     pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
         let written = Written {
             version: VERSION,
@@ -108,14 +108,14 @@ impl Checkpoint {
         let mut file = WholeFile::create(&folder.join(FILE))?;
         file.write_all(&whole)?;
         file.finish()?;
-        // The rename itself is safe once the folder is.
+        // The folder is synced too, so that the rename survives a crash.
         fs::File::open(folder)?.sync_all()
     }
 
-    /// Reads that of a folder.
+    /// Reads the checkpoint of a folder.
     ///
     /// # Errors
-    /// When there is none, or it is damaged.
+    /// If there is none, or it is damaged.
     pub(crate) fn read(folder: &Path) -> Result<Self, CheckpointError> {
         let path = folder.join(FILE);
         let unreadable = |source| CheckpointError::Unreadable {
