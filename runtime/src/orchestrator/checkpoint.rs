@@ -1,9 +1,9 @@
-//! The state of a run after a cycle, in one file from which the run can be resumed.
+//! Where a run stands after a cycle, in one file: whoever finds it can go on from there.
 //!
 //! It is a safetensors file: the parameters, and the rest as JSON in its metadata. It is written
-//! under another name, synced, and renamed, so that there is always a complete one.
+//! beside its place, synced, and renamed, so that there is always a whole one.
 //!
-//! **What it does not know:** the job, whose settings are in another file.
+//! **What it does not know:** the job; its settings lie beside it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -18,27 +18,27 @@ use serde::{Deserialize, Serialize};
 use super::FixedPlan;
 use crate::model::{from_wire, to_wire};
 
-/// Its name in the folder of a run.
+/// What it is called in the folder of a run.
 pub(crate) const FILE: &str = "checkpoint.safetensors";
 
 const KEY: &str = "allot";
 const TENSOR: &str = "parameters";
 const VERSION: u32 = 3;
-/// Larger files are refused.
+/// A larger file is none of ours.
 const MAX_BYTES: u64 = 1 << 31;
 
-/// The state of a run.
+/// Where a run stands.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Checkpoint {
-    /// The last completed cycle.
+    /// The last cycle that is over.
     pub(crate) cycle: u32,
-    /// The time since the first cycle began.
+    /// How long the cycles took, since the first began.
     pub(crate) elapsed: Span,
     /// The seed of the run.
     pub(crate) seed: u64,
-    /// The plan: batches by worker name.
+    /// The plan, by name.
     pub(crate) plan: Vec<(String, u64)>,
-    /// The batches held by each worker, in order.
+    /// The batches that each held, in order.
     pub(crate) held: Vec<(String, Vec<u64>)>,
     /// All workers, by number.
     pub(crate) names: Vec<String>,
@@ -46,23 +46,23 @@ pub(crate) struct Checkpoint {
     pub(crate) parameters: Vec<f32>,
 }
 
-/// Why a run cannot be resumed.
+/// Why a run cannot be gone on with.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CheckpointError {
     /// It cannot be read.
-    #[error("{}: {source}; name the folder of a run that was interrupted after a cycle", path.display())]
+    #[error("{}: {source}; name the folder of a run that was broken off after a cycle", path.display())]
     Unreadable {
         /// Which file.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
-    /// Its content is invalid.
+    /// It is not what it should be.
     #[error("{}: {why}, expected a checkpoint of this release", path.display())]
     Damaged {
         /// Which file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// In which way.
         why: String,
     },
 }
@@ -80,15 +80,15 @@ struct Written {
 }
 
 impl Checkpoint {
-    /// Its plan, to be used again.
+    /// Its plan, to be run again.
     pub(crate) fn plan(&self) -> FixedPlan {
         FixedPlan::of(self.plan.clone())
     }
 
-    /// Writes it to a folder, and replaces an earlier one.
+    /// Writes it to a folder, in the place of an earlier one.
     ///
     /// # Errors
-    /// If the system refuses; the earlier one then remains.
+    /// When the system refuses; the earlier one is then still there.
     pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
         let written = Written {
             version: VERSION,
@@ -108,14 +108,14 @@ impl Checkpoint {
         let mut file = WholeFile::create(&folder.join(FILE))?;
         file.write_all(&whole)?;
         file.finish()?;
-        // The folder is synced too, so that the rename survives a crash.
+        // The rename itself is safe once the folder is.
         fs::File::open(folder)?.sync_all()
     }
 
-    /// Reads the checkpoint of a folder.
+    /// Reads that of a folder.
     ///
     /// # Errors
-    /// If there is none, or it is damaged.
+    /// When there is none, or it is damaged.
     pub(crate) fn read(folder: &Path) -> Result<Self, CheckpointError> {
         let path = folder.join(FILE);
         let unreadable = |source| CheckpointError::Unreadable {

@@ -1,6 +1,6 @@
-//! The connected workers, and the one queue of inputs. Both outlive a job.
+//! The workers that are connected, and the one queue of what happens. Both outlive a job.
 //!
-//! **What it does not know:** what a job is, and which workers take part in it.
+//! **What it does not know:** what a job is, and who is a member of it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use super::link;
 use super::messages::{Command, ConnectionId, Input, Member, PeerEvent};
 use crate::net::Listener;
 
-/// Maximum number of waiting inputs. When the queue is full, connections stop reading, and the
-/// network slows the workers down.
+/// Inputs that may wait. When there are more, connections wait to add theirs, and the network holds
+/// the workers back.
 const WAITING: usize = 4096;
 
 /// The workers that are connected and have said hello.
@@ -75,7 +75,7 @@ impl Connections {
             }
         };
         let _ = tokio::time::timeout(Duration::from_secs(1), all_gone).await;
-        let _ = self.accepting.await; // so that no other task uses the listener
+        let _ = self.accepting.await; // so that nobody else uses the listener
         if let Ok(listener) = Arc::try_unwrap(self.listener) {
             listener.close().await;
         }

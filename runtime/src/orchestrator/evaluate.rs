@@ -1,9 +1,10 @@
-//! Evaluates models in a process of its own, in the processor time that training leaves.
+//! Models are judged in a process of their own, in the time that training leaves.
 //!
-//! The newest model is evaluated first. Others wait, and the oldest is dropped if too many do, so
-//! that an evaluation slower than training does not fall behind without bound.
+//! The newest goes first. Those that wait are judged when there is time, and the oldest of them is
+//! given up when they are too many: who judges more slowly than others train must not fall behind
+//! without bound.
 //!
-//! **What it does not know:** where a model comes from, and what the evaluation is used for.
+//! **What it does not know:** where a model came from, and what becomes of the judgement.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,23 +19,23 @@ use crate::train::DeviceChoice;
 use crate::trainer::pace::Fraction;
 use crate::trainer::{Answer, Ask, Heard, Priority, Process};
 
-/// Maximum bytes of waiting models: 160 of the network on mnist.
+/// Bytes of models that may wait: 160 of the network on mnist.
 const WAITING: usize = 1 << 27;
-/// Maximum number of processes: one that dies this often would die again.
+/// Processes that are started in all: what dies this often dies again.
 const LIVES: u32 = 3;
 
-/// Evaluates models.
+/// Judges models.
 #[derive(Debug)]
 pub(super) struct Evaluator {
     desk: Arc<Desk>,
-    /// Cycles whose evaluation is outstanding.
+    /// Cycles whose judgement is still to come.
     owed: BTreeSet<u32>,
     latest: Option<u32>,
-    /// The last reported reason why a model could not be evaluated.
-    reported: Option<String>,
+    /// Why a model could not be judged, as it was told.
+    told: Option<String>,
 }
 
-/// State shared with the thread that reads the process's answers.
+/// What is shared with the thread that hears the process.
 #[derive(Debug)]
 struct Desk {
     job: u32,
@@ -49,13 +50,13 @@ struct Desk {
 struct Slot {
     process: Option<Process>,
     lives: u32,
-    /// The cycle whose model is being evaluated.
+    /// The cycle whose model is being judged.
     busy: Option<u32>,
     waiting: BTreeMap<u32, Bytes>,
 }
 
 impl Evaluator {
-    /// Starts the process, so that it is ready when the first cycle ends.
+    /// Starts the process, so that it is ready when the first cycle is over.
     pub(super) fn start(
         job: u32,
         model: ModelSpec,
@@ -71,20 +72,20 @@ impl Evaluator {
             answers,
             slot: Mutex::default(),
         });
-        // A failure to start is reported with the first model.
+        // Whether it starts is told with the first model: before, nobody asks.
         let _ = desk.live(&mut desk.lock());
         Self {
             desk,
             owed: BTreeSet::new(),
             latest: None,
-            reported: None,
+            told: None,
         }
     }
 
-    /// Evaluates the model after a cycle, once. The answer arrives in the queue of inputs.
+    /// Has the model after a cycle judged, once. The answer comes through the queue.
     ///
     /// # Errors
-    /// If there will be no answer; with the reason.
+    /// When there will be none, for this reason.
     pub(super) fn judge(&mut self, cycle: u32, parameters: Bytes) -> Result<(), String> {
         if self.latest.is_some_and(|latest| latest >= cycle) {
             return Ok(());
@@ -107,20 +108,20 @@ impl Evaluator {
         asked
     }
 
-    /// Records that the evaluation of a cycle has arrived.
+    /// The judgement of a cycle came.
     pub(super) fn came(&mut self, cycle: u32) {
         self.owed.remove(&cycle);
     }
 
-    /// Whether an evaluation is outstanding.
+    /// Whether a judgement is still to come.
     pub(super) fn owes(&self) -> bool {
         !self.owed.is_empty()
     }
 
-    /// Whether this reason is new and should be reported.
+    /// Whether this reason was not told yet.
     pub(super) fn is_news(&mut self, why: &str) -> bool {
-        let is_news = self.reported.as_deref() != Some(why);
-        self.reported = Some(why.to_owned());
+        let is_news = self.told.as_deref() != Some(why);
+        self.told = Some(why.to_owned());
         is_news
     }
 }
@@ -139,7 +140,7 @@ impl Desk {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts a process, unless too many have died.
+    /// Starts a process, if there may be another one.
     fn live(self: &Arc<Self>, slot: &mut Slot) -> Result<(), String> {
         if slot.lives >= LIVES {
             return Err(format!("its judge died {LIVES} times"));
@@ -150,7 +151,7 @@ impl Desk {
         let process = Process::start(self.model.kind, 1, Priority::Idle, hear)?;
         let job = Ask::Job {
             model: self.model,
-            seed: 0, // no random draws
+            seed: 0, // nothing is drawn
             device: self.device,
             threads: 1,
             throttle: Fraction::WHOLE,
@@ -161,7 +162,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Evaluates the newest model, unless another is being evaluated.
+    /// Has the newest model judged, unless another one is.
     fn next(self: &Arc<Self>, slot: &mut Slot) -> Result<(), String> {
         if slot.busy.is_some() || slot.waiting.is_empty() {
             return Ok(());
@@ -178,7 +179,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Handles an event, on the thread that reads answers.
+    /// On the thread of the process.
     fn hear(self: &Arc<Self>, heard: Heard) {
         let mut answers = Vec::new();
         let mut slot = self.lock();
@@ -188,7 +189,7 @@ impl Desk {
                 answers.push((cycle, Ok(judged)));
             }
             Heard::Answer(Answer::Failed { reason }, _) | Heard::Unfit(reason) => {
-                slot.lives = LIVES; // another process would fail in the same way
+                slot.lives = LIVES; // another one would say the same
                 slot.process = None;
                 answers.extend(slot.busy.take().map(|cycle| (cycle, Err(reason.clone()))));
                 let waiting = std::mem::take(&mut slot.waiting).into_keys();
@@ -215,7 +216,7 @@ impl Desk {
         drop(slot);
         let job = self.job;
         for (cycle, judged) in answers {
-            // It fails if the job has ended, and then has no receiver.
+            // Nobody may listen any more: then nobody minds.
             let _ = self
                 .answers
                 .blocking_send(Input::Evaluated { job, cycle, judged });

@@ -1,9 +1,9 @@
-//! A plan computed in advance, which takes the place of an allocator's answer.
+//! A plan that was made beforehand, put in the place of an allocator's answer.
 //!
-//! Its workers are matched by name. The scheduler verifies it against the measured speeds like any
-//! other answer, and refuses it if they no longer support it.
+//! Its workers are matched by name. It is an answer like any other: the scheduler verifies it
+//! against the speeds that were measured, and refuses it when they no longer support it.
 //!
-//! **What it does not know:** how it was computed, and whether it is cheap.
+//! **What it does not know:** how it was made, and whether it is cheap.
 
 use std::fs;
 use std::path::Path;
@@ -14,29 +14,29 @@ use scheduler::{
     Failure, FailureReason, Outcome, Plan, PlanRequest, PlanResponse, PlanStatus, Planned,
 };
 
-/// The number of batches of each worker, by name.
+/// Who gets how much, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FixedPlan {
     shares: Vec<(String, u64)>,
 }
 
-/// Why a file does not contain a plan that can be run.
+/// Why a file holds no plan that can be run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FixedPlanError {
     /// It cannot be read.
     #[error("{0}: {1}")]
     Unreadable(String, std::io::Error),
-    /// It does not contain exactly one line.
+    /// It does not hold one line.
     #[error("{0}: it has {1} plans, expected one, as a line of sim solve")]
     Lines(String, usize),
     /// It is not a plan.
     #[error("{0}: {1}")]
     Line(String, plan_line::LineError),
-    /// It states that there is no plan.
+    /// It says that there is none.
     #[error("{0}: it is {1}, expected a plan")]
     None(String, &'static str),
-    /// Its workers cannot be distinguished.
-    #[error("{0}: {1}, expected a different name for each worker, so that they can be matched")]
+    /// Its workers cannot be told apart.
+    #[error("{0}: {1}, expected a name of its own for each worker, so that they can be matched")]
     Names(String, String),
 }
 
@@ -82,12 +82,12 @@ impl FixedPlan {
         Ok(Self { shares })
     }
 
-    /// A plan by name, from a checkpoint.
+    /// A plan by name, as a checkpoint has it.
     pub(crate) const fn of(shares: Vec<(String, u64)>) -> Self {
         Self { shares }
     }
 
-    /// The number of batches of each worker, by name.
+    /// Who gets how much.
     pub(crate) fn shares(&self) -> &[(String, u64)] {
         &self.shares
     }
@@ -97,7 +97,7 @@ impl FixedPlan {
         self.shares.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The total number of batches.
+    /// All batches that it hands out.
     pub(crate) fn batches(&self) -> u64 {
         self.shares.iter().map(|(_, batches)| batches).sum()
     }
@@ -108,7 +108,7 @@ impl FixedPlan {
         employed.map(|(name, _)| name.as_str())
     }
 
-    /// The answer to a request: this plan, or the reason why it does not fit.
+    /// The answer to a question: this plan, or the words why it cannot be one.
     pub(crate) fn answer(
         &self,
         request: &PlanRequest,
