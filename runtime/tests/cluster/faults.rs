@@ -191,7 +191,7 @@ fn a_worker_that_is_told_to_end_is_missed_at_once() {
     assert!(waited < 5.0, "{waited} s: a silence takes 10");
     let end = run.end();
     end.completed();
-    assert!(end.stderr.contains("it was terminated"), "{}", end.stderr);
+    assert!(end.stderr.contains("it was told to end"), "{}", end.stderr);
     assert!(!is_alive(pid));
 }
 
