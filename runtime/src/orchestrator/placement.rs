@@ -1,28 +1,28 @@
 //! Which batches each worker holds.
 //!
-//! The scheduler only counts batches; their indices are kept here, by one rule that makes counts
-//! sufficient: a worker keeps the first of its batches, the others return to a pool, and workers
-//! that need more take from the pool. The pool gives its lowest index first, so that the same orders
-//! assign the same batches.
+//! The scheduler counts; indices are kept here, by the one rule that makes counts enough: a
+//! worker keeps the first of the batches that it holds, the rest goes to a pool, and those who
+//! lack some take from the pool. The pool gives its lowest first, so that the same orders hand
+//! out the same batches.
 //!
-//! **What it does not know:** what a batch is, and how it is sent.
+//! **What it does not know:** what a batch is, and how it travels.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use scheduler::machine::WorkerId;
 
-/// The batches of a job and the workers that hold them.
+/// The batches of a job and who has them.
 #[derive(Clone, Debug)]
 pub(crate) struct Placement {
     pool: BTreeSet<u64>,
     /// In the order in which they are trained.
     held: BTreeMap<WorkerId, Vec<u64>>,
-    /// The batches of workers in the run that this one resumes: they get these again if possible.
+    /// What a worker had in a run that this one goes on with: it gets those again if it can.
     wanted: BTreeMap<WorkerId, Vec<u64>>,
 }
 
 impl Placement {
-    /// All batches `0 .. batches` are in the pool.
+    /// Nobody holds any of the batches `0 .. batches`.
     pub(crate) fn new(batches: u64) -> Self {
         Self {
             pool: (0..batches).collect(),
@@ -31,12 +31,12 @@ impl Placement {
         }
     }
 
-    /// Gives a worker the batches that it held before first.
+    /// What a worker held before is given to it first.
     pub(crate) fn prefer(&mut self, worker: WorkerId, batches: Vec<u64>) {
         self.wanted.insert(worker, batches);
     }
 
-    /// Under a new plan a worker keeps at most this number of batches.
+    /// Under a new plan a worker keeps at most so many.
     pub(crate) fn keep(&mut self, worker: WorkerId, at_most: u64) {
         if let Some(held) = self.held.get_mut(&worker) {
             let rest = held.split_off(held.len().min(at_most as usize));
@@ -44,22 +44,22 @@ impl Placement {
         }
     }
 
-    /// Returns the batches of a worker that has left to the pool.
+    /// A worker is gone: nobody holds its batches.
     pub(crate) fn release(&mut self, worker: WorkerId) {
         self.pool
             .extend(self.held.remove(&worker).unwrap_or_default());
     }
 
-    /// Returns all batches to the pool.
+    /// Nobody holds anything any more.
     pub(crate) fn take_back(&mut self) {
         self.pool
             .extend(std::mem::take(&mut self.held).into_values().flatten());
     }
 
-    /// Lets a worker keep its first `keep` batches and take `new` ones, which are returned.
+    /// Has a worker keep its first `keep` and take `new` ones; gives these.
     ///
     /// # Panics
-    /// If the pool has too few: the scheduler assigned more batches than there are.
+    /// When there are not so many: the scheduler handed out more batches than there are.
     pub(crate) fn ship(&mut self, worker: WorkerId, keep: u64, new: u64) -> Vec<u64> {
         self.keep(worker, keep);
         let wanted = self.wanted.get(&worker).into_iter().flatten();
@@ -69,20 +69,20 @@ impl Placement {
             .copied()
             .collect();
         if taken.iter().any(|batch| !self.pool.contains(batch)) {
-            taken.clear(); // another worker has some of them: take any instead
+            taken.clear(); // somebody else has some of them: then any will do
         }
         for batch in &taken {
             self.pool.remove(batch);
         }
         while (taken.len() as u64) < new {
             let batch = self.pool.pop_first();
-            taken.push(batch.expect("a plan assigns no more batches than there are"));
+            taken.push(batch.expect("a plan hands out no more batches than there are"));
         }
         self.held.entry(worker).or_default().extend(&taken);
         taken
     }
 
-    /// The batches of a worker, in training order.
+    /// What a worker holds, in the order in which it is trained.
     pub(crate) fn of(&self, worker: WorkerId) -> &[u64] {
         self.held.get(&worker).map_or(&[], Vec::as_slice)
     }
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_batches_are_kept_and_the_others_move() {
+    fn the_first_are_kept_and_the_rest_changes_hands() {
         let mut placement = Placement::new(10);
         assert_eq!(placement.ship(id(0), 0, 6), [0, 1, 2, 3, 4, 5]);
         assert_eq!(placement.ship(id(1), 0, 4), [6, 7, 8, 9]);
@@ -113,12 +113,12 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_run_assigns_the_batches_held_before() {
+    fn a_resumed_run_hands_out_what_was_held() {
         let mut placement = Placement::new(6);
         placement.prefer(id(0), vec![4, 1, 5]);
         assert_eq!(placement.ship(id(0), 0, 2), [4, 1]);
         assert_eq!(placement.ship(id(0), 2, 1), [5]);
-        // Another worker took them first: it gets others.
+        // Somebody else was quicker: any others then.
         placement.prefer(id(1), vec![0, 1]);
         assert_eq!(placement.ship(id(1), 0, 2), [0, 2]);
     }

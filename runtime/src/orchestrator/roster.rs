@@ -1,11 +1,11 @@
-//! The identities of workers: names, the scheduler's numbers, keys, and fees.
+//! Who is who: names, the scheduler's numbers, keys, and fees.
 //!
-//! Numbers determine the order in which results are averaged, and linear fees. So names known in
-//! advance (from a plan, a scenario, or workers started here) get their numbers before any worker
-//! joins. Others get the next number when they join. In a run a name belongs to the first key that
-//! joins with it.
+//! Numbers decide the order in which results are averaged and fees are linear, so that names known
+//! beforehand (of a plan, a scenario, or workers started here) have their numbers before anybody
+//! joins. Others get the next one as they come. A name belongs to the first key that comes with it
+//! in a run.
 //!
-//! **What it does not know:** connections, and whether a worker is connected.
+//! **What it does not know:** connections, and whether somebody is there.
 
 use scenarios::Scenario;
 use scenarios::scenario::Luck;
@@ -14,11 +14,11 @@ use scheduler::machine::WorkerId;
 
 use crate::net::PeerId;
 
-/// The workers known to a run.
+/// The workers that a run knows of.
 #[derive(Debug)]
 pub(crate) struct Roster {
     entries: Vec<Entry>,
-    /// Whether only workers known in advance may join.
+    /// No others than those known beforehand.
     closed: bool,
 }
 
@@ -28,19 +28,19 @@ struct Entry {
     key: Option<PeerId>,
 }
 
-/// Why a worker may not join the run.
+/// Why a worker is not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Stranger {
     /// The plan does not name it.
     #[error("the plan does not know {0:?}")]
     NotPlanned(String),
-    /// Two machines have the same name.
+    /// Two machines call themselves the same.
     #[error("another worker is called {0:?}: give each its own --name")]
     NameTaken(String),
 }
 
 impl Roster {
-    /// A roster with these names; if it is `closed`, no others may join.
+    /// Knows these names beforehand; `closed` lets nobody else in.
     pub(crate) fn new(names: impl IntoIterator<Item = String>, closed: bool) -> Self {
         let entry = |name| Entry { name, key: None };
         Self {
@@ -49,7 +49,7 @@ impl Roster {
         }
     }
 
-    /// The number of the worker that joins with this name and key.
+    /// The number of whoever comes with this name and key.
     pub(crate) fn enter(&mut self, name: &str, key: PeerId) -> Result<WorkerId, Stranger> {
         let known = self.entries.iter().position(|entry| entry.name == name);
         let at = match known {
@@ -89,8 +89,8 @@ impl Roster {
     }
 }
 
-/// The fee of a worker per batch: as given in the scenario if it names the worker, else by the
-/// scenario's rule.
+/// What a worker is paid for a batch: a scenario's own worker what it is paid there, others by the
+/// rule alone.
 pub(crate) fn fee(scenario: &Scenario, seed: u64, worker: WorkerId, name: &str) -> Fee {
     let fleet = scenario.fleet(seed, 0);
     let described = fleet.iter().find(|spec| spec.name == name);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn known_names_have_numbers_before_workers_join() {
+    fn names_have_their_numbers_before_anybody_comes() {
         let mut roster = Roster::new(["a".to_owned(), "b".to_owned()], false);
         assert_eq!(roster.enter("c", key(3)), Ok(WorkerId::new(2)));
         assert_eq!(roster.enter("b", key(2)), Ok(WorkerId::new(1)));

@@ -1,6 +1,6 @@
-//! The thread that computes plans, so that nothing else has to wait for them.
+//! The thread on which plans are made, so that nobody waits for one who does not have to.
 //!
-//! **What it does not know:** what a plan is used for.
+//! **What it does not know:** what becomes of a plan.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -13,14 +13,14 @@ use tokio::sync::mpsc;
 
 use super::messages::Input;
 
-/// Sends requests to an allocator on its thread.
+/// Asks an allocator.
 #[derive(Debug)]
 pub(super) struct Solver {
     questions: Sender<(PlanId, Arc<PlanRequest>)>,
 }
 
 impl Solver {
-    /// Starts the thread; it ends after its last answer, once this is dropped.
+    /// Starts the thread; it ends when this is dropped and its last answer is given.
     pub(super) fn start(
         job: u32,
         mut allocator: Box<dyn Allocator>,
@@ -31,7 +31,7 @@ impl Solver {
             .name("allocator".to_owned())
             .spawn(move || {
                 while let Ok(mut question) = asked.recv() {
-                    // A newer request replaces an older one.
+                    // A newer question replaces an older one.
                     while let Ok(newer) = asked.try_recv() {
                         question = newer;
                     }
@@ -51,7 +51,7 @@ impl Solver {
         Ok(Self { questions })
     }
 
-    /// Requests a plan. The answer arrives in the queue of inputs.
+    /// Asks. The answer comes through the queue.
     pub(super) fn ask(&self, plan: PlanId, request: Arc<PlanRequest>) {
         let _ = self.questions.send((plan, request)); // the thread lives as long as this
     }

@@ -1,16 +1,16 @@
-//! Measures how long the orchestrator's task is blocked, by its own work or by a busy machine.
+//! How long the orchestrator's task is held up, by itself or by a busy machine.
 //!
-//! The task's loop runs at least every five milliseconds. A longer time between two iterations has
-//! delayed results and deadlines.
+//! The task turns at least every five milliseconds, so that whatever takes longer between two
+//! turns kept it from hearing results and deadlines.
 //!
-//! **What it does not know:** clocks: times are arguments.
+//! **What it does not know:** clocks: moments are arguments.
 
 use scheduler::{Instant, Span};
 
-/// The interval of the loop, if nothing else happens.
+/// The task turns this often, if nothing else happens.
 const TICK: Span = Span::from_nanos(5_000_000);
 
-/// Watches the time between two iterations.
+/// Looks at the time between two turns.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticker {
     last: Instant,
@@ -18,7 +18,7 @@ pub(super) struct Ticker {
 }
 
 impl Ticker {
-    /// The first iteration is now.
+    /// The first turn is now.
     pub(super) const fn new(now: Instant) -> Self {
         Self {
             last: now,
@@ -26,12 +26,12 @@ impl Ticker {
         }
     }
 
-    /// When the next iteration is due, if no input arrives before.
+    /// When the next turn is due, if nothing comes before.
     pub(super) fn due(&self) -> Instant {
         self.last + TICK
     }
 
-    /// An iteration begins; if it `counts`, its delay is recorded.
+    /// A turn begins; how late it is counts if it matters.
     pub(super) fn turn(&mut self, now: Instant, counts: bool) {
         if counts {
             self.longest = self.longest.max(now.since(self.due()));
@@ -39,7 +39,7 @@ impl Ticker {
         self.last = now;
     }
 
-    /// The longest recorded delay.
+    /// The longest by which a turn that counts was late.
     pub(super) const fn longest(&self) -> Span {
         self.longest
     }
@@ -50,17 +50,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_counted_delays_beyond_a_tick_are_stalls() {
+    fn only_what_is_over_a_tick_and_counts_is_a_stall() {
         let at = |ms: u64| Instant::from_nanos(ms * 1_000_000);
         let stall = |ms: u64| Span::from_nanos(ms * 1_000_000);
         let mut ticker = Ticker::new(at(0));
         ticker.turn(at(900), false);
         assert_eq!(ticker.due(), at(905));
-        ticker.turn(at(902), true); // an input arrived before the tick
+        ticker.turn(at(902), true); // an input came before the tick
         assert_eq!(ticker.longest(), Span::ZERO);
         ticker.turn(at(917), true); // due at 907
         assert_eq!(ticker.longest(), stall(10));
-        ticker.turn(at(925), true); // 3 ms late: not the longest
+        ticker.turn(at(925), true); // three late: not the longest
         assert_eq!(ticker.longest(), stall(10));
     }
 }

@@ -1,10 +1,10 @@
-//! The worker's trainer process, as its network side sees it.
+//! What trains, as the network's side of the worker sees it: a process of its own.
 //!
-//! The process is started by the first order that needs it, which comes after the worker is
-//! admitted. It is kept from job to job as long as the jobs train the same kind of model on a CPU.
-//! A process that uses a GPU ends with its job, since only its end frees all memory of the GPU.
+//! It is started for the first order that needs it, which comes once the worker was admitted, and
+//! kept from job to job while it trains the same kind of model on a CPU. A GPU's memory is free
+//! when its process has ended, so that one ends with its job.
 //!
-//! **What it does not know:** the network, and how training works (`trainer`).
+//! **What it does not know:** the network, and how training goes (`trainer`).
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,16 +23,16 @@ use crate::trainer::{Answer, Ask, Heard, Priority, Process, Task, Ticket};
 pub(crate) struct Means {
     pub(crate) device: DeviceChoice,
     pub(crate) threads: usize,
-    /// The fraction of full speed at which it runs.
+    /// The fraction of its speed that it runs at.
     pub(crate) throttle: Fraction,
 }
 
-/// An order to the trainer; orders are executed in sequence.
+/// Something to do, in order.
 #[derive(Debug)]
 pub(crate) enum Work {
-    /// Begin a job, and drop everything of the one before.
+    /// A job begins: nothing of the one before is left.
     Job(Job),
-    /// End the job.
+    /// The job is over.
     Over,
     /// Measure one round.
     Benchmark {
@@ -40,20 +40,20 @@ pub(crate) enum Work {
         session: u32,
         batches: u64,
     },
-    /// Keep only the first batches; more may follow.
+    /// Keep the first of what is held, and expect more.
     Keep { session: u32, plan: u32, keep: u64 },
-    /// Add batches from this index on.
+    /// Hold these too, from this place on.
     Hold {
         session: u32,
         plan: u32,
         first: u64,
         batches: Vec<Batch>,
     },
-    /// Train from these parameters, which are encoded as on the wire.
+    /// Train, from these parameters, as they are on the wire.
     Train(Task, Bytes),
 }
 
-/// What a job requires of the trainer.
+/// What a job asks of whoever trains.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Job {
     pub(crate) model: ModelSpec,
@@ -61,7 +61,7 @@ pub(crate) struct Job {
     pub(crate) allow_gpu: bool,
 }
 
-/// A result of an order.
+/// What comes of it.
 #[derive(Debug)]
 pub(crate) enum Done {
     /// It can train, on this device.
@@ -87,29 +87,29 @@ pub(crate) enum Done {
         done: u64,
         took: Duration,
         tail: Duration,
-        /// Encoded as on the wire.
+        /// As they are on the wire.
         parameters: Bytes,
     },
-    /// It cannot train: this machine cannot do this job.
+    /// It cannot train: this machine is of no use for this job.
     Failed(String),
-    /// The process died; a new one may succeed.
+    /// It died, which another one need not.
     Died(String),
 }
 
-/// The trainer of this worker. Its process ends when this is dropped.
+/// What trains. It ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Compute {
     means: Means,
     job: Option<Job>,
     process: Option<Process>,
-    /// The device of the process, once it is ready.
+    /// What the process trains on, once it said so.
     device: Arc<Mutex<Option<DeviceChoice>>>,
     done: UnboundedSender<Done>,
     last: Ticket,
 }
 
 impl Compute {
-    /// Creates it without starting a process.
+    /// Waits for work; nothing is started yet.
     pub(crate) fn new(means: Means) -> (Self, UnboundedReceiver<Done>) {
         let (done, results) = unbounded_channel();
         let compute = Self {
@@ -129,7 +129,7 @@ impl Compute {
         self.last
     }
 
-    /// Adds an order. After a failure, which is reported, orders have no effect.
+    /// Adds an order. After a failure, which is told, orders lead to nothing.
     pub(crate) fn order(&mut self, work: Work) {
         match work {
             Work::Job(job) => {
@@ -198,27 +198,27 @@ impl Compute {
         }
     }
 
-    /// Cancels all orders up to this one.
+    /// Stops and forgets all orders up to this one.
     pub(crate) fn cancel(&self, ticket: Ticket) {
         self.ask(Ask::Cancel { ticket }, Vec::new());
     }
 
-    /// Cancels all orders so far.
+    /// Stops and forgets all orders so far.
     pub(crate) fn cancel_all(&self) {
         self.cancel(self.last);
     }
 
-    /// Sends a request to the process, if there is one.
+    /// Asks the process, if there is one.
     fn ask(&self, ask: Ask, body: Vec<Bytes>) {
         if let Some(process) = &self.process {
             process.ask(ask, body);
         }
     }
 
-    /// Sends a request to the process, which is started if there is none.
+    /// Asks the process, which is started first if there is none.
     fn put(&mut self, ask: Ask, body: Vec<Bytes>) {
         let Some(job) = self.job else {
-            return; // there is no job yet
+            return; // nothing can be ordered before there is a job
         };
         if self.process.is_none() {
             match self.start(job) {
@@ -227,7 +227,7 @@ impl Compute {
                     self.process = Some(process);
                 }
                 Err(why) => {
-                    let _ = self.done.send(Done::Failed(why)); // the receiver may have gone
+                    let _ = self.done.send(Done::Failed(why)); // whoever listened may be gone
                     return;
                 }
             }
@@ -236,7 +236,7 @@ impl Compute {
     }
 
     fn start(&mut self, job: Job) -> Result<Process, String> {
-        // An earlier process that still answers must not set the device of this one.
+        // The one before, if it still answers, speaks of another.
         self.device = Arc::default();
         let (done, device) = (self.done.clone(), Arc::clone(&self.device));
         let hear = move |heard| {
@@ -262,7 +262,7 @@ impl Compute {
     }
 }
 
-/// Translates an event of the trainer for the worker.
+/// What an answer is to a worker.
 fn done_of(heard: Heard, device: &Mutex<Option<DeviceChoice>>) -> Option<Done> {
     let (answer, body) = match heard {
         Heard::Answer(answer, body) => (answer, body),
@@ -317,7 +317,7 @@ fn done_of(heard: Heard, device: &Mutex<Option<DeviceChoice>>) -> Option<Done> {
             parameters: body.into(),
         },
         Answer::Failed { reason } => Done::Failed(reason),
-        Answer::Begun { .. } | Answer::Judged { .. } => return None, // not requested by a worker
+        Answer::Begun { .. } | Answer::Judged { .. } => return None, // nobody asked
     })
 }
 
@@ -334,13 +334,13 @@ mod tests {
             threads: 1,
             throttle: Fraction::WHOLE,
         });
-        // Orders without a job have no effect.
+        // Orders of nobody's job lead to nothing.
         compute.order(Work::Keep {
             session: 1,
             plan: 1,
             keep: 0,
         });
-        // A worker receives the job before it is admitted.
+        // A worker hears of the job before it is admitted.
         compute.cancel_all();
         compute.order(Work::Job(Job {
             model: ModelSpec {

@@ -1,7 +1,7 @@
-//! `runtime worker`: a daemon that finds its orchestrator, works for it, and reconnects.
+//! `runtime worker`: a daemon that finds its orchestrator, works for it, and comes back.
 //!
 //! - `session.rs`: one connection.
-//! - `compute.rs`: the trainer process, as the worker sees it.
+//! - `compute.rs`: the process that trains, as the worker sees it.
 //!
 //! **What it does not know:** plans, and other workers.
 
@@ -21,14 +21,14 @@ use crate::net::cli::CliError;
 use compute::Means;
 use session::{End, Person};
 
-/// The delay between two attempts to reach an orchestrator: the first, and the maximum.
+/// Between two attempts to reach an orchestrator, at first and at most.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 const AGAIN_AFTER_MOST: Duration = Duration::from_secs(15);
 
 /// Runs the daemon.
 pub(crate) async fn run(args: WorkerArgs) -> Result<Exit, Stop> {
     crate::cluster::log(if args.with_parent {
-        tracing::Level::WARN // its parent shows the progress
+        tracing::Level::WARN // its parent shows what there is to see
     } else {
         tracing::Level::INFO
     });
@@ -57,12 +57,12 @@ pub(crate) async fn run(args: WorkerArgs) -> Result<Exit, Stop> {
     };
     let mut interrupts = Interrupts::listen().map_err(Stop::failed)?;
     let dialer = Dialer::new(dial).map_err(Stop::failed)?;
-    // It must live until the dialer is closed: dropping a session closes it without a reason.
+    // It outlives the farewell: a session that is dropped breaks off without a word.
     let mut serve = pin!(serve(&dialer, &person, args.once));
     let parent_ends = async {
         match parent {
             Some(ends) => {
-                let _ = ends.await; // an error means the end too
+                let _ = ends.await; // either way it is over
             }
             None => std::future::pending().await,
         }
@@ -72,15 +72,15 @@ pub(crate) async fn run(args: WorkerArgs) -> Result<Exit, Stop> {
         () = parent_ends => (Ok(Exit::Done), "its parent has ended"),
         interrupt = interrupts.next() => match interrupt {
             Interrupt::CtrlC => (Ok(Exit::Interrupted), "it was interrupted"),
-            Interrupt::Terminate => (Ok(Exit::Done), "it was terminated"),
+            Interrupt::Terminate => (Ok(Exit::Done), "it was told to end"),
         },
     };
-    // The orchestrator learns of the end at once, without waiting for a timeout.
+    // The orchestrator hears at once, and does not wait for a silence.
     dialer.close(why).await;
     exit
 }
 
-/// Works until there is nothing more to do, which a daemon never reaches.
+/// Works until there is nothing more to do, which for a daemon is never.
 async fn serve(dialer: &Dialer, person: &Person, once: bool) -> Result<Exit, Stop> {
     let mut wait = AGAIN_AFTER;
     loop {
@@ -90,7 +90,7 @@ async fn serve(dialer: &Dialer, person: &Person, once: bool) -> Result<Exit, Sto
                 match session::serve(&peer, person).await {
                     End::Useless(reason) => return Err(Stop::failed(reason)),
                     End::Died(reason) if once => return Err(Stop::failed(reason)),
-                    // A trainer that dies repeatedly delays the next attempt more and more.
+                    // One that dies again and again comes back ever later.
                     End::Died(reason) => tracing::warn!(reason, "the connection is over"),
                     End::Over(reason) if once => {
                         tracing::info!(reason, "the connection is over");
@@ -110,7 +110,7 @@ async fn serve(dialer: &Dialer, person: &Person, once: bool) -> Result<Exit, Sto
     }
 }
 
-/// Reads the token of the parent process from standard input, whose end then signals the parent's.
+/// The token of a parent process, and a sign of its end: its end of our standard input closes.
 fn from_parent() -> Result<(String, tokio::sync::oneshot::Receiver<()>), Stop> {
     let mut line = String::new();
     std::io::stdin()
@@ -120,7 +120,7 @@ fn from_parent() -> Result<(String, tokio::sync::oneshot::Receiver<()>), Stop> {
     let (ends, ended) = tokio::sync::oneshot::channel();
     let watch = move || {
         let copied = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-        drop(copied); // any outcome means that the pipe has ended
+        drop(copied); // the pipe's end is what was waited for, however it came
         let _ = ends.send(());
     };
     let thread = std::thread::Builder::new().name("parent".to_owned());
@@ -128,7 +128,7 @@ fn from_parent() -> Result<(String, tokio::sync::oneshot::Receiver<()>), Stop> {
     Ok((line.trim().to_owned(), ended))
 }
 
-/// The name of the machine's processor.
+/// What the machine's processor calls itself.
 fn processor() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = text.lines().find_map(|line| {

@@ -1,10 +1,10 @@
 //! One connection to an orchestrator, from the hello to its end.
 //!
-//! Orders and transfers are received and passed to the trainer process, and results are sent back.
-//! The two parts of a train order, the order itself and the parameters, arrive on two streams, in
-//! either sequence.
+//! Orders and transfers come in, go to the process that trains, and what comes of them goes out. The
+//! two halves of an order to train, the order itself and the parameters, come on two streams, in
+//! either order.
 //!
-//! **What it does not know:** how the connection was made, and what follows it.
+//! **What it does not know:** how the connection came about, and what becomes of it afterwards.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ use crate::protocol::{BATCHES_PER_STREAM, Brief, Down, Hello, Order, Report, Up,
 use crate::trainer::{Moment, Task, pace};
 use crate::wire::{Fault, fault};
 
-/// What a worker reports of itself, and how it trains.
+/// What a worker says of itself, and how it works.
 #[derive(Clone, Debug)]
 pub(crate) struct Person {
     pub(crate) name: String,
@@ -36,24 +36,24 @@ pub(crate) struct Person {
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// It was lost, or the orchestrator has nothing more to do.
+    /// It broke, or the orchestrator has nothing more to do.
     Over(String),
-    /// This worker cannot serve this orchestrator: reconnecting would change nothing.
+    /// This worker cannot serve this orchestrator: coming back would change nothing.
     Useless(String),
-    /// The trainer process died; a new one may succeed.
+    /// What trains died: another one may do better.
     Died(String),
 }
 
-/// The delay before the worker asks to return after an exclusion; it doubles each time.
+/// After an exclusion the worker asks again after this, and each time twice as long.
 const RETURN_AFTER: Duration = Duration::from_millis(200);
 const RETURN_AFTER_MOST: Duration = Duration::from_secs(10);
-/// Maximum time by which a transfer may arrive before the order that announces it.
+/// A transfer may overtake the order that announces it, by so much.
 const ANNOUNCED_WITHIN: Duration = Duration::from_secs(5);
-/// Maximum time of a transfer; the connection is given up after it.
+/// A transfer comes whole within so long, or the connection is of no use.
 const TRANSFER_WITHIN: Duration = Duration::from_secs(600);
-/// Number of results whose sending time is remembered.
+/// Results whose time of sending is remembered.
 const REMEMBERED: usize = 8;
-/// Maximum number of streams of batches that arrived before their order.
+/// Streams of batches that may have overtaken their order.
 const EARLY: usize = 64;
 
 /// Serves an orchestrator until the connection ends.
@@ -70,22 +70,22 @@ struct Session<'a> {
     control: ControlSender,
     orders: mpsc::Receiver<Heard>,
     readers: [JoinHandle<()>; 2],
-    /// The plan whose batches are being received.
+    /// The plan whose batches are taken in.
     shipping: Option<(u32, u32)>,
-    /// Batches that arrived before the order of their plan.
+    /// Batches that came before the order of their plan.
     early: Vec<Shipment>,
     compute: Compute,
     done: mpsc::UnboundedReceiver<Done>,
-    /// A train order whose parameters have not arrived, or parameters without their order.
+    /// An order to train whose parameters are not here, or the parameters without an order.
     half: Half,
     sending: Option<Sending>,
-    /// How long recent results took to send.
+    /// How long results took to be sent of late.
     sent: Sent,
     exclusions: u32,
     return_at: Option<tokio::time::Instant>,
 }
 
-/// An event of the connection.
+/// What arrived.
 enum Heard {
     Order(Order),
     Probe {
@@ -115,7 +115,7 @@ struct Half {
     parameters: Option<(u32, u32, Bytes)>,
 }
 
-/// A running transfer; dropping it cancels it.
+/// A transfer on its way; dropping it gives it up.
 struct Sending {
     session: u32,
     cycle: u32,
@@ -174,7 +174,7 @@ impl<'a> Session<'a> {
                         Err(error) => Heard::Broken(error.to_string()),
                     },
                     Ok(None) => {
-                        Heard::Broken("the orchestrator has ended the control stream".to_owned())
+                        Heard::Broken("the orchestrator has nothing more to say".to_owned())
                     }
                     Err(error) => Heard::Broken(error.to_string()),
                 };
@@ -272,7 +272,7 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             Heard::Broken(why) => {
-                // The orchestrator's reason for closing says more than the error that followed.
+                // What the orchestrator said when it closed says more than what broke by it.
                 let closed = tokio::time::timeout(Duration::from_millis(200), self.peer.closed());
                 Err(End::Over(match closed.await {
                     Ok(reason) => reason.to_string(),
@@ -326,20 +326,20 @@ impl<'a> Session<'a> {
                     keep,
                 });
                 self.shipping = Some((session, plan));
-                // Batches of an earlier plan are dropped.
+                // What is of an earlier plan is of no use any more.
                 let early = std::mem::take(&mut self.early).into_iter();
                 early
                     .filter(|shipment| (shipment.session, shipment.plan) == (session, plan))
                     .for_each(|shipment| self.hold(shipment));
             }
             Order::Train(training) => {
-                // Training takes precedence over a running benchmark.
+                // It goes before a benchmark that is under way.
                 self.compute.cancel_all();
-                // The order took half a round trip to arrive, which is subtracted from its time.
+                // The order was half a round trip on its way, which is gone from its time.
                 let [stop_in, results_in] = [training.stop_in_ns, training.results_in_ns]
                     .map(|nanos| Duration::from_nanos(nanos).saturating_sub(self.peer.rtt() / 2));
                 let stop_in = pace::stop_in(stop_in, results_in, self.sent.longest());
-                // At most a year, which overflows no clock.
+                // More than a year is as good as for ever, and does not overflow a clock.
                 let stop_in = stop_in.min(Duration::from_secs(1 << 25));
                 self.half.task = Some(Task {
                     ticket: self.compute.ticket(),
@@ -391,14 +391,14 @@ impl<'a> Session<'a> {
         });
     }
 
-    /// Passes a train order to the trainer once both parts have arrived.
+    /// Hands an order to train over once both halves are here.
     fn begin(&mut self) {
         let Half { task, parameters } = &mut self.half;
         let (Some(waiting), Some((session, cycle, _))) = (&*task, &*parameters) else {
             return;
         };
         if (waiting.training.session, waiting.training.cycle) != (*session, *cycle) {
-            return; // the other part of the newer one has not arrived
+            return; // the newer half's other half is still on its way
         }
         if let (Some(task), Some((_, _, parameters))) = (task.take(), parameters.take()) {
             self.compute.order(Work::Train(task, parameters));
@@ -455,7 +455,7 @@ impl<'a> Session<'a> {
                 let (peer, sent) = (self.peer.clone(), self.sent.clone());
                 let since = Instant::now();
                 let task = tokio::spawn(async move {
-                    // It fails if the connection is closed or the result is no longer wanted.
+                    // If it fails, the connection is over or the result not wanted any more.
                     if peer.send_blob(&header, vec![parameters]).await.is_ok() {
                         sent.took(since.elapsed());
                     }
@@ -473,7 +473,7 @@ impl<'a> Session<'a> {
         self.say(&report).await
     }
 
-    /// Leaves on its own, with a reason.
+    /// Goes of its own accord, with a word.
     async fn leave(&mut self, reason: String, end: fn(String) -> End) -> End {
         let said = Report::Leave {
             reason: reason.clone(),
@@ -511,7 +511,7 @@ fn hello(person: &Person) -> Hello {
     }
 }
 
-/// Reads a transfer; none if it was cancelled.
+/// Reads a transfer; nothing if it was given up.
 async fn read_blob(
     mut blob: BlobReader,
     briefs: &mut watch::Receiver<Option<Brief>>,
@@ -535,7 +535,7 @@ async fn read_blob(
     let model = tokio::time::timeout(ANNOUNCED_WITHIN, waited).await;
     let model = model.ok().flatten();
     let Some(model) = model else {
-        return Err("a transfer belongs to an unknown job".to_owned());
+        return Err("something was sent of a job that there is not".to_owned());
     };
     let mut bytes = Vec::new();
     let expected = match header {
