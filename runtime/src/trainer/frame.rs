@@ -1,10 +1,10 @@
-//! The requests to a trainer, its answers, and their encoding on a pipe.
+//! What a trainer is asked, what it answers, and how both lie on a pipe.
 //!
-//! A frame is two lengths, a head in postcard and a body of plain bytes: batches and parameters, as
-//! on the wire. Both processes have the same release and run on one machine; lengths are bounded all
-//! the same, since the other program may be the wrong one.
+//! A frame is two lengths, a head in postcard and a body of plain bytes: batches and parameters,
+//! as they are on the wire. The two processes are of one release and one machine; lengths are
+//! bounded all the same, since a pipe may be given to the wrong program.
 //!
-//! **What it does not know:** which side calls it, and threads.
+//! **What it does not know:** who speaks, and threads.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
@@ -18,29 +18,29 @@ use crate::model::ModelSpec;
 use crate::protocol::Training;
 use crate::train::{DeviceChoice, Evaluation};
 
-/// The release, which must be the same for both processes.
+/// Both processes must be of the same release.
 pub(super) const RELEASE: &str = env!("CARGO_PKG_VERSION");
-/// Maximum bytes of a head.
+/// The longest head.
 const HEAD: usize = 64 * 1024;
-/// Maximum bytes of a body: more than any model, test set or stream of batches.
+/// The longest body: more than any model, test set or stream of batches has.
 const BODY: u64 = 1 << 32;
 
 /// The number of an order, by which it is cancelled.
 pub(crate) type Ticket = u64;
 
-/// A request. Numbers that are returned with the answer have no meaning here.
+/// What is asked. Numbers that are handed back with the answer mean nothing here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Ask {
-    /// Begin a job, and drop everything of the one before.
+    /// A job begins: nothing of the one before is left.
     Job {
         model: ModelSpec,
         seed: u64,
         device: DeviceChoice,
         threads: u32,
-        /// The fraction of full speed at which it runs.
+        /// The fraction of its speed that it runs at.
         throttle: Fraction,
     },
-    /// End the job, and free its memory.
+    /// The job is over: its memory is free.
     Over,
     /// Measure one round.
     Benchmark {
@@ -48,21 +48,21 @@ pub(crate) enum Ask {
         session: u32,
         batches: u64,
     },
-    /// Keep only the first batches; more may follow.
+    /// Keep the first of what is held, and expect more.
     Keep { session: u32, plan: u32, keep: u64 },
-    /// Add batches from this index on. The body is the batches.
+    /// Hold these too, from this place on. The body is the batches.
     Hold { session: u32, plan: u32, first: u64 },
     /// Train one cycle's share. The body is the parameters.
     Train(Task),
     /// Stop and forget all orders up to this one.
     Cancel { ticket: Ticket },
-    /// Evaluate on these samples from now on. The body is their values, then their labels.
+    /// Judge by these samples from now on. The body is their values, then their labels.
     TestSet,
-    /// Evaluate parameters, which are the body.
+    /// Judge parameters. The body is these.
     Judge { cycle: u32 },
 }
 
-/// One cycle's share, to be trained until a time.
+/// One cycle's share, to be trained by a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Task {
     pub(crate) ticket: Ticket,
@@ -70,10 +70,10 @@ pub(crate) struct Task {
     pub(crate) stop_at: Moment,
 }
 
-/// An answer.
+/// What is answered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Answer {
-    /// The first answer, with the release of the process.
+    /// The first thing, from a process of this release.
     Begun { release: String },
     /// The job can be done, on this device.
     Ready { device: DeviceChoice },
@@ -83,9 +83,9 @@ pub(crate) enum Answer {
         batches: u64,
         took: Duration,
     },
-    /// The number of batches held.
+    /// So many batches are held.
     Held { session: u32, plan: u32, held: u64 },
-    /// A heartbeat: training makes progress.
+    /// The loop is at work.
     Beat { session: u32, cycle: u32, done: u64 },
     /// A share is done, or its time is up. The body is the parameters.
     Trained {
@@ -95,13 +95,13 @@ pub(crate) enum Answer {
         took: Duration,
         tail: Duration,
     },
-    /// The evaluation of parameters.
+    /// What parameters are worth.
     Judged { cycle: u32, judged: Evaluation },
     /// It cannot do the job, and ends.
     Failed { reason: String },
 }
 
-/// Writes and flushes a frame.
+/// Writes a frame; it is on its way when this returns.
 pub(super) fn write(to: &mut impl Write, head: &impl Serialize, body: &[Bytes]) -> io::Result<()> {
     let head = postcard::to_allocvec(head).map_err(io::Error::other)?;
     let length: u64 = body.iter().map(|part| part.len() as u64).sum();
@@ -140,7 +140,7 @@ pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Opti
     from.read_exact(&mut bytes)?;
     let head = postcard::from_bytes(&bytes)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    // It grows as bytes arrive: a length alone takes no memory.
+    // It grows as it comes: a length alone takes no memory.
     let mut bytes = Vec::with_capacity(body.min(1 << 20) as usize);
     let read = from.by_ref().take(body).read_to_end(&mut bytes)?;
     if (read as u64) < body {
@@ -149,8 +149,8 @@ pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Opti
     Ok(Some((head, bytes)))
 }
 
-/// A time that another process of this machine understands: nanoseconds of the system's monotonic
-/// clock. Without such a clock it is a duration from the time of reading.
+/// A moment that another process of this machine understands: nanoseconds of the system's
+/// monotonic clock. Where there is no such clock it is a span from the moment of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Moment(u64);
 
@@ -163,7 +163,7 @@ impl Moment {
 
     pub(crate) fn here(self) -> Instant {
         let left = Duration::from_nanos(self.0.saturating_sub(common_clock()));
-        // At most a year, which overflows no clock.
+        // More than a year is as good as for ever, and does not overflow a clock.
         Instant::now() + left.min(Duration::from_secs(1 << 25))
     }
 }
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_read_as_they_were_written() {
+    fn what_is_written_is_read() {
         let mut pipe = Vec::new();
         let asks = [Ask::Judge { cycle: 7 }, Ask::Cancel { ticket: 3 }];
         let bodies = [
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn output_of_another_program_is_refused() {
+    fn what_another_program_prints_is_refused() {
         let text = b"#!/bin/sh: a line of text that is no frame";
         let error = read::<Answer>(&mut text.as_slice()).expect_err("no frame");
         assert!(error.to_string().contains("expected at most"), "{error}");
@@ -227,7 +227,7 @@ mod tests {
         long.extend(4_u32.to_le_bytes());
         long.extend(u64::MAX.to_le_bytes());
         assert!(read::<Answer>(&mut long.as_slice()).is_err());
-        // An invalid head, and a body that is shorter than its length.
+        // A head that is none, and a body that is promised and does not come.
         let mut none = vec![1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 99];
         assert!(read::<Answer>(&mut none.as_slice()).is_err());
         none.clear();
@@ -237,10 +237,10 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_does_not_depend_on_when_it_is_read() {
+    fn a_moment_is_the_same_for_whoever_reads_it_later() {
         let at = Instant::now() + Duration::from_millis(300);
         let sent = Moment::of(at);
-        std::thread::sleep(Duration::from_millis(20)); // as a full pipe would delay it
+        std::thread::sleep(Duration::from_millis(20)); // as a pipe that is full holds it up
         let read = sent.here();
         let apart = read.max(at) - read.min(at);
         assert!(

@@ -1,6 +1,6 @@
-//! Timing of training: when to stop, when to send a heartbeat, and how a throttle slows a machine.
+//! How a worker keeps time: when to stop, when to beat, and how a throttle slows it.
 //!
-//! **What it does not know:** what a batch is, and clocks: times are arguments.
+//! **What it does not know:** what a batch is, and clocks: moments are arguments.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-/// The timing of one order.
+/// The time of one order.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     began: Instant,
@@ -21,7 +21,7 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// Begins now, stops at `stop_at`, and sends a heartbeat at this interval or number of batches.
+    /// Begins now, ends at a moment, and beats so often.
     pub(crate) const fn new(
         now: Instant,
         stop_at: Instant,
@@ -38,17 +38,17 @@ impl Pace {
         }
     }
 
-    /// Whether another step fits after this number of steps, if it takes as long as their mean.
+    /// Whether another step fits, after so many: it is thought to take as long as the others did.
     pub(crate) fn fits(&self, now: Instant, steps: u64) -> bool {
         let usual = match u32::try_from(steps) {
-            Ok(0) => Duration::ZERO, // the first step is tried if there is any time
+            Ok(0) => Duration::ZERO, // the first is tried if there is any time at all
             Ok(steps) => now.saturating_duration_since(self.began) / steps,
             Err(_) => Duration::ZERO,
         };
         now + usual < self.stop_at
     }
 
-    /// Whether a heartbeat is due after this number of batches.
+    /// Whether a beat is due, after so many batches.
     pub(crate) fn beats(&mut self, now: Instant, done: u64) -> bool {
         let is_due = now.saturating_duration_since(self.last_beat) >= self.beat
             || done - self.last_beat_done >= self.beat_batches;
@@ -59,30 +59,31 @@ impl Pace {
     }
 }
 
-/// How long to compute, so that the result arrives in time.
+/// After how long computing ends, so that the result is there in time.
 ///
-/// The order's limit allows for sending the parameters as fast as when the connection was measured.
-/// A busy machine takes longer to assemble and send them. So twice the longest recent time is
-/// reserved, and the time to be woken, but never more than a quarter of the whole.
+/// The order says when, by what parameters took when the connection was measured. A busy machine
+/// takes longer, to put them together and to send them: twice the longest that was seen of late is
+/// kept for it, and something for being woken, but never more than a quarter of all.
 pub(crate) fn stop_in(ordered: Duration, results_in: Duration, longest_seen: Duration) -> Duration {
     let allowed = results_in.saturating_sub(ordered);
-    let reserved = allowed.max(longest_seen) * 2 + WAKE_UP;
-    ordered.min(results_in.saturating_sub(reserved.min(results_in / 4)))
+    let kept = allowed.max(longest_seen) * 2 + WOKEN;
+    ordered.min(results_in.saturating_sub(kept.min(results_in / 4)))
 }
 
-/// The time to be woken on a busy machine.
-const WAKE_UP: Duration = Duration::from_millis(5);
+/// To be woken on a busy machine.
+const WOKEN: Duration = Duration::from_millis(5);
 
-/// The time at which the last few batches began.
+/// When the last so many batches began.
 #[derive(Clone, Debug)]
 pub(crate) struct Tail {
     batches: usize,
-    /// The time before each of the last batches, oldest first; at most `batches` and one more.
+    /// When each batch before the last so many was done, the latest last; at most one more than
+    /// these.
     moments: VecDeque<Instant>,
 }
 
 impl Tail {
-    /// The last `batches` of an order that begins now.
+    /// Of so many batches, for an order that begins now.
     pub(crate) fn new(now: Instant, batches: u64) -> Self {
         Self {
             batches: usize::try_from(batches).unwrap_or(usize::MAX),
@@ -98,13 +99,13 @@ impl Tail {
         }
     }
 
-    /// The time at which the last batches began.
+    /// The moment after which no more than the last so many batches were done.
     pub(crate) fn began(&self) -> Instant {
         *self.moments.front().expect("there is always one")
     }
 }
 
-/// The fraction of its full speed at which a machine runs, and optionally another from a cycle on.
+/// The fraction of its speed that a machine runs at, and from a cycle on another one.
 ///
 /// As text `0.5`, or `1:0.1@3` for a tenth from cycle 3 on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,7 +118,7 @@ pub(crate) struct Fraction {
 impl Fraction {
     /// Full speed.
     pub(crate) const WHOLE: Self = Self::of(1.0);
-    /// The smallest fraction allowed.
+    /// The least there is.
     pub(crate) const LEAST: f64 = 0.001;
 
     /// The same in every cycle.
@@ -128,7 +129,7 @@ impl Fraction {
         }
     }
 
-    /// The fraction in a cycle.
+    /// What holds in a cycle.
     fn at(self, cycle: u32) -> f64 {
         match self.later {
             Some((from, fraction)) if cycle >= from => fraction,
@@ -184,21 +185,21 @@ impl From<Fraction> for String {
     }
 }
 
-/// Slows a machine down: it sleeps for a share of its time.
+/// A machine that is made slower: it idles for a share of its time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Throttle {
     fraction: Fraction,
     /// Idle time for each second of work.
     idle: f64,
-    /// Seconds of sleep that are due; negative after a sleep that was too long.
+    /// Seconds of idle time that are due; negative after a sleep that was too long.
     owed: f64,
 }
 
-/// Shorter sleeps are accumulated: the system would prolong them.
-const MIN_SLEEP: f64 = 0.002;
+/// Shorter naps are saved up: the system would stretch them.
+const NAP: f64 = 0.002;
 
 impl Throttle {
-    /// Runs at this fraction of full speed.
+    /// Runs at such a fraction of its speed.
     pub(crate) fn new(fraction: Fraction) -> Self {
         let mut throttle = Self {
             fraction,
@@ -214,16 +215,16 @@ impl Throttle {
         self.idle = 1.0 / self.fraction.at(cycle) - 1.0;
     }
 
-    /// How long to sleep after some work.
+    /// After some work: how long to sleep, now.
     pub(crate) fn worked(&mut self, took: Duration) -> Duration {
         self.owed += took.as_secs_f64() * self.idle;
-        if self.owed < MIN_SLEEP {
+        if self.owed < NAP {
             return Duration::ZERO;
         }
         Duration::from_secs_f64(self.owed)
     }
 
-    /// Accounts for the actual length of a sleep.
+    /// After a sleep: what it really took is paid off.
     pub(crate) fn slept(&mut self, took: Duration) {
         self.owed -= took.as_secs_f64();
     }
@@ -247,26 +248,26 @@ mod tests {
     }
 
     #[test]
-    fn time_is_reserved_for_sending() {
+    fn time_is_kept_for_sending() {
         let check = |ordered: u32, results: u32, seen: u32, expected: u32| {
             let found = stop_in(ordered * MS, results * MS, seen * MS);
             assert_eq!(found, expected * MS, "{ordered} {results} {seen}");
         };
         check(990, 1_000, 0, 975); // twice what the order allows, and 5 ms
-        check(990, 1_000, 30, 935); // twice the longest seen
+        check(990, 1_000, 30, 935); // twice what was seen
         check(990, 1_000, 800, 750); // no more than a quarter
         check(500, 1_000, 0, 500); // the order allows more itself
         check(0, 0, 10, 0);
     }
 
     #[test]
-    fn heartbeats_follow_time_and_batches() {
+    fn it_beats_after_so_long_and_after_so_many() {
         let began = Instant::now();
         let mut pace = Pace::new(began, began + 1_000 * MS, 500 * MS, 10);
         assert!(!pace.beats(began + 499 * MS, 9));
-        assert!(pace.beats(began + 499 * MS, 10), "10 batches");
+        assert!(pace.beats(began + 499 * MS, 10), "so many");
         assert!(!pace.beats(began + 998 * MS, 11));
-        assert!(pace.beats(began + 999 * MS, 12), "500 ms");
+        assert!(pace.beats(began + 999 * MS, 12), "so long");
     }
 
     #[test]
@@ -296,7 +297,7 @@ mod tests {
         let ratio = slept.as_secs_f64() / worked.as_secs_f64();
         assert!(
             (ratio - 3.0).abs() < 0.01,
-            "{ratio} seconds of sleep per second of work, expected 3"
+            "{ratio}: three idle for one at work"
         );
         let mut whole = Throttle::new(Fraction::WHOLE);
         assert_eq!(whole.worked(MS * 1_000), Duration::ZERO);

@@ -1,9 +1,9 @@
-//! The parent's side of a trainer: a process, requests, answers, and its end.
+//! A trainer as its parent sees it: a process, what it is asked, what it answers, and its end.
 //!
-//! Two threads serve it, one for each pipe, so that the caller never blocks on a pipe. The process
-//! ends when this is dropped or the parent dies in any way, since its standard input ends then.
+//! Two threads serve it, one for each pipe, so that nobody waits for a pipe. It ends when this is
+//! dropped or its parent dies, however that happens, since its standard input ends then.
 //!
-//! **What it does not know:** what the requests are for.
+//! **What it does not know:** what it is asked for.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -18,37 +18,37 @@ use bytes::Bytes;
 use super::frame::{self, Answer, Ask};
 use crate::model::ModelKind;
 
-/// The buffer size of a pipe in bytes: a larger model takes a few more writes.
+/// Bytes that a pipe should hold: a model that is larger takes a few turns more.
 #[cfg(target_os = "linux")]
 const PIPE: usize = 1 << 20;
-/// The exit code of the dynamic loader if a library is missing, and of shells if a program is.
+/// What the loader of programs exits with when a library is missing, and shells when a program is.
 const NOT_LOADED: i32 = 127;
 
-/// The lowest scheduling priority (nice value).
+/// Of the system's priorities the one that takes what others leave.
 #[cfg(unix)]
 const LEAST_URGENT: i32 = 19;
 
-/// An event of a trainer.
+/// What comes of a trainer.
 #[derive(Debug)]
 pub(crate) enum Heard {
     /// An answer and its body.
     Answer(Answer, Vec<u8>),
-    /// It ended unexpectedly. No event follows.
+    /// It ended though nobody wanted it to: the last thing that is heard.
     Died(String),
-    /// It is not a usable trainer, and starting it again would not help. No event follows.
+    /// There was no such trainer, and there will be none: the last thing that is heard.
     Unfit(String),
 }
 
 /// How a trainer runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Priority {
-    /// The default priority.
+    /// That of any process.
     Usual,
-    /// Only the processor time that others leave.
+    /// In the time that others leave.
     Idle,
 }
 
-/// A running trainer.
+/// A trainer under way.
 #[derive(Debug)]
 pub(crate) struct Process {
     asks: Sender<(Ask, Vec<Bytes>)>,
@@ -56,10 +56,10 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a process that can train this kind of model with this number of threads.
+    /// Starts one that can train a kind of model with so many threads.
     ///
     /// # Errors
-    /// If a program is missing or cannot be started; one line says which.
+    /// One line that says what is missing.
     pub(crate) fn start(
         kind: ModelKind,
         threads: usize,
@@ -73,7 +73,7 @@ impl Process {
             .env("OMP_NUM_THREADS", threads.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        // Ctrl-C on a terminal must reach only the parent, which still needs the answers.
+        // Ctrl-C on a terminal is for its parent, which still wants its answers.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let cannot = |error: io::Error| format!("{} cannot be started: {error}", program.display());
@@ -91,7 +91,7 @@ impl Process {
         Self::over(input, output, end, hear).map_err(|error| format!("a thread: {error}"))
     }
 
-    /// Talks over pipes; `end` waits for the process at their other end, and reports how it ended.
+    /// Over pipes; `end` waits for whoever is at their other end, and says how it ended.
     pub(super) fn over(
         mut to: impl io::Write + Send + 'static,
         mut from: impl Read + Send + 'static,
@@ -104,7 +104,7 @@ impl Process {
         let write = move || {
             for (ask, body) in asked {
                 if frame::write(&mut to, &ask, &body).is_err() {
-                    return; // it has ended, which the reading thread reports
+                    return; // it has ended, as its answers tell
                 }
             }
         };
@@ -121,7 +121,7 @@ impl Process {
                     Err(error) => break Some(error),
                 }
             };
-            drop(from); // so that a process that still writes ends
+            drop(from); // whoever still writes ends by it
             let how = end(broken);
             if !is_left.load(Ordering::Relaxed) {
                 hear(how);
@@ -133,7 +133,7 @@ impl Process {
         Ok(Self { asks, left })
     }
 
-    /// Sends a request without waiting. To a process that has ended it has no effect.
+    /// Asks for something, without waiting. What ended is asked in vain, and said so.
     pub(crate) fn ask(&self, ask: Ask, body: Vec<Bytes>) {
         let _ = self.asks.send((ask, body));
     }
@@ -151,8 +151,8 @@ pub(crate) fn check(kind: ModelKind) -> Result<(), String> {
     program(kind).map(|_| ())
 }
 
-/// The program that trains a kind of model: with libtorch the one beside this program, else this
-/// one, so that only a process that needs libtorch loads it.
+/// What trains a kind of model: with libtorch the program beside this one, else this one, so that
+/// only what needs libtorch loads it.
 fn program(kind: ModelKind) -> Result<(PathBuf, &'static [&'static str]), String> {
     let own = std::env::current_exe().map_err(|error| format!("this program's path: {error}"))?;
     match kind {
@@ -172,11 +172,11 @@ fn program(kind: ModelKind) -> Result<(PathBuf, &'static [&'static str]), String
     }
 }
 
-/// Waits for the end of the process, and reports it.
+/// Waits for the end, and says how it came.
 fn end(mut child: Child, program: &Path, broken: Option<io::Error>) -> Heard {
     let id = child.id();
     if let Some(error) = broken {
-        // It does not speak this protocol, so it is of no use.
+        // It speaks another language: nothing more is to be had from it.
         let _ = child.kill();
         let _ = child.wait();
         let program = program.display();
@@ -215,13 +215,13 @@ fn ended(program: &Path, id: u32, status: ExitStatus) -> Heard {
     }
 }
 
-/// Gives the calling thread the lowest priority. If the system refuses, nothing changes.
+/// The calling thread takes what time others leave. If the system refuses, it runs as others do.
 pub(crate) fn give_way() {
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, LEAST_URGENT); // of the thread, on Linux
+    let _ = rustix::process::setpriority_process(None, LEAST_URGENT); // that of a thread, on Linux
 }
 
-/// Gives a process the lowest priority. If the system refuses, nothing changes.
+/// A process takes what time others leave. If the system refuses, it runs as others do.
 fn make_idle(id: u32) {
     #[cfg(unix)]
     if let Some(id) = i32::try_from(id)
@@ -234,10 +234,10 @@ fn make_idle(id: u32) {
     let _ = id;
 }
 
-/// Enlarges a pipe so that a model fits, which avoids needless wake-ups.
+/// A model fits into the pipe, so that neither side wakes the other in vain.
 fn widen(pipe: &impl Pipe) {
     #[cfg(target_os = "linux")]
-    let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE); // a smaller one works too
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE); // a smaller one does too
     #[cfg(not(target_os = "linux"))]
     let _ = pipe;
 }

@@ -1,12 +1,12 @@
-//! The loop that trains and evaluates, in a process of its own.
+//! The loop that trains and judges, in a process of its own.
 //!
-//! It holds the batches and the trainer, and executes one order after the other. Between two batches
-//! it checks whether the order was cancelled, a heartbeat is due, and another batch fits. Heartbeats
-//! come only from here, since they prove that training makes progress.
+//! It holds the batches and the trainer, does one order after the other, and looks up between two
+//! batches: whether the order was cancelled, whether a beat is due, whether another batch fits.
+//! Beats come from here and nowhere else, since they are to prove that training goes on.
 //!
-//! Another thread reads requests, so that a cancellation overtakes those that wait.
+//! A thread beside it reads what is asked, so that a cancellation overtakes what waits.
 //!
-//! **What it does not know:** the network, and what its answers are used for.
+//! **What it does not know:** the network, and what becomes of its answers.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -29,16 +29,16 @@ use crate::train::{DeviceChoice, TrainError, Trainer};
 /// Makes a trainer: see [`train::trainer`](crate::train::trainer).
 pub type Make = fn(&ModelSpec, DeviceChoice, usize) -> Result<Box<dyn Trainer>, TrainError>;
 
-/// Batches before a benchmark, which are not measured.
+/// Batches before a benchmark that are not measured.
 const WARM_UP: u64 = 10;
-/// A longer sleep is split into pieces of this length, to notice a cancellation.
+/// A sleep is cut into pieces of this, to be woken from.
 const PIECE: Duration = Duration::from_millis(50);
 
-/// Executes requests until there are no more, or one fails. `left` is called on another thread once
-/// no more will come: the current one must then end soon.
+/// Does what is asked until nothing more is, or it cannot. `left` is called beside it once nothing
+/// more will be asked: what is being done ends soon.
 ///
 /// # Errors
-/// If its answers cannot be written.
+/// When nobody takes its answers.
 pub(super) fn serve(
     input: impl Read + Send + 'static,
     output: impl Write,
@@ -70,9 +70,9 @@ pub(super) fn serve(
     loop_.broken.map_or(Ok(()), Err)
 }
 
-/// Reads requests to the end.
+/// Reads what is asked, to the end.
 fn listen(mut input: impl Read, work: Sender<(Ask, Vec<u8>)>, cancelled: &AtomicU64) {
-    // A read error ends it as the end of the pipe does: its parent has gone or failed.
+    // What cannot be read ends it as the end of the pipe does: its parent is gone or lost.
     while let Ok(Some((ask, body))) = frame::read(&mut input) {
         match ask {
             Ask::Cancel { ticket } => {
@@ -99,15 +99,15 @@ struct Loop<W> {
     make: Make,
     orders: Receiver<(Ask, Vec<u8>)>,
     output: W,
-    /// Why its answers cannot be written, if so.
+    /// Nobody takes its answers, for this reason.
     broken: Option<io::Error>,
     cancelled: Arc<AtomicU64>,
     throttle: Throttle,
-    /// Requests that arrived while another was executed.
+    /// Orders that came while another was carried out.
     waiting: VecDeque<(Ask, Vec<u8>)>,
 }
 
-/// The state of a job.
+/// What belongs to a job.
 struct Bench {
     trainer: Box<dyn Trainer>,
     model: ModelSpec,
@@ -154,7 +154,7 @@ impl<W: Write> Loop<W> {
             throttle,
         } = ask
         {
-            *bench = None; // frees its memory before the next job needs some
+            *bench = None; // its memory is free before the next one's is taken
             self.throttle = Throttle::new(throttle);
             let trainer = (self.make)(&model, device, threads as usize)?;
             self.tell(&Answer::Ready {
@@ -175,10 +175,10 @@ impl<W: Write> Loop<W> {
             return Ok(());
         }
         let Some(bench) = bench else {
-            return Ok(()); // there is no job yet
+            return Ok(()); // nothing can be ordered before there is a job
         };
         match ask {
-            Ask::Job { .. } | Ask::Over | Ask::Cancel { .. } => {} // handled above
+            Ask::Job { .. } | Ask::Over | Ask::Cancel { .. } => {} // dealt with before
             Ask::Benchmark {
                 ticket,
                 session,
@@ -214,7 +214,7 @@ impl<W: Write> Loop<W> {
         Ok(())
     }
 
-    /// Takes in or drops data.
+    /// Data comes and goes.
     fn stock(&mut self, bench: &mut Bench, ask: &Ask, body: &[u8]) -> Result<(), Cannot> {
         let (session, plan) = match *ask {
             Ask::Keep {
@@ -231,7 +231,7 @@ impl<W: Write> Loop<W> {
                 plan,
                 first,
             } => {
-                // Data that does not follow belongs to an earlier plan.
+                // Of an earlier plan's stream, if it does not fit.
                 if first == bench.held.len() as u64 {
                     let shape = &bench.model.shape;
                     for part in body.chunks(shape.wire_len().max(1)) {
@@ -259,7 +259,7 @@ impl<W: Write> Loop<W> {
         Ok(())
     }
 
-    /// Takes in data between two batches of a benchmark: workers measure while it is sent.
+    /// Data is taken in between two batches of a benchmark: workers measure while it travels.
     fn take_in(&mut self, bench: &mut Bench) -> Result<(), Cannot> {
         while let Ok((ask, body)) = self.orders.try_recv() {
             match ask {
@@ -280,7 +280,7 @@ impl<W: Write> Loop<W> {
         Ok(())
     }
 
-    /// Measures one round; none if it was cancelled.
+    /// Measures one round; nothing if it was cancelled.
     fn benchmark(
         &mut self,
         bench: &mut Bench,
@@ -307,8 +307,8 @@ impl<W: Write> Loop<W> {
         Ok(Some(since.elapsed()))
     }
 
-    /// Waits for data, which may arrive after the parameters if it is sent in every cycle. Nothing is
-    /// computed meanwhile, so that computing is timed alone.
+    /// Data that travels in every cycle may come after the parameters. Nothing is computed
+    /// meanwhile, so that computing is timed by itself.
     fn await_data(
         &mut self,
         bench: &mut Bench,
@@ -318,7 +318,7 @@ impl<W: Write> Loop<W> {
         let is_data = |ask: &Ask| matches!(ask, Ask::Keep { .. } | Ask::Hold { .. });
         while (bench.held.len() as u64) < order.training.batches && !self.is_cancelled(order.ticket)
         {
-            // It may be queued behind another request, such as a benchmark that this order cancelled.
+            // It may have come behind something else, such as a benchmark that this order cancelled.
             let at = self.waiting.iter().position(|(ask, _)| is_data(ask));
             if let Some((ask, body)) = at.and_then(|at| self.waiting.remove(at)) {
                 self.stock(bench, &ask, &body)?;
@@ -351,7 +351,7 @@ impl<W: Write> Loop<W> {
         } = training;
         let stop_at = order.stop_at.here();
         self.await_data(bench, order, stop_at)?;
-        // If not all have arrived in time, it trains on those that have.
+        // Fewer are here if they did not come in time: it gets what we can do with those.
         let share = order.training.batches.min(bench.held.len() as u64);
         let passes = u64::from(passes.max(1));
         self.throttle.reaches(cycle);
@@ -397,7 +397,7 @@ impl<W: Write> Loop<W> {
         Ok(())
     }
 
-    /// Trains on one batch, slowed by the throttle.
+    /// One batch, as slowly as the throttle wants it.
     fn step(
         &mut self,
         trainer: &mut dyn Trainer,
@@ -428,7 +428,7 @@ impl<W: Write> Loop<W> {
         self.tell_with(answer, Bytes::new());
     }
 
-    /// If the parent has gone, this process is about to end too.
+    /// Whoever listened may be gone; then this process is about to end too.
     fn tell_with(&mut self, answer: &Answer, body: Bytes) {
         if let Err(error) = frame::write(&mut self.output, answer, &[body]) {
             self.broken.get_or_insert(error);
@@ -470,7 +470,7 @@ mod tests {
         }
     }
 
-    /// Both sides with pipes between them, on threads of this process.
+    /// The two sides with pipes between them, on threads of this process.
     fn start() -> (Process, Receiver<Heard>) {
         let (from_parent, to_child) = io::pipe().expect("a pipe");
         let (from_child, to_parent) = io::pipe().expect("a pipe");
@@ -488,7 +488,7 @@ mod tests {
         (process, heard)
     }
 
-    /// The next answer after those of the start.
+    /// The next answer that says anything.
     fn next(heard: &Receiver<Heard>) -> (Answer, Vec<u8>) {
         loop {
             match heard.recv().expect("it goes on") {
@@ -535,7 +535,7 @@ mod tests {
     };
 
     #[test]
-    fn it_trains_on_its_batches_and_sends_heartbeats() {
+    fn it_trains_what_it_holds_and_beats() {
         let (process, heard) = start();
         let keep = Ask::Keep {
             session: 1,
@@ -544,7 +544,7 @@ mod tests {
         };
         process.ask(keep, Vec::new());
         process.ask(HOLD, some_batches(8));
-        // Data that does not follow belongs to an earlier plan.
+        // What does not follow what is held is of an earlier plan.
         let astray = Ask::Hold {
             session: 1,
             plan: 1,
@@ -563,7 +563,7 @@ mod tests {
         };
         assert_eq!((held, done), (vec![0, 8, 8], 8));
         assert_eq!(beats, [3, 6], "every three batches");
-        // Bit for bit the result of a trainer on the same batches without pipes.
+        // To the last bit what a trainer makes of the same batches without pipes.
         let mut plain = trainer(&model(), DeviceChoice::Cpu, 1).expect("a trainer");
         plain.begin(&model().initial(1)).expect("it begins");
         for batch in practice(&model().shape, 7).iter().take(8).cycle().take(16) {
@@ -575,7 +575,7 @@ mod tests {
     }
 
     #[test]
-    fn it_returns_a_partial_result_when_time_is_up_and_none_when_cancelled() {
+    fn it_returns_what_it_has_when_time_is_up_and_nothing_when_cancelled() {
         let (process, heard) = start();
         process.ask(HOLD, some_batches(16));
         assert!(matches!(next(&heard), (Answer::Held { .. }, _)));
@@ -584,7 +584,7 @@ mod tests {
             panic!("no batch fits");
         };
         assert_eq!(body, start_of_all()[0]);
-        // A cancellation reaches a request that runs, and one that waits.
+        // A long one is overtaken while it is under way, one that waits before it begins.
         let long = u64::MAX / 4;
         let benchmark = |ticket, batches| Ask::Benchmark {
             ticket,
@@ -602,9 +602,9 @@ mod tests {
         );
     }
 
-    /// Data that is sent in every cycle arrives after the order, here also behind a benchmark.
+    /// Data that travels in every cycle comes after the order, here behind a benchmark too.
     #[test]
-    fn it_waits_for_data_that_is_still_being_sent() {
+    fn it_waits_for_data_that_is_on_its_way() {
         let (process, heard) = start();
         let long = Ask::Benchmark {
             ticket: 1,
@@ -614,7 +614,7 @@ mod tests {
         process.ask(long, Vec::new());
         process.ask(share(2, 8, Duration::from_secs(60)), start_of_all());
         process.ask(HOLD, some_batches(5));
-        thread::sleep(Duration::from_millis(20)); // all of it has arrived by now
+        thread::sleep(Duration::from_millis(20)); // all of it has come by now
         process.ask(Ask::Cancel { ticket: 1 }, Vec::new());
         let rest = Ask::Hold {
             session: 1,
@@ -635,7 +635,7 @@ mod tests {
     }
 
     #[test]
-    fn it_evaluates_as_a_trainer_does() {
+    fn it_judges_as_a_trainer_does() {
         let source = DataSource::Synthetic(Synthetic {
             seed: 3,
             train: 40,
@@ -664,7 +664,7 @@ mod tests {
     }
 
     #[test]
-    fn an_impossible_request_ends_it_with_one_line() {
+    fn what_it_cannot_do_ends_it_with_one_line() {
         let (process, heard) = start();
         process.ask(job(DeviceChoice::Cuda(1)), Vec::new());
         let (Answer::Failed { reason }, _) = next(&heard) else {
@@ -672,7 +672,7 @@ mod tests {
         };
         assert!(reason.starts_with("there is no cuda:1"), "{reason}");
         assert!(matches!(heard.recv(), Ok(Heard::Died(_))), "and it ends");
-        process.ask(HOLD, Vec::new()); // has no effect
+        process.ask(HOLD, Vec::new()); // in vain, and without harm
         for wrong in [vec![0; 5], vec![0; 27], vec![3; 28]] {
             let (process, heard) = start();
             process.ask(HOLD, vec![wrong.into()]);
@@ -684,7 +684,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_when_its_parent_drops_it() {
+    fn it_ends_when_nobody_asks_any_more() {
         let (process, heard) = start();
         process.ask(
             Ask::Benchmark {
@@ -695,12 +695,9 @@ mod tests {
             Vec::new(),
         );
         drop(process);
-        // The last sender is dropped by the reading thread, after it has waited for the end.
+        // The last sender goes with the thread that hears, which first waits for the end.
         while let Ok(heard) = heard.recv() {
-            assert!(
-                !matches!(heard, Heard::Died(_)),
-                "it was dropped: {heard:?}"
-            );
+            assert!(!matches!(heard, Heard::Died(_)), "it was let go: {heard:?}");
         }
     }
 }
