@@ -7,9 +7,10 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use scenarios::scenario::{Jitter, Ratio};
 use scheduler::machine::{Config, Limit, Record, Replan};
 use scheduler::{Fee, Margin, PlanRequest, Span, Speed};
-use sim::world::{Jitter, Observers, PipeModel, RunTotals, Way, WorkerModel, World, run};
+use sim::world::{Observers, PipeModel, RunTotals, Way, WorkerModel, World, run};
 use solvers::{Allocator, Exact};
 
 /// Everything takes time; most workers are employed and send heartbeats.
@@ -42,7 +43,8 @@ fn worker(place: u64) -> WorkerModel {
         latency: Span::from_millis(1),
         ..Way::default()
     });
-    (worker.benchmark.error, worker.jitter) = (0.1, Jitter::Lognormal(0.05));
+    worker.errors.benchmark.sigma = Ratio::from_micros(100_000);
+    worker.errors.jitter = Jitter::Lognormal(Ratio::from_micros(50_000));
     worker
 }
 

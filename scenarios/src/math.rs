@@ -1,4 +1,4 @@
-//! Logarithm and exponential from basic arithmetic alone.
+//! Logarithm, exponential and the normal distribution's quantiles, from basic arithmetic alone.
 //!
 //! The standard library's come from the system and differ in their last bits from one system to
 //! the next; sums, products, quotients and square roots do not. What is drawn with these is the
@@ -41,7 +41,7 @@ pub(crate) fn exp(x: f64) -> f64 {
 
 /// The exponentials of all of them, each as [`exp`] has it to the last bit.
 ///
-/// One alone waits for each of its quotients before the next; several at once do not.
+/// The processor computes several at once in the time that it takes to wait for one's quotients.
 pub(crate) fn exp_all(values: &mut [f64]) {
     const LANES: usize = 8;
     let mut chunks = values.chunks_exact_mut(LANES);
@@ -66,7 +66,7 @@ pub(crate) fn exp_all(values: &mut [f64]) {
     }
 }
 
-/// What is left of an exponent beyond so many doublings, and two to the power of these.
+/// Splits an exponent into a whole number of doublings and a rest: the rest, and 2 to that number.
 fn reduced(x: f64) -> (f64, f64) {
     let x = if x.is_nan() {
         0.0
@@ -77,6 +77,54 @@ fn reduced(x: f64) -> (f64, f64) {
     let rest = (x - doublings * LN_2_HIGH) - doublings * LN_2_LOW;
     let power = (doublings as i64 + 1023) as u64; // 13 to 2033
     (rest, f64::from_bits(power << 52))
+}
+
+/// Where the standard normal distribution reaches `p`: Acklam's rational approximations, whose
+/// relative error is at most 1.2e-9.
+pub(crate) fn normal_quantile(p: f64) -> f64 {
+    const A: [f64; 6] = [
+        -3.969_683_028_665_376e1,
+        2.209_460_984_245_205e2,
+        -2.759_285_104_469_687e2,
+        1.383_577_518_672_69e2,
+        -3.066_479_806_614_716e1,
+        2.506_628_277_459_239,
+    ];
+    const B: [f64; 6] = [
+        -5.447_609_879_822_406e1,
+        1.615_858_368_580_409e2,
+        -1.556_989_798_598_866e2,
+        6.680_131_188_771_972e1,
+        -1.328_068_155_288_572e1,
+        1.0,
+    ];
+    const C: [f64; 6] = [
+        -7.784_894_002_430_293e-3,
+        -3.223_964_580_411_365e-1,
+        -2.400_758_277_161_838,
+        -2.549_732_539_343_734,
+        4.374_664_141_464_968,
+        2.938_163_982_698_783,
+    ];
+    const D: [f64; 5] = [
+        7.784_695_709_041_462e-3,
+        3.224_671_290_700_398e-1,
+        2.445_134_137_142_996,
+        3.754_408_661_907_416,
+        1.0,
+    ];
+    const TAIL: f64 = 0.024_25;
+    let horner = |coefficients: &[f64], x: f64| coefficients.iter().fold(0.0, |s, c| s * x + c);
+    if p < TAIL {
+        let q = (-2.0 * ln(p)).sqrt();
+        horner(&C, q) / horner(&D, q)
+    } else if p > 1.0 - TAIL {
+        -normal_quantile(1.0 - p)
+    } else {
+        let q = p - 0.5;
+        let r = q * q;
+        horner(&A, r) * q / horner(&B, r)
+    }
 }
 
 #[cfg(test)]
@@ -107,6 +155,21 @@ mod tests {
             assert!((ln(y) - y.ln()).abs() < 1e-13, "ln {y}");
         }
         assert_eq!((exp(0.0), ln(1.0)), (1.0, 0.0));
+    }
+
+    #[test]
+    fn quantiles_are_those_of_the_normal_distribution() {
+        for (p, z) in [
+            (0.5, 0.0),
+            (0.8, 0.841_621_233_572_914),
+            (0.95, 1.644_853_626_951_472),
+            (0.99, 2.326_347_874_040_841),
+            (0.999_9, 3.719_016_485_455_68),
+            (0.001, -3.090_232_306_167_813),
+        ] {
+            let found = normal_quantile(p);
+            assert!((found - z).abs() < 1e-8, "{p}: {found}, expected {z}");
+        }
     }
 
     #[test]

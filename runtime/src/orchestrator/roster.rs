@@ -8,7 +8,7 @@
 //! **What it does not know:** connections, and whether somebody is there.
 
 use scenarios::Scenario;
-use scenarios::scenario::Luck;
+use scenarios::scenario::WorkerStreams;
 use scheduler::Fee;
 use scheduler::machine::WorkerId;
 
@@ -97,7 +97,9 @@ pub(crate) fn fee(scenario: &Scenario, seed: u64, worker: WorkerId, name: &str) 
     described.map_or_else(
         || {
             let place = worker.get() as usize;
-            scenario.fees().of(place, None, Luck::of(seed, 0, name))
+            scenario
+                .fees()
+                .of(place, None, WorkerStreams::named(seed, 0, name))
         },
         |spec| spec.profile.fee,
     )

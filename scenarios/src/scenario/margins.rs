@@ -10,21 +10,19 @@ use scheduler::{Margin, Margins};
 use crate::draw::Draws;
 use crate::math::exp_all;
 use crate::scenario::Scenario;
-use crate::scenario::fleet::Purpose;
-use crate::scenario::unit::Ratio;
-use crate::scenario::worker::{BenchmarkError, Group, Jitter};
+use crate::scenario::errors::{Errors, Jitter};
+use crate::scenario::streams::Purpose;
+use crate::scenario::worker::Group;
 
-/// So many are drawn before their exponentials are taken, all at once.
+/// The number of samples whose exponentials are computed together.
 const TOGETHER: usize = 1_000;
 
-/// So many draws: the risk at a quantile of 1 % is then known to a fortieth of itself.
+/// The number of samples: the risk at a quantile of 1 % is then known to a fortieth of itself.
 const SAMPLES: u64 = 160_000;
 
 pub(crate) fn margins(scenario: &Scenario) -> Margins {
     let groups: Vec<&Group> = scenario.groups().iter().collect();
-    let errors = |group: &&Group| (group.benchmark, group.jitter, group.drift);
-    let none = (BenchmarkError::NONE, Jitter::None, Ratio::ZERO);
-    if groups.iter().all(|group| errors(group) == none) {
+    if groups.iter().all(|group| group.errors == Errors::NONE) {
         return Margins::NONE;
     }
     let mut factors = Factors::default();
@@ -38,7 +36,7 @@ pub(crate) fn margins(scenario: &Scenario) -> Margins {
             at += 1;
             upto += groups[at].count;
         }
-        factors.draw(groups[at], draws);
+        factors.draw(&groups[at].errors, draws);
     }
     let Factors {
         benchmarked,
@@ -61,30 +59,29 @@ pub(crate) fn margins(scenario: &Scenario) -> Margins {
 struct Factors {
     benchmarked: Vec<f64>,
     learnt: Vec<f64>,
-    /// Exponents of those that are not through yet: of the error, of the jitter, of that of the
+    /// Exponents of samples that are not finished: of the error, of the jitter, of that of the
     /// cycle before, and of the drift.
     pending: [Vec<f64>; 4],
-    /// Jitter that is no exponential: its place among the second and third, and the factor.
+    /// Jitter that is not an exponential: its column, its place there, and the factor.
     others: Vec<(usize, usize, f64)>,
 }
 
 impl Factors {
-    fn draw(&mut self, group: &Group, draws: &mut Draws) {
-        self.pending[0].push(group.benchmark.draw_exponent(draws));
+    fn draw(&mut self, errors: &Errors, draws: &mut Draws) {
+        self.pending[0].push(errors.benchmark.exponent(draws));
         for column in [1, 2] {
-            let exponent = match group.jitter {
+            let exponent = match errors.jitter {
                 Jitter::None => 0.0,
                 Jitter::Lognormal(sigma) => sigma.as_f64() * draws.normal(),
-                Jitter::Gamma(shape) => {
-                    let factor = draws.gamma(shape.as_f64());
-                    self.others
-                        .push((column, self.pending[column].len(), factor));
+                Jitter::Gamma(_) => {
+                    let place = self.pending[column].len();
+                    self.others.push((column, place, errors.jitter.draw(draws)));
                     0.0
                 }
             };
             self.pending[column].push(exponent);
         }
-        self.pending[3].push(group.drift.as_f64() * draws.normal());
+        self.pending[3].push(errors.drift_exponent(draws));
         if self.pending[3].len() == TOGETHER {
             self.flush();
         }
@@ -112,7 +109,7 @@ impl Factors {
     }
 }
 
-/// Exceeded by so many parts per million.
+/// The factor that is exceeded with this risk.
 fn quantile(mut factors: Vec<f64>, risk_ppm: u64) -> Margin {
     let above = (SAMPLES * risk_ppm / 1_000_000) as usize;
     let at = (factors.len() - 1).saturating_sub(above);

@@ -122,6 +122,7 @@
 
 mod device;
 mod drawn;
+mod errors;
 mod faults;
 mod fleet;
 mod job;
@@ -129,6 +130,7 @@ mod margins;
 mod overrides;
 mod provenance;
 mod read;
+mod streams;
 mod tree;
 mod unit;
 mod worker;
@@ -144,14 +146,16 @@ use scheduler::{BenchmarkRule, CycleModel, MAX_WORKERS, Span, TimeModel};
 
 pub use device::{DEVICES, Device};
 pub use drawn::Drawn;
+pub use errors::{BenchmarkError, Errors, Jitter};
 pub use faults::{Trouble, Troubles, What};
-pub use fleet::{Luck, Purpose, WorkerSpec};
+pub use fleet::WorkerSpec;
 pub use job::{Fees, Job, Model, Run, SharedLink, Training, Weights};
 pub use overrides::{OverrideError, Overrides, Vary};
 pub use provenance::{Given, Provenance};
+pub use streams::{Purpose, WorkerStreams};
 pub(crate) use tree::shown;
 pub use unit::{BatchRate, BitRate, Bytes, Ratio};
-pub use worker::{BenchmarkError, Group, Jitter};
+pub use worker::Group;
 
 use read::{Faults, Item};
 use tree::{Node, Origin};

@@ -318,7 +318,7 @@ fn fees_are_those_of_the_seed() {
 }
 
 #[test]
-fn a_workers_luck_is_its_own() {
+fn a_workers_draws_are_its_own() {
     let fleet = |text: &str| good(text).fleet(3, 5);
     let drawn = "speed = { dist = \"gamma\", mean = \"50 batches/s\", shape = 4 }";
     let one = GOOD.replace("speed = \"50 batches/s\"", drawn);
@@ -333,7 +333,7 @@ fn a_workers_luck_is_its_own() {
     let other = &fleet(&latency)[0];
     assert_ne!(other.profile, base[0].profile);
     assert_eq!(other.rate, base[0].rate);
-    // Another replicate, seed or name is another luck.
+    // Another replicate, seed or name has other draws.
     let scenario = good(&one);
     let others = [
         scenario.fleet(3, 6),
@@ -342,13 +342,13 @@ fn a_workers_luck_is_its_own() {
     ];
     assert!(others.iter().all(|fleet| fleet[0].rate != base[0].rate));
     // Streams by purpose and number.
-    let luck = base[0].luck;
-    let first = |purpose, number| luck.draws(purpose, number).unit();
+    let streams = base[0].streams;
+    let first = |purpose, number| streams.draws(purpose, number).unit();
     let all = [
         first(Purpose::Speed, 0),
         first(Purpose::Jitter, 0),
         first(Purpose::Jitter, 1),
-        first(Purpose::Driver, 0),
+        first(Purpose::Stall, 0),
     ];
     for (i, draw) in all.iter().enumerate() {
         assert!(!all[..i].contains(draw));
@@ -366,8 +366,14 @@ fn fleets_never_change() {
         "{} {} {:.12} {:.12}",
         laptop.rate.micros_per_s(),
         laptop.profile.fee,
-        laptop.jitter_factor(3),
-        laptop.benchmark_factor(0)
+        laptop
+            .errors
+            .jitter
+            .draw(&mut laptop.streams.draws(Purpose::Jitter, 3)),
+        laptop
+            .errors
+            .benchmark
+            .draw(&mut laptop.streams.draws(Purpose::Benchmark, 0))
     );
     assert_eq!(drawn, "308943016 3.794408 1.051832611644 1.001966845211");
 }
@@ -511,7 +517,10 @@ fn margins_hold_for_the_fleet_that_is_drawn() {
         let scenario = of("ten-thousand", &[set, cold]);
         let margin = scenario.config().margins.benchmarked.ppb() as f64 / 1e9;
         let overruns = |worker: &WorkerSpec| {
-            worker.benchmark_factor(0) * worker.jitter_factor(1) * worker.drift_step(1) > margin
+            let (errors, draws) = (&worker.errors, |p| worker.streams.draws(p, 0));
+            let jitter = errors.jitter.draw(&mut draws(Purpose::Jitter).counted());
+            let drift = errors.drift(&mut draws(Purpose::Drift).counted());
+            errors.benchmark.draw(&mut draws(Purpose::Benchmark)) * jitter * drift > margin
         };
         let fleets = (0..3).map(|replicate| scenario.fleet(1, replicate));
         let count: usize = fleets
@@ -569,7 +578,7 @@ fn every_form_reads_back() {
         .map(|t| t.at.nanos())
         .collect();
     assert!(at.is_sorted(), "{at:?}");
-    assert_eq!(scenario.groups()[0].benchmark.bias_micros, -50_000);
+    assert_eq!(scenario.groups()[0].errors.benchmark.bias_micros, -50_000);
     let most = scenario.fleet(1, 0)[0].profile.most;
     assert_eq!(most, (2 << 30) / (32 * 785 * 4));
 }

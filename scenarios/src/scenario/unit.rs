@@ -197,6 +197,11 @@ impl Ratio {
     /// One.
     pub const ONE: Self = Self(1_000_000);
 
+    /// From millionths.
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
     /// The number as a float, for the physics of a simulated world.
     pub fn as_f64(self) -> f64 {
         self.0 as f64 / 1e6

@@ -6,6 +6,7 @@ use scheduler::{Fee, MAX_WORKERS, Span};
 
 use crate::scenario::device::{DEVICES, Device};
 use crate::scenario::drawn::{Drawn, SHAPE, SIGMA};
+use crate::scenario::errors::{BenchmarkError, Errors, Jitter};
 use crate::scenario::read::{Item, Section, plain};
 use crate::scenario::tree::Value;
 use crate::scenario::unit::{BatchRate, BitRate, Bytes, Quantity, Ratio, parse, scaled};
@@ -19,12 +20,8 @@ pub struct Group {
     pub count: u64,
     /// How fast they train, in batches of the job's size.
     pub speed: Drawn<BatchRate>,
-    /// The factor on the time of each cycle.
-    pub jitter: Jitter,
-    /// The standard deviation of each cycle's step of a random walk of the logarithm of the time.
-    pub drift: Ratio,
-    /// What a benchmark gets wrong.
-    pub benchmark: BenchmarkError,
+    /// By how much their times differ from what their speed says.
+    pub errors: Errors,
     /// The memory for batches; `None` for no limit.
     pub memory: Option<Bytes>,
     /// Their own connections, from the orchestrator.
@@ -43,40 +40,7 @@ pub struct Group {
     pub joins: Drawn<Span>,
 }
 
-/// The factor on the time of a cycle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Jitter {
-    /// Always 1.
-    None,
-    /// Lognormal with median 1 and this sigma.
-    Lognormal(Ratio),
-    /// Gamma with mean 1 and this shape.
-    Gamma(Ratio),
-}
-
-/// By what factor a benchmark reads too fast: it is drawn once for each benchmark and holds for
-/// all of its rounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BenchmarkError {
-    /// The mean of the logarithm of the factor, in millionths; positive reads too fast.
-    pub bias_micros: i64,
-    /// The standard deviation of the logarithm.
-    pub sigma: Ratio,
-    /// The chance that it was cold instead, and read too slow.
-    pub cold: Ratio,
-    /// The logarithm of a cold one is less than 0 by an exponential of this mean.
-    pub cold_mean: Ratio,
-}
-
 impl BenchmarkError {
-    /// Benchmarks that tell the truth.
-    pub const NONE: Self = Self {
-        bias_micros: 0,
-        sigma: Ratio::ZERO,
-        cold: Ratio::ZERO,
-        cold_mean: Ratio::ZERO,
-    };
-
     fn read(item: &Item<'_>) -> Option<Self> {
         if item.text() == Some("none") {
             return Some(Self::NONE);
@@ -265,9 +229,11 @@ impl Traits {
             name,
             count,
             speed: self.speed?,
-            jitter: self.jitter.unwrap_or(Jitter::None),
-            drift: self.drift.unwrap_or(Ratio::ZERO),
-            benchmark: self.benchmark.unwrap_or(BenchmarkError::NONE),
+            errors: Errors {
+                benchmark: self.benchmark.unwrap_or(BenchmarkError::NONE),
+                jitter: self.jitter.unwrap_or(Jitter::None),
+                drift: self.drift.unwrap_or(Ratio::ZERO),
+            },
             memory: self.memory.flatten(),
             down: self.down.or(rate)?,
             up: self.up.or(rate)?,

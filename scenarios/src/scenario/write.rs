@@ -248,10 +248,10 @@ fn worker(group: &Group, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f,
         "speed = {}\njitter = {}",
         group.speed.written(),
-        group.jitter.written()
+        group.errors.jitter.written()
     )?;
-    writeln!(f, "drift = {}", group.drift.written())?;
-    writeln!(f, "benchmark_error = {}", group.benchmark.written())?;
+    writeln!(f, "drift = {}", group.errors.drift.written())?;
+    writeln!(f, "benchmark_error = {}", group.errors.benchmark.written())?;
     let unlimited = || "\"unlimited\"".to_owned();
     writeln!(
         f,

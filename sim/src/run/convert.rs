@@ -1,17 +1,15 @@
 //! From a scenario to the world of one replicate.
 //!
-//! The scenario draws the fleet; the world draws what happens to it. The orchestrator's link
+//! The scenario draws the fleet; the world draws its errors and what happens to it. The orchestrator's link
 //! serves one transfer after the other, downloads in reverse order: that is what fits the
 //! recorded runs (`sim replay`), better than sharing it fairly does.
 
 use scenarios::Scenario;
-use scenarios::scenario::{self, What, WorkerSpec};
+use scenarios::scenario::{What, WorkerSpec};
 use scheduler::machine::Config;
 use scheduler::{Instant, Span};
 
-use crate::world::{
-    BenchmarkModel, Fault, Jitter, PipeModel, Renewal, Service, Way, WorkerModel, World,
-};
+use crate::world::{Fault, PipeModel, Renewal, Service, Way, WorkerModel, World};
 
 /// A mean time so long that what it is of does not happen.
 const NEVER: Span = Span::from_secs(1_000_000_000);
@@ -98,18 +96,8 @@ impl Conversion {
         };
         WorkerModel {
             profile: spec.profile,
-            // One error a run, drawn by the scenario: a certain outlier of that factor.
-            benchmark: BenchmarkModel {
-                outlier_chance: 1.0,
-                outlier_factor: 1.0 / spec.benchmark_factor(0),
-                ..BenchmarkModel::default()
-            },
-            jitter: match spec.jitter {
-                scenario::Jitter::None => Jitter::None,
-                scenario::Jitter::Lognormal(sigma) => Jitter::Lognormal(sigma.as_f64()),
-                scenario::Jitter::Gamma(shape) => Jitter::Gamma(shape.as_f64()),
-            },
-            drift: spec.drift.as_f64(),
+            errors: spec.errors,
+            key: Some(spec.streams.worker()),
             way,
             joins_at: Instant::START + spec.joins,
             dropouts: renewal(troubles.dropout_every, troubles.return_after),
@@ -118,5 +106,29 @@ impl Conversion {
                 .map(|renewal| (renewal, troubles.slowdown_factor.as_f64())),
             ..WorkerModel::new(spec.speed(), spec.profile.fee)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scenarios::Overrides;
+
+    /// A worker's streams follow from its name: one worker more, before it, changes none.
+    #[test]
+    fn another_worker_changes_no_draws() {
+        let keys = |names: &[&str]| -> Vec<Option<u64>> {
+            let workers = names
+                .iter()
+                .map(|name| format!("[[workers]]\nname = \"{name}\"\ndevice = \"laptop\"\n"));
+            let job = "[job]\nbatches = 10\nmax_time = \"30 s\"\n";
+            let text = job.to_owned() + &workers.collect::<String>();
+            let scenario = Scenario::parse("lab.toml", &text, &Overrides::NONE).expect("valid");
+            let world = Conversion::new(scenario).world(1, 2);
+            world.workers.iter().map(|worker| worker.key).collect()
+        };
+        let two = keys(&["pc1", "pc2"]);
+        assert_eq!(keys(&["pc0", "pc1", "pc2"])[1..], two);
+        assert!(two[0].is_some() && two[0] != two[1]);
     }
 }

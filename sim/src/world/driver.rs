@@ -1,17 +1,18 @@
 //! The loop: the scheduler steps, its orders are carried out, the queue says what happens next.
 
 use results::runs::RunEnd;
+use scenarios::Draws;
+use scenarios::scenario::WorkerStreams;
 use scheduler::machine::{Action, CycleId, Departure, Ending, Event, Record, Scheduler, SessionId};
 use scheduler::machine::{PlanId, Totals, WorkerId};
 use scheduler::{Instant, PlanRequest, PlanResponse, Span};
 
-use super::draws::Draws;
 use super::faults::Chance;
 use super::judge::Faults;
 use super::model::World;
 use super::pipe::Pipe;
 use super::totals::{CycleTruth, RunTotals};
-use super::worker::{Away, Luck, Order, Transfer, Worker};
+use super::worker::{Away, Order, Transfer, Variation, Worker};
 use crate::engine::{Queue, Stamp};
 
 /// Takes rows.
@@ -108,7 +109,7 @@ pub(super) struct Driver<'a> {
     pub(super) queue: Queue<Happening>,
     pub(super) now: Instant,
     pub(super) workers: Vec<Worker>,
-    pub(super) luck: Vec<Luck>,
+    pub(super) variations: Vec<Variation>,
     /// The streams of faults by chance, three a worker that has any.
     pub(super) chances: Vec<Option<Box<[Option<Draws>; 3]>>>,
     pub(super) down: Way,
@@ -151,7 +152,12 @@ impl<'a> Driver<'a> {
         allocate: &'a mut dyn FnMut(&PlanRequest) -> PlanResponse,
         observers: Observers<'a>,
     ) -> Self {
-        let models = || (0..).zip(&world.workers);
+        let models = || {
+            (0..).zip(&world.workers).map(|(place, model)| {
+                let key = model.key.unwrap_or(place);
+                (WorkerStreams::new(seed, replicate, key), model)
+            })
+        };
         Self {
             world,
             allocate,
@@ -160,12 +166,12 @@ impl<'a> Driver<'a> {
             scheduler: Scheduler::new(world.config.clone()),
             queue: Queue::with_capacity(2 * world.workers.len() + 8),
             now: Instant::START,
-            workers: models().map(|_| Worker::new()).collect(),
-            luck: models()
-                .map(|(worker, model)| Luck::new(model, seed, replicate, worker))
+            workers: world.workers.iter().map(|_| Worker::new()).collect(),
+            variations: models()
+                .map(|(streams, model)| Variation::new(model, &streams))
                 .collect(),
             chances: models()
-                .map(|(worker, model)| Chance::draws(model, seed, replicate, worker))
+                .map(|(streams, model)| Chance::draws(model, &streams))
                 .collect(),
             down: Way::new(Pipe::new(world.down.service)),
             up: Way::new(Pipe::new(world.up.service)),

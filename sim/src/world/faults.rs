@@ -1,9 +1,10 @@
 //! Workers come and go, stand still and slow down.
 
+use scenarios::Draws;
+use scenarios::scenario::{Purpose, WorkerStreams};
 use scheduler::machine::{Departure, Event, WorkerId};
 use scheduler::{Instant, Span};
 
-use super::draws::{Draws, Purpose};
 use super::driver::{Driver, Happening};
 use super::model::{Fault, Renewal, WorkerModel};
 use super::worker::{Away, Stage};
@@ -22,9 +23,7 @@ impl Chance {
     /// A worker's streams, if it has any faults by chance.
     pub(super) fn draws(
         model: &WorkerModel,
-        seed: u64,
-        replicate: u64,
-        worker: u64,
+        streams: &WorkerStreams,
     ) -> Option<Box<[Option<Draws>; 3]>> {
         let draws = Self::ALL.map(|chance| {
             let purpose = match chance {
@@ -32,9 +31,7 @@ impl Chance {
                 Self::Stall => Purpose::Stall,
                 Self::Slowdown => Purpose::Slowdown,
             };
-            chance
-                .of(model)
-                .map(|_| Draws::new(seed, replicate, worker, purpose))
+            chance.of(model).map(|_| streams.draws(purpose, 0))
         });
         draws.iter().any(Option::is_some).then(|| Box::new(draws))
     }
@@ -66,7 +63,8 @@ impl Driver<'_> {
             return Span::ZERO;
         };
         let mean = if begins { renewal.every } else { renewal.lasts };
-        let span = draws.exponential(mean);
+        let nanos = draws.exponential() * mean.nanos() as f64;
+        let span = Span::from_nanos((nanos as u64).max(1));
         let happening = Happening::Chance(worker, chance, begins);
         self.queue.push(self.now + span, happening);
         span
@@ -185,7 +183,7 @@ impl Driver<'_> {
         let Some(factor) = state.task.as_ref().map(|task| task.factor) else {
             return;
         };
-        let pace = state.pace(now, factor, self.luck[worker as usize].wandered);
+        let pace = state.pace(now, factor, self.variations[worker as usize].drift_so_far);
         if let Some(task) = &mut state.task
             && let Stage::Computing(progress) = &mut task.stage
         {

@@ -48,15 +48,19 @@ impl Driver<'_> {
             return;
         };
         let config = &self.world.config;
-        let workers = self.workers.iter().zip(&self.world.workers).zip(&self.luck);
+        let workers = self
+            .workers
+            .iter()
+            .zip(&self.world.workers)
+            .zip(&self.variations);
         let candidates = (0..)
             .zip(workers)
-            .filter_map(|(id, ((state, model), luck))| {
+            .filter_map(|(id, ((state, model), variation))| {
                 if !state.is_here() || state.here_since > row.started {
                     return None;
                 }
                 // In parts per million of the time that a batch takes by its speed alone.
-                let slower = luck.wandered * state.slow * state.slow_by_chance * 1e6;
+                let slower = variation.drift_so_far * state.slow * state.slow_by_chance * 1e6;
                 Some(Candidate {
                     worker: WorkerId::new(id),
                     fee: model.profile.fee,

@@ -6,14 +6,13 @@
 //! the run as they come, and [`RunTotals`] adds up.
 //!
 //! The same world, seed and replicate give the same rows, whatever else is run at the same time:
-//! a run reads no clock and no global state, and draws from streams of its own, one for each
-//! (replicate, worker, purpose).
+//! a run reads no clock and no global state, and its draws come from one random stream for each
+//! (replicate, worker, purpose): one worker more, or one draw more, changes no other value.
 //!
 //! **What it deliberately does not know:** how a plan is found, what a scenario file looks like,
 //! and where rows are written. Of `results` it takes the account of a run
 //! ([`RunEnd`](results::runs::RunEnd)) alone.
 
-mod draws;
 mod driver;
 mod faults;
 mod judge;
@@ -27,9 +26,7 @@ mod totals;
 mod worker;
 
 pub use driver::{Observers, OnEvent, OnRow, run};
-pub use model::{
-    BenchmarkModel, Fault, Jitter, PipeModel, Renewal, Service, SolveModel, Way, WorkerModel, World,
-};
+pub use model::{Fault, PipeModel, Renewal, Service, SolveModel, Way, WorkerModel, World};
 pub use one_cycle::{CycleEnd, OneCycle};
 pub use overrun::{OverrunStudy, Overruns, Share, overruns, with_filler};
 pub use totals::{CycleTruth, RunTotals};

@@ -1,5 +1,6 @@
 //! What a simulated world is made of: plain numbers, in nanoseconds and factors.
 
+use scenarios::scenario::{Errors, Ratio};
 use scheduler::machine::{Config, Profile};
 use scheduler::{Fee, Instant, Link, Span, Speed};
 
@@ -66,12 +67,15 @@ pub struct WorkerModel {
     pub profile: Profile,
     /// How fast it trains, before all that follows.
     pub speed: Speed,
-    /// What its benchmarks get wrong.
-    pub benchmark: BenchmarkModel,
-    /// By what factor each cycle takes longer.
-    pub jitter: Jitter,
-    /// Spread of the step that its speed takes every cycle: sigma of the logarithm.
-    pub drift: f64,
+    /// By how much its times differ from what its speed says. The error of its benchmarks is drawn
+    /// once in a run.
+    pub errors: Errors,
+    /// Sigma of a lognormal factor of median 1 on each round of a benchmark.
+    pub round: Ratio,
+    /// How long it warms up before the first round of a session; it is not measured.
+    pub warm_up: Span,
+    /// Tells its random streams from those of others; its place in the world if `None`.
+    pub key: Option<u64>,
     /// Its own link.
     pub way: Way,
     /// When it is there first.
@@ -89,32 +93,6 @@ pub struct WorkerModel {
     pub stalls: Option<Renewal>,
     /// As [`Fault::Slow`], with the factor by which a batch takes longer.
     pub slowdowns: Option<(Renewal, f64)>,
-}
-
-/// How the time of a cycle spreads.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Jitter {
-    /// Not at all.
-    None,
-    /// By a lognormal factor of median 1 and this sigma.
-    Lognormal(f64),
-    /// By a gamma factor of mean 1 and this shape: its variance is the shape's inverse.
-    Gamma(f64),
-}
-
-/// What a benchmark gets wrong.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct BenchmarkModel {
-    /// Sigma of a lognormal factor of median 1 on all measured times of a worker in a run.
-    pub error: f64,
-    /// Sigma of such a factor on each round.
-    pub round: f64,
-    /// The chance that a worker's benchmarks are far off in a run,
-    pub outlier_chance: f64,
-    /// and the factor on the measured times then.
-    pub outlier_factor: f64,
-    /// How long a worker takes to warm up before the first round of a stay; it is not measured.
-    pub warm_up: Span,
 }
 
 /// A worker's own link. A transfer takes the longer of its time here and its time in the
@@ -187,15 +165,10 @@ impl WorkerModel {
                 most: u64::MAX,
             },
             speed,
-            benchmark: BenchmarkModel {
-                error: 0.0,
-                round: 0.0,
-                outlier_chance: 0.0,
-                outlier_factor: 1.0,
-                warm_up: Span::ZERO,
-            },
-            jitter: Jitter::None,
-            drift: 0.0,
+            errors: Errors::NONE,
+            round: Ratio::ZERO,
+            warm_up: Span::ZERO,
+            key: None,
             way: Way {
                 down: Span::ZERO,
                 up: Span::ZERO,

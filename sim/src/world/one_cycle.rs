@@ -1,13 +1,14 @@
 //! One cycle of a plan that was made beforehand, at true speeds that scatter around the
 //! capacities that it was made for.
 
+use scenarios::Draws;
+use scenarios::scenario::BenchmarkError;
 use scheduler::machine::{Config, Limit};
 use scheduler::{Outcome, Plan, PlanResponse, PlanStatus, Planned, Problem, Span, Speed};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::draws::Draws;
 use super::driver::{Observers, run};
-use super::model::{BenchmarkModel, WorkerModel, World};
+use super::model::{WorkerModel, World};
 
 /// How long a cycle has.
 const LIMIT: Span = Span::from_secs(1);
@@ -19,15 +20,18 @@ const SIGMA: f64 = 0.1;
 /// slow as that.
 const GRACE: Span = Span::from_secs(5);
 
+/// Sets these draws apart from all others of a seed.
+const PURPOSE: u64 = u64::from_le_bytes(*b"allotval");
+
 /// Batches of a benchmark: enough that a nanosecond is little of its time at any speed.
 const BENCHMARK_BATCHES: u64 = 1_000;
 
 /// The benchmark of the slowest takes less: a batch a second at 8.3 sigma.
 const BENCHMARK_LIMIT: Span = Span::from_secs(10 * BENCHMARK_BATCHES);
 
-/// A benchmark reads a little too fast, so that no rounding takes a batch from a capacity: what
-/// holds it at `s_max` exactly is [`Profile::most`](scheduler::machine::Profile).
-const BENCHMARK_READS: f64 = 0.99;
+/// A benchmark reads a little too fast (by this logarithm), so that no rounding takes a batch from
+/// a capacity: what holds it at `s_max` exactly is [`Profile::most`](scheduler::machine::Profile).
+const BENCHMARK_BIAS: f64 = 0.01;
 
 /// Runs plans for one cycle of a second each, through the state machine, in a world where worker
 /// `i` truly trains `s_max_i · f_i` batches a second, and links take no time.
@@ -73,8 +77,9 @@ impl OneCycle {
 
     /// Draws the true speeds of a test's workers.
     pub fn draw(&mut self, seed: u64, family: &str, test: u64, workers: usize) {
-        // One stream a test, one draw a worker: it is sought by its place.
-        let mut draws = Draws::of_test(seed, xxh3_64(family.as_bytes()), test);
+        // One stream for each test, one draw for each worker: it depends on its place alone.
+        let key = [seed, xxh3_64(family.as_bytes()), 0, PURPOSE];
+        let mut draws = Draws::of_key(key, test).counted();
         let mut takes = || LIMIT.nanos() as f64 / draws.lognormal(SIGMA);
         self.takes.clear();
         let spans = (0..workers).map(|_| Span::from_nanos(takes().round() as u64));
@@ -107,10 +112,10 @@ impl OneCycle {
             let speed = speed.expect("who is employed can take a batch, in some seconds at most");
             let mut model = WorkerModel::new(speed, worker.fee);
             model.profile.most = worker.s_max;
-            model.benchmark = BenchmarkModel {
-                outlier_chance: 1.0,
-                outlier_factor: BENCHMARK_READS * LIMIT.seconds_f64() / takes.seconds_f64(),
-                ..model.benchmark
+            let reads = (takes.seconds_f64() / LIMIT.seconds_f64()).ln() + BENCHMARK_BIAS;
+            model.errors.benchmark = BenchmarkError {
+                bias_micros: (reads * 1e6).round() as i64,
+                ..BenchmarkError::NONE
             };
             self.world.workers.push(model);
             batches.push(share);

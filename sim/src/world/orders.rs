@@ -56,7 +56,7 @@ impl Driver<'_> {
         let warm_up = if state.warm {
             Span::ZERO
         } else {
-            model.benchmark.warm_up
+            model.warm_up
         };
         state.warm = true;
         self.has_waste |= state.uses_a_pipe();
@@ -132,10 +132,10 @@ impl Driver<'_> {
     /// A worker begins to compute.
     pub(super) fn begins(&mut self, worker: u32, stamp: Stamp) {
         let (now, at) = (self.now, worker as usize);
-        let (model, state, luck) = (
+        let (model, state, variation) = (
             &self.world.workers[at],
             &mut self.workers[at],
-            &mut self.luck[at],
+            &mut self.variations[at],
         );
         let Some(task) = state
             .task
@@ -146,18 +146,18 @@ impl Driver<'_> {
         };
         let (batches, passes) = match task.order {
             Order::Benchmark { batches } => {
-                task.factor = luck.round(model.benchmark.round);
+                task.factor = variation.round(model);
                 (batches, 1)
             }
             Order::Train { cycle, batches, .. } => {
-                luck.wander(model.drift, cycle);
-                task.factor = luck.jitter(model.jitter, cycle);
+                variation.drift_to(model, cycle);
+                task.factor = variation.jitter(model, cycle);
                 (batches, self.world.config.time_model.passes.into())
             }
         };
         task.last_beat = now;
         let factor = task.factor;
-        let pace = state.pace(now, factor, luck.wandered);
+        let pace = state.pace(now, factor, variation.drift_so_far);
         let progress = Progress::new(now, model.speed, passes, batches, pace);
         if let Some(task) = &mut state.task {
             task.stage = Stage::Computing(progress);

@@ -1,6 +1,7 @@
 //! How often workers overrun that were given exactly as much as fits: the risk as asked for and
 //! as it turns out.
 
+use scenarios::scenario::{BenchmarkError, Jitter, Ratio};
 use scheduler::machine::{Config, Fate, Limit, Record, Replan};
 use scheduler::{
     CapacityModel, Failure, FailureReason, Fee, Instant, Margin, PlanRequest, TimeModel,
@@ -8,7 +9,7 @@ use scheduler::{
 use scheduler::{Outcome, Plan, PlanStatus, Planned, Problem, Span, Speed};
 
 use super::driver::{Observers, run};
-use super::model::{BenchmarkModel, Jitter, Way, WorkerModel, World};
+use super::model::{Way, WorkerModel, World};
 
 /// An experiment: so many workers at their `s_max`, in so many runs, through the whole machine.
 ///
@@ -25,7 +26,7 @@ pub struct OverrunStudy {
     /// Batches that a worker does in a cycle's second: `s_max` is about as many.
     pub batches: u64,
     /// Sigma of the benchmark's error.
-    pub error: f64,
+    pub error: Ratio,
     /// A cycle's jitter.
     pub jitter: Jitter,
     /// What a cycle takes beside the computing, of one second.
@@ -170,8 +171,8 @@ impl OverrunStudy {
             workers: 10,
             cycles: 5,
             batches: 1_000,
-            error: 0.217,
-            jitter: Jitter::Lognormal(0.1),
+            error: Ratio::from_micros(217_000),
+            jitter: Jitter::Lognormal(Ratio::from_micros(100_000)),
             fixed: Span::from_millis(100),
             capacity: CapacityModel::Full,
             margin: Margin::lognormal(risk_ppm, 238_933), // the root of both squares' sum
@@ -212,10 +213,10 @@ impl OverrunStudy {
         };
         let mut subject = WorkerModel::new(speed.expect("a batch at least"), Fee::ZERO);
         subject = subject.with_way(way);
-        subject.jitter = self.jitter;
-        subject.benchmark = BenchmarkModel {
-            error: self.error,
-            ..subject.benchmark
+        subject.errors.jitter = self.jitter;
+        subject.errors.benchmark = BenchmarkError {
+            sigma: self.error,
+            ..BenchmarkError::NONE
         };
         with_filler(World::new(config, vec![subject; self.workers as usize]))
     }
@@ -279,8 +280,8 @@ mod tests {
         for (shape, risk) in [(25.0, 0.2), (100.0, 0.05), (2.0, 0.05)] {
             let gamma = Gamma::new(shape, shape).expect("valid");
             let overruns = OverrunStudy {
-                error: 0.0,
-                jitter: Jitter::Gamma(shape),
+                error: Ratio::ZERO,
+                jitter: Jitter::Gamma(Ratio::from_micros((shape * 1e6) as u64)),
                 margin: Margin::from_ppb((gamma.inverse_cdf(1.0 - risk) * 1e9) as u64),
                 ..study(500_000)
             };

@@ -1,10 +1,11 @@
-//! What a worker is doing, and its luck.
+//! What a worker is doing, and how its times vary.
 
+use scenarios::Draws;
+use scenarios::scenario::{Jitter, Purpose, Ratio, WorkerStreams};
 use scheduler::machine::{CycleId, PlanId, SessionId};
 use scheduler::{Instant, Span};
 
-use super::draws::{Draws, Purpose};
-use super::model::{Jitter, WorkerModel};
+use super::model::WorkerModel;
 use super::progress::{Pace, Progress};
 use crate::engine::{Generation, Stamp};
 
@@ -47,7 +48,7 @@ pub(super) struct Task {
     pub(super) own_link: Instant,
     pub(super) last_beat: Instant,
     pub(super) last_beat_done: u64,
-    /// By how much luck has it slower in this task.
+    /// By what factor the random errors make this task slower.
     pub(super) factor: f64,
 }
 
@@ -178,13 +179,13 @@ pub(super) struct Transfer {
     pub(super) is_data: bool,
 }
 
-/// So many draws are kept for each gamma: it takes three or a few more, by rejection.
+/// The number of draws that are reserved for each gamma: it takes three or a few more, by rejection.
 const GAMMA_DRAWS: u64 = 64;
 
-/// The draws of one worker in one run. The draws of a cycle are found by its number: whether the
-/// worker was employed in the cycles before does not change them.
+/// The random errors of one worker in one run. The draws of a cycle are found by its number: whether
+/// the worker was employed in the cycles before does not change them.
 #[derive(Debug)]
-pub(super) struct Luck {
+pub(super) struct Variation {
     /// The factor on all measured times.
     error: f64,
     rounds: Option<Draws>,
@@ -192,76 +193,85 @@ pub(super) struct Luck {
     next_jitter: u32,
     drift: Option<Draws>,
     drifted: u32,
-    /// What the speed has wandered to: the factor by which a batch takes longer.
-    pub(super) wandered: f64,
+    /// What the drift has come to: the factor by which a batch takes longer.
+    pub(super) drift_so_far: f64,
 }
 
-impl Luck {
-    pub(super) fn new(model: &WorkerModel, seed: u64, replicate: u64, worker: u64) -> Self {
-        let benchmark = &model.benchmark;
-        let draws =
-            |purpose, spreads: bool| spreads.then(|| Draws::new(seed, replicate, worker, purpose));
-        let certain = benchmark.error == 0.0 && benchmark.outlier_chance >= 1.0;
-        let uncertain = !certain && (benchmark.error > 0.0 || benchmark.outlier_chance > 0.0);
-        // What is certain takes no draw.
-        let mut error = if certain {
-            benchmark.outlier_factor
-        } else {
-            1.0
-        };
-        if let Some(mut draws) = draws(Purpose::BenchmarkError, uncertain) {
-            error = draws.lognormal(benchmark.error);
-            if draws.uniform() < benchmark.outlier_chance {
-                error *= benchmark.outlier_factor;
-            }
-        }
+impl Variation {
+    pub(super) fn new(model: &WorkerModel, streams: &WorkerStreams) -> Self {
+        let errors = &model.errors;
+        let counted = |purpose, varies: bool| varies.then(|| streams.draws(purpose, 0).counted());
         Self {
-            error,
-            rounds: draws(Purpose::BenchmarkRound, benchmark.round > 0.0),
-            jitter: draws(Purpose::Jitter, model.jitter != Jitter::None),
+            error: 1.0
+                / errors
+                    .benchmark
+                    .draw(&mut streams.draws(Purpose::Benchmark, 0)),
+            rounds: counted(Purpose::Round, model.round > Ratio::ZERO),
+            jitter: counted(Purpose::Jitter, errors.jitter != Jitter::None),
             next_jitter: 0,
-            drift: draws(Purpose::Drift, model.drift > 0.0),
+            drift: counted(Purpose::Drift, errors.drift > Ratio::ZERO),
             drifted: 0,
-            wandered: 1.0,
+            drift_so_far: 1.0,
         }
     }
 
     /// By how much longer than it takes the next round of a benchmark is measured.
-    pub(super) fn round(&mut self, sigma: f64) -> f64 {
+    pub(super) fn round(&mut self, model: &WorkerModel) -> f64 {
         let round = self.rounds.as_mut();
-        self.error * round.map_or(1.0, |draws| draws.lognormal(sigma))
+        self.error * round.map_or(1.0, |draws| draws.lognormal(model.round.as_f64()))
     }
 
     /// By how much longer a cycle takes than others.
-    pub(super) fn jitter(&mut self, jitter: Jitter, cycle: CycleId) -> f64 {
+    pub(super) fn jitter(&mut self, model: &WorkerModel, cycle: CycleId) -> f64 {
         let Some(draws) = &mut self.jitter else {
             return 1.0;
         };
-        let at = u64::from(cycle.get());
-        match jitter {
-            Jitter::None => 1.0,
-            Jitter::Lognormal(sigma) => {
-                if self.next_jitter != cycle.get() {
-                    draws.seek(at);
-                }
-                self.next_jitter = cycle.get() + 1;
-                draws.lognormal(sigma)
-            }
-            Jitter::Gamma(shape) => {
-                draws.seek(at * GAMMA_DRAWS);
-                draws.gamma(shape)
-            }
+        let jitter = model.errors.jitter;
+        let reserved = match jitter {
+            Jitter::Gamma(_) => GAMMA_DRAWS,
+            Jitter::None | Jitter::Lognormal(_) => 1,
+        };
+        if reserved > 1 || self.next_jitter != cycle.get() {
+            draws.seek(u64::from(cycle.get()) * reserved);
         }
+        self.next_jitter = cycle.get() + 1;
+        jitter.draw(draws)
     }
 
-    /// Lets the speed wander up to a cycle.
-    pub(super) fn wander(&mut self, sigma: f64, cycle: CycleId) {
+    /// Lets the speed drift up to a cycle.
+    pub(super) fn drift_to(&mut self, model: &WorkerModel, cycle: CycleId) {
         let Some(draws) = &mut self.drift else {
             return;
         };
         while self.drifted < cycle.get() {
-            self.wandered *= draws.lognormal(sigma);
+            self.drift_so_far *= model.errors.drift(draws);
             self.drifted += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scheduler::{Fee, Speed};
+
+    #[test]
+    fn a_cycle_s_jitter_does_not_depend_on_the_cycles_before() {
+        let speed = Speed::measured(1, Span::from_secs(1)).expect("valid");
+        let mut model = WorkerModel::new(speed, Fee::ZERO);
+        let streams = WorkerStreams::new(1, 2, 3);
+        for jitter in [Jitter::Lognormal(Ratio::ONE), Jitter::Gamma(Ratio::ONE)] {
+            model.errors.jitter = jitter;
+            let of = |cycles: &[u32]| {
+                let mut variation = Variation::new(&model, &streams);
+                let cycles = cycles.iter();
+                cycles
+                    .map(|cycle| variation.jitter(&model, CycleId::new(*cycle)))
+                    .collect::<Vec<f64>>()
+            };
+            let all = of(&[0, 1, 2, 3, 4, 5]);
+            assert_eq!(of(&[1, 2, 5]), [all[1], all[2], all[5]]);
+            assert!(all.windows(2).all(|pair| pair[0] != pair[1]), "{all:?}");
         }
     }
 }

@@ -2,11 +2,10 @@
 
 use std::thread;
 
+use scenarios::scenario::{BenchmarkError, Errors, Jitter, Ratio};
 use scheduler::machine::{Billing, CycleResult, Fate, Limit, Record, Replan};
 use scheduler::{Margin, Margins, Span};
-use sim::world::{
-    Jitter, Observers, PipeModel, Renewal, RunTotals, Service, SolveModel, Way, World, run,
-};
+use sim::world::{Observers, PipeModel, Renewal, RunTotals, Service, SolveModel, Way, World, run};
 
 use crate::greedy::{Row, greedy, job, lots, rows, worker};
 
@@ -34,12 +33,19 @@ fn rough(service: Service, replan: Replan, billing: Billing) -> World {
             batch: Span::from_millis(1),
             latency: Span::from_millis(2),
         });
-        worker.benchmark.error = 0.2;
-        worker.benchmark.round = 0.05;
-        worker.benchmark.outlier_chance = 0.05;
-        worker.benchmark.outlier_factor = 4.0;
-        worker.benchmark.warm_up = Span::from_millis(300);
-        (worker.jitter, worker.drift) = (Jitter::Lognormal(0.05), 0.02);
+        let ratio = |hundredths: u64| Ratio::from_micros(hundredths * 10_000);
+        worker.errors = Errors {
+            benchmark: BenchmarkError {
+                bias_micros: 0,
+                sigma: ratio(20),
+                cold: ratio(5),
+                cold_mean: ratio(140),
+            },
+            jitter: Jitter::Lognormal(ratio(5)),
+            drift: ratio(2),
+        };
+        worker.round = ratio(5);
+        worker.warm_up = Span::from_millis(300);
         worker.dropouts = Some(renewal(60, 8_000));
         worker.stalls = Some(renewal(40, 2_500));
         worker.slowdowns = Some((renewal(50, 9_000), 1.8));
@@ -187,10 +193,7 @@ fn truth_is_told_and_changes_nothing() {
     let mut world = rough(Service::Fair, Replan::Adaptive, Billing::Computed);
     world.config.margins = Margins::NONE;
     for worker in &mut world.workers {
-        worker.benchmark.error = 0.0;
-        worker.benchmark.round = 0.0;
-        worker.benchmark.outlier_chance = 0.0;
-        (worker.jitter, worker.drift) = (Jitter::None, 0.0);
+        (worker.errors, worker.round) = (Errors::NONE, Ratio::ZERO);
         worker.slowdowns = None;
         for faults in [&mut worker.dropouts, &mut worker.stalls] {
             *faults = faults.map(|Renewal { every, lasts }| Renewal {
