@@ -10,6 +10,7 @@ use crate::average::Rule;
 use crate::data::DataSource;
 use crate::model::{Loss, ModelKind};
 use crate::net::cli::{JoinArgs, StateArgs, TokenArgs, WorkersArgs};
+use crate::setting_args::{HEADING, SettingArgs};
 use crate::train::DeviceChoice;
 use crate::trainer::pace::Fraction;
 
@@ -128,6 +129,9 @@ pub(crate) struct ClusterArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) settings: SettingArgs,
+    /// Any key of a scenario, such as waits.gather="10 s"; again for more
+    #[arg(long, value_name = "KEY=VALUE", help_heading = HEADING)]
+    pub(crate) set: Vec<String>,
 }
 
 /// What is to be run, with what varied.
@@ -138,69 +142,6 @@ pub(crate) struct SweepArgs {
     pub(crate) vary: Vec<String>,
     #[command(flatten)]
     pub(crate) of: ClusterArgs,
-}
-
-/// Settings that have a variable too, and those of scenarios.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Settings")]
-pub(crate) struct SettingArgs {
-    /// job.max_time, the time for all cycles together; variable MAX_TIME
-    #[arg(long, value_name = "TIME", conflicts_with = "cycle_time")]
-    pub(crate) max_time: Option<String>,
-    /// job.cycle_time, the time for each cycle
-    #[arg(long, value_name = "TIME")]
-    pub(crate) cycle_time: Option<String>,
-    /// job.cycles; variable NUM_GLOBAL_CYCLES
-    #[arg(long, value_name = "N")]
-    pub(crate) cycles: Option<String>,
-    /// job.beta, the least number of employed workers; variable BETA
-    #[arg(long, value_name = "N")]
-    pub(crate) beta: Option<String>,
-    /// job.s_min, the least batches of an employed worker; variable S_MIN
-    #[arg(long, value_name = "N")]
-    pub(crate) s_min: Option<String>,
-    /// fees.type: constant, random, linear, specific or declared; variable FEE_TYPE
-    #[arg(long, value_name = "TYPE")]
-    pub(crate) fee_type: Option<String>,
-    /// fees.fees, such as 14,5.8, when they are specific; variable FEES
-    #[arg(long, value_name = "F,F,…")]
-    pub(crate) fees: Option<String>,
-    /// fees.default_fee; variable DEFAULT_FEE
-    #[arg(long, value_name = "FEE")]
-    pub(crate) default_fee: Option<String>,
-    /// job.batch_size, samples in a batch; variable BATCH_SIZE
-    #[arg(long, value_name = "N")]
-    pub(crate) batch_size: Option<String>,
-    /// benchmark.batches; variable NUM_BENCHMARK
-    #[arg(long, value_name = "N")]
-    pub(crate) benchmark_batches: Option<String>,
-    /// training.weights: xavier, kaiming or orthogonal; variable WEIGHT_TYPE
-    #[arg(long, value_name = "TYPE")]
-    pub(crate) weights: Option<String>,
-    /// training.allow_gpu: true or false; variable ALLOW_GPU_DEVICE
-    #[arg(long, value_name = "BOOL")]
-    pub(crate) allow_gpu: Option<String>,
-    /// training.out, where results go; variable LOGS
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<String>,
-    /// job.allocator: exact, heuristic, cbc or lp
-    #[arg(long, value_name = "NAME")]
-    pub(crate) allocator: Option<String>,
-    /// job.replan: adaptive or static
-    #[arg(long, value_name = "HOW")]
-    pub(crate) replan: Option<String>,
-    /// job.billing: assigned or computed
-    #[arg(long, value_name = "WHAT")]
-    pub(crate) billing: Option<String>,
-    /// job.partial: accept
-    #[arg(long, value_name = "WHAT")]
-    pub(crate) partial: Option<String>,
-    /// job.risk, the chance that a worker at its capacity overruns
-    #[arg(long, value_name = "RISK")]
-    pub(crate) risk: Option<String>,
-    /// Any key of a scenario, such as waits.gather="10 s"; again for more
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(crate) set: Vec<String>,
 }
 
 /// Who works, and for whom.

@@ -21,6 +21,7 @@ pub mod net;
 mod orchestrator;
 pub mod protocol;
 mod random;
+mod setting_args;
 pub mod train;
 pub mod trainer;
 mod wire;

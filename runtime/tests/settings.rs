@@ -7,8 +7,8 @@ use std::process::Command;
 /// The message of a job that is refused before it begins.
 fn refused(folder: &Path, variables: &[(&str, &str)]) -> String {
     let mut program = Command::new(env!("CARGO_BIN_EXE_runtime"));
-    for variable in scenarios::settings::Variable::ALL {
-        program.env_remove(variable.name());
+    for variable in scenarios::scenario::keys().filter_map(|key| key.variable_name()) {
+        program.env_remove(variable);
     }
     let output = program
         .args(["cluster", "--local", "1", "--data", "synthetic"])

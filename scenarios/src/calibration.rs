@@ -1,4 +1,4 @@
-//! CycleModel fitted on recorded runs, and the ones that are kept in the project.
+//! The cycle model fitted on recorded runs, and the fit that is kept in the project.
 //!
 //! A calibration says what a cycle takes besides computing: three spans for a whole lab, none of
 //! its own for a run or a host. The one that is kept was fitted on 39 runs of eight desktop PCs
@@ -11,7 +11,7 @@
 //! starts to the best of all 26 neighbours, at half the distance when none is better.
 //!
 //! **What it deliberately does not know:** why a benchmark is wrong. Most of the error that is
-//! left is one factor for each worker and run, which nothing known beforehand tells. Nor does it
+//! left is one factor for each worker and run, which nothing known beforehand predicts. Nor does it
 //! know other models and links: transfers are those of `parameter_bytes` on the lab's network.
 
 use scheduler::{CycleModel, Span};
@@ -33,16 +33,16 @@ const STARTS: [[f64; 3]; 4] = [
 ];
 const STEP: [f64; 3] = [0.1, 0.02, 0.02];
 
-/// The search ends when steps are so small a part of the first.
+/// The search ends when steps are this small a part of the first.
 const FINEST: f64 = 1e-5;
 
-/// Steps after which a search is given up: far more than runs of less than an hour a cycle need.
+/// Steps after which a search is given up: far more than runs of less than an hour per cycle need.
 const MAX_STEPS: usize = 20_000;
 
 /// The fewest runs that three spans can be fitted on.
 const MIN_RUNS: usize = 3;
 
-/// CycleModel, and what they were fitted on.
+/// A cycle model, and what it was fitted on.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Calibration {
     /// Merging and evaluation, in nanoseconds.
@@ -51,7 +51,7 @@ pub struct Calibration {
     pub down_ns: u64,
     /// The parameters from one worker, in nanoseconds.
     pub up_ns: u64,
-    /// The size of the parameters that took so long.
+    /// The size of the parameters that took these times.
     pub parameter_bytes: u64,
     /// The runs it was fitted on, by id.
     pub fitted_on: Vec<Value>,
@@ -136,7 +136,7 @@ impl Calibration {
             down_ns: cycle_model.down.nanos(),
             up_ns: cycle_model.up.nanos(),
             parameter_bytes,
-            mean_error_percent: Errors::of(pairs).map_or(0.0, |errors| errors.mean_percent),
+            mean_error_percent: FitErrors::of(pairs).map_or(0.0, |errors| errors.mean_percent),
             fitted_on: ids(&passing),
             left_out: ids(&outliers),
             command,
@@ -182,7 +182,7 @@ pub enum CalibrationError {
 
 /// How far predictions are off, in percent of what was measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Errors {
+pub struct FitErrors {
     /// How many runs.
     pub count: usize,
     /// The mean of the absolute errors.
@@ -195,7 +195,7 @@ pub struct Errors {
     pub total_percent: f64,
 }
 
-impl Errors {
+impl FitErrors {
     /// The errors of pairs of predicted and measured times; `None` when there are none.
     pub fn of(pairs: impl IntoIterator<Item = (Span, Span)>) -> Option<Self> {
         let (mut errors, mut predicted_s, mut measured_s) = (Vec::new(), 0.0, 0.0);
@@ -315,7 +315,7 @@ fn cycle_model(seconds: [f64; 3]) -> CycleModel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recorded::{Job, Measured};
+    use crate::recorded::{Measured, RecordedJob};
     use scheduler::{Fee, Problem, Speed, Worker};
 
     /// Runs of one to eight workers of many speeds whose measured times follow the time model exactly.
@@ -335,7 +335,7 @@ mod tests {
             let mut recorded = RecordedRun {
                 id: run.to_string(),
                 names: vec![String::new(); batches.len()],
-                job: Job {
+                job: RecordedJob {
                     problem: Problem::new(n, 0, 0, vec![worker; batches.len()]).expect("small"),
                     speeds: (0..workers).map(|worker| speed(worker, run)).collect(),
                     batches,
@@ -437,13 +437,13 @@ mod tests {
         let seconds = Span::from_secs;
         let measured = [100, 100, 200].map(seconds);
         let predicted = [110, 95, 200].map(seconds);
-        let errors = Errors::of(predicted.into_iter().zip(measured)).expect("three");
+        let errors = FitErrors::of(predicted.into_iter().zip(measured)).expect("three");
         let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");
         near(errors.mean_percent, 5.0);
         near(errors.median_percent, 5.0);
         near(errors.p90_percent, 9.0); // between 5 and 10, at 1.8 of 0, 1, 2
         near(errors.total_percent, 1.25);
-        assert_eq!(Errors::of([]), None);
+        assert_eq!(FitErrors::of([]), None);
     }
 
     #[test]

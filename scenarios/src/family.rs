@@ -7,17 +7,17 @@ use scheduler::{Fee, Problem, Worker};
 
 use crate::draw::Draws;
 
-/// Micro-units in a cent: the fees of the seed have two decimals.
+/// Micro-units in a cent: the fees of the thesis have two decimals.
 const CENT: u64 = 10_000;
 
-/// Twenty units in micro-units: the fees of the seed lie between 0 and 20.
+/// Twenty units in micro-units: the fees of the thesis lie between 0 and 20.
 const TWENTY: u64 = 20_000_000;
 
 /// A distribution of allocation problems. See `sim generate --help` and the README for what each
 /// is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
-    /// The seed's own distribution: 50 to 100 workers of capacity 0 to 200.
+    /// The thesis' own distribution: 50 to 100 workers of capacity 0 to 200.
     Thesis,
     /// Capacities barely above the lot: the number of employable workers binds.
     TightLots,
@@ -33,7 +33,7 @@ pub enum Family {
     ZeroLot,
     /// Everything at random, often infeasible.
     Mixed,
-    /// The seed's distribution with 10^3, 10^4, 10^5 and 10^6 workers in turn.
+    /// The thesis' distribution with 10^3, 10^4, 10^5 and 10^6 workers in turn.
     Large,
 }
 
@@ -347,7 +347,7 @@ mod tests {
             }
             feasible += u32::from(problem.infeasibility().is_none());
         }
-        // The seed's own generator gave 90.4 % of 10,000; three standard errors are 1.4 points.
+        // The thesis program's own generator gave 90.4 % of 10,000; three standard errors are 1.4 points.
         let share = f64::from(feasible) / 4_000.0;
         assert!((0.89..0.92).contains(&share), "{share}");
         assert!((fees / 4_000.0 - 10.0).abs() < 0.1);

@@ -23,7 +23,7 @@ pub struct Instance {
 /// Why a line, or the whole input, is not an instance.
 #[derive(Debug, thiserror::Error)]
 pub enum InstanceError {
-    /// A line that says something else than an instance; the following ones can still be read.
+    /// A line that is something else than an instance; the following ones can still be read.
     #[error("line {line}: {message}")]
     Bad {
         /// The 1-based line.

@@ -5,10 +5,13 @@
 //! into valid types only; [`catalogue()`] lists those that come with Allot. The simulator and the
 //! real runner read the same ones.
 //!
+//! Test `i` of a family depends on the seed, the family and `i` alone; a worker's draws on the
+//! seed, the replicate, its name and their purpose. All random draws of the project are made by
+//! [`Draws`], and values of recorded seeds never change.
+//!
 //! **What it deliberately does not know:** how a problem is solved and which allocators there are
-//! (a scenario names one), what becomes of the answer, how a run goes, where a file lies (but
-//! `.env`, which lies in the working folder), and any clock. Test `i` of a family depends on the seed, the family and `i` alone; a worker's draws on
-//! the seed, the replicate, its name and what they are for.
+//! (a scenario names one), what becomes of the answer, how a run goes, where a file lies (except
+//! `.env`, which lies in the working folder), and any clock.
 
 pub mod calibration;
 mod catalogue;

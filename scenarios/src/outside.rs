@@ -1,5 +1,5 @@
-//! What the environment and the file of variables beside a command say: their texts, read once for
-//! all programs. What they mean is [`settings`](crate::settings)' to say.
+//! The texts of the environment's variables and of the file of variables beside a command, read by
+//! the same code for all programs. [`settings`](crate::settings) gives them their meaning.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -7,7 +7,10 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use crate::settings::{DOTENV, Variable};
+use crate::scenario::keys;
+
+/// The file of variables beside the environment.
+pub(crate) const DOTENV: &str = ".env";
 
 /// A file of variables that is longer is something else.
 const MOST_BYTES: u64 = 1 << 20;
@@ -15,8 +18,8 @@ const MOST_BYTES: u64 = 1 << 20;
 /// The texts of variables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outside {
-    /// Those of the environment.
-    pub environment: BTreeMap<Variable, String>,
+    /// Those of the environment, by name.
+    pub environment: BTreeMap<&'static str, String>,
     /// The text of `.env`, if there is one.
     pub dotenv: Option<String>,
 }
@@ -32,13 +35,12 @@ impl Outside {
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, String> {
         let mut environment = BTreeMap::new();
-        for known in Variable::ALL {
-            let name = known.name();
+        for name in keys().filter_map(|key| key.variable_name()) {
             if let Some(text) = variable(name) {
                 let text = text
                     .into_string()
-                    .map_err(|_| format!("environment {name}: that is no text, expected UTF-8"))?;
-                environment.insert(known, text);
+                    .map_err(|_| format!("environment {name}: it is not UTF-8, expected a text"))?;
+                environment.insert(name, text);
             }
         }
         let dotenv = dotenv(folder).map_err(|what| format!("{DOTENV}: {what}"))?;
@@ -81,45 +83,45 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_read_and_what_is_none_is_told() {
+    fn texts_are_read_and_others_are_refused() {
         let here = folder("texts");
-        let said = |name: &str| (name == "BETA").then(|| OsString::from("3"));
+        let given = |name: &str| (name == "BETA").then(|| OsString::from("3"));
         let none = Outside::read(&here, |_| None).expect("nothing is fine");
         assert_eq!(none, Outside::default());
         fs::write(here.join(DOTENV), "S_MIN=4\n").expect("room");
-        let read = Outside::read(&here, said).expect("texts");
-        let expected = BTreeMap::from([(Variable::Beta, "3".to_owned())]);
+        let read = Outside::read(&here, given).expect("texts");
+        let expected = BTreeMap::from([("BETA", "3".to_owned())]);
         assert_eq!(read.environment, expected);
         assert_eq!(read.dotenv.as_deref(), Some("S_MIN=4\n"));
 
         let most = MOST_BYTES as usize;
         fs::write(here.join(DOTENV), "#".repeat(most)).expect("room");
-        assert!(Outside::read(&here, said).is_ok());
+        assert!(Outside::read(&here, given).is_ok());
         fs::write(here.join(DOTENV), "#".repeat(most + 1)).expect("room");
-        let error = Outside::read(&here, said).expect_err("too long");
+        let error = Outside::read(&here, given).expect_err("too long");
         assert_eq!(
             error,
             ".env: it is too long for a file of variables, expected 1048576 bytes at most"
         );
         fs::write(here.join(DOTENV), [0xff]).expect("room");
-        let error = Outside::read(&here, said).expect_err("no text");
+        let error = Outside::read(&here, given).expect_err("no text");
         assert!(error.starts_with(".env: it cannot be read: "), "{error}");
         fs::remove_file(here.join(DOTENV)).expect("it is there");
         fs::create_dir(here.join(DOTENV)).expect("room");
-        let read = Outside::read(&here, said).expect("it is another program's");
+        let read = Outside::read(&here, given).expect("it is another program's");
         assert_eq!(read.dotenv, None);
         fs::remove_dir_all(here).expect("it is there");
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_variable_that_is_no_text_is_told_by_name() {
+    fn a_variable_that_is_not_text_is_named() {
         use std::os::unix::ffi::OsStringExt;
         let here = folder("bytes");
-        let said = |name: &str| (name == "FEES").then(|| OsString::from_vec(vec![0xff]));
+        let given = |name: &str| (name == "FEES").then(|| OsString::from_vec(vec![0xff]));
         assert_eq!(
-            Outside::read(&here, said).expect_err("no text"),
-            "environment FEES: that is no text, expected UTF-8"
+            Outside::read(&here, given).expect_err("no text"),
+            "environment FEES: it is not UTF-8, expected a text"
         );
         fs::remove_dir_all(here).expect("it is there");
     }

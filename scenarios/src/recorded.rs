@@ -1,8 +1,8 @@
 //! Recorded runs: a JSON array of training runs that were measured on real machines.
 //!
-//! What was known before a run and what was measured in it are kept apart: a [`Job`] can be
+//! What was known before a run and what was measured in it are kept apart: a [`RecordedJob`] can be
 //! predicted, and cannot see what happened; [`Measured`] is for comparing and fitting only. Where
-//! the file says more (losses, the time to ship data), it is not read at all.
+//! the file has more (losses, the time to ship data), it is not read at all.
 //!
 //! **What it deliberately does not know:** how well a prediction fits, and which cycle model to
 //! predict with (see [`crate::calibration`]).
@@ -15,10 +15,10 @@ use serde_json::value::RawValue;
 
 use crate::instance::shown;
 
-/// The batches that a recorded speed is restated as: 1,000 took the recorders so long.
+/// The batches that a recorded speed is restated as: the recorders measured the time of 1,000.
 const MEASURED_BATCHES: u64 = 1_000;
 
-/// The slowest and the fastest speed that are taken, in batches a second.
+/// The slowest and the fastest speed that are taken, in batches per second.
 const SPEEDS: (f64, f64) = (0.001, 1_000_000.0);
 
 /// The longest time that is taken, in seconds: 31 years.
@@ -32,14 +32,14 @@ pub struct RecordedRun {
     /// The workers' names, in the order of the job.
     pub names: Vec<String>,
     /// What was known before it.
-    pub job: Job,
+    pub job: RecordedJob,
     /// What was measured in it.
     pub measured: Measured,
 }
 
 /// What was known before a recorded run: all that a prediction may read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Job {
+pub struct RecordedJob {
     /// The allocation problem: batches, lots, capacities, fees.
     pub problem: Problem,
     /// Each worker's speed by its benchmark.
@@ -48,11 +48,11 @@ pub struct Job {
     pub batches: Vec<u64>,
     /// How often all batches were trained.
     pub cycles: u64,
-    /// The time for all cycles that capacities were made for, if the file says so.
+    /// The time for all cycles that capacities were made for, if the file states it.
     pub limit: Option<Span>,
 }
 
-/// What was measured in a run, as far as the file says it.
+/// What was measured in a run, as far as the file states it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
     /// The wall time of all cycles together.
@@ -61,7 +61,7 @@ pub struct Measured {
     pub computes: Vec<Vec<Span>>,
 }
 
-impl Job {
+impl RecordedJob {
     /// How long each employed worker computes in a cycle of these batches, in the list's order.
     pub fn computes(&self, batches: &[u64]) -> Vec<Span> {
         let workers = self.speeds.iter().zip(batches);
@@ -203,7 +203,7 @@ fn finish(
     Ok(RecordedRun {
         id: id.to_owned(),
         names,
-        job: Job {
+        job: RecordedJob {
             problem,
             speeds: fields.speeds,
             batches: fields.batches,

@@ -7,6 +7,8 @@ use results::Shard;
 use scenarios::Family;
 use solvers::AllocatorName;
 
+use crate::environment::SettingArgs;
+
 /// Decides how many batches each of many unequal machines should train, at the least fee.
 #[derive(Debug, Parser)]
 #[command(name = "sim", version, after_help = console::EXIT_CODES)]
@@ -49,7 +51,7 @@ pub(crate) enum Command {
     /// Give simulated workers exactly what fits, and count how often they overrun
     #[command(after_help = RISK_EXAMPLES)]
     Risk(RiskArgs),
-    /// List the scenarios that come with Allot, or print one
+    /// List the scenarios that come with Allot, print one, or print all keys of scenarios
     Scenarios(ScenariosArgs),
     /// Solve for a parent process with CBC, which is not thread-safe
     #[command(hide = true)]
@@ -297,40 +299,6 @@ pub(crate) struct ReplicateArgs {
     pub(crate) threads: Option<std::num::NonZeroUsize>,
 }
 
-/// Values of a scenario that have flags and variables of their own. A value comes from the first
-/// of: flag, scenario file, environment variable, `.env`, default.
-#[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Values of the scenario, in place of --set")]
-pub(crate) struct SettingArgs {
-    /// job.max_time, the time for all cycles together; variable MAX_TIME
-    #[arg(long, value_name = "TIME")]
-    pub(crate) max_time: Option<String>,
-    /// job.cycles; variable NUM_GLOBAL_CYCLES
-    #[arg(long, value_name = "N")]
-    pub(crate) cycles: Option<String>,
-    /// job.beta, the least number of employed workers; variable BETA
-    #[arg(long, value_name = "N")]
-    pub(crate) beta: Option<String>,
-    /// job.s_min, the least batches of an employed worker; variable S_MIN
-    #[arg(long, value_name = "N")]
-    pub(crate) s_min: Option<String>,
-    /// fees.type: constant, linear, random, specific or declared; variable FEE_TYPE
-    #[arg(long, value_name = "TYPE")]
-    pub(crate) fee_type: Option<String>,
-    /// fees.fees, separated by commas, when they are specific; variable FEES
-    #[arg(long, value_name = "FEES")]
-    pub(crate) fees: Option<String>,
-    /// fees.default_fee; variable DEFAULT_FEE
-    #[arg(long, value_name = "FEE")]
-    pub(crate) default_fee: Option<String>,
-    /// job.batch_size, samples in a batch, which its size follows; variable BATCH_SIZE
-    #[arg(long, value_name = "N")]
-    pub(crate) batch_size: Option<String>,
-    /// benchmark.batches; variable NUM_BENCHMARK
-    #[arg(long, value_name = "N")]
-    pub(crate) benchmark_batches: Option<String>,
-}
-
 impl ReplicateArgs {
     /// The number of processors, if the command line does not say.
     pub(crate) fn threads(&self) -> usize {
@@ -465,8 +433,24 @@ pub(crate) struct ReportArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ScenariosArgs {
     /// The scenario to print
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", conflicts_with_all = ["keys", "template"])]
     pub(crate) name: Option<String>,
+    /// Print the reference of all keys instead
+    #[arg(long, conflicts_with = "template")]
+    pub(crate) keys: bool,
+    /// How the reference is written
+    #[arg(long, value_enum, default_value_t = KeysFormat::Text, requires = "keys")]
+    pub(crate) format: KeysFormat,
+    /// Print a commented scenario with every key instead, to begin your own with
+    #[arg(long)]
+    pub(crate) template: bool,
+}
+
+/// How the reference of keys is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeysFormat {
+    Text,
+    Markdown,
 }
 
 const RUN_EXAMPLES: &str = "\

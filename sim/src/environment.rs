@@ -1,37 +1,57 @@
-//! What the command line, the environment and `.env` say of a scenario. Who goes before whom is
-//! [`scenarios::settings`]' to say.
+//! The values of a scenario that the command line, the environment and `.env` give.
+//! [`scenarios::settings`] decides which one counts.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use console::Stop;
-use scenarios::settings::{Variable, resolve};
+use scenarios::scenario::{Key, keys};
+use scenarios::settings::{Flag, resolve};
 use scenarios::{Outside, Overrides};
 
-use crate::cli::SettingArgs;
+/// Flags of the table of keys that these commands have in a form of their own, or not at all.
+const OWN: [&str; 4] = ["allocator", "seed", "out", "risk"];
 
-/// All that is said outside of the scenario.
+/// Values of a scenario that have flags of their own, in place of `--set`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SettingArgs(Vec<Flag>);
+
+fn offered() -> impl Iterator<Item = (&'static str, &'static Key)> {
+    let keys = keys().filter(|key| key.table_name() != "training");
+    let flags = keys.filter_map(|key| Some((key.flag_name()?, key)));
+    flags.filter(|(flag, _)| !OWN.contains(flag))
+}
+
+impl Args for SettingArgs {
+    fn augment_args(command: Command) -> Command {
+        offered().fold(command, |command, (flag, key)| {
+            let arg = Arg::new(flag).long(flag).value_name(key.metavar());
+            let heading = "Values of the scenario, in place of --set";
+            command.arg(arg.help(key.help()).help_heading(heading))
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SettingArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = |(flag, key)| Some((key, matches.get_one::<String>(flag)?.clone()));
+        Ok(Self(offered().filter_map(given).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// All that is given outside of the scenario.
 pub(crate) fn overrides(set: &[String], flags: &SettingArgs) -> Result<Overrides, Stop> {
     let set = Overrides::parse(set).map_err(Stop::usage)?;
     let bad = |error: String| Stop::bad(error);
     let outside = Outside::read(Path::new(""), |name| std::env::var_os(name)).map_err(bad)?;
-    let (flags, environment) = (self::flags(flags), &outside.environment);
-    resolve(&set, &flags, environment, outside.dotenv.as_deref())
-        .map_err(|lines| bad(lines.join("\nerror: ")))
-}
-
-fn flags(args: &SettingArgs) -> BTreeMap<Variable, String> {
-    let flags = [
-        (Variable::MaxTime, &args.max_time),
-        (Variable::Cycles, &args.cycles),
-        (Variable::Beta, &args.beta),
-        (Variable::SMin, &args.s_min),
-        (Variable::FeeType, &args.fee_type),
-        (Variable::Fees, &args.fees),
-        (Variable::DefaultFee, &args.default_fee),
-        (Variable::BatchSize, &args.batch_size),
-        (Variable::BenchmarkBatches, &args.benchmark_batches),
-    ];
-    let given = |(variable, text): (Variable, &Option<String>)| Some((variable, text.clone()?));
-    flags.into_iter().filter_map(given).collect()
+    resolve(&set, &flags.0, &outside).map_err(|lines| bad(lines.join("\nerror: ")))
 }

@@ -10,6 +10,7 @@ use console::{Exit, Stop, stop_on_ctrl_c};
 use results::text::{Style, Table, interval, number};
 use results::{Estimate, share};
 use scenarios::Overrides;
+use scenarios::scenario::Ship;
 use scheduler::CapacityModel;
 use serde_json::json;
 
@@ -127,7 +128,7 @@ fn of_scenario(source: &Source, overrides: &Overrides, risk: &str) -> Result<Stu
     let overrides = overrides.clone().and("--risk", "job.risk", risk);
     let capacity = |capacity: &str| of(&overrides.clone().and("--set", "job.capacity", capacity));
     let (full, compute_only) = (capacity("full")?, capacity("compute-only")?);
-    if full.scenario().job().ships_each_cycle {
+    if full.scenario().job().ship == Ship::EachCycle {
         let message = "job.ship = \"each-cycle\": the risk is of computing, expected \"once\"";
         return Err(Stop::bad(message));
     }

@@ -93,17 +93,25 @@ fn a_value_means_the_same_wherever_it_is_said() {
         "fees.type=specific",
         "--set",
         "fees.fees=[5,7]",
+        "--set",
+        "fees.default_fee=1",
     ];
     let json = ["run", "lab.toml", "--json"];
     let expected = in_folder(plain.path(), &[], &[&json[..], &set].concat());
     expected.assert_done();
     let flags = ["--beta", "3", "--fee-type", "specific", "--fees", "5,7"];
-    let by_flags = in_folder(plain.path(), &[], &[&json[..], &flags].concat());
+    let flags = [&json[..], &flags, &["--default-fee", "1"]].concat();
+    let by_flags = in_folder(plain.path(), &[], &flags);
     assert_eq!(by_flags.stdout, expected.stdout);
-    let variables = [("BETA", "3"), ("FEE_TYPE", "specific"), ("FEES", "5,7")];
+    let variables = [
+        ("BETA", "3"),
+        ("FEE_TYPE", "specific"),
+        ("FEES", "5,7"),
+        ("DEFAULT_FEE", "1"),
+    ];
     let by_variables = in_folder(plain.path(), &variables, &json);
     assert_eq!(by_variables.stdout, expected.stdout);
-    let dotenv = folder("BETA=3\nFEE_TYPE=specific\nFEES=5,7\n");
+    let dotenv = folder("BETA=3\nFEE_TYPE=specific\nFEES=5,7\nDEFAULT_FEE=1\n");
     let by_dotenv = in_folder(dotenv.path(), &[], &json);
     assert_eq!(by_dotenv.stdout, expected.stdout);
     assert_ne!(in_folder(plain.path(), &[], &json).stdout, expected.stdout);
@@ -130,15 +138,11 @@ fn mistakes_name_their_place() {
     );
     wrong(
         &[],
-        &["--max-time", "30", "--beta", "1"],
-        "--max-time 30: job.max_time is 30, expected",
+        &["--max-time", "soon", "--beta", "1"],
+        "--max-time soon: job.max_time is \"soon\", expected a time",
     );
     fs::write(folder.path().join(".env"), "BETA 3\n").expect("written");
-    wrong(
-        &[],
-        &[],
-        ".env:1: \"BETA 3\" is no variable, expected NAME=value",
-    );
+    wrong(&[], &[], ".env:1: BETA has no value, expected BETA=VALUE");
     fs::write(folder.path().join(".env"), [b'B', 0xff]).expect("written");
     wrong(&[], &[], ".env: it cannot be read");
     fs::write(folder.path().join(".env"), vec![b'\n'; (1 << 20) + 1]).expect("written");
@@ -161,7 +165,7 @@ fn a_variable_that_is_no_text_is_told() {
     let mut program = program();
     let bytes = std::ffi::OsStr::from_bytes(&[0xff]);
     let output = program.args(["run", "dab"]).env("BETA", bytes).output();
-    run(output.expect("it starts")).assert_fails(3, "environment BETA: that is no text");
+    run(output.expect("it starts")).assert_fails(3, "environment BETA: it is not UTF-8");
 }
 
 /// Where data travels in every cycle, batches of twice the samples take twice the link.
@@ -191,4 +195,74 @@ fn larger_batches_take_longer_on_the_link() {
     );
     let stated = ["--batch-size", "64", "--set", "model.batch=100480 B"];
     assert_eq!(wall(&stated).to_bits(), usual.to_bits());
+}
+
+/// A bare number is in seconds, and one language of durations is read wherever a time is given.
+#[test]
+fn times_are_read_the_same_everywhere() {
+    let folder = folder("");
+    let max_time = |variables: &[(&str, &str)], flags: &[&str]| {
+        let args = [&["sweep", "lab.toml", "--vary", "job.beta=1"], flags].concat();
+        let run = in_folder(folder.path(), variables, &args);
+        run.assert_done();
+        given(&run.stderr, "job.max_time").expect("it is given")
+    };
+    let time = |text: &str| -> String { text.split(" --").next().unwrap_or_default().to_owned() };
+    for text in ["90", "90 s", "1.5 min", "1 min 30 s", "1m30s", "0.025 h"] {
+        assert_eq!(time(&max_time(&[], &["--max-time", text])), text);
+        let set = format!("job.max_time={text}");
+        assert_eq!(time(&max_time(&[], &["--set", &set])), text);
+    }
+    let args = ["run", "lab.toml", "--json"];
+    let open = LAB.replace("max_time = \"60 s\"\n", "");
+    fs::write(folder.path().join("open.toml"), open).expect("written");
+    let by_file = in_folder(
+        folder.path(),
+        &[],
+        &[&args[..], &["--max-time", "60"]].concat(),
+    );
+    let by_variable = [("MAX_TIME", "1m")];
+    let by_variable = in_folder(folder.path(), &by_variable, &["run", "open.toml", "--json"]);
+    assert_eq!(by_variable.stdout, by_file.stdout);
+}
+
+/// A flag is never ignored in silence.
+#[test]
+fn one_key_is_given_once_on_a_command_line() {
+    let folder = folder("");
+    for (flags, expected) in [
+        (
+            &["--vary", "job.max_time=60s,70s", "--max-time", "10s"][..],
+            "--vary job.max_time: expected a key that nothing else on the command line gives",
+        ),
+        (
+            &[
+                "--vary",
+                "job.beta=1",
+                "--set",
+                "job.s_min=2",
+                "--s-min",
+                "3",
+            ],
+            "--s-min 3 and --set job.s_min are both given, expected one of them",
+        ),
+    ] {
+        let args = [&["sweep", "lab.toml"], flags].concat();
+        let run = in_folder(folder.path(), &[], &args);
+        assert_ne!(run.code, 0, "{}", run.stderr);
+        assert!(run.stderr.contains(expected), "{}", run.stderr);
+    }
+}
+
+/// The reference has every key, and a template is a scenario.
+#[test]
+fn keys_and_a_template_are_printed() {
+    let folder = folder("");
+    let keys = in_folder(folder.path(), &[], &["scenarios", "--keys"]);
+    keys.assert_done();
+    assert!(keys.stdout.contains("--max-time, variable MAX_TIME"));
+    let template = in_folder(folder.path(), &[], &["scenarios", "--template"]);
+    template.assert_done();
+    fs::write(folder.path().join("mine.toml"), template.stdout).expect("written");
+    in_folder(folder.path(), &[], &["run", "mine.toml"]).assert_done();
 }

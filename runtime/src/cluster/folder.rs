@@ -30,7 +30,7 @@ impl OutputFolder {
     /// The folder that was asked for, which must hold no run; or, in a folder of runs, the next.
     pub(crate) fn asked(args: &ClusterArgs, setting: &Setting) -> Result<Self, Stop> {
         let out = Path::new(&setting.scenario.training().out);
-        if args.settings.out.is_some() {
+        if args.settings.text("out").is_some() {
             if out.join(COMMAND).exists() {
                 return Err(Stop::bad(format!(
                     "{} holds a run already; name another folder with --out, or resume the run \

@@ -82,6 +82,7 @@ pub(crate) async fn sweep(args: SweepArgs) -> Result<Exit, Stop> {
     let varied: Result<Vec<Vary>, _> = vary.iter().map(|text| Vary::parse(text)).collect();
     let varied = varied.map_err(|error| Stop::new(Exit::Usage, error))?;
     let said = said(&of)?;
+    Vary::check(&varied, &said).map_err(|error| Stop::new(Exit::Usage, error))?;
     let cells = Vary::product(&varied, &Overrides::NONE);
     let root = sweep::Root::create(&of)?;
     // The names of the first cell: what is varied does not rename workers.

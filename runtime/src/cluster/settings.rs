@@ -3,18 +3,17 @@
 //!
 //! **What it does not know:** how it is run.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use console::{Exit, Stop};
 use scenarios::scenario::Provenance;
-use scenarios::settings::{Variable, resolve};
+use scenarios::settings::resolve;
 use scenarios::{Outside, Overrides, Scenario};
 use scheduler::machine::{Config, Limit, Replan};
 use scheduler::{Margin, Margins, Span};
 
-use crate::cli::{ClusterArgs, SettingArgs};
+use crate::cli::ClusterArgs;
 use crate::data::BatchShape;
 use crate::model::{ModelKind, ModelSpec};
 
@@ -73,23 +72,9 @@ impl Source {
     }
 }
 
-/// All that is said outside of the scenario.
+/// All that is given outside of the scenario.
 pub(crate) fn said(args: &ClusterArgs) -> Result<Overrides, Stop> {
-    let settings = &args.settings;
-    let set = Overrides::parse(&settings.set).map_err(|error| Stop::new(Exit::Usage, error))?;
-    let mut set = set;
-    for (flag, key, value) in [
-        ("--cycle-time", "job.cycle_time", &settings.cycle_time),
-        ("--allocator", "job.allocator", &settings.allocator),
-        ("--replan", "job.replan", &settings.replan),
-        ("--billing", "job.billing", &settings.billing),
-        ("--partial", "job.partial", &settings.partial),
-        ("--risk", "job.risk", &settings.risk),
-    ] {
-        if let Some(value) = value {
-            set = set.and(flag, key, value);
-        }
-    }
+    let mut set = Overrides::parse(&args.set).map_err(|error| Stop::new(Exit::Usage, error))?;
     if let Some(seed) = args.seed {
         set = set.and("--seed", "run.seed", &seed.to_string());
     }
@@ -97,8 +82,7 @@ pub(crate) fn said(args: &ClusterArgs) -> Result<Overrides, Stop> {
         set = set.and("--expect", "job.expect", &expect.to_string());
     }
     let outside = Outside::read(Path::new(""), |name| std::env::var_os(name)).map_err(Stop::bad)?;
-    let (flags, dotenv) = (flags(settings), outside.dotenv.as_deref());
-    resolve(&set, &flags, &outside.environment, dotenv)
+    resolve(&set, &args.settings.0, &outside)
         .map_err(|lines| Stop::new(Exit::BadInput, lines.join("\nerror: ")))
 }
 
@@ -134,12 +118,12 @@ impl Setting {
         // Read once for the size of a batch, on which the sizes of everything else depend.
         let with = |batches: u64| {
             said.clone()
-                .otherwise(
+                .fallback(
                     format!("--data {}", args.data),
                     "job.batches",
                     &batches.to_string(),
                 )
-                .otherwise(USUAL.to_owned(), "job.max_time", "\"30 s\"")
+                .fallback(USUAL.to_owned(), "job.max_time", "\"30 s\"")
         };
         let (first, _) = Scenario::read(&source.file, &source.text, &with(1)).map_err(bad)?;
         let batch_size = u32::try_from(first.job().batch_size).unwrap_or(u32::MAX);
@@ -240,23 +224,4 @@ fn shown(mut provenance: Provenance) -> Provenance {
         .given
         .retain(|given| given.from != USUAL && !sizes.contains(&given.key.as_str()));
     provenance
-}
-
-fn flags(args: &SettingArgs) -> BTreeMap<Variable, String> {
-    let flags = [
-        (Variable::MaxTime, &args.max_time),
-        (Variable::Cycles, &args.cycles),
-        (Variable::Beta, &args.beta),
-        (Variable::SMin, &args.s_min),
-        (Variable::FeeType, &args.fee_type),
-        (Variable::Fees, &args.fees),
-        (Variable::DefaultFee, &args.default_fee),
-        (Variable::BatchSize, &args.batch_size),
-        (Variable::BenchmarkBatches, &args.benchmark_batches),
-        (Variable::Weights, &args.weights),
-        (Variable::AllowGpu, &args.allow_gpu),
-        (Variable::Out, &args.out),
-    ];
-    let given = |(variable, text): (Variable, &Option<String>)| Some((variable, text.clone()?));
-    flags.into_iter().filter_map(given).collect()
 }

@@ -34,7 +34,7 @@ impl<'a> Ran<'a> {
         folder: &'a Path,
     ) -> Self {
         // The time that all of it had: the configuration of a resumed run has only the rest.
-        let limit = setting.scenario.job().limit.total(setting.config.cycles);
+        let limit = setting.scenario.job().limit().total(setting.config.cycles);
         let end = RunEnd {
             ending: ended.ending,
             totals: ended.totals,

@@ -18,7 +18,7 @@ pub(crate) struct Root(PathBuf);
 impl Root {
     /// The one that was asked for, which must hold no sweep; or `sweep`.
     pub(crate) fn create(args: &ClusterArgs) -> Result<Self, Stop> {
-        let root = Path::new(args.settings.out.as_deref().unwrap_or("sweep"));
+        let root = Path::new(args.settings.text("out").unwrap_or("sweep"));
         if root.join("dump.json").exists() {
             return Err(Stop::bad(format!(
                 "{} holds a sweep already; name another folder with --out",

@@ -45,7 +45,7 @@ pub(crate) fn stats(ran: &Ran<'_>, out: &mut impl Write) -> io::Result<()> {
         ("S_MIN", job.s_min.to_string()),
         ("MAX_TIME", seconds(all)),
         ("max_time_per_cycle", seconds(each)),
-        ("FEE_TYPE", setting.scenario.fees().name().to_owned()),
+        ("FEE_TYPE", setting.scenario.fees().kind.name().to_owned()),
         ("WEIGHT_TYPE", training.weights.name().to_owned()),
         ("total_batches", config.batches.to_string()),
         ("send_data_duration", seconds(summary.shipping())),

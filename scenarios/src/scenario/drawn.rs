@@ -1,6 +1,7 @@
 //! Quantities that are drawn for each worker.
 
 use crate::draw::Draws;
+use crate::scenario::key::{Field, Key};
 use crate::scenario::read::Item;
 use crate::scenario::tree::Value;
 use crate::scenario::unit::{Quantity, Ratio};
@@ -62,70 +63,76 @@ impl<Q: Quantity> Drawn<Q> {
         let base = (median.base() as f64 * factor).round() as u64; // saturates
         Q::from_base(base.clamp(Q::RANGE.0, Q::RANGE.1))
     }
+}
 
-    pub(crate) fn read(item: &Item<'_>) -> Option<Self> {
+impl<Q: Quantity> Field for Drawn<Q> {
+    const RANGE: (u64, u64) = <Q as Quantity>::RANGE;
+    const METAVAR: &'static str = <Q as Quantity>::METAVAR;
+
+    fn read(item: &Item<'_>, key: &Key) -> Option<Self> {
         if !matches!(item.node.value, Value::Table(_)) {
-            return item.quantity().map(Self::Fixed);
+            return item.quantity(key.bounds).map(Self::Fixed);
         }
         let mut section = item.section()?;
-        let kinds = [
-            ("uniform", 0),
-            ("lognormal", 1),
-            ("gamma", 2),
-            ("exponential", 3),
-        ];
+        let kinds = ["uniform", "lognormal", "gamma", "exponential"];
         let kind = section.require("dist", "uniform, lognormal, gamma or exponential");
-        let kind = kind?.choice(&kinds)?;
-        let drawn = if kind == 0 {
-            let low = section.require("low", Q::EXAMPLE)?;
-            let high = section.require("high", Q::EXAMPLE)?;
-            let (low, least) = (low.quantity::<Q>(), high.quantity::<Q>());
-            let (low, most) = (low?, least?);
-            if low.base() > most.base() {
-                let low = low.written();
-                return high.expected(&format!("at least {}.low, which is {low}", item.path));
+        let kind = kind?.choice(&kinds.map(|kind| (kind, kind)))?;
+        let mut quantity = |name| {
+            let item = section.require(name, Q::EXAMPLE)?;
+            Some((item.quantity::<Q>(key.bounds)?, item))
+        };
+        let drawn = match kind {
+            "uniform" => {
+                let (low, high) = (quantity("low"), quantity("high"));
+                let ((low, _), (high, item_of_high)) = (low?, high?);
+                if low.base() > high.base() {
+                    let low = format!("at least {}.low, which is {}", item.path, low.written());
+                    return item_of_high.expected(&low);
+                }
+                Self::Uniform { low, high }
             }
-            Self::Uniform { low, high: most }
-        } else {
-            let centre = if kind == 1 { "median" } else { "mean" };
-            let centre = section.require(centre, Q::EXAMPLE)?.quantity::<Q>()?;
-            match kind {
-                1 => Self::Lognormal {
-                    median: centre,
-                    sigma: section.require("sigma", "0.3")?.within(SIGMA.0, SIGMA.1)?,
-                },
-                2 => Self::Gamma {
-                    mean: centre,
-                    shape: section.require("shape", "4.0")?.within(SHAPE.0, SHAPE.1)?,
-                },
-                _ => Self::Exponential { mean: centre },
-            }
+            "lognormal" => Self::Lognormal {
+                median: quantity("median")?.0,
+                sigma: section.require("sigma", "0.3")?.quantity(SIGMA)?,
+            },
+            "gamma" => Self::Gamma {
+                mean: quantity("mean")?.0,
+                shape: section.require("shape", "4.0")?.quantity(SHAPE)?,
+            },
+            _ => Self::Exponential {
+                mean: quantity("mean")?.0,
+            },
         };
         section.finish();
         Some(drawn)
     }
 
-    pub(crate) fn written(self) -> String {
-        match self {
+    fn write(&self, _: &Key) -> Option<String> {
+        let table = |dist: &str, pairs: &[(&str, String)]| {
+            let pairs = pairs
+                .iter()
+                .map(|(key, value)| format!(", {key} = {value}"));
+            format!("{{ dist = \"{dist}\"{} }}", pairs.collect::<String>())
+        };
+        Some(match self {
             Self::Fixed(value) => value.written(),
-            Self::Uniform { low, high } => format!(
-                "{{ dist = \"uniform\", low = {}, high = {} }}",
-                low.written(),
-                high.written()
-            ),
-            Self::Lognormal { median, sigma } => format!(
-                "{{ dist = \"lognormal\", median = {}, sigma = {} }}",
-                median.written(),
-                sigma.written()
-            ),
-            Self::Gamma { mean, shape } => format!(
-                "{{ dist = \"gamma\", mean = {}, shape = {} }}",
-                mean.written(),
-                shape.written()
-            ),
-            Self::Exponential { mean } => {
-                format!("{{ dist = \"exponential\", mean = {} }}", mean.written())
+            Self::Uniform { low, high } => {
+                let (low, high) = (("low", low.written()), ("high", high.written()));
+                table("uniform", &[low, high])
             }
-        }
+            Self::Lognormal { median, sigma } => {
+                let median = ("median", median.written());
+                table("lognormal", &[median, ("sigma", sigma.written())])
+            }
+            Self::Gamma { mean, shape } => {
+                let mean = ("mean", mean.written());
+                table("gamma", &[mean, ("shape", shape.written())])
+            }
+            Self::Exponential { mean } => table("exponential", &[("mean", mean.written())]),
+        })
+    }
+
+    fn form(key: &Key) -> String {
+        format!("{}, or a distribution", Q::form(key))
     }
 }

@@ -5,10 +5,14 @@
 
 use crate::draw::Draws;
 use crate::math::exp;
-use crate::scenario::unit::Ratio;
+use crate::scenario::drawn::{SHAPE, SIGMA};
+use crate::scenario::field::quoted;
+use crate::scenario::key::{Field, Key, Table, keys};
+use crate::scenario::read::Item;
+use crate::scenario::unit::{Quantity, Ratio, SignedRatio};
 
 /// The errors of a worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Errors {
     /// By what factor a benchmark reads too fast.
     pub benchmark: BenchmarkError,
@@ -18,18 +22,19 @@ pub struct Errors {
     pub drift: Ratio,
 }
 
-/// By what factor a benchmark reads too fast: it is drawn once for each benchmark and holds for
-/// all of its rounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BenchmarkError {
-    /// The mean of the logarithm of the factor, in millionths; positive reads too fast.
-    pub bias_micros: i64,
-    /// The standard deviation of the logarithm.
-    pub sigma: Ratio,
-    /// The chance that the machine was cold instead, and the benchmark read too slow.
-    pub cold: Ratio,
-    /// The logarithm of a cold one is negative, its size exponential with this mean.
-    pub cold_mean: Ratio,
+keys! {
+    /// By what factor a benchmark reads too fast: it is drawn once for each benchmark and holds
+    /// for all of its rounds.
+    pub struct BenchmarkError in "benchmark_error" {
+        /// Mean of the logarithm of the factor: positive reads too fast.
+        bias: SignedRatio => default("0");
+        /// Standard deviation of the logarithm.
+        sigma: Ratio => default("0").within(SIGMA.0, SIGMA.1);
+        /// Chance that the machine was cold instead, and the benchmark read too slow.
+        cold: Ratio => default("0").within(0, 1_000_000);
+        /// Mean size of the logarithm then: it is exponential, and negative.
+        cold_mean: Ratio => default("0").within(0, 5_000_000);
+    }
 }
 
 /// The factor on the time of a cycle.
@@ -65,7 +70,7 @@ impl Errors {
 impl BenchmarkError {
     /// Benchmarks are right.
     pub const NONE: Self = Self {
-        bias_micros: 0,
+        bias: SignedRatio::ZERO,
         sigma: Ratio::ZERO,
         cold: Ratio::ZERO,
         cold_mean: Ratio::ZERO,
@@ -74,13 +79,9 @@ impl BenchmarkError {
     /// Draws the factor by which a benchmark reads too fast.
     pub fn draw(&self, draws: &mut Draws) -> f64 {
         if self.sigma == Ratio::ZERO && self.cold == Ratio::ZERO {
-            return exp(self.bias()); // what is certain takes no draw
+            return exp(self.bias.as_f64()); // what is certain takes no draw
         }
         exp(self.exponent(draws))
-    }
-
-    fn bias(&self) -> f64 {
-        self.bias_micros as f64 / 1e6
     }
 
     /// Draws the logarithm of the factor.
@@ -90,7 +91,7 @@ impl BenchmarkError {
         if cold < self.cold.as_f64() {
             -self.cold_mean.as_f64() * slow
         } else {
-            self.bias() + self.sigma.as_f64() * normal
+            self.bias.as_f64() + self.sigma.as_f64() * normal
         }
     }
 }
@@ -103,5 +104,62 @@ impl Jitter {
             Self::Lognormal(sigma) => draws.lognormal(sigma.as_f64()),
             Self::Gamma(shape) => draws.gamma(shape.as_f64()),
         }
+    }
+}
+
+/// The word for no errors.
+const NONE: &str = "none";
+
+impl Field for BenchmarkError {
+    const METAVAR: &'static str = "ERROR";
+
+    fn read(item: &Item<'_>, _: &Key) -> Option<Self> {
+        if item.text() == Some(NONE) {
+            return Some(Self::NONE);
+        }
+        Self::read_item(item)
+    }
+
+    fn write(&self, _: &Key) -> Option<String> {
+        Some(self.in_line())
+    }
+
+    fn form(_: &Key) -> String {
+        "\"none\", or { bias = …, sigma = …, cold = …, cold_mean = … }".to_owned()
+    }
+}
+
+impl Field for Jitter {
+    const METAVAR: &'static str = "JITTER";
+
+    fn read(item: &Item<'_>, _: &Key) -> Option<Self> {
+        if item.text() == Some(NONE) {
+            return Some(Self::None);
+        }
+        let mut section = item.section()?;
+        let kind = section.require("dist", "lognormal or gamma");
+        let kind = kind?.choice(&[("lognormal", true), ("gamma", false)])?;
+        let jitter = if kind {
+            Self::Lognormal(section.require("sigma", "0.05")?.quantity(SIGMA)?)
+        } else {
+            Self::Gamma(section.require("shape", "400.0")?.quantity(SHAPE)?)
+        };
+        section.finish();
+        Some(jitter)
+    }
+
+    fn write(&self, _: &Key) -> Option<String> {
+        Some(match self {
+            Self::None => quoted(NONE),
+            Self::Lognormal(sigma) => {
+                format!("{{ dist = \"lognormal\", sigma = {} }}", sigma.written())
+            }
+            Self::Gamma(shape) => format!("{{ dist = \"gamma\", shape = {} }}", shape.written()),
+        })
+    }
+
+    fn form(_: &Key) -> String {
+        "\"none\", or { dist = \"lognormal\", sigma = … }, or { dist = \"gamma\", shape = … }"
+            .to_owned()
     }
 }

@@ -1,170 +1,149 @@
-//! `[faults]`: what goes wrong, by rates or by a trace.
+//! `[faults]`: what goes wrong, by rates or at stated times.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use scheduler::Span;
 
-use crate::scenario::read::{Item, Section, nearest};
+use crate::scenario::field::choices;
+use crate::scenario::key::{Field, Key, Table, keys};
+use crate::scenario::read::{Item, Mistakes, nearest};
+use crate::scenario::tree::Node;
 use crate::scenario::unit::{Quantity, Ratio};
 
-/// What goes wrong. Times between are exponential, drawn for each worker by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Troubles {
-    /// The mean time that a worker stays; `None` for ever.
-    pub dropout_every: Option<Span>,
-    /// The mean time that a lost worker stays away; `None` for ever.
-    pub return_after: Option<Span>,
-    /// The mean time between stalls; `None` for no stalls.
-    pub stall_every: Option<Span>,
-    /// The mean length of a stall, in which a worker does nothing.
-    pub stall_for: Span,
-    /// The mean time between slowdowns; `None` for none.
-    pub slowdown_every: Option<Span>,
-    /// The mean length of a slowdown; `None` for ever.
-    pub slowdown_for: Option<Span>,
-    /// How many times longer a batch takes in a slowdown, 1 at least.
-    pub slowdown_factor: Ratio,
-    /// What happens at stated times as well, the earlier first.
-    pub trace: Vec<Trouble>,
+/// The longest time.
+const LONGEST: u64 = <Span as Quantity>::RANGE.1;
+/// The least and the most of a slowdown's factor, in millionths.
+const FACTOR: (u64, u64) = (1_000_000, 1_000_000_000_000);
+
+keys! {
+    /// What goes wrong. Times between faults are exponential, drawn for each worker by itself.
+    pub struct Faults in "faults" {
+        /// Mean time until a worker drops out.
+        dropout_every: Option<Span> => default("\"never\"").or_word("never").within(1, LONGEST);
+        /// Mean time until it returns.
+        return_after: Option<Span> => default("\"never\"").or_word("never").within(1, LONGEST);
+        /// Mean time between stalls, in which a worker does nothing.
+        stall_every: Option<Span> => default("\"never\"").or_word("never").within(1, LONGEST);
+        /// Mean length of a stall.
+        stall_for: Span => default("\"1 s\"").within(1, LONGEST);
+        /// Mean time between slowdowns.
+        slowdown_every: Option<Span> => default("\"never\"").or_word("never").within(1, LONGEST);
+        /// Mean length of a slowdown: "never" is one that never ends.
+        slowdown_for: Option<Span> => default("\"never\"").or_word("never").within(1, LONGEST);
+        /// How many times longer a batch takes in a slowdown.
+        slowdown_factor: Ratio => default("1").within(FACTOR.0, FACTOR.1);
+        /// Faults at stated times, besides the random ones.
+        trace: Vec<FaultEvent> => default("[]");
+    }
 }
 
-/// Something that happens at a stated time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
-    /// When, from the beginning of the run.
-    pub at: Span,
-    /// To whom: the place in the fleet, from 0.
-    pub worker: usize,
-    /// The name of that worker.
-    pub name: String,
-    /// What.
-    pub what: What,
+keys! {
+    /// A fault at a stated time.
+    pub struct FaultEvent in "faults.trace" {
+        /// When, from the beginning of the run.
+        at: Span => example("\"30 s\"");
+        /// Name of the worker.
+        worker: String => example("\"pc1\"").within(1, 128);
+        /// What happens.
+        what: FaultKind => example("\"dropout\"");
+        /// How many times longer a batch takes in a slowdown.
+        factor: Option<Ratio> => example("4").within(FACTOR.0, FACTOR.1);
+        /// How long a stall or a slowdown lasts. A slowdown without it never ends.
+        lasts as "for": Option<Span> => example("\"5 s\"").or_word("never").within(1, LONGEST);
+    }
 }
 
 /// What happens to a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum FaultKind {
     /// It is gone.
     Dropout,
     /// It is back.
     Return,
-    /// It does nothing for so long.
-    Stall(Span),
+    /// It does nothing.
+    Stall,
     /// It is slower.
-    Slowdown {
-        /// How many times longer a batch takes.
-        factor: Ratio,
-        /// How long; `None` for ever.
-        lasts: Option<Span>,
-    },
+    Slowdown,
 }
 
-/// The least and the most of a slowdown's factor, in millionths.
-const FACTOR: (u64, u64) = (1_000_000, 1_000_000_000_000);
-
-impl Troubles {
-    /// Nothing goes wrong.
-    pub const NONE: Self = Self {
-        dropout_every: None,
-        return_after: None,
-        stall_every: None,
-        stall_for: Span::from_secs(1),
-        slowdown_every: None,
-        slowdown_for: None,
-        slowdown_factor: Ratio::ONE,
-        trace: Vec::new(),
-    };
+choices! {
+    FaultKind {
+        "dropout" => Dropout,
+        "return" => Return,
+        "stall" => Stall,
+        "slowdown" => Slowdown,
+    }
 }
 
-pub(crate) fn read(root: &mut Section<'_>, names: &BTreeMap<String, usize>) -> Option<Troubles> {
-    let Some(item) = root.take("faults") else {
-        return Some(Troubles::NONE);
-    };
-    let mut section = item.section()?;
-    let mut time = |key| {
-        section
-            .take(key)
-            .map_or(Some(None), |item| span_or_never(&item))
-    };
-    let (dropout_every, return_after) = (time("dropout_every"), time("return_after"));
-    let (stall_every, slowdown_every) = (time("stall_every"), time("slowdown_every"));
-    let slowdown_for = time("slowdown_for");
-    let stall_for = section.take("stall_for");
-    let stall_for = stall_for.map_or(Some(Troubles::NONE.stall_for), |item| positive(&item));
-    let factor = section.take("slowdown_factor");
-    let factor = factor.map_or(Some(Ratio::ONE), |item| item.within(FACTOR.0, FACTOR.1));
-    let trace = section.take("trace").map_or(Some(Vec::new()), |item| {
-        let items = item.list()?;
-        let trace: Vec<_> = items.iter().map(|item| trouble(item, names)).collect();
-        trace.into_iter().collect::<Option<Vec<_>>>()
-    });
-    section.finish();
-    let mut trace = trace?;
-    trace.sort_by_key(|trouble| trouble.at);
-    Some(Troubles {
-        dropout_every: dropout_every?,
-        return_after: return_after?,
-        stall_every: stall_every?,
-        stall_for: stall_for?,
-        slowdown_every: slowdown_every?,
-        slowdown_for: slowdown_for?,
-        slowdown_factor: factor?,
-        trace,
-    })
+impl FaultKind {
+    /// Whether a key has a meaning, and whether it must be there.
+    fn uses(self, key: &str) -> (bool, bool) {
+        match (key, self) {
+            ("for", Self::Stall) | ("factor", Self::Slowdown) => (true, true),
+            ("for", Self::Slowdown) => (true, false),
+            ("for" | "factor", _) => (false, false),
+            _ => (true, false),
+        }
+    }
 }
 
-fn positive(item: &Item<'_>) -> Option<Span> {
-    item.within(1, Span::RANGE.1)
+impl Field for FaultEvent {
+    const METAVAR: &'static str = "FAULT";
+
+    fn read(item: &Item<'_>, _: &Key) -> Option<Self> {
+        let event = Self::read_item(item)?;
+        for key in Self::KEYS {
+            let (name, path) = (key.name(), format!("{}.{}", item.path, key.name()));
+            let (has_meaning, is_needed) = event.what.uses(name);
+            let value = item.node.get(name);
+            let is_none = value.is_none_or(|it| key.word.is_some() && it.text() == key.word);
+            let message = if is_needed && is_none {
+                let example = key.shown_value();
+                format!(
+                    "{path} is missing, expected {}, such as {example}",
+                    key.form()
+                )
+            } else if !has_meaning && value.is_some() {
+                format!("{path} has no meaning here, expected it with a stall or a slowdown")
+            } else {
+                continue;
+            };
+            item.mistakes.add(&value.unwrap_or(item.node).at, message);
+            return None;
+        }
+        Some(event)
+    }
+
+    fn write(&self, _: &Key) -> Option<String> {
+        let pairs = self.written().into_iter();
+        let pairs = pairs.filter(|(key, _)| self.what.uses(key.name()).0);
+        let pairs = pairs.map(|(key, value)| format!("{} = {value}", key.name()));
+        Some(format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", ")))
+    }
+
+    fn form(_: &Key) -> String {
+        "{ at = …, worker = …, what = …, for = …, factor = … }".to_owned()
+    }
 }
 
-fn span_or_never(item: &Item<'_>) -> Option<Option<Span>> {
-    item.or_word("never", positive)
-}
-
-fn trouble(item: &Item<'_>, names: &BTreeMap<String, usize>) -> Option<Trouble> {
-    let mut section = item.section()?;
-    let at = section.require("at", "a time such as \"30 s\"");
-    let at = at.and_then(|item| item.quantity());
-    let worker = section.require("worker", "a worker's name");
-    let worker = worker.and_then(|item| {
-        let found = item.text().and_then(|text| names.get_key_value(text));
-        found.or_else(|| {
-            let near = item
-                .text()
-                .and_then(|text| nearest(text, names.keys().map(String::as_str)));
-            match near {
-                Some(near) => item.expected(&format!("a worker's name; did you mean \"{near}\"?")),
-                None => item.expected("a worker's name"),
+impl Faults {
+    /// Notes the workers of the trace that do not exist, and puts it in the order of time.
+    pub(crate) fn settle(&mut self, names: &BTreeSet<String>, document: &Node, to: &Mistakes) {
+        for (place, event) in self.trace.iter().enumerate() {
+            if names.contains(&event.worker) {
+                continue;
             }
-        })
-    });
-    let kinds = [("dropout", 0), ("return", 1), ("stall", 2), ("slowdown", 3)];
-    let kind = section.require("what", "dropout, return, stall or slowdown");
-    let what = match kind.and_then(|item| item.choice(&kinds))? {
-        0 => Some(What::Dropout),
-        1 => Some(What::Return),
-        2 => {
-            let lasts = section.require("for", "a time such as \"30 s\"")?;
-            positive(&lasts).map(What::Stall)
+            let path = format!("faults.trace.{place}.worker");
+            let near = nearest(&event.worker, names.iter().map(String::as_str));
+            let near = near.map(|near| format!("; did you mean \"{near}\"?"));
+            if let Some(node) = document.at_path(&path) {
+                let near = near.unwrap_or_default();
+                to.add(
+                    &node.at,
+                    format!("{path} is {node}, expected a worker's name{near}"),
+                );
+            }
         }
-        _ => {
-            let factor = section.require("factor", "how many times slower, such as 4.0")?;
-            let factor = factor.within(FACTOR.0, FACTOR.1);
-            let lasts = section
-                .take("for")
-                .map_or(Some(None), |item| span_or_never(&item));
-            Some(What::Slowdown {
-                factor: factor?,
-                lasts: lasts?,
-            })
-        }
-    };
-    section.finish();
-    let (name, worker) = worker?;
-    Some(Trouble {
-        at: at?,
-        worker: *worker,
-        name: name.clone(),
-        what: what?,
-    })
+        self.trace.sort_by_key(|event| event.at);
+    }
 }

@@ -1,11 +1,10 @@
 //! The workers of one replicate, drawn.
 
 use scheduler::machine::Profile;
-use scheduler::{Fee, Link, MAX_BATCHES, Span, Speed};
+use scheduler::{Link, MAX_BATCHES, Span, Speed};
 
-use crate::scenario::Scenario;
+use crate::scenario::definition::Scenario;
 use crate::scenario::errors::Errors;
-use crate::scenario::job::Fees;
 use crate::scenario::streams::{Purpose, WorkerStreams};
 use crate::scenario::unit::{BatchRate, BitRate};
 use crate::scenario::worker::Group;
@@ -37,16 +36,6 @@ impl WorkerSpec {
     /// Its true speed as the scheduler would measure it.
     pub fn speed(&self) -> Speed {
         self.rate.speed()
-    }
-}
-
-impl Group {
-    /// The names of its workers.
-    pub fn names(&self) -> impl Iterator<Item = String> {
-        (1..=self.count).map(|i| match self.count {
-            1 => self.name.clone(),
-            _ => format!("{}-{i}", self.name),
-        })
     }
 }
 
@@ -101,25 +90,10 @@ impl Scenario {
                 },
                 most: most.min(MAX_BATCHES),
             },
-            errors: group.errors,
+            errors: group.errors(),
             joins: group.joins.draw(&mut draws(Purpose::Joins)),
             name,
             streams,
-        }
-    }
-}
-
-impl Fees {
-    /// What the worker at a place, from 0, is paid for a batch; `declared` is what it asks for
-    /// itself, which counts only when fees are declared.
-    pub fn of(&self, place: usize, declared: Option<Fee>, streams: WorkerStreams) -> Fee {
-        let units = |units: u64| Fee::from_micros(units * 1_000_000).unwrap_or(Fee::MAX);
-        match self {
-            Self::Constant(fee) => *fee,
-            Self::Linear => units(place as u64 + 1),
-            Self::Random => units(streams.draws(Purpose::Fee, 0).between(1, 20)),
-            Self::Specific { fees, default } => fees.get(place).copied().unwrap_or(*default),
-            Self::Declared { default } => declared.unwrap_or(*default),
         }
     }
 }

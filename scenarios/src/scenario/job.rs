@@ -1,4 +1,4 @@
-//! `[job]`, `[benchmark]`, `[waits]`, `[model]`, `[link]`, `[fees]` and `[run]`.
+//! `[job]`, `[benchmark]`, `[waits]`, `[model]`, `[link]`, `[fees]`, `[run]` and `[training]`.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,115 +8,372 @@ use scheduler::{
     Span,
 };
 
-use crate::scenario::drawn::Drawn;
-use crate::scenario::read::{Item, Section};
-use crate::scenario::unit::{BitRate, Bytes, Quantity, Ratio, parse};
-use crate::scenario::worker::both_ways;
+use crate::scenario::field::{choices, listed};
+use crate::scenario::key::keys;
+use crate::scenario::read::Mistakes;
+use crate::scenario::streams::{Purpose, WorkerStreams};
+use crate::scenario::tree::{Node, Value};
+use crate::scenario::unit::{BitRate, Bytes, Quantity, Ratio};
 
-/// What is to be trained, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Job {
-    /// Batches in every cycle.
-    pub batches: u64,
-    /// Samples in a batch.
-    pub batch_size: u64,
-    /// How many cycles.
-    pub cycles: u32,
+/// The shortest time limit, in nanoseconds.
+const SHORTEST: u64 = 1_000;
+/// The longest time.
+const LONGEST: u64 = <Span as Quantity>::RANGE.1;
+
+keys! {
+    /// What is to be trained, and how.
+    pub struct Job in "job" {
+        /// Batches that are trained in each cycle.
+        batches: u64 => example("1875").within(1, MAX_N);
+        /// Samples in a batch. A speed is in batches of this size.
+        batch_size: u64 => default("32").within(1, MAX_BATCHES)
+            .variable("BATCH_SIZE").flag("batch-size");
+        /// Number of cycles.
+        cycles: u32 => default("10").within(1, MAX_CYCLES as u64)
+            .variable("NUM_GLOBAL_CYCLES").flag("cycles");
+        /// Time for all cycles together. Either this or cycle_time must be given.
+        max_time: Option<Span> => example("\"60 s\"").within(SHORTEST, LONGEST)
+            .variable("MAX_TIME").flag("max-time");
+        /// Time for each cycle, instead of max_time.
+        cycle_time: Option<Span> => example("\"6 s\"").within(SHORTEST, LONGEST)
+            .flag("cycle-time");
+        /// Whether max_time includes joining, benchmarks, planning and shipping.
+        counts_setup: bool => default("false");
+        /// Least number of employed workers.
+        beta: u64 => default("1").within(0, MAX_BATCHES).variable("BETA").flag("beta");
+        /// Least number of batches of an employed worker.
+        s_min: u64 => default("10").within(0, MAX_BATCHES).variable("S_MIN").flag("s-min");
+        /// Passes that a worker makes over its batches in a cycle.
+        tau: u32 => default("1").within(1, MAX_PASSES as u64);
+        /// Allocator that makes the plans: exact, heuristic, cbc or lp.
+        allocator: String => default("\"exact\"").within(1, 64).flag("allocator");
+        /// What the capacity of a worker accounts for: everything, or computing only, as in the
+        /// thesis.
+        capacity: CapacityModel => default("\"full\"");
+        /// Chance that a worker at its capacity overruns the limit.
+        risk: Ratio => default("0.05").within(100, 999_900).flag("risk");
+        /// Whether the plan follows what is learnt in the run, or stays as it is, as in the thesis.
+        replan: Replan => default("\"adaptive\"").flag("replan");
+        /// Whether the batches of an unfinished share count.
+        partial: Partial => default("\"accept\"").flag("partial");
+        /// Whether all assigned batches are paid, as in the thesis, or only the computed ones.
+        billing: Billing => default("\"assigned\"").flag("billing");
+        /// Whether data travels to the workers once, or in each cycle.
+        ship: Ship => default("\"once\"");
+        /// Number of workers to wait for before the first plan: "all" are those that join at the
+        /// beginning.
+        expect: Option<u32> => default("\"all\"").or_word("all").within(1, MAX_WORKERS as u64)
+            .flag("expect");
+    }
+}
+
+impl Job {
+    /// Notes whether a document has no time limit, or several.
+    pub(crate) fn check_limit(document: &Node, mistakes: &Mistakes) {
+        let given = |key| document.at_path(key);
+        match (given("job.max_time"), given("job.cycle_time")) {
+            (Some(_), Some(cycle)) => {
+                let message =
+                    "job.max_time and job.cycle_time are both given, expected one of them";
+                mistakes.add(&cycle.at, message.to_owned());
+            }
+            (None, None) => {
+                let message = "job.max_time is missing, expected it or job.cycle_time, \
+                               such as \"30 s\"";
+                let job = given("job").unwrap_or(document);
+                mistakes.add(&job.at, message.to_owned());
+            }
+            (None, Some(_)) => {
+                if let Some(counts) = given("job.counts_setup")
+                    && matches!(counts.value, Value::Bool(true))
+                {
+                    let message = "job.counts_setup is true, expected false with cycle_time, \
+                                   which includes no set-up";
+                    mistakes.add(&counts.at, message.to_owned());
+                }
+            }
+            (Some(_), None) => {}
+        }
+    }
+
     /// The time limit.
-    pub limit: Limit,
-    /// The least number of employed workers.
-    pub beta: u64,
-    /// The least batches of an employed worker.
-    pub s_min: u64,
-    /// Local passes in a cycle.
-    pub tau: u32,
-    /// The allocator's name; whoever knows the allocators looks it up.
-    pub allocator: String,
-    /// What capacities take into account.
-    pub capacity: CapacityModel,
-    /// The chance of an overrun that a capacity may have.
-    pub risk: Ratio,
-    /// Whether the plan is made again.
-    pub replan: Replan,
-    /// What becomes of a share that was not finished.
-    pub partial: Partial,
-    /// What is paid for.
-    pub billing: Billing,
-    /// Whether data travels in every cycle, or once.
-    pub ships_each_cycle: bool,
-    /// So many workers are waited for; `None` for all that are there from the beginning.
-    pub expect: Option<u32>,
-}
-
-/// The sizes and times of the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Model {
-    /// The parameters.
-    pub parameters: Bytes,
-    /// One batch of data.
-    pub batch: Bytes,
-    /// Evaluating the model once.
-    pub evaluation: Span,
-    /// Whether the next cycle waits for the evaluation, as the seed's did.
-    pub evaluation_waits: bool,
-    /// Averaging the parameters of a cycle.
-    pub aggregation: Span,
-}
-
-/// The orchestrator's own connection, which all workers share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SharedLink {
-    /// To the workers.
-    pub down: BitRate,
-    /// From the workers.
-    pub up: BitRate,
-}
-
-/// Who is paid what.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fees {
-    /// The same for all.
-    Constant(Fee),
-    /// 1, 2, 3, … in the order of the workers.
-    Linear,
-    /// A whole number from 1 to 20 for each, both included.
-    Random,
-    /// A list in the order of the workers, filled up with the default and cut off.
-    Specific {
-        /// The list.
-        fees: Vec<Fee>,
-        /// For those beyond it.
-        default: Fee,
-    },
-    /// What each worker says.
-    Declared {
-        /// For those that say nothing.
-        default: Fee,
-    },
-}
-
-impl Fees {
-    /// As a scenario has it.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Constant(_) => "constant",
-            Self::Linear => "linear",
-            Self::Random => "random",
-            Self::Specific { .. } => "specific",
-            Self::Declared { .. } => "declared",
+    pub fn limit(&self) -> Limit {
+        match (self.cycle_time, self.max_time) {
+            (Some(limit), _) => Limit::Cycle(limit),
+            (None, max_time) => Limit::Job {
+                max_time: max_time.unwrap_or(Span::ZERO), // one of them is given
+                counts_setup: self.counts_setup,
+            },
         }
     }
 }
 
-/// What only the real runner has a use for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Training {
-    /// How weights are drawn at first.
-    pub weights: Weights,
-    /// Whether workers may use their GPU.
-    pub allow_gpu: bool,
-    /// Where results go.
-    pub out: String,
+/// When data travels to the workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ship {
+    /// Once, before the first cycle.
+    Once,
+    /// Anew in each cycle.
+    EachCycle,
+}
+
+choices! {
+    Ship { "once" => Once, "each-cycle" => EachCycle }
+}
+
+keys! {
+    /// How workers are benchmarked.
+    pub struct Benchmark in "benchmark" {
+        /// Batches in a round.
+        batches: u64 => default("100").within(1, MAX_BATCHES)
+            .variable("NUM_BENCHMARK").flag("benchmark-batches");
+        /// Least number of rounds.
+        rounds: u8 => default("3").within(1, MAX_ROUNDS as u64);
+        /// Most rounds, if the first ones disagree. At least the number of rounds.
+        max_rounds: u8 => default("5").within(1, MAX_ROUNDS as u64);
+        /// Rounds agree when their speeds differ by less than this.
+        spread: Ratio => default("0.15").within(0, 1_000_000);
+        /// Time for a benchmark. A worker that takes longer is excluded.
+        limit: Span => default("\"1 min\"").within(1, LONGEST);
+    }
+}
+
+impl Benchmark {
+    /// Settles the most rounds, whose default follows from the least.
+    pub(crate) fn settle(&mut self, document: &Node, mistakes: &Mistakes) {
+        let rounds = self.rounds;
+        if self.max_rounds >= rounds {
+            return;
+        }
+        if let Some(node) = document.at_path("benchmark.max_rounds") {
+            let message = format!("at least benchmark.rounds, which is {rounds}");
+            let message = format!("benchmark.max_rounds is {node}, expected {message}");
+            mistakes.add(&node.at, message);
+        }
+        self.max_rounds = rounds;
+    }
+
+    /// As the scheduler has it.
+    pub(crate) fn rule(&self) -> BenchmarkRule {
+        BenchmarkRule {
+            batches: self.batches,
+            rounds: self.rounds,
+            max_rounds: self.max_rounds,
+            spread_ppm: u32::try_from(self.spread.micros()).unwrap_or(u32::MAX),
+            limit: self.limit,
+        }
+    }
+}
+
+keys! {
+    /// How long is waited for what.
+    for Waits in "waits" {
+        /// Time for the expected workers to join.
+        gather: Span => default("\"1 min\"");
+        /// Time for the allocator's answer.
+        solve: Span => default("\"1 min\"");
+        /// Time for the data to reach the workers.
+        ship: Span => default("\"10 min\"");
+        /// Time that a run may be paused between two cycles, waiting for workers.
+        pause: Span => default("\"1 min\"");
+        /// Time after the end of a cycle for late results. More than 0 lets a run break its limit.
+        grace: Span => default("\"0 s\"");
+        /// Time for averaging after the end of a cycle.
+        aggregation: Span => default("\"1 s\"").within(1, LONGEST);
+    }
+}
+
+/// Bytes of a sample of the thesis: 784 features and a label, as 32-bit floats.
+const SAMPLE_BYTES: u64 = 785 * 4;
+
+keys! {
+    /// The sizes and times of the model. The defaults are those of the thesis: its
+    /// 784-200-200-10 network.
+    pub struct Model in "model" {
+        /// Size of the parameters.
+        parameters: Bytes => default("\"796840 B\"");
+        /// Size of a batch of data. The default is 3140 bytes for each sample.
+        batch: Bytes => default("\"100480 B\"");
+        /// Time of evaluating the model once.
+        evaluation: Span => default("\"0 s\"");
+        /// Whether the next cycle waits for the evaluation, as in the thesis.
+        evaluation_waits: bool => default("false");
+        /// Time of averaging the parameters of a cycle.
+        aggregation: Span => default("\"0 s\"");
+    }
+}
+
+impl Model {
+    /// Settles the size of a batch, whose default follows from the number of samples.
+    pub(crate) fn settle(&mut self, document: &Node, samples: u64) {
+        if document.at_path("model.batch").is_none() {
+            let bytes = samples.saturating_mul(SAMPLE_BYTES);
+            self.batch = Bytes::from_base(bytes.min(<Bytes as Quantity>::RANGE.1));
+        }
+    }
+}
+
+keys! {
+    /// The orchestrator's own connection, which all workers share.
+    pub struct SharedLink in "link" {
+        /// Rate to the workers.
+        down: BitRate => default("\"1 Gbit/s\"");
+        /// Rate from the workers.
+        up: BitRate => default("\"1 Gbit/s\"");
+    }
+}
+
+keys! {
+    /// What workers are paid for a batch.
+    pub struct Fees in "fees" {
+        /// How fees are set. "linear": 1, 2, 3, … in the order of the workers. "random": a whole
+        /// number from 1 to 20 for each. "declared", which is the default when a worker has a fee:
+        /// what each worker asks for.
+        kind as "type": FeeType => default("\"constant\"").variable("FEE_TYPE").flag("fee-type");
+        /// Fee of every worker, when fees are constant.
+        fee: Option<Fee> => default("1");
+        /// Fees in the order of the workers, when they are specific.
+        fees: Option<Vec<Fee>> => example("[14, 5.8]").variable("FEES").flag("fees");
+        /// Fee of those that have none of their own, when fees are specific or declared. It must
+        /// be given if there are fewer specific fees than workers.
+        default_fee: Option<Fee> => default("1").variable("DEFAULT_FEE").flag("default-fee");
+    }
+}
+
+/// How fees are set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeeType {
+    /// The same for all.
+    Constant,
+    /// 1, 2, 3, … in the order of the workers.
+    Linear,
+    /// A whole number from 1 to 20 for each, both included.
+    Random,
+    /// A list in the order of the workers.
+    Specific,
+    /// What each worker asks for.
+    Declared,
+}
+
+choices! {
+    FeeType {
+        "constant" => Constant,
+        "linear" => Linear,
+        "random" => Random,
+        "specific" => Specific,
+        "declared" => Declared,
+    }
+}
+
+impl FeeType {
+    /// As a scenario has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Linear => "linear",
+            Self::Random => "random",
+            Self::Specific => "specific",
+            Self::Declared => "declared",
+        }
+    }
+}
+
+impl Fees {
+    /// What the worker at a place, from 0, is paid for a batch. `declared` is what it asks for
+    /// itself, which counts only when fees are declared.
+    pub fn of(&self, place: usize, declared: Option<Fee>, streams: WorkerStreams) -> Fee {
+        let units = |units: u64| Fee::from_micros(units * 1_000_000).unwrap_or(Fee::MAX);
+        let default = self.default_fee.unwrap_or(units(1));
+        match self.kind {
+            FeeType::Constant => self.fee.unwrap_or(units(1)),
+            FeeType::Linear => units(place as u64 + 1),
+            FeeType::Random => units(streams.draws(Purpose::Fee, 0).between(1, 20)),
+            FeeType::Specific => {
+                let fees = self.fees.as_deref().unwrap_or_default();
+                fees.get(place).copied().unwrap_or(default)
+            }
+            FeeType::Declared => declared.unwrap_or(default),
+        }
+    }
+
+    /// Settles the type, whose default depends on whether any worker has a fee.
+    pub(crate) fn settle_type(&mut self, document: &Node) {
+        if document.at_path("fees.type").is_none() && any_fee(document) {
+            self.kind = FeeType::Declared;
+        }
+    }
+
+    /// Notes the keys that have no meaning with the type, and a list that does not fit.
+    pub(crate) fn settle(&mut self, document: &Node, workers: usize, mistakes: &Mistakes) {
+        let kind = self.kind;
+        let given = |key: &str| document.get("fees").and_then(|fees| fees.get(key));
+        for (key, kinds) in [
+            ("fee", &[FeeType::Constant][..]),
+            ("fees", &[FeeType::Specific]),
+            ("default_fee", &[FeeType::Specific, FeeType::Declared]),
+        ] {
+            if kinds.contains(&kind) {
+                continue;
+            }
+            if let Some(node) = given(key) {
+                let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+                let message = format!(
+                    "fees.{key} has no meaning with fees.type = \"{}\", expected {} with it",
+                    kind.name(),
+                    listed(&names)
+                );
+                mistakes.add(&node.at, message);
+            }
+            match key {
+                "fee" => self.fee = None,
+                "fees" => self.fees = None,
+                _ => self.default_fee = None,
+            }
+        }
+        if kind != FeeType::Specific {
+            return;
+        }
+        let count = self.fees.as_ref().map_or(0, Vec::len);
+        let message = match given("fees") {
+            None => "fees.fees is missing, expected a list such as [14, 5.8]".to_owned(),
+            Some(_) if count < workers && given("default_fee").is_none() => format!(
+                "fees.fees has {count} fees for {workers} workers, expected one for each, or \
+                 fees.default_fee for the others"
+            ),
+            Some(_) => return,
+        };
+        let node = given("fees").or(document.get("fees")).unwrap_or(document);
+        mistakes.add(&node.at, message);
+    }
+}
+
+/// Whether any worker of a document has a fee.
+pub(crate) fn any_fee(document: &Node) -> bool {
+    let workers = document.get("workers").map_or(&[][..], Node::items);
+    let mut all = workers.iter().chain(document.get("fleet"));
+    all.any(|node| node.get("fee").is_some())
+}
+
+keys! {
+    /// The random draws.
+    pub struct Run in "run" {
+        /// Seed of all random draws.
+        seed: u64 => default("1").within(0, i64::MAX as u64).flag("seed");
+        /// Number of simulated runs, each with other draws.
+        replicates: u32 => default("1").within(1, 1_000_000);
+    }
+}
+
+keys! {
+    /// What only real runs use.
+    pub struct Training in "training" {
+        /// How the weights are drawn at first.
+        weights: Weights => default("\"xavier\"").variable("WEIGHT_TYPE").flag("weights");
+        /// Whether workers may use their GPU.
+        allow_gpu: bool => default("true").variable("ALLOW_GPU_DEVICE").flag("allow-gpu");
+        /// Folder of the results.
+        out: String => default("\"logs\"").variable("LOGS").flag("out");
+    }
 }
 
 /// How a network's weights are drawn at first.
@@ -130,10 +387,11 @@ pub enum Weights {
     Orthogonal,
 }
 
-impl Weights {
-    /// All of them, the default first.
-    pub const ALL: [Self; 3] = [Self::Xavier, Self::Kaiming, Self::Orthogonal];
+choices! {
+    Weights { "xavier" => Xavier, "kaiming" => Kaiming, "orthogonal" => Orthogonal }
+}
 
+impl Weights {
     /// As a scenario has it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -142,430 +400,4 @@ impl Weights {
             Self::Orthogonal => "orthogonal",
         }
     }
-}
-
-/// What is drawn how often.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run {
-    /// The seed of all draws.
-    pub seed: u64,
-    /// How many times it is run with other draws.
-    pub replicates: u32,
-}
-
-/// The shortest time limit.
-const MIN_LIMIT: u64 = 1_000;
-
-const ONE_FEE: Fee = match Fee::from_micros(1_000_000) {
-    Some(fee) => fee,
-    None => Fee::MAX,
-};
-
-fn narrow(value: u64) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
-}
-
-pub(crate) fn job(root: &mut Section<'_>) -> Option<Job> {
-    let mut job = root.require("job", "a table [job]")?.section()?;
-    let mut whole = |key, default: u64, least, most| {
-        job.take(key)
-            .map_or(Some(default), |item| item.whole(least, most))
-    };
-    let batch_size = whole("batch_size", BATCH_SIZE, 1, MAX_BATCHES);
-    let beta = whole("beta", 1, 0, MAX_BATCHES);
-    let s_min = whole("s_min", 10, 0, MAX_BATCHES);
-    let cycles = whole("cycles", 10, 1, MAX_CYCLES.into()).map(narrow);
-    let tau = whole("tau", 1, 1, MAX_PASSES.into()).map(narrow);
-    let batches = job.require("batches", "how many are trained in a cycle, such as 1875");
-    let batches = batches.and_then(|item| item.whole(1, MAX_N));
-    let limit = limit(&mut job);
-    let allocator = match job.take("allocator") {
-        None => Some("exact".to_owned()),
-        Some(item) => match item.text() {
-            Some(name)
-                if !name.is_empty() && name.len() <= 64 && !name.contains(char::is_control) =>
-            {
-                Some(name.to_owned())
-            }
-            _ => item.expected("an allocator's name such as \"exact\""),
-        },
-    };
-    let capacity = choice(
-        &mut job,
-        "capacity",
-        &[
-            ("full", CapacityModel::Full),
-            ("compute-only", CapacityModel::ComputeOnly),
-        ],
-    );
-    let risk = match job.take("risk") {
-        None => Some(Ratio::from_base(50_000)),
-        Some(item) => item.within(100, 999_900),
-    };
-    let replan = choice(
-        &mut job,
-        "replan",
-        &[("adaptive", Replan::Adaptive), ("static", Replan::Static)],
-    );
-    let partial = choice(
-        &mut job,
-        "partial",
-        &[("accept", Partial::Accept), ("discard", Partial::Discard)],
-    );
-    let billing = choice(
-        &mut job,
-        "billing",
-        &[
-            ("assigned", Billing::Assigned),
-            ("computed", Billing::Computed),
-        ],
-    );
-    let ship = choice(&mut job, "ship", &[("once", false), ("each-cycle", true)]);
-    let expect = job.take("expect").map_or(Some(None), |item| {
-        item.or_word("all", |item| item.whole(1, MAX_WORKERS as u64).map(narrow))
-    });
-    job.finish();
-    Some(Job {
-        batches: batches?,
-        batch_size: batch_size?,
-        cycles: cycles?,
-        limit: limit?,
-        beta: beta?,
-        s_min: s_min?,
-        tau: tau?,
-        allocator: allocator?,
-        capacity: capacity?,
-        risk: risk?,
-        replan: replan?,
-        partial: partial?,
-        billing: billing?,
-        ships_each_cycle: ship?,
-        expect: expect?,
-    })
-}
-
-/// One of several names, the first when nothing is said.
-fn choice<T: Copy>(
-    section: &mut Section<'_>,
-    key: &'static str,
-    choices: &[(&str, T)],
-) -> Option<T> {
-    let default = choices.first().map(|(_, value)| *value);
-    section
-        .take(key)
-        .map_or(default, |item| item.choice(choices))
-}
-
-fn limit(job: &mut Section<'_>) -> Option<Limit> {
-    let most = Span::RANGE.1;
-    let (max, cycle) = (job.take("max_time"), job.take("cycle_time"));
-    let counts = job.take("counts_setup");
-    let counts_setup = counts.as_ref().map_or(Some(false), Item::bool);
-    match (max, cycle) {
-        (Some(max), None) => {
-            let max_time = max.within(MIN_LIMIT, most)?;
-            Some(Limit::Job {
-                max_time,
-                counts_setup: counts_setup?,
-            })
-        }
-        (None, Some(cycle)) => {
-            if counts_setup? {
-                let item = counts?;
-                return item.expected("false with cycle_time, which knows no set-up");
-            }
-            Some(Limit::Cycle(cycle.within(MIN_LIMIT, most)?))
-        }
-        (Some(max), Some(cycle)) => {
-            let message = format!(
-                "{} and {} are both given, expected one of them",
-                max.path, cycle.path
-            );
-            cycle.faults.add(&cycle.node.at, message);
-            None
-        }
-        (None, None) => {
-            job.fault(
-                "job.max_time is missing, expected it or job.cycle_time, such as \"30 s\""
-                    .to_owned(),
-            );
-            None
-        }
-    }
-}
-
-/// A section that may be left out is an empty one.
-macro_rules! section {
-    ($root:ident, $name:literal, |$section:ident| $read:expr, $default:expr) => {
-        match $root.take($name) {
-            None => Some($default),
-            Some(item) => item.section().and_then(|mut $section| {
-                let read = $read;
-                $section.finish();
-                read
-            }),
-        }
-    };
-}
-
-pub(crate) fn benchmark(root: &mut Section<'_>) -> Option<BenchmarkRule> {
-    let default = BenchmarkRule::DEFAULT;
-    section!(
-        root,
-        "benchmark",
-        |section| {
-            let mut whole = |key, default: u64, most| {
-                section
-                    .take(key)
-                    .map_or(Some(default), |item| item.whole(1, most))
-            };
-            let batches = whole("batches", default.batches, MAX_BATCHES);
-            let rounds = whole("rounds", default.rounds.into(), MAX_ROUNDS.into());
-            let max = section
-                .take("max_rounds")
-                .map(|item| (item.whole(1, MAX_ROUNDS.into()), item));
-            let spread = section
-                .take("spread")
-                .map_or(Some(Ratio::from_base(default.spread_ppm.into())), |item| {
-                    item.within(0, 1_000_000)
-                });
-            let limit = section
-                .take("limit")
-                .map_or(Some(default.limit), |item| item.within(1, Span::RANGE.1));
-            let rounds = rounds?;
-            let max_rounds = match max {
-                None => rounds.max(default.max_rounds.into()),
-                Some((Some(most), _)) if most >= rounds => most,
-                Some((Some(_), item)) => {
-                    return item.expected(&format!("at least benchmark.rounds, which is {rounds}"));
-                }
-                Some((None, _)) => return None,
-            };
-            Some(BenchmarkRule {
-                batches: batches?,
-                rounds: rounds as u8,         // at most MAX_ROUNDS
-                max_rounds: max_rounds as u8, // at most MAX_ROUNDS
-                spread_ppm: narrow(spread?.micros()),
-                limit: limit?,
-            })
-        },
-        default
-    )
-}
-
-pub(crate) fn waits(root: &mut Section<'_>) -> Option<Waits> {
-    let default = Waits::DEFAULT;
-    section!(
-        root,
-        "waits",
-        |section| {
-            let mut time = |key, default, least| {
-                section
-                    .take(key)
-                    .map_or(Some(default), |item| item.within(least, Span::RANGE.1))
-            };
-            let waits = (
-                time("gather", default.gather, 0),
-                time("solve", default.solve, 0),
-                time("ship", default.ship, 0),
-                time("pause", default.pause, 0),
-                time("grace", default.grace, 0),
-                time("aggregation", default.aggregation, 1),
-            );
-            Some(Waits {
-                gather: waits.0?,
-                solve: waits.1?,
-                ship: waits.2?,
-                pause: waits.3?,
-                grace: waits.4?,
-                aggregation: waits.5?,
-            })
-        },
-        default
-    )
-}
-
-/// Samples in a batch, if nobody says.
-const BATCH_SIZE: u64 = 32;
-
-/// A sample of the seed's: 784 features and a label, as 32-bit floats.
-const SAMPLE_BYTES: u64 = 785 * 4;
-
-/// The size of a batch follows the samples in it, unless it is stated.
-pub(crate) fn model(root: &mut Section<'_>, batch_size: Option<u64>) -> Option<Model> {
-    let samples = batch_size.unwrap_or(BATCH_SIZE);
-    let batch = samples.saturating_mul(SAMPLE_BYTES);
-    // The seed's 784-200-200-10 network.
-    let default = Model {
-        parameters: Bytes::from_base(796_840),
-        batch: Bytes::from_base(batch.clamp(Bytes::RANGE.0, Bytes::RANGE.1)),
-        evaluation: Span::ZERO,
-        evaluation_waits: false,
-        aggregation: Span::ZERO,
-    };
-    section!(
-        root,
-        "model",
-        |section| {
-            let parameters = section
-                .take("parameters")
-                .map_or(Some(default.parameters), |i| i.quantity());
-            let batch = section
-                .take("batch")
-                .map_or(Some(default.batch), |i| i.quantity());
-            let evaluation = section
-                .take("evaluation")
-                .map_or(Some(Span::ZERO), |i| i.quantity());
-            let waits = section
-                .take("evaluation_waits")
-                .map_or(Some(false), |i| i.bool());
-            let aggregation = section
-                .take("aggregation")
-                .map_or(Some(Span::ZERO), |i| i.quantity());
-            Some(Model {
-                parameters: parameters?,
-                batch: batch?,
-                evaluation: evaluation?,
-                evaluation_waits: waits?,
-                aggregation: aggregation?,
-            })
-        },
-        default
-    )
-}
-
-pub(crate) fn link(root: &mut Section<'_>) -> Option<SharedLink> {
-    let rate = parse::<BitRate>("1 Gbit/s").ok()?;
-    let default = SharedLink {
-        down: rate,
-        up: rate,
-    };
-    section!(
-        root,
-        "link",
-        |section| {
-            let said = ["bandwidth", "down", "up"].map(|key| section.has(key));
-            let (down, up) = both_ways(&mut section);
-            let fixed = |drawn: Option<Drawn<BitRate>>, said: bool| match drawn {
-                Some(Drawn::Fixed(rate)) => Some(rate),
-                None if !said => Some(rate),
-                None => None,
-                Some(_) => {
-                    section.fault("link is drawn from a distribution, expected a rate".to_owned());
-                    None
-                }
-            };
-            Some(SharedLink {
-                down: fixed(down, said[0] || said[1])?,
-                up: fixed(up, said[0] || said[2])?,
-            })
-        },
-        default
-    )
-}
-
-/// Fees are declared when nothing is said but a worker has one.
-pub(crate) fn fees(root: &mut Section<'_>, any_declared: bool) -> Option<Fees> {
-    let default = if any_declared {
-        Fees::Declared { default: ONE_FEE }
-    } else {
-        Fees::Constant(ONE_FEE)
-    };
-    section!(
-        root,
-        "fees",
-        |section| {
-            let kinds = ["constant", "linear", "random", "specific", "declared"];
-            let kinds: Vec<_> = kinds
-                .iter()
-                .enumerate()
-                .map(|(at, name)| (*name, at))
-                .collect();
-            let kind = section.require("type", "constant, linear, random, specific or declared");
-            let kind = kind?.choice(&kinds)?;
-            let mut fee = |key| {
-                section
-                    .take(key)
-                    .map_or(Some(ONE_FEE), |item| item.quantity())
-            };
-            match kind {
-                0 => fee("fee").map(Fees::Constant),
-                1 => Some(Fees::Linear),
-                2 => Some(Fees::Random),
-                3 => {
-                    let default = fee("default_fee");
-                    let fees = section
-                        .require("fees", "a list such as [14, 5.8]")?
-                        .list()?;
-                    let fees: Vec<_> = fees.iter().map(Item::quantity).collect();
-                    Some(Fees::Specific {
-                        fees: fees.into_iter().collect::<Option<_>>()?,
-                        default: default?,
-                    })
-                }
-                _ => Some(Fees::Declared {
-                    default: fee("default_fee")?,
-                }),
-            }
-        },
-        default
-    )
-}
-
-pub(crate) fn run(root: &mut Section<'_>) -> Option<Run> {
-    let default = Run {
-        seed: 1,
-        replicates: 1,
-    };
-    section!(
-        root,
-        "run",
-        |section| {
-            // TOML's own integers end there.
-            let most = i64::MAX as u64;
-            let seed = section
-                .take("seed")
-                .map_or(Some(1), |item| item.whole(0, most));
-            let replicates = section.take("replicates");
-            let replicates = replicates.map_or(Some(1), |item| item.whole(1, 1_000_000));
-            Some(Run {
-                seed: seed?,
-                replicates: narrow(replicates?),
-            })
-        },
-        default
-    )
-}
-
-pub(crate) fn training(root: &mut Section<'_>) -> Option<Training> {
-    let default = Training {
-        weights: Weights::Xavier,
-        allow_gpu: true,
-        out: "logs".to_owned(),
-    };
-    section!(
-        root,
-        "training",
-        |section| {
-            let names = Weights::ALL.map(|weights| (weights.name(), weights));
-            let weights = choice(&mut section, "weights", &names);
-            let allow_gpu = section
-                .take("allow_gpu")
-                .map_or(Some(true), |item| item.bool());
-            let out = section
-                .take("out")
-                .map_or(Some(default.out), |item| match item.text() {
-                    Some(out) if !out.is_empty() && !out.contains(char::is_control) => {
-                        Some(out.to_owned())
-                    }
-                    _ => item.expected("the name of a folder such as \"logs\""),
-                });
-            Some(Training {
-                weights: weights?,
-                allow_gpu: allow_gpu?,
-                out: out?,
-            })
-        },
-        default
-    )
 }

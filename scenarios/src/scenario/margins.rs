@@ -9,9 +9,9 @@ use scheduler::{Margin, Margins};
 
 use crate::draw::Draws;
 use crate::math::exp_all;
-use crate::scenario::Scenario;
 use crate::scenario::errors::{Errors, Jitter};
 use crate::scenario::streams::Purpose;
+use crate::scenario::unit::Ratio;
 use crate::scenario::worker::Group;
 
 /// The number of samples whose exponentials are computed together.
@@ -20,9 +20,9 @@ const TOGETHER: usize = 1_000;
 /// The number of samples: the risk at a quantile of 1 % is then known to a fortieth of itself.
 const SAMPLES: u64 = 160_000;
 
-pub(crate) fn margins(scenario: &Scenario) -> Margins {
-    let groups: Vec<&Group> = scenario.groups().iter().collect();
-    if groups.iter().all(|group| group.errors == Errors::NONE) {
+pub(crate) fn margins(groups: &[Group], risk: Ratio) -> Margins {
+    let errors: Vec<Errors> = groups.iter().map(Group::errors).collect();
+    if errors.iter().all(|errors| *errors == Errors::NONE) {
         return Margins::NONE;
     }
     let mut factors = Factors::default();
@@ -36,14 +36,14 @@ pub(crate) fn margins(scenario: &Scenario) -> Margins {
             at += 1;
             upto += groups[at].count;
         }
-        factors.draw(&groups[at].errors, draws);
+        factors.draw(&errors[at], draws);
     }
     let Factors {
         benchmarked,
         learnt,
         ..
     } = factors.finish();
-    let risk = scenario.job().risk.micros();
+    let risk = risk.micros();
     let benchmarked = quantile(benchmarked, risk);
     let learnt = quantile(learnt, risk);
     Margins {

@@ -1,18 +1,19 @@
 //! `--set key=value` and `--vary key=a,b,c`.
 
+use crate::scenario::job::any_fee;
 use crate::scenario::tree::{Entry, MAX_DEPTH, Node, Origin, Value, shown};
 
 /// Values that replace those of a file before it is read, so that a changed scenario is checked
 /// like a written one.
 ///
 /// A key is a dotted path: `job.risk`, `workers.pc3.fee` (by name, or by place from 0),
-/// `faults.trace.0.at`. A value is TOML, or else a text without quotes: `30 s`, `exact`.
+/// `mistakes.trace.0.at`. A value is TOML, or else a text without quotes: `30 s`, `exact`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// Before the file's, the later before the earlier.
     set: Vec<Override>,
     /// After the file's.
-    otherwise: Vec<Override>,
+    fallback: Vec<Override>,
 }
 
 /// One of them, with the words that gave it.
@@ -49,7 +50,7 @@ impl Overrides {
     /// A scenario as it stands.
     pub const NONE: Self = Self {
         set: Vec::new(),
-        otherwise: Vec::new(),
+        fallback: Vec::new(),
     };
 
     /// From the texts `key=value`, the later before the earlier where they name the same key.
@@ -91,7 +92,7 @@ impl Overrides {
     #[must_use]
     pub fn and_all(mut self, others: &Self) -> Self {
         self.set.extend_from_slice(&others.set);
-        self.otherwise.extend_from_slice(&others.otherwise);
+        self.fallback.extend_from_slice(&others.fallback);
         self
     }
 
@@ -109,8 +110,8 @@ impl Overrides {
     /// One more for what a file and all others leave open, with the words that messages name it
     /// by: of several with the same key the first counts.
     #[must_use]
-    pub fn otherwise(mut self, given: String, key: &str, value: &str) -> Self {
-        self.otherwise.push(Override::new(given, key, value));
+    pub fn fallback(mut self, given: String, key: &str, value: &str) -> Self {
+        self.fallback.push(Override::new(given, key, value));
         self
     }
 
@@ -123,7 +124,7 @@ impl Overrides {
 
     /// Puts all of them in; gives those that a scenario has no use for, with the reason.
     pub(crate) fn apply(&self, document: &mut Node) -> Result<Vec<String>, Vec<(Origin, String)>> {
-        let (mut faults, mut unused) = (Vec::new(), Vec::new());
+        let (mut mistakes, mut unused) = (Vec::new(), Vec::new());
         for one in &self.set {
             let at = Origin::Set(one.given.clone());
             let path: Vec<&str> = one.key.split('.').collect();
@@ -132,29 +133,29 @@ impl Overrides {
                 displace(document, &one.key, &value);
             }
             if let Err(message) = set(document, &path, &value) {
-                faults.push((at, message));
+                mistakes.push((at, message));
             }
         }
         for Override {
             given, key, value, ..
-        } in &self.otherwise
+        } in &self.fallback
         {
             match need(document, key) {
                 Need::Open => {
                     let at = Origin::Set(given.clone());
                     let path: Vec<&str> = key.split('.').collect();
                     if let Err(message) = set(document, &path, &Node::value(value, &at)) {
-                        faults.push((at, message));
+                        mistakes.push((at, message));
                     }
                 }
-                Need::Said => {}
+                Need::Given => {}
                 Need::None(why) => unused.push(format!("{given} is not used, since {why}")),
             }
         }
-        if faults.is_empty() {
+        if mistakes.is_empty() {
             Ok(unused)
         } else {
-            Err(faults)
+            Err(mistakes)
         }
     }
 
@@ -167,7 +168,7 @@ impl Overrides {
 /// Whether a document wants a value for a key that it may leave open.
 enum Need {
     Open,
-    Said,
+    Given,
     None(&'static str),
 }
 
@@ -177,10 +178,10 @@ fn need(document: &Node, key: &str) -> Need {
         Some(Value::Text(kind)) => Some(kind.as_str()),
         _ => None,
     };
-    let said = match key {
+    let is_given = match key {
         "job.max_time" => has("job.max_time") || has("job.cycle_time"),
-        // Workers that ask for fees have said that fees are declared.
-        "fees.type" => has("fees") || super::any_fee(document),
+        // If a worker asks for a fee, fees are declared.
+        "fees.type" => has("fees") || any_fee(document),
         "fees.fees" if kind != Some("specific") => {
             return Need::None("fees.type is not specific");
         }
@@ -189,15 +190,15 @@ fn need(document: &Node, key: &str) -> Need {
         }
         _ => has(key),
     };
-    // Without a job there is no scenario, and that is what is to be told.
-    if said || (key.starts_with("job.") && !has("job")) {
-        Need::Said
+    // Without a job there is no scenario, which is the mistake to report.
+    if is_given || (key.starts_with("job.") && !has("job")) {
+        Need::Given
     } else {
         Need::Open
     }
 }
 
-/// Takes out what the file says that cannot stand beside a value of this key.
+/// Takes out what the file has that cannot stand beside a value of this key.
 fn displace(document: &mut Node, key: &str, value: &Node) {
     let is_other = |at: &str| {
         document
@@ -206,11 +207,12 @@ fn displace(document: &mut Node, key: &str, value: &Node) {
     };
     let (table, goes): (&str, fn(&str) -> bool) = match key {
         "job.max_time" => ("job", |key| key == "cycle_time"),
+        "job.cycle_time" => ("job", |key| matches!(key, "max_time" | "counts_setup")),
         "fees.type" if is_other(key) => ("fees", |key| key != "type"),
         _ => return,
     };
-    if let Some(entries) = document.entries_mut(table) {
-        entries.retain(|entry| !matches!(entry.at, Origin::Line(_)) || !goes(&entry.key));
+    if let Some(table) = document.get_mut(table) {
+        table.retain(|entry| !matches!(entry.at, Origin::Line(_)) || !goes(&entry.key));
     }
 }
 
@@ -248,6 +250,24 @@ impl Vary {
     /// Its values, in the order given.
     pub fn values(&self) -> &[String] {
         &self.values
+    }
+
+    /// Refuses a key that is set for all as well, or varied twice.
+    ///
+    /// # Errors
+    /// When there is one.
+    pub fn check(all: &[Self], base: &Overrides) -> Result<(), OverrideError> {
+        for (place, vary) in all.iter().enumerate() {
+            let others = all[..place].iter().map(Self::key);
+            if others.chain(base.keys()).any(|key| key == vary.key) {
+                return Err(OverrideError {
+                    flag: "--vary",
+                    text: shown(&vary.key),
+                    expected: "a key that nothing else on the command line gives",
+                });
+            }
+        }
+        Ok(())
     }
 
     /// The cartesian product, on top of what is set for all: the last key varies fastest.
@@ -370,10 +390,18 @@ mod tests {
     fn a_product_has_every_combination() {
         let all = ["a=1,2", "b=x,y,z"].map(|text| Vary::parse(text).expect("valid"));
         let base = Overrides::parse(["c=0"]).expect("valid");
+        assert_eq!(Vary::check(&all, &base), Ok(()));
         let cells = Vary::product(&all, &base);
         assert_eq!(cells.len(), 6);
         let last: Vec<_> = cells[5].pairs().collect();
         assert_eq!(last, [("c", "0"), ("a", "2"), ("b", "z")]);
         assert_eq!(Vary::product(&[], &base), [base]);
+        for base in ["a=1", "b=2"] {
+            let base = Overrides::parse([base]).expect("valid");
+            let error = Vary::check(&all, &base)
+                .expect_err("given twice")
+                .to_string();
+            assert!(error.starts_with("--vary "), "{error}");
+        }
     }
 }

@@ -1,20 +1,20 @@
 //! Where the values of a scenario came from.
 
 use crate::scenario::overrides::Overrides;
+use crate::scenario::schema;
 use crate::scenario::tree::{Node, Origin};
-use crate::settings::Variable;
 
 /// Where values came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Provenance {
-    /// Values that are not left to their defaults: those that have variables, the time of a cycle,
-    /// and all that were set.
+    /// Values that are not defaults: those that have variables, the time of a cycle, and all that
+    /// were set.
     pub given: Vec<Given>,
-    /// What was said by variables and has no use, with the reason.
+    /// What variables gave and is not used, with the reason.
     pub unused: Vec<String>,
 }
 
-/// A value that somebody gave.
+/// A value that was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Given {
     /// Its key.
@@ -26,22 +26,22 @@ pub struct Given {
 }
 
 pub(crate) fn given(file: &str, document: &Node, overrides: &Overrides) -> Vec<Given> {
-    let mut keys: Vec<&str> = Variable::ALL.map(Variable::key).to_vec();
-    keys.push("job.cycle_time");
-    for key in overrides.keys() {
-        if !keys.contains(&key) {
-            keys.push(key);
+    let with_variables = schema::keys().filter(|key| key.variable_name().is_some());
+    let mut keys: Vec<String> = with_variables.map(|key| key.path()).collect();
+    for key in ["job.cycle_time"].into_iter().chain(overrides.keys()) {
+        if !keys.iter().any(|known| known == key) {
+            keys.push(key.to_owned());
         }
     }
-    let given = |key: &str| {
-        let node = document.at_path(key)?;
+    let given = |key: String| {
+        let node = document.at_path(&key)?;
         let from = match &node.at {
             Origin::Line(line) => format!("{file}:{line}"),
             Origin::Set(given) => given.clone(),
         };
         Some(Given {
-            key: key.to_owned(),
-            value: node.said(),
+            key,
+            value: node.summary(),
             from,
         })
     };

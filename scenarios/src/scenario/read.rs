@@ -1,4 +1,4 @@
-//! Reading a tree into types: what is wrong is collected, so that all of it can be told at once.
+//! Reading a tree into types. Mistakes are collected, so that all are reported at once.
 
 use std::cell::RefCell;
 
@@ -7,9 +7,9 @@ use crate::scenario::unit::{Quantity, parse, range, scaled};
 
 /// What is wrong so far.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(RefCell<Vec<(Origin, String)>>);
+pub(crate) struct Mistakes(RefCell<Vec<(Origin, String)>>);
 
-impl Faults {
+impl Mistakes {
     pub(crate) fn add(&self, at: &Origin, message: String) {
         self.0.borrow_mut().push((at.clone(), message));
     }
@@ -24,23 +24,20 @@ impl Faults {
 pub(crate) struct Item<'a> {
     pub(crate) node: &'a Node,
     pub(crate) path: String,
-    pub(crate) faults: &'a Faults,
+    pub(crate) mistakes: &'a Mistakes,
 }
 
 impl<'a> Item<'a> {
-    /// Says that the value is not what was expected.
+    /// Notes that the value is not what was expected.
     pub(crate) fn expected<T>(&self, what: &str) -> Option<T> {
         let Self { node, path, .. } = self;
-        self.faults
+        self.mistakes
             .add(&node.at, format!("{path} is {node}, expected {what}"));
         None
     }
 
     pub(crate) fn text(&self) -> Option<&'a str> {
-        match &self.node.value {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
+        self.node.text()
     }
 
     /// The table that it must be.
@@ -50,7 +47,7 @@ impl<'a> Item<'a> {
                 path: self.path.clone(),
                 at: &self.node.at,
                 entries,
-                faults: self.faults,
+                mistakes: self.mistakes,
                 asked: Vec::new(),
             }),
             _ => self.expected("a table"),
@@ -65,7 +62,7 @@ impl<'a> Item<'a> {
         let item = |(at, node)| Item {
             node,
             path: format!("{}.{at}", self.path),
-            faults: self.faults,
+            mistakes: self.mistakes,
         };
         Some(nodes.iter().enumerate().map(item).collect())
     }
@@ -102,41 +99,23 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// A quantity with its unit, or a plain number where it has none.
-    pub(crate) fn quantity<Q: Quantity>(&self) -> Option<Q> {
+    /// A quantity with its unit, or a plain number where it has none, within bounds that are
+    /// counted in its smallest unit.
+    pub(crate) fn quantity<Q: Quantity>(&self, bounds: (u64, u64)) -> Option<Q> {
         let expected = || format!("{} such as {}", Q::WHAT, Q::EXAMPLE);
         let result = match &self.node.value {
             Value::Text(text) if !Q::UNITS.is_empty() => parse::<Q>(text),
-            Value::Whole(text) | Value::Decimal(text) if Q::UNITS.is_empty() => {
-                scaled(&plain(text), 1_000_000, expected)
-            }
-            Value::Whole(_) | Value::Decimal(_) => {
-                Err(format!("{} with its unit such as {}", Q::WHAT, Q::EXAMPLE))
-            }
+            Value::Whole(text) | Value::Decimal(text) => match Q::BARE {
+                Some(size) => scaled(&plain(text), size, expected),
+                None => Err(format!("{} with its unit such as {}", Q::WHAT, Q::EXAMPLE)),
+            },
             _ => Err(expected()),
         };
-        result.map_or_else(|what| self.expected(&what), Some)
-    }
-
-    /// A quantity within bounds, counted in its smallest unit.
-    pub(crate) fn within<Q: Quantity>(&self, least: u64, most: u64) -> Option<Q> {
-        let quantity = self.quantity::<Q>()?;
-        if (least..=most).contains(&quantity.base()) {
-            return Some(quantity);
+        match result {
+            Ok(quantity) if (bounds.0..=bounds.1).contains(&quantity.base()) => Some(quantity),
+            Ok(_) => self.expected(&range::<Q>(bounds)),
+            Err(what) => self.expected(&what),
         }
-        self.expected(&range::<Q>((least, most)))
-    }
-
-    /// A quantity, or a word that stands for there being none.
-    pub(crate) fn or_word<T>(
-        &self,
-        word: &str,
-        read: impl Fn(&Self) -> Option<T>,
-    ) -> Option<Option<T>> {
-        if self.text() == Some(word) {
-            return Some(None);
-        }
-        read(self).map(Some)
     }
 }
 
@@ -146,7 +125,7 @@ pub(crate) fn plain(text: &str) -> String {
         return text.to_owned();
     };
     let Ok(exponent @ -30..=30) = exponent.parse::<i32>() else {
-        return text.to_owned(); // refused by who reads it
+        return text.to_owned(); // the caller refuses it
     };
     let (whole, places) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let (sign, whole) = match whole.strip_prefix('-') {
@@ -168,13 +147,13 @@ pub(crate) fn plain(text: &str) -> String {
     }
 }
 
-/// A table whose keys are asked for one by one; those that nobody asked for are unknown.
+/// A table whose keys are asked for one by one; the others are unknown.
 #[derive(Debug)]
 pub(crate) struct Section<'a> {
     pub(crate) path: String,
     pub(crate) at: &'a Origin,
     entries: &'a [Entry],
-    pub(crate) faults: &'a Faults,
+    pub(crate) mistakes: &'a Mistakes,
     asked: Vec<&'static str>,
 }
 
@@ -188,11 +167,6 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Whether a key is there, without asking for it.
-    pub(crate) fn has(&self, key: &str) -> bool {
-        self.entries.iter().any(|entry| entry.key == key)
-    }
-
     /// The value of a key, if it is there.
     pub(crate) fn take(&mut self, key: &'static str) -> Option<Item<'a>> {
         self.asked.push(key);
@@ -200,7 +174,7 @@ impl<'a> Section<'a> {
         Some(Item {
             node: &entry.node,
             path: self.path_of(key),
-            faults: self.faults,
+            mistakes: self.mistakes,
         })
     }
 
@@ -209,18 +183,17 @@ impl<'a> Section<'a> {
         let item = self.take(key);
         if item.is_none() {
             let path = self.path_of(key);
-            let message = format!("{path} is missing, expected {expected}");
-            self.faults.add(self.at, message);
+            self.mistake(format!("{path} is missing, expected {expected}"));
         }
         item
     }
 
-    /// Says what is wrong with the section as a whole.
-    pub(crate) fn fault(&self, message: String) {
-        self.faults.add(self.at, message);
+    /// Notes what is wrong with the section as a whole.
+    pub(crate) fn mistake(&self, message: String) {
+        self.mistakes.add(self.at, message);
     }
 
-    /// Refuses the keys that nobody asked for.
+    /// Refuses the keys that were not asked for.
     pub(crate) fn finish(self) {
         for entry in self.entries {
             let key = entry.key.as_str();
@@ -235,7 +208,7 @@ impl<'a> Section<'a> {
                     self.asked.join(", ")
                 ),
             };
-            self.faults.add(&entry.at, message);
+            self.mistakes.add(&entry.at, message);
         }
     }
 }
@@ -245,29 +218,9 @@ pub(crate) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> O
     if name.len() > 64 {
         return None;
     }
-    let near = names.map(|known| (distance(name, known), known));
+    let near = names.map(|known| (strsim::osa_distance(name, known), known));
     let (distance, near) = near.min_by_key(|(distance, _)| *distance)?;
     (distance <= (name.len().max(near.len()) / 3).max(1)).then_some(near)
-}
-
-/// How many letters must be put in, left out, changed or swapped with a neighbour.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=b.len()).collect();
-    for i in 0..a.len() {
-        let mut row = vec![i + 1];
-        for j in 0..b.len() {
-            let changed = above[j] + usize::from(a[i] != b[j]);
-            let mut least = changed.min(above[j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
-                least = least.min(before[j - 1] + 1);
-            }
-            row.push(least);
-        }
-        before = std::mem::replace(&mut above, row);
-    }
-    above[b.len()]
 }
 
 #[cfg(test)]
@@ -283,8 +236,6 @@ mod tests {
         assert_eq!(near("bete"), Some("beta"));
         assert_eq!(near("allocator"), None);
         assert_eq!(near(&"x".repeat(100)), None);
-        assert_eq!(distance("abcd", "acbd"), 1);
-        assert_eq!(distance("", "abc"), 3);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Tables within tables beyond this are refused: nothing of ours is so deep.
+/// Tables within tables beyond this are refused: no scenario is that deep.
 pub(crate) const MAX_DEPTH: usize = 12;
 
 /// Where a value was written.
@@ -73,6 +73,22 @@ impl Node {
         node
     }
 
+    /// A table.
+    pub(crate) const fn table(at: Origin, entries: Vec<Entry>) -> Self {
+        Self {
+            at,
+            value: Value::Table(entries),
+        }
+    }
+
+    /// The text that it is.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// The value of a key, if this is a table that has it.
     pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         let Value::Table(entries) = &self.value else {
@@ -91,7 +107,7 @@ impl Node {
             })
     }
 
-    /// Where in a list a key leads: to who is called so, or else to that place.
+    /// Where in a list a key leads: to the item of that name, or else to that place.
     pub(crate) fn place(items: &[Self], key: &str) -> Option<usize> {
         let is_named = |node: &Self| {
             let name = node.get("name").map(|name| &name.value);
@@ -101,24 +117,21 @@ impl Node {
         named.or_else(|| key.parse().ok().filter(|at| *at < items.len()))
     }
 
-    /// What a table within this one holds.
-    pub(crate) fn entries_mut(&mut self, table: &str) -> Option<&mut Vec<Entry>> {
+    /// The value of a key, to be changed.
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
         let Value::Table(entries) = &mut self.value else {
             return None;
         };
-        let entry = entries.iter_mut().find(|entry| entry.key == table)?;
-        match &mut entry.node.value {
-            Value::Table(entries) => Some(entries),
-            _ => None,
-        }
+        let entry = entries.iter_mut().find(|entry| entry.key == key)?;
+        Some(&mut entry.node)
     }
 
-    /// As a summary says it: a text without quotes, a list with its items.
-    pub(crate) fn said(&self) -> String {
+    /// As a summary shows it: a text without quotes, a list with its items.
+    pub(crate) fn summary(&self) -> String {
         match &self.value {
             Value::Text(text) => shown(text),
             Value::List(nodes) => {
-                let items: Vec<String> = nodes.iter().map(Self::said).collect();
+                let items: Vec<String> = nodes.iter().map(Self::summary).collect();
                 shown(&format!("[{}]", items.join(", ")))
             }
             Value::Whole(_)
@@ -142,7 +155,44 @@ impl Node {
         }
     }
 
-    fn moved_to(&mut self, at: &Origin) {
+    /// What this table holds; nothing if it is none.
+    pub(crate) fn into_entries(self) -> Vec<Entry> {
+        match self.value {
+            Value::Table(entries) => entries,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes the value of a key out of this table.
+    pub(crate) fn take(&mut self, key: &str) -> Option<Self> {
+        let Value::Table(entries) = &mut self.value else {
+            return None;
+        };
+        let at = entries.iter().position(|entry| entry.key == key)?;
+        Some(entries.remove(at).node)
+    }
+
+    /// Puts entries into this table, but for those whose key it has.
+    pub(crate) fn put_missing(&mut self, others: impl IntoIterator<Item = Entry>) {
+        let Value::Table(entries) = &mut self.value else {
+            return;
+        };
+        for other in others {
+            if !entries.iter().any(|entry| entry.key == other.key) {
+                entries.push(other);
+            }
+        }
+    }
+
+    /// Keeps the entries of this table whose keys are wanted.
+    pub(crate) fn retain(&mut self, wanted: impl Fn(&Entry) -> bool) {
+        if let Value::Table(entries) = &mut self.value {
+            entries.retain(wanted);
+        }
+    }
+
+    /// Takes a place for everything within.
+    pub(crate) fn moved_to(&mut self, at: &Origin) {
         self.at = at.clone();
         match &mut self.value {
             Value::List(nodes) => nodes.iter_mut().for_each(|node| node.moved_to(at)),
@@ -157,6 +207,17 @@ impl Node {
             | Value::Decimal(_)
             | Value::Bool(_)
             | Value::Other(_) => {}
+        }
+    }
+}
+
+impl Entry {
+    /// A key whose place is that of its value.
+    pub(crate) fn new(key: &str, node: Node) -> Self {
+        Self {
+            key: key.to_owned(),
+            at: node.at.clone(),
+            node,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Quantities with units, read and written exactly.
 //!
-//! A quantity is an integer of its smallest unit. Its text is a decimal and a unit, and is
-//! refused when it is not a whole number of the smallest: nothing is rounded on the way in.
+//! A quantity is an integer of its smallest unit. Its text is a decimal and a unit, or several that
+//! are added up, and is refused when it is not a whole number of the smallest: nothing is rounded.
 
 use scheduler::{Fee, Span, Speed};
 
@@ -14,6 +14,10 @@ pub(crate) trait Quantity: Copy + PartialEq {
     const WHAT: &'static str;
     /// How it is written.
     const EXAMPLE: &'static str;
+    /// How the help of a flag names a value.
+    const METAVAR: &'static str;
+    /// What a number without a unit counts, if it may stand alone.
+    const BARE: Option<u64>;
     /// The units, the smallest first. None for plain numbers, whose smallest is a millionth.
     const UNITS: &'static [Unit];
     /// The units that it is written in, the largest first: those that make finite decimals.
@@ -50,24 +54,36 @@ fn decimal(base: u64, size: u64) -> String {
     text
 }
 
-/// Why a text is not a quantity: what was expected instead.
+/// Reads a quantity: numbers, each with its unit, that are added up (`1 min 30 s`), or one number
+/// alone where that is allowed. The error is what was expected instead.
 pub(crate) fn parse<Q: Quantity>(text: &str) -> Result<Q, String> {
-    let text = text.trim();
-    let number_ends = text.find(|c: char| !matches!(c, '0'..='9' | '.' | '-' | '+' | '_'));
-    let (number, symbol) = text.split_at(number_ends.unwrap_or(text.len()));
     let expected = || {
         let symbols: Vec<_> = Q::UNITS.iter().map(|(symbol, _)| *symbol).collect();
-        format!(
-            "{} such as {} (in {})",
-            Q::WHAT,
-            Q::EXAMPLE,
-            symbols.join(", ")
-        )
+        let symbols = symbols.join(", ");
+        format!("{} such as {} (in {symbols})", Q::WHAT, Q::EXAMPLE)
     };
-    let symbol = symbol.trim();
-    let unit = Q::UNITS.iter().find(|(known, _)| *known == symbol);
-    let (_, size) = unit.ok_or_else(expected)?;
-    scaled::<Q>(number.trim(), *size, expected)
+    let is_number = |c: char| matches!(c, '0'..='9' | '.' | '-' | '+' | '_');
+    let (mut rest, mut sum) = (text.trim(), None::<u64>);
+    loop {
+        let (number, after) = rest.split_at(rest.find(|c| !is_number(c)).unwrap_or(rest.len()));
+        let after = after.trim_start();
+        let (symbol, after) = after.split_at(after.find(is_number).unwrap_or(after.len()));
+        let symbol = symbol.trim_end();
+        let unit = Q::UNITS.iter().find(|(known, _)| *known == symbol);
+        let size = match (unit, Q::BARE) {
+            (Some((_, size)), _) => *size,
+            (None, Some(size)) if symbol.is_empty() && sum.is_none() && after.is_empty() => size,
+            (None, _) => return Err(expected()),
+        };
+        let part = scaled::<Q>(number, size, expected)?.base();
+        let total = sum.unwrap_or(0).checked_add(part);
+        let total = total.filter(|total| *total <= Q::RANGE.1);
+        sum = Some(total.ok_or_else(|| range::<Q>(Q::RANGE))?);
+        rest = after;
+        if rest.is_empty() {
+            return Ok(Q::from_base(sum.unwrap_or(0)));
+        }
+    }
 }
 
 /// Reads a decimal that counts units of `size`.
@@ -149,11 +165,11 @@ newtype! {
 }
 newtype! {
     /// How fast data moves; more than nothing.
-    BitRate, bits_per_s, "Bits a second."
+    BitRate, bits_per_s, "Bits per second."
 }
 newtype! {
     /// How fast batches are dealt with; more than nothing.
-    BatchRate, micros_per_s, "Millionths of a batch a second."
+    BatchRate, micros_per_s, "Millionths of a batch per second."
 }
 newtype! {
     /// A plain number that is not negative, such as a probability, in millionths.
@@ -161,7 +177,7 @@ newtype! {
 }
 
 impl BitRate {
-    /// How long so many bytes take, rounded up.
+    /// The time that a number of bytes takes, rounded up.
     pub fn time_for(self, bytes: Bytes) -> Span {
         let nanos = (u128::from(bytes.0) * 8_000_000_000).div_ceil(u128::from(self.0));
         Span::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
@@ -169,7 +185,7 @@ impl BitRate {
 }
 
 impl BatchRate {
-    /// Batches a second.
+    /// Batches per second.
     pub fn per_second_f64(self) -> f64 {
         self.0 as f64 / 1e6
     }
@@ -188,6 +204,33 @@ impl BatchRate {
         let span = Span::from_nanos((nanos / over).max(1));
         Speed::measured((batches / over).max(1), span)
             .expect("both lie between 1 and the bounds of a measurement")
+    }
+}
+
+/// A plain number from -2 to 2, in millionths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignedRatio(i64);
+
+impl SignedRatio {
+    /// None at all.
+    pub const ZERO: Self = Self(0);
+
+    /// From millionths.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// The number as a float, for the physics of a simulated world.
+    pub fn as_f64(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+
+    /// The sign, and the size.
+    pub(crate) const fn parts(self) -> (&'static str, Ratio) {
+        (
+            if self.0 < 0 { "-" } else { "" },
+            Ratio(self.0.unsigned_abs()),
+        )
     }
 }
 
@@ -217,6 +260,8 @@ fn gcd(mut a: u64, mut b: u64) -> u64 {
 
 impl Quantity for Span {
     const WHAT: &'static str = "a time";
+    const METAVAR: &'static str = "TIME";
+    const BARE: Option<u64> = Some(1_000_000_000);
     const EXAMPLE: &'static str = "\"30 s\"";
     const UNITS: &'static [Unit] = &[
         ("ns", 1),
@@ -224,6 +269,7 @@ impl Quantity for Span {
         ("ms", 1_000_000),
         ("s", 1_000_000_000),
         ("min", 60_000_000_000),
+        ("m", 60_000_000_000),
         ("h", 3_600_000_000_000),
         ("d", 86_400_000_000_000),
     ];
@@ -247,6 +293,8 @@ impl Quantity for Span {
 
 impl Quantity for Bytes {
     const WHAT: &'static str = "a size";
+    const METAVAR: &'static str = "SIZE";
+    const BARE: Option<u64> = None;
     const EXAMPLE: &'static str = "\"800 kB\"";
     const UNITS: &'static [Unit] = &[
         ("B", 1),
@@ -279,6 +327,8 @@ impl Quantity for Bytes {
 
 impl Quantity for BitRate {
     const WHAT: &'static str = "a rate";
+    const METAVAR: &'static str = "RATE";
+    const BARE: Option<u64> = None;
     const EXAMPLE: &'static str = "\"100 Mbit/s\" or \"7.3 MB/s\"";
     const UNITS: &'static [Unit] = &[
         ("bit/s", 1),
@@ -311,6 +361,8 @@ impl Quantity for BitRate {
 
 impl Quantity for BatchRate {
     const WHAT: &'static str = "a speed";
+    const METAVAR: &'static str = "SPEED";
+    const BARE: Option<u64> = None;
     const EXAMPLE: &'static str = "\"500 batches/s\"";
     const UNITS: &'static [Unit] = &[("batches/s", 1_000_000)];
     const SHOWN: &'static [Unit] = &[("batches/s", 1_000_000)];
@@ -327,6 +379,8 @@ impl Quantity for BatchRate {
 
 impl Quantity for Fee {
     const WHAT: &'static str = "a fee";
+    const METAVAR: &'static str = "FEE";
+    const BARE: Option<u64> = Some(1_000_000);
     const EXAMPLE: &'static str = "1.5";
     const UNITS: &'static [Unit] = &[];
     const SHOWN: &'static [Unit] = &[];
@@ -343,6 +397,8 @@ impl Quantity for Fee {
 
 impl Quantity for Ratio {
     const WHAT: &'static str = "a number";
+    const METAVAR: &'static str = "NUMBER";
+    const BARE: Option<u64> = Some(1_000_000);
     const EXAMPLE: &'static str = "0.05";
     const UNITS: &'static [Unit] = &[];
     const SHOWN: &'static [Unit] = &[];
@@ -373,7 +429,9 @@ mod tests {
     fn quantities_are_exact_both_ways() {
         check::<Span>("30 s", 30_000_000_000, "30 s");
         check::<Span>("0.458 s", 458_000_000, "458 ms");
-        check::<Span>("1.5min", 90_000_000_000, "90 s");
+        for text in ["1.5min", "1 min 30 s", "1m30s", "0.025 h", "90", "1.5 m"] {
+            check::<Span>(text, 90_000_000_000, "90 s");
+        }
         check::<Span>("0 s", 0, "0 ns");
         check::<Span>("1_000 ns", 1_000, "1 us");
         check::<Span>("4.000000001 s", 4_000_000_001, "4.000000001 s");
@@ -395,9 +453,9 @@ mod tests {
                 "{text}"
             );
         };
-        let form = "a time such as \"30 s\" (in ns, us, ms, s, min, h, d)";
+        let form = "a time such as \"30 s\" (in ns, us, ms, s, min, m, h, d)";
         for text in [
-            "", "30", "s", "30 sec", "1.2.3 s", "1e3 s", "+3 s", "3. s s", ".5 s", "--1 s",
+            "", "s", "30 sec", "1.2.3 s", "1e3 s", "+3 s", "3. s s", ".5 s", "--1 s", "1 min 30",
         ] {
             fails(text, form);
         }

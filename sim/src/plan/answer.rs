@@ -98,7 +98,7 @@ impl Stated {
         let job = setting.scenario().job();
         Self {
             cycles: job.cycles,
-            limit: job.limit,
+            limit: job.limit(),
             cycle: request.limit(),
         }
     }

@@ -19,7 +19,7 @@ const MOST_NAMES: usize = 4;
 /// All that is known before anything is simulated.
 pub(super) fn page(name: &str, setting: &Setting, answer: &Answer, style: Style) -> String {
     let job = setting.scenario().job();
-    let limit = match job.limit {
+    let limit = match job.limit() {
         Limit::Job { max_time, .. } => format!("{} in all", seconds(max_time)),
         Limit::Cycle(span) => format!("{} each", seconds(span)),
     };

@@ -6,7 +6,7 @@ use std::path::Path;
 use console::Stop;
 use results::runs::{Job as FolderJob, Period, RecordedFolder};
 use scenarios::calibration::Calibration;
-use scenarios::recorded::{Job, Measured, RecordedRun};
+use scenarios::recorded::{Measured, RecordedJob, RecordedRun};
 use scheduler::{Problem, Worker};
 
 /// What a folder holds.
@@ -89,7 +89,7 @@ fn recorded(id: &str, period: Period, job: &FolderJob) -> Result<RecordedRun, St
     Ok(RecordedRun {
         id: serde_json::Value::from(id).to_string(),
         names: candidates.iter().map(|c| c.name.to_string()).collect(),
-        job: Job {
+        job: RecordedJob {
             problem: problem.map_err(|error| error.to_string())?,
             // In each cycle a batch is trained `passes` times.
             speeds: candidates

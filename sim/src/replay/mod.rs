@@ -1,6 +1,6 @@
 //! `sim replay`: recorded runs against their prediction, under the same or another allocator.
 //!
-//! A prediction sees a run's [`Job`](scenarios::recorded::Job) and a calibration, and nothing
+//! A prediction sees a run's [`RecordedJob`](scenarios::recorded::RecordedJob) and a calibration, and nothing
 //! that was measured in the run: with the calibration kept in the project it is the same whether
 //! the file holds measurements or not. Of a folder that a run wrote, each plan is predicted with
 //! what was known when it was made, and with the cycle model of the job's own link and model.

@@ -1,7 +1,7 @@
 //! Replayed runs as text: one row per run, then how far predictions are off in all.
 
 use results::text::{Style, Table, dash, number, signed};
-use scenarios::calibration::{Calibration, Errors, error_percent};
+use scenarios::calibration::{Calibration, FitErrors, error_percent};
 use scheduler::{Cost, Plan, Span};
 
 use super::replayed::{Replay, over_cycles};
@@ -201,21 +201,24 @@ fn totals(replays: &[Replay<'_>], style: Style) -> String {
     let rows = [
         (
             "predicted, runs that pass",
-            Errors::of(all().filter(passing).filter_map(run)),
+            FitErrors::of(all().filter(passing).filter_map(run)),
         ),
-        ("predicted, all runs", Errors::of(all().filter_map(run))),
+        ("predicted, all runs", FitErrors::of(all().filter_map(run))),
         (
             "left out, runs that pass",
-            Errors::of(all().filter(passing).filter_map(left_out)),
+            FitErrors::of(all().filter(passing).filter_map(left_out)),
         ),
-        ("left out, all runs", Errors::of(all().filter_map(left_out))),
+        (
+            "left out, all runs",
+            FitErrors::of(all().filter_map(left_out)),
+        ),
         (
             "a worker's cycle, runs that pass",
-            Errors::of(all().filter(passing).flat_map(worker)),
+            FitErrors::of(all().filter(passing).flat_map(worker)),
         ),
         (
             "a worker's cycle, all runs",
-            Errors::of(all().flat_map(worker)),
+            FitErrors::of(all().flat_map(worker)),
         ),
     ];
     let numbers = ["count", "mean abs %", "median %", "p90 %", "total %"];

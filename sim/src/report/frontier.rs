@@ -17,7 +17,8 @@ use scheduler::{PlanRequest, Span};
 use solvers::Exact;
 use solvers::frontier::{self, Effort};
 
-use crate::cli::{ReplicateArgs, SettingArgs};
+use crate::cli::ReplicateArgs;
+use crate::environment::SettingArgs;
 use crate::plan::question;
 use crate::run::{Setting, Source};
 

@@ -4,8 +4,10 @@
 //! serves one transfer after the other, downloads in reverse order: that is what fits the
 //! recorded runs (`sim replay`), better than sharing it fairly does.
 
+use std::collections::BTreeMap;
+
 use scenarios::Scenario;
-use scenarios::scenario::{What, WorkerSpec};
+use scenarios::scenario::{FaultKind, Ratio, WorkerSpec};
 use scheduler::machine::Config;
 use scheduler::{Instant, Span};
 
@@ -42,16 +44,27 @@ impl Conversion {
         let (model, link) = (self.scenario.model(), self.scenario.link());
         let fleet = self.scenario.fleet(seed, replicate);
         let mut workers: Vec<WorkerModel> = fleet.iter().map(|spec| self.worker(spec)).collect();
-        for trouble in &self.scenario.faults().trace {
-            let at = Instant::START + trouble.at;
-            let faults = &mut workers[trouble.worker].faults;
-            match trouble.what {
-                What::Dropout => faults.push((at, Fault::Leave)),
-                What::Return => faults.push((at, Fault::Return)),
-                What::Stall(span) => faults.push((at, Fault::Stall(span))),
-                What::Slowdown { factor, lasts } => {
-                    faults.push((at, Fault::Slow(factor.as_f64())));
-                    if let Some(lasts) = lasts {
+        let places = fleet
+            .iter()
+            .zip(0..)
+            .map(|(spec, place)| (&*spec.name, place));
+        let places: BTreeMap<&str, usize> = places.collect();
+        for event in &self.scenario.faults().trace {
+            let at = Instant::START + event.at;
+            let Some(place) = places.get(&*event.worker) else {
+                continue; // a scenario is valid
+            };
+            let faults = &mut workers[*place].faults;
+            match event.what {
+                FaultKind::Dropout => faults.push((at, Fault::Leave)),
+                FaultKind::Return => faults.push((at, Fault::Return)),
+                FaultKind::Stall => {
+                    faults.push((at, Fault::Stall(event.lasts.unwrap_or(Span::ZERO))));
+                }
+                FaultKind::Slowdown => {
+                    let factor = event.factor.unwrap_or(Ratio::ONE).as_f64();
+                    faults.push((at, Fault::Slow(factor)));
+                    if let Some(lasts) = event.lasts {
                         faults.push((at + lasts, Fault::Slow(1.0)));
                     }
                 }
@@ -81,7 +94,7 @@ impl Conversion {
     }
 
     fn worker(&self, spec: &WorkerSpec) -> WorkerModel {
-        let (model, troubles) = (self.scenario.model(), self.scenario.faults());
+        let (model, faults) = (self.scenario.model(), self.scenario.faults());
         let renewal = |every: Option<Span>, lasts: Option<Span>| {
             every.map(|every| Renewal {
                 every,
@@ -96,14 +109,14 @@ impl Conversion {
         };
         WorkerModel {
             profile: spec.profile,
-            errors: spec.errors,
+            errors: spec.errors.clone(),
             key: Some(spec.streams.worker()),
             way,
             joins_at: Instant::START + spec.joins,
-            dropouts: renewal(troubles.dropout_every, troubles.return_after),
-            stalls: renewal(troubles.stall_every, Some(troubles.stall_for)),
-            slowdowns: renewal(troubles.slowdown_every, troubles.slowdown_for)
-                .map(|renewal| (renewal, troubles.slowdown_factor.as_f64())),
+            dropouts: renewal(faults.dropout_every, faults.return_after),
+            stalls: renewal(faults.stall_every, Some(faults.stall_for)),
+            slowdowns: renewal(faults.slowdown_every, faults.slowdown_for)
+                .map(|renewal| (renewal, faults.slowdown_factor.as_f64())),
             ..WorkerModel::new(spec.speed(), spec.profile.fee)
         }
     }

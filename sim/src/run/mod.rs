@@ -13,8 +13,9 @@ mod simulate;
 mod tables;
 
 use console::{Exit, Stop, stop_on_ctrl_c};
+use scenarios::scenario::reference;
 
-use crate::cli::{RunArgs, ScenariosArgs};
+use crate::cli::{KeysFormat, RunArgs, ScenariosArgs};
 use crate::environment;
 use crate::folder;
 use crate::machine::{MemoryWatch, Started};
@@ -80,6 +81,11 @@ pub(crate) fn command(args: &RunArgs) -> Result<Exit, Stop> {
 /// `sim scenarios`: the catalogue.
 pub(crate) fn scenarios(args: &ScenariosArgs) -> Result<Exit, Stop> {
     let text = match &args.name {
+        None if args.template => reference::template(),
+        None if args.keys => match args.format {
+            KeysFormat::Text => reference::text(),
+            KeysFormat::Markdown => reference::markdown(),
+        },
         None => scenarios::catalogue()
             .iter()
             .map(|entry| format!("{:<14}{}\n", entry.name, entry.summary()))

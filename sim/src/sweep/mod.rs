@@ -32,6 +32,7 @@ const MOST_COMBINATIONS: usize = 100_000;
 pub(crate) fn command(args: &SweepArgs) -> Result<Exit, Stop> {
     let overrides = environment::overrides(&args.of.set, &args.of.settings)?;
     let varied = varied(&args.vary)?;
+    Vary::check(&varied, &overrides).map_err(Stop::usage)?;
     let source = Source::open(&args.of.scenario)?;
     let started = Started::now();
     let kept = match &args.out {

@@ -2,7 +2,7 @@
 //! capacities that it was made for.
 
 use scenarios::Draws;
-use scenarios::scenario::BenchmarkError;
+use scenarios::scenario::{BenchmarkError, SignedRatio};
 use scheduler::machine::{Config, Limit};
 use scheduler::{Outcome, Plan, PlanResponse, PlanStatus, Planned, Problem, Span, Speed};
 use xxhash_rust::xxh3::xxh3_64;
@@ -114,7 +114,7 @@ impl OneCycle {
             model.profile.most = worker.s_max;
             let reads = (takes.seconds_f64() / LIMIT.seconds_f64()).ln() + BENCHMARK_BIAS;
             model.errors.benchmark = BenchmarkError {
-                bias_micros: (reads * 1e6).round() as i64,
+                bias: SignedRatio::from_micros((reads * 1e6).round() as i64),
                 ..BenchmarkError::NONE
             };
             self.world.workers.push(model);

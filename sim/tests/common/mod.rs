@@ -23,8 +23,8 @@ pub(crate) fn program() -> Command {
 }
 
 fn without_variables(program: &mut Command) {
-    for variable in scenarios::settings::Variable::ALL {
-        program.env_remove(variable.name());
+    for variable in scenarios::scenario::keys().filter_map(|key| key.variable_name()) {
+        program.env_remove(variable);
     }
 }
 

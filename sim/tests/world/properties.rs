@@ -36,10 +36,10 @@ fn rough(service: Service, replan: Replan, billing: Billing) -> World {
         let ratio = |hundredths: u64| Ratio::from_micros(hundredths * 10_000);
         worker.errors = Errors {
             benchmark: BenchmarkError {
-                bias_micros: 0,
                 sigma: ratio(20),
                 cold: ratio(5),
                 cold_mean: ratio(140),
+                ..BenchmarkError::NONE
             },
             jitter: Jitter::Lognormal(ratio(5)),
             drift: ratio(2),
