@@ -1,4 +1,4 @@
-//! The average of what the workers came to: what is refused, and how the rest becomes a model.
+//! The average of the workers' results: which are refused, and how the others become a model.
 //!
 //! In this order: the exact length in bytes, all numbers finite, the size of the update against
 //! the others of the cycle, then the rule, in 64-bit floats and in the order of the workers, so
@@ -7,8 +7,8 @@
 //! Parameters travel without names and types: a length that is exactly that of the layout is all
 //! there is to compare, and a shape is never taken from a peer.
 //!
-//! The mean does not resist lies within the bound: a worker that sends what it likes moves the
-//! model by its share. [`Rule::Median`] and [`Rule::Trimmed`] do, while most workers are honest.
+//! The mean does not resist false results within the bound: a dishonest worker moves the model by
+//! its share. [`Rule::Median`] and [`Rule::Trimmed`] do, while most workers are honest.
 //!
 //! **What it does not know:** who a worker is, how many of its batches count (that is the
 //! scheduler's decision and comes as a weight), and what becomes of one that is refused.
@@ -37,12 +37,12 @@ pub enum Rule {
     Median,
     /// The mean of each parameter without its least and greatest values; every worker counts
     /// alike.
-    Trimmed(Share),
+    Trimmed(TrimShare),
 }
 
 /// A share below a half, in thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share(u16);
+pub struct TrimShare(u16);
 
 /// What was given names no rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +51,7 @@ pub struct Share(u16);
 )]
 pub struct UnknownRule(String);
 
-/// Why a result counts for nothing.
+/// Why a result does not count.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// It has another length.
@@ -62,7 +62,7 @@ pub enum Refusal {
         /// Bytes that came.
         found: usize,
     },
-    /// It has a number that is none.
+    /// A parameter is not a finite number.
     #[error("its parameter {index} is {value}, expected a finite number")]
     NotFinite {
         /// The place, from 0.
@@ -90,7 +90,7 @@ pub struct Update {
     norm: f64,
 }
 
-/// What one worker adds to a cycle.
+/// One worker's result of a cycle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contribution {
     /// Whose it is.
@@ -156,16 +156,16 @@ impl Average {
         Ok(Update { parameters, norm })
     }
 
-    /// Averages a cycle's results, whatever the order in which they came.
+    /// Averages a cycle's results, in whatever order they came.
     ///
     /// With [`LEAST_FOR_NORM`] results or more, one is refused whose update is longer than
     /// [`NORM_FACTOR`] times the median of all, or that times its batches over the median of all
-    /// batches if it did more of them: a path is at most as long as its steps together, so many
-    /// batches excuse a long update, and few do not ask for a short one.
+    /// batches if it did more of them: a path is at most as long as its steps together, so more batches
+    /// allow a longer update, and fewer do not demand a shorter one.
     ///
     /// # Panics
     ///
-    /// If a worker has two results: the driver takes one a cycle.
+    /// If a worker has two results: the driver takes one per cycle.
     #[must_use]
     pub fn merge(&self, mut results: Vec<Contribution>) -> Merged {
         results.retain(|result| result.weight > 0);
@@ -174,7 +174,7 @@ impl Average {
         for pair in workers {
             assert_ne!(
                 pair[0].worker, pair[1].worker,
-                "one result a worker a cycle"
+                "one result per worker and cycle"
             );
         }
         let mut refused = Vec::new();
@@ -215,10 +215,10 @@ impl Average {
                 }
                 sums.into_iter().map(|sum| (sum / total) as f32).collect()
             }
-            Rule::Median => ordered(results, n, |values| middle(values) as f32),
-            Rule::Trimmed(Share(share)) => {
+            Rule::Median => by_parameter(results, n, |values| middle(values) as f32),
+            Rule::Trimmed(TrimShare(share)) => {
                 let cut = results.len() * usize::from(share) / 1000;
-                ordered(results, n, |values| {
+                by_parameter(results, n, |values| {
                     let kept = &values[cut..values.len() - cut];
                     (kept.iter().sum::<f64>() / kept.len() as f64) as f32
                 })
@@ -228,7 +228,7 @@ impl Average {
 }
 
 /// Combines each parameter's values once they are in order of size.
-fn ordered(results: &[Contribution], n: usize, combine: impl Fn(&[f64]) -> f32) -> Vec<f32> {
+fn by_parameter(results: &[Contribution], n: usize, combine: impl Fn(&[f64]) -> f32) -> Vec<f32> {
     let mut values = vec![0.0; results.len()];
     let parameter = |index: usize| {
         for (value, result) in values.iter_mut().zip(results) {
@@ -260,7 +260,7 @@ impl fmt::Display for Rule {
         match self {
             Self::Mean => f.write_str("mean"),
             Self::Median => f.write_str("median"),
-            Self::Trimmed(Share(share)) => write!(f, "trimmed:{}", f64::from(*share) / 1000.0),
+            Self::Trimmed(TrimShare(share)) => write!(f, "trimmed:{}", f64::from(*share) / 1000.0),
         }
     }
 }
@@ -273,7 +273,7 @@ impl FromStr for Rule {
             let thousandths = text.parse::<f64>().ok()? * 1000.0;
             let whole = (0.0..500.0).contains(&thousandths)
                 && (thousandths - thousandths.round()).abs() < 1e-6;
-            whole.then(|| Share(thousandths.round() as u16))
+            whole.then(|| TrimShare(thousandths.round() as u16))
         };
         let rule = match given {
             "mean" => Some(Self::Mean),

@@ -18,8 +18,8 @@ const CLUSTER_EXAMPLES: &str = "\
 Examples:
   runtime cluster --local 4 --data synthetic     four worker processes of this machine
   runtime cluster lab.toml --data mnist --out first-run
-  runtime cluster --local 4 --plan plan.json     a plan made beforehand, such as by sim solve
-  runtime cluster --resume first-run             go on with a run that was broken off
+  runtime cluster --local 4 --plan plan.json     run a plan that sim solve made
+  runtime cluster --resume first-run             resume a run that was broken off
 
 A value comes from the first of: flag, scenario file, environment variable, .env, default.
 The variables are BETA, S_MIN, MAX_TIME, FEE_TYPE, FEES, DEFAULT_FEE, NUM_BENCHMARK,
@@ -35,7 +35,7 @@ does not stop the others.";
 const WORKER_EXAMPLES: &str = "\
 Examples:
   runtime worker --join allot1-…          the token that the orchestrator printed
-  runtime worker                          once it was admitted, its key is enough
+  runtime worker                          after that, its key is enough
   runtime worker --join token.txt --name pc7 --least-fee 2.5";
 
 /// Trains on many unequal machines, at the least fee and within a time limit.
@@ -51,15 +51,15 @@ pub(crate) enum Command {
     /// Run a job: wait for workers, plan, ship data, train, average
     #[command(after_help = CLUSTER_EXAMPLES, allow_negative_numbers = true)]
     Cluster(Box<ClusterArgs>),
-    /// Work for an orchestrator, for as long as there is one
+    /// Work for an orchestrator, and wait for the next one
     #[command(after_help = WORKER_EXAMPLES)]
     Worker(WorkerArgs),
-    /// Run a job for every combination of the values of some keys, with the same workers
+    /// Run a job for every combination of values of some keys, with the same workers
     #[command(after_help = SWEEP_EXAMPLES, allow_negative_numbers = true)]
     Sweep(Box<SweepArgs>),
-    /// Make a token that lets workers in
+    /// Make a token that lets workers join
     Token(TokenArgs),
-    /// Show who may come in, or shut somebody out
+    /// Show which workers may join, or bar one
     Workers(WorkersArgs),
     /// Solve for a parent process with CBC, which is not thread-safe
     #[command(hide = true)]
@@ -76,38 +76,38 @@ pub(crate) struct ClusterArgs {
     /// their speeds are measured
     #[arg(value_name = "SCENARIO")]
     pub(crate) scenario: Option<String>,
-    /// Start so many workers on this machine, each slower than the one before
+    /// Start this number of workers on this machine, each slower than the one before
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) local: Option<u32>,
-    /// The fractions of full speed that they run at, such as 1,0.5,0.5,0.25; 1:0.1@3 is a tenth of
-    /// it from cycle 3 on
+    /// The fractions of full speed at which they run, such as 1,0.5,0.5,0.25; 1:0.1@3 means full
+    /// speed at first and a tenth of it from cycle 3 on
     #[arg(long, value_name = "F,F,…", value_delimiter = ',', requires = "local")]
     pub(crate) throttles: Vec<Fraction>,
     /// mnist, fashion-mnist, synthetic, or a folder with IDX files
     #[arg(long, default_value = "synthetic", value_name = "DATA")]
     pub(crate) data: DataSource,
-    /// What is trained
+    /// The model to train
     #[arg(long, value_enum)]
     pub(crate) model: Option<ModelKind>,
-    /// What training makes smaller
+    /// The loss that training minimises
     #[arg(long, value_enum, default_value_t = Loss::Logits)]
     pub(crate) loss: Loss,
-    /// mean, median or trimmed:SHARE
+    /// How results are averaged: mean, median or trimmed:SHARE
     #[arg(long, default_value = "mean", value_name = "RULE")]
     pub(crate) aggregate: Rule,
-    /// auto, cpu or cuda:N: where models are judged, and where local workers train
+    /// Where models are judged and local workers train: auto, cpu or cuda:N
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub(crate) device: DeviceChoice,
     /// Run exactly this plan, one line of sim solve; its workers are matched by name
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,
-    /// Go on with the run in this folder; everything else is as it was
+    /// Resume the run in this folder, with the settings that it had
     #[arg(long, value_name = "DIR", conflicts_with_all = ["plan", "scenario"])]
     pub(crate) resume: Option<PathBuf>,
     /// Seeds weights and random fees
     #[arg(long, value_name = "SEED")]
     pub(crate) seed: Option<u64>,
-    /// Wait for so many workers before the first plan
+    /// Wait for this number of workers before the first plan
     #[arg(long, value_name = "N")]
     pub(crate) expect: Option<u32>,
     /// The UDP address to listen on
@@ -116,7 +116,7 @@ pub(crate) struct ClusterArgs {
     /// Do not announce it in the local network
     #[arg(long)]
     pub(crate) no_discovery: bool,
-    /// Hand packets to the system one by one, for drivers that cannot take many at once
+    /// Send packets one by one, for network drivers that cannot take several at once
     #[arg(long)]
     pub(crate) no_gso: bool,
     #[command(flatten)]
@@ -124,7 +124,7 @@ pub(crate) struct ClusterArgs {
     /// How many workers the printed token admits
     #[arg(long, default_value_t = 16, value_name = "N")]
     pub(crate) uses: u32,
-    /// Print what happens as JSON lines on standard output
+    /// Print events as JSON lines on standard output
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -137,14 +137,14 @@ pub(crate) struct ClusterArgs {
 /// What is to be run, with what varied.
 #[derive(Debug, Args)]
 pub(crate) struct SweepArgs {
-    /// A key of a scenario and its values, such as job.s_min=5,10; again for more
+    /// A key of a scenario and its values, such as job.s_min=5,10; may be repeated
     #[arg(long, value_name = "KEY=V,V,…", required = true)]
     pub(crate) vary: Vec<String>,
     #[command(flatten)]
     pub(crate) of: ClusterArgs,
 }
 
-/// Who works, and for whom.
+/// How a worker works, and for which orchestrator.
 #[derive(Debug, Args)]
 pub(crate) struct WorkerArgs {
     #[command(flatten)]
@@ -152,19 +152,19 @@ pub(crate) struct WorkerArgs {
     /// auto, cpu or cuda:N
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub(crate) device: DeviceChoice,
-    /// Threads that it trains with
+    /// The number of threads to train with
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) threads: usize,
-    /// Run at a fraction of full speed, such as 0.5; 1:0.1@3 is a tenth of it from cycle 3 on
+    /// Run at a fraction of full speed, such as 0.5; 1:0.1@3 means a tenth of it from cycle 3 on
     #[arg(long, default_value_t = Fraction::WHOLE, value_name = "F")]
     pub(crate) throttle: Fraction,
-    /// Work for no less than this a batch
+    /// The least fee per batch to work for
     #[arg(long, default_value = "0", value_name = "FEE", value_parser = fee)]
     pub(crate) least_fee: Fee,
-    /// Hold no more data than this many bytes
+    /// The most bytes of data to hold
     #[arg(long, value_name = "BYTES")]
     pub(crate) memory: Option<u64>,
-    /// End when the orchestrator has no more to do
+    /// Exit when the orchestrator has no more work
     #[arg(long)]
     pub(crate) once: bool,
     /// The token is the first line of standard input, and the worker ends when that ends

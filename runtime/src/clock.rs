@@ -26,7 +26,7 @@ impl Clock {
     }
 
     /// When to wake for a moment of the run: then, or in an hour, since the machine's clock ends
-    /// before the run's does. Whoever wakes early looks again.
+    /// before the run's does. The caller that wakes early waits again.
     pub(crate) fn wake(&self, at: Instant) -> tokio::time::Instant {
         let left = at.since(self.now()).nanos();
         tokio::time::Instant::now() + Duration::from_nanos(left.min(3_600_000_000_000))

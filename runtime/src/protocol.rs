@@ -242,18 +242,22 @@ pub enum Up {
         number: u32,
     },
     /// The parameters that came of a cycle.
-    Trained {
-        /// The session.
-        session: u32,
-        /// The cycle.
-        cycle: u32,
-        /// Batches that it did.
-        done: u64,
-        /// How long it computed.
-        took_ns: u64,
-        /// How much of that the last batches took.
-        tail_ns: u64,
-    },
+    Trained(Trained),
+}
+
+/// What a worker did in a cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trained {
+    /// The session that the order was for.
+    pub session: u32,
+    /// The cycle.
+    pub cycle: u32,
+    /// Batches that it trained.
+    pub done: u64,
+    /// How long it computed.
+    pub took_ns: u64,
+    /// How much of that the last batches took.
+    pub tail_ns: u64,
 }
 
 /// Why a message is not accepted.
@@ -450,7 +454,7 @@ mod tests {
 
         #[test]
         fn what_is_said_is_what_is_heard(session: u32, cycle: u32, done: u64, took_ns: u64, tail_ns: u64) {
-            let said = Up::Trained { session, cycle, done, took_ns, tail_ns };
+            let said = Up::Trained(Trained { session, cycle, done, took_ns, tail_ns });
             let bytes = postcard::to_allocvec(&said).expect("it has a form");
             prop_assert_eq!(postcard::from_bytes::<Up>(&bytes).expect("it is whole"), said);
         }

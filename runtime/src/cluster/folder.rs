@@ -27,7 +27,7 @@ pub(crate) struct OutputFolder {
 }
 
 impl OutputFolder {
-    /// The folder that was asked for, which must hold no run; or, in a folder of runs, the next.
+    /// The folder that the user chose, which must hold no run; or the next in the folder of runs.
     pub(crate) fn asked(args: &ClusterArgs, setting: &Setting) -> Result<Self, Stop> {
         let out = Path::new(&setting.scenario.training().out);
         if args.settings.text("out").is_some() {
@@ -53,7 +53,7 @@ impl OutputFolder {
         }
     }
 
-    /// The folder of a run that is gone on with.
+    /// The folder of a run that is resumed.
     pub(crate) fn again(folder: &Path) -> Self {
         Self {
             path: folder.to_owned(),
@@ -84,7 +84,7 @@ fn run(out: &Path, number: u32) -> PathBuf {
     out.join(format!("run-{number}"))
 }
 
-/// What of the command line is not in the scenario.
+/// What the command line adds to the scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SavedCommand {
@@ -96,7 +96,7 @@ pub(crate) struct SavedCommand {
     aggregate: String,
     device: String,
     expect: Option<u32>,
-    /// Where workers of other machines knew to find it, and the folder of its key and of theirs.
+    /// Where workers of other machines find it, and the folder with its key and theirs.
     listen: Option<SocketAddr>,
     state: Option<PathBuf>,
     no_discovery: bool,
@@ -106,7 +106,7 @@ pub(crate) struct SavedCommand {
 }
 
 impl SavedCommand {
-    /// Of a command line whose model is settled.
+    /// Of a command line whose model is known.
     pub(crate) fn of(args: &ClusterArgs, given: Option<&FixedPlan>, setting: &Setting) -> Self {
         Self {
             local: args.local,
@@ -153,7 +153,7 @@ impl SavedCommand {
             .map_err(|error| Stop::bad(format!("{}: {error}", path.display())))
     }
 
-    /// Puts it in the place of what the command line leaves open; gives the scenario and the plan.
+    /// Fills in what the command line leaves open; returns the scenario and the plan.
     pub(crate) fn restore(
         self,
         args: &mut ClusterArgs,
@@ -178,7 +178,7 @@ impl SavedCommand {
     }
 }
 
-/// A run may be gone on with from another working folder.
+/// A run may be resumed from another working folder.
 fn whole(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

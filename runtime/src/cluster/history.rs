@@ -211,7 +211,7 @@ impl Shift {
         moved
     }
 
-    /// What comes after this record of the whole run has greater numbers.
+    /// What comes after this record has greater numbers.
     fn follow(&mut self, record: &Record) {
         match record {
             Record::Joined { session, .. } => self.sessions = self.sessions.max(session.get()),

@@ -1,9 +1,9 @@
-//! Workers that are started here: processes of this very program.
+//! Local workers: processes of this very program.
 //!
 //! Each gets the token over its standard input, which stays open: a worker ends when it closes,
 //! so none outlives the orchestrator, however that ends.
 //!
-//! **What it does not know:** what they do.
+//! **What it does not know:** what workers do.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::net::Token;
 use crate::train::DeviceChoice;
 use crate::trainer::pace::Fraction;
 
-/// To end by themselves, once there is nothing more to do.
+/// How long workers have to end by themselves.
 const END_WITHIN: Duration = Duration::from_secs(1);
 
 /// The worker processes of this machine. Those that are left are killed when this is dropped.
@@ -33,7 +33,7 @@ pub(crate) struct Locals {
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    /// Makes one that nobody else can look into.
+    /// Makes one that no other user can read.
     pub(crate) fn new() -> io::Result<Self> {
         let base = std::env::temp_dir();
         for attempt in 0..1_000_u32 {
@@ -57,21 +57,21 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What cannot be removed is left to whoever cleans the folder of temporary files.
+        // What cannot be removed stays in the system's folder of temporary files.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
-/// The fraction of full speed of each of so many workers, if nothing is said: falling, so that the
-/// last runs at two fifths of the first. Together they leave a tenth of the machine's cores idle, for
-/// the orchestrator, and so that they do not wait for one another's turns while they are measured.
+/// The fraction of full speed of each worker by default: falling, so that the last runs at two fifths
+/// of the first. Together they leave a tenth of the machine's cores idle, for the orchestrator, and
+/// so that they do not wait for one another while they are measured.
 pub(crate) fn throttles(count: u32, cores: usize) -> Vec<Fraction> {
     let last = f64::from(count.saturating_sub(1)).max(1.0);
     let falling = |place: u32| 1.0 - 0.6 * f64::from(place) / last;
     let all: f64 = (0..count).map(falling).sum();
     let there = cores as f64 * 0.9;
     let scale = f64::min(1.0, there / all);
-    // Two places are enough, and look like something that a person could have typed.
+    // Two places are enough, and easy to type.
     let throttle = |place| (falling(place) * scale * 100.0).round() / 100.0;
     (0..count)
         .map(|place| Fraction::of(f64::max(throttle(place), 0.01)))
@@ -119,7 +119,7 @@ impl Locals {
         self.children.iter().map(|(child, _)| child.id()).collect()
     }
 
-    /// Lets them end, and ends those that do not.
+    /// Waits until they end, and kills those that do not.
     pub(crate) async fn end(self) {
         for (mut child, stdin) in self.children {
             drop(stdin);

@@ -38,7 +38,7 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// With what is said outside of the scenario; in a given folder, or the one that is asked for.
+    /// With the settings from outside of the scenario; in this folder, or the one that the user chose.
     pub(crate) fn new(
         args: &mut ClusterArgs,
         said: &Overrides,
@@ -129,8 +129,8 @@ impl Prepared {
     }
 }
 
-/// Names that have their numbers beforehand: those of the plan, of the run that is gone on with,
-/// or of the scenario; and one for each worker that is started here.
+/// Names whose numbers are known beforehand: those of the plan, of the run that is resumed, or of the
+/// scenario; and one for each local worker.
 fn names(
     args: &ClusterArgs,
     setting: &Setting,
@@ -158,8 +158,8 @@ fn names(
     names
 }
 
-/// The orchestrator's own time at the end of a cycle, measured: averaging so many results, twice
-/// as long as it took at worst, and some slack.
+/// The orchestrator's own time at the end of a cycle, measured: averaging this number of results,
+/// twice as long as it took at worst, and some slack.
 fn own_time(model: &ModelSpec, rule: Rule, results: u64) -> Span {
     let average = Average::new(&model.layout(), rule);
     let parameters = model.initial(1);

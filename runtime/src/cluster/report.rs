@@ -192,7 +192,7 @@ impl Report {
             }
         }
         let mut out = io::stdout().lock();
-        // Whoever reads it may leave early: the run goes on.
+        // A reader may leave early: the run goes on.
         let _ = writeln!(out, "{fields}").and_then(|()| out.flush());
     }
 
@@ -337,7 +337,7 @@ impl Watch for Report {
                 self.emit(Some(now), "paused", json!({"why": why.reason()}));
             }
             Record::Assignment(row) => {
-                let told = match row.fate {
+                let message = match row.fate {
                     Fate::Complete | Fate::Truncated => {
                         format!("{} of {}", row.accepted, row.assigned)
                     }
@@ -345,7 +345,7 @@ impl Watch for Report {
                         row.fate.name().to_owned()
                     }
                 };
-                self.shows(row.worker, row.accepted, row.assigned, told);
+                self.shows(row.worker, row.accepted, row.assigned, message);
                 self.emit(Some(now), "lot", json!({
                     "cycle": row.cycle.get(), "worker": name(row.worker), "fate": row.fate.name(),
                     "assigned": row.assigned, "accepted": row.accepted,
@@ -379,7 +379,7 @@ impl Watch for Report {
     fn note(&mut self, line: &str) {
         match &self.bars {
             Some(bars) => {
-                // A terminal that cannot be written to is none.
+                // A terminal that cannot be written to shows nothing.
                 let _ = bars.all.println(line);
             }
             None => console::note!("{line}"),
@@ -446,7 +446,7 @@ impl Watch for Report {
     }
 
     fn checkpoint(&mut self, checkpoint: &dyn Fn() -> Checkpoint) {
-        // The log is to tell of this cycle whenever the checkpoint does.
+        // The log must have this cycle whenever the checkpoint has it.
         if let Some(log) = &mut self.log
             && let Err(error) = log.flush()
         {

@@ -16,7 +16,7 @@ use crate::cli::ClusterArgs;
 pub(crate) struct Root(PathBuf);
 
 impl Root {
-    /// The one that was asked for, which must hold no sweep; or `sweep`.
+    /// The one that the user chose, which must hold no sweep; or `sweep`.
     pub(crate) fn create(args: &ClusterArgs) -> Result<Self, Stop> {
         let root = Path::new(args.settings.text("out").unwrap_or("sweep"));
         if root.join("dump.json").exists() {
@@ -41,7 +41,7 @@ impl Root {
             .join(name(cell).chars().map(plain).collect::<String>())
     }
 
-    /// Writes the results so far, in the place of those before.
+    /// Writes the results so far, and replaces those before.
     pub(crate) fn dump(&self, lines: &[Value]) -> Result<(), Stop> {
         let path = self.0.join("dump.json");
         let text = serde_json::to_string_pretty(lines).map_err(Stop::failed)? + "\n";

@@ -1,7 +1,7 @@
-//! Where a run stands after a cycle, in one file: whoever finds it can go on from there.
+//! The state of a run after a cycle, in one file from which it can be resumed.
 //!
-//! It is a safetensors file: the parameters, and the rest as JSON in its metadata. It is written
-//! beside its place, synced, and renamed, so that there is always a whole one.
+//! It is a safetensors file: the parameters, and the rest as JSON in its metadata. It is written under
+//! another name, synced, and renamed, so that there is always a whole one.
 //!
 //! **What it does not know:** the job; its settings lie beside it.
 
@@ -24,10 +24,10 @@ pub(crate) const FILE: &str = "checkpoint.safetensors";
 const KEY: &str = "allot";
 const TENSOR: &str = "parameters";
 const VERSION: u32 = 3;
-/// A larger file is none of ours.
+/// A larger file is no checkpoint.
 const MAX_BYTES: u64 = 1 << 31;
 
-/// Where a run stands.
+/// The state of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Checkpoint {
     /// The last cycle that is over.
@@ -46,7 +46,7 @@ pub(crate) struct Checkpoint {
     pub(crate) parameters: Vec<f32>,
 }
 
-/// Why a run cannot be gone on with.
+/// Why a run cannot be resumed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CheckpointError {
     /// It cannot be read.
@@ -139,7 +139,7 @@ impl Checkpoint {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(words)?;
         let metadata = header.metadata().as_ref();
         let text = metadata.and_then(|metadata| metadata.get(KEY));
-        let text = text.ok_or("it says nothing of a run")?;
+        let text = text.ok_or("it has no state of a run")?;
         let written: Written = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if written.version != VERSION {
             return Err(format!(
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_one_is_told() {
+    fn a_damaged_one_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let error = Checkpoint::read(folder.path())
             .expect_err("none")

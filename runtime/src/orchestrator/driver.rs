@@ -19,7 +19,7 @@ use super::checkpoint::Checkpoint;
 use super::connections::Connections;
 use super::evaluate::Evaluator;
 use super::fixed_plan::FixedPlan;
-use super::messages::{Command, ConnectionId, Input, JobData, Member, PeerEvent, TrainResult};
+use super::messages::{Command, ConnectionId, Input, JobData, Member, PeerEvent};
 use super::placement::Placement;
 use super::roster::{self, Roster};
 use super::solve::Solver;
@@ -28,7 +28,7 @@ use crate::average::{Average, Contribution, Rule, Update};
 use crate::clock::Clock;
 use crate::data::Splits;
 use crate::model::{ModelSpec, to_wire};
-use crate::protocol::{Brief, Report};
+use crate::protocol::{Brief, Report, Trained};
 use crate::train::{DeviceChoice, Evaluation};
 
 /// How long judgements are waited for after the end.
@@ -358,7 +358,7 @@ impl<'a> Orchestrator<'a> {
             }
             PeerEvent::Measured(link) => self.joins(id, link),
             PeerEvent::Report(report) => self.reported(id, report),
-            PeerEvent::Result(result) => self.result(id, result),
+            PeerEvent::Result(trained, update) => self.result(id, &trained, update),
             PeerEvent::Gone { why, misbehaved } => {
                 let departure = if misbehaved {
                     Departure::Misbehaved
@@ -554,19 +554,13 @@ impl<'a> Orchestrator<'a> {
         }
     }
 
-    fn result(&mut self, id: ConnectionId, result: TrainResult) {
+    fn result(&mut self, id: ConnectionId, trained: &Trained, update: Result<Box<Update>, String>) {
         let Some(connected) = self.workers.get(&id) else {
             return;
         };
-        let worker = connected.worker;
-        let TrainResult {
-            session,
-            cycle,
-            done,
-            took,
-            tail,
-            update,
-        } = result;
+        let (worker, done) = (connected.worker, trained.done);
+        let session = SessionId::new(trained.session);
+        let cycle = CycleId::new(trained.cycle);
         // What comes for the cycle while the average is being taken changes nothing.
         let is_due =
             connected.session == Some(session) && cycle == self.cycle.id && !self.cycle.merging;
@@ -588,8 +582,8 @@ impl<'a> Orchestrator<'a> {
             session,
             cycle,
             done,
-            took,
-            tail,
+            took: Span::from_nanos(trained.took_ns),
+            tail: Span::from_nanos(trained.tail_ns),
         });
         self.cycle.candidate = None;
     }
@@ -645,7 +639,7 @@ impl<'a> Orchestrator<'a> {
             PeerEvent::Gone { .. } => {
                 self.connections.members.remove(&id);
             }
-            PeerEvent::Measured(_) | PeerEvent::Report(_) | PeerEvent::Result(_) => {}
+            PeerEvent::Measured(_) | PeerEvent::Report(_) | PeerEvent::Result(..) => {}
         }
     }
 }

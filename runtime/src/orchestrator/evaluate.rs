@@ -1,7 +1,7 @@
 //! Models are judged in a process of their own, in the time that training leaves.
 //!
 //! The newest goes first. Those that wait are judged when there is time, and the oldest of them is
-//! given up when they are too many: who judges more slowly than others train must not fall behind
+//! given up when there are too many: a judge that is slower than training must not fall behind
 //! without bound.
 //!
 //! **What it does not know:** where a model came from, and what becomes of the judgement.
@@ -17,27 +17,27 @@ use crate::data::Dataset;
 use crate::model::ModelSpec;
 use crate::train::DeviceChoice;
 use crate::trainer::pace::Fraction;
-use crate::trainer::{Answer, Ask, Heard, Priority, Process};
+use crate::trainer::{Priority, Process, Reply, Request, TrainerEvent};
 
-/// Bytes of models that may wait: 160 of the network on mnist.
+/// Bytes of models that may wait: 160 models of the network on mnist.
 const WAITING: usize = 1 << 27;
-/// Processes that are started in all: what dies this often dies again.
+/// Processes that are started in all: one that died this often would die again.
 const LIVES: u32 = 3;
 
 /// Judges models.
 #[derive(Debug)]
 pub(super) struct Evaluator {
-    desk: Arc<Desk>,
+    shared: Arc<Judge>,
     /// Cycles whose judgement is still to come.
     owed: BTreeSet<u32>,
     latest: Option<u32>,
-    /// Why a model could not be judged, as it was told.
-    told: Option<String>,
+    /// Why a model could not be judged, as it was reported.
+    reported: Option<String>,
 }
 
 /// What is shared with the thread that hears the process.
 #[derive(Debug)]
-struct Desk {
+struct Judge {
     job: u32,
     model: ModelSpec,
     device: DeviceChoice,
@@ -64,7 +64,7 @@ impl Evaluator {
         test: &Dataset,
         answers: mpsc::Sender<Input>,
     ) -> Self {
-        let desk = Arc::new(Desk {
+        let shared = Arc::new(Judge {
             job,
             model,
             device,
@@ -72,13 +72,13 @@ impl Evaluator {
             answers,
             slot: Mutex::default(),
         });
-        // Whether it starts is told with the first model: before, nobody asks.
-        let _ = desk.live(&mut desk.lock());
+        // Whether it starts is reported with the first model.
+        let _ = shared.live(&mut shared.lock());
         Self {
-            desk,
+            shared,
             owed: BTreeSet::new(),
             latest: None,
-            told: None,
+            reported: None,
         }
     }
 
@@ -92,7 +92,7 @@ impl Evaluator {
         }
         self.latest = Some(cycle);
         self.owed.insert(cycle);
-        let mut slot = self.desk.lock();
+        let mut slot = self.shared.lock();
         slot.waiting.insert(cycle, parameters);
         let length = slot.waiting.values().next().map_or(1, Bytes::len).max(1);
         if slot.waiting.len() > (WAITING / length).max(1)
@@ -100,7 +100,7 @@ impl Evaluator {
         {
             self.owed.remove(&oldest);
         }
-        let asked = self.desk.next(&mut slot);
+        let asked = self.shared.next(&mut slot);
         if asked.is_err() {
             slot.waiting.clear();
             self.owed.clear();
@@ -118,24 +118,24 @@ impl Evaluator {
         !self.owed.is_empty()
     }
 
-    /// Whether this reason was not told yet.
+    /// Whether this reason was not reported yet.
     pub(super) fn is_news(&mut self, why: &str) -> bool {
-        let is_news = self.told.as_deref() != Some(why);
-        self.told = Some(why.to_owned());
+        let is_news = self.reported.as_deref() != Some(why);
+        self.reported = Some(why.to_owned());
         is_news
     }
 }
 
 impl Drop for Evaluator {
     fn drop(&mut self) {
-        let mut slot = self.desk.lock();
+        let mut slot = self.shared.lock();
         slot.lives = LIVES;
         slot.waiting.clear();
         slot.process = None;
     }
 }
 
-impl Desk {
+impl Judge {
     fn lock(&self) -> MutexGuard<'_, Slot> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -146,18 +146,18 @@ impl Desk {
             return Err(format!("its judge died {LIVES} times"));
         }
         slot.lives += 1;
-        let desk = Arc::clone(self);
-        let hear = move |heard| desk.hear(heard);
+        let shared = Arc::clone(self);
+        let hear = move |heard| shared.hear(heard);
         let process = Process::start(self.model.kind, 1, Priority::Idle, hear)?;
-        let job = Ask::Job {
+        let job = Request::Job {
             model: self.model,
             seed: 0, // nothing is drawn
             device: self.device,
             threads: 1,
             throttle: Fraction::WHOLE,
         };
-        process.ask(job, Vec::new());
-        process.ask(Ask::TestSet, vec![self.test.clone()]);
+        process.send(job, Vec::new());
+        process.send(Request::TestSet, vec![self.test.clone()]);
         slot.process = Some(process);
         Ok(())
     }
@@ -174,38 +174,33 @@ impl Desk {
             && let Some((cycle, parameters)) = slot.waiting.pop_last()
         {
             slot.busy = Some(cycle);
-            process.ask(Ask::Judge { cycle }, vec![parameters]);
+            process.send(Request::Judge { cycle }, vec![parameters]);
         }
         Ok(())
     }
 
     /// On the thread of the process.
-    fn hear(self: &Arc<Self>, heard: Heard) {
+    fn hear(self: &Arc<Self>, heard: TrainerEvent) {
         let mut answers = Vec::new();
         let mut slot = self.lock();
         match heard {
-            Heard::Answer(Answer::Judged { cycle, judged }, _) => {
+            TrainerEvent::Reply(Reply::Judged { cycle, judged }, _) => {
                 slot.busy = None;
                 answers.push((cycle, Ok(judged)));
             }
-            Heard::Answer(Answer::Failed { reason }, _) | Heard::Unfit(reason) => {
-                slot.lives = LIVES; // another one would say the same
+            TrainerEvent::Reply(Reply::Failed { reason }, _) | TrainerEvent::Unfit(reason) => {
+                slot.lives = LIVES; // another one would fail in the same way
                 slot.process = None;
                 answers.extend(slot.busy.take().map(|cycle| (cycle, Err(reason.clone()))));
                 let waiting = std::mem::take(&mut slot.waiting).into_keys();
                 answers.extend(waiting.map(|cycle| (cycle, Err(reason.clone()))));
             }
-            Heard::Died(why) => {
+            TrainerEvent::Died(why) => {
                 slot.process = None;
                 answers.extend(slot.busy.take().map(|cycle| (cycle, Err(why))));
             }
-            Heard::Answer(
-                Answer::Begun { .. }
-                | Answer::Ready { .. }
-                | Answer::Benchmarked { .. }
-                | Answer::Held { .. }
-                | Answer::Beat { .. }
-                | Answer::Trained { .. },
+            TrainerEvent::Reply(
+                Reply::Begun { .. } | Reply::Ready { .. } | Reply::Report(_) | Reply::Trained(_),
                 _,
             ) => {}
         }
@@ -216,7 +211,7 @@ impl Desk {
         drop(slot);
         let job = self.job;
         for (cycle, judged) in answers {
-            // Nobody may listen any more: then nobody minds.
+            // If nobody listens any more, it is of no use.
             let _ = self
                 .answers
                 .blocking_send(Input::Evaluated { job, cycle, judged });

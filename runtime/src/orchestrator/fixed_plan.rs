@@ -1,9 +1,9 @@
-//! A plan that was made beforehand, put in the place of an allocator's answer.
+//! A plan that was made beforehand and takes the place of an allocator's answer.
 //!
 //! Its workers are matched by name. It is an answer like any other: the scheduler verifies it
 //! against the speeds that were measured, and refuses it when they no longer support it.
 //!
-//! **What it does not know:** how it was made, and whether it is cheap.
+//! **What it does not know:** how the plan was made, and what it costs.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use scheduler::{
     Failure, FailureReason, Outcome, Plan, PlanRequest, PlanResponse, PlanStatus, Planned,
 };
 
-/// Who gets how much, by name.
+/// The batches of each worker, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FixedPlan {
     shares: Vec<(String, u64)>,
@@ -32,10 +32,10 @@ pub(crate) enum FixedPlanError {
     /// It is not a plan.
     #[error("{0}: {1}")]
     Line(String, plan_line::LineError),
-    /// It says that there is none.
+    /// It says that there is no plan.
     #[error("{0}: it is {1}, expected a plan")]
     None(String, &'static str),
-    /// Its workers cannot be told apart.
+    /// Its workers have no distinct names.
     #[error("{0}: {1}, expected a name of its own for each worker, so that they can be matched")]
     Names(String, String),
 }
@@ -87,7 +87,7 @@ impl FixedPlan {
         Self { shares }
     }
 
-    /// Who gets how much.
+    /// The batches of each worker.
     pub(crate) fn shares(&self) -> &[(String, u64)] {
         &self.shares
     }
@@ -108,7 +108,7 @@ impl FixedPlan {
         employed.map(|(name, _)| name.as_str())
     }
 
-    /// The answer to a question: this plan, or the words why it cannot be one.
+    /// The answer to a request: this plan, or why it cannot be run.
     pub(crate) fn answer(
         &self,
         request: &PlanRequest,
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_a_plan_is_told() {
+    fn a_file_without_a_plan_is_refused() {
         let error = |text: &str| FixedPlan::parse("p", text).unwrap_err().to_string();
         assert!(error("").starts_with("p: it has 0 plans"));
         assert!(error(&format!("{LINE}\n{LINE}")).starts_with("p: it has 2 plans"));

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::messages::{Command, ConnectionId, Input, JobData, Member, PeerEvent, TrainResult};
+use super::messages::{Command, ConnectionId, Input, JobData, Member, PeerEvent};
 use crate::clock;
 use crate::net::{BlobReader, ControlReceiver, ControlSender, NetError, Peer};
 use crate::protocol::{BATCHES_PER_STREAM, Down, Order, Report, Training, Up};
@@ -195,26 +195,8 @@ async fn take_blob(
             let _ = probes.send(number).await;
             Ok(None)
         }
-        (
-            Up::Trained {
-                session,
-                cycle,
-                done,
-                took_ns,
-                tail_ns,
-            },
-            Some(Expectation::Result(expected)),
-        ) => {
-            let result = |update| {
-                PeerEvent::Result(TrainResult {
-                    session: SessionId::new(session),
-                    cycle: CycleId::new(cycle),
-                    done,
-                    took: Span::from_nanos(took_ns),
-                    tail: Span::from_nanos(tail_ns),
-                    update,
-                })
-            };
+        (Up::Trained(trained), Some(Expectation::Result(expected))) => {
+            let result = |update| PeerEvent::Result(trained, update);
             match blob
                 .read_exact_into(&mut bytes, expected.job.wire_len, RESULT_WITHIN)
                 .await
@@ -226,7 +208,7 @@ async fn take_blob(
                 }
                 Err(error) => return Err(broken(&error)),
             }
-            let current = (SessionId::new(session), CycleId::new(cycle));
+            let current = (SessionId::new(trained.session), CycleId::new(trained.cycle));
             if current != (expected.session, expected.cycle) {
                 // Of another session or cycle: the scheduler decides what that is worth.
                 let stale = "its result is of another cycle".to_owned();
@@ -243,7 +225,7 @@ async fn take_blob(
             Ok(Some(result(update)))
         }
         // Of a job before this one, most likely: dropping it stops its stream.
-        (Up::Probe { .. } | Up::Trained { .. }, _) => Ok(None),
+        (Up::Probe { .. } | Up::Trained(_), _) => Ok(None),
     }
 }
 

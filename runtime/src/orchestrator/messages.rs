@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use scheduler::machine::{CycleId, PlanId, SessionId, TrainOrder};
-use scheduler::{Link, PlanResponse, Span};
+use scheduler::{Link, PlanResponse};
 use tokio::sync::mpsc;
 
 use crate::average::{Average, Merged, Update};
 use crate::clock::Clock;
 use crate::data::Dataset;
 use crate::net::Peer;
-use crate::protocol::{Brief, Hello, Order, Report};
+use crate::protocol::{Brief, Hello, Order, Report, Trained};
 use crate::train::Evaluation;
 
 /// Which connection; no two in the life of the program have the same number.
@@ -80,25 +80,10 @@ pub(crate) enum PeerEvent {
     Measured(Link),
     /// A report.
     Report(Report),
-    /// A result, checked.
-    Result(TrainResult),
+    /// A result: its parameters, checked, or why they are refused.
+    Result(Trained, Result<Box<Update>, String>),
     /// It is over, for this reason; the worker may have broken the rules.
     Gone { why: String, misbehaved: bool },
-}
-
-/// The result of one cycle's share.
-#[derive(Debug)]
-pub(crate) struct TrainResult {
-    pub(crate) session: SessionId,
-    pub(crate) cycle: CycleId,
-    /// The batches that the worker says it trained,
-    pub(crate) done: u64,
-    /// the time that it says they took,
-    pub(crate) took: Span,
-    /// and what the last of them took.
-    pub(crate) tail: Span,
-    /// The parameters, or why they are refused.
-    pub(crate) update: Result<Box<Update>, String>,
 }
 
 /// Something that happened.

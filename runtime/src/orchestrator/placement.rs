@@ -1,9 +1,9 @@
 //! Which batches each worker holds.
 //!
-//! The scheduler counts; indices are kept here, by the one rule that makes counts enough: a
-//! worker keeps the first of the batches that it holds, the rest goes to a pool, and those who
-//! lack some take from the pool. The pool gives its lowest first, so that the same orders hand
-//! out the same batches.
+//! The scheduler counts batches; their indices are kept here, by the one rule that makes counts
+//! enough: a worker keeps the first of the batches that it holds, the others go to a pool, and
+//! workers that lack some take from the pool. The pool gives its lowest first, so that the same
+//! orders hand out the same batches.
 //!
 //! **What it does not know:** what a batch is, and how it travels.
 
@@ -11,18 +11,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use scheduler::machine::WorkerId;
 
-/// The batches of a job and who has them.
+/// The batches of a job, and the workers that hold them.
 #[derive(Clone, Debug)]
 pub(crate) struct Placement {
     pool: BTreeSet<u64>,
     /// In the order in which they are trained.
     held: BTreeMap<WorkerId, Vec<u64>>,
-    /// What a worker had in a run that this one goes on with: it gets those again if it can.
+    /// What a worker held before the run was resumed: it gets those again if it can.
     wanted: BTreeMap<WorkerId, Vec<u64>>,
 }
 
 impl Placement {
-    /// Nobody holds any of the batches `0 .. batches`.
+    /// No worker holds any of the batches `0 .. batches`.
     pub(crate) fn new(batches: u64) -> Self {
         Self {
             pool: (0..batches).collect(),
@@ -31,12 +31,12 @@ impl Placement {
         }
     }
 
-    /// What a worker held before is given to it first.
+    /// Gives a worker these batches first, which it held before.
     pub(crate) fn prefer(&mut self, worker: WorkerId, batches: Vec<u64>) {
         self.wanted.insert(worker, batches);
     }
 
-    /// Under a new plan a worker keeps at most so many.
+    /// Under a new plan, a worker keeps at most this number.
     pub(crate) fn keep(&mut self, worker: WorkerId, at_most: u64) {
         if let Some(held) = self.held.get_mut(&worker) {
             let rest = held.split_off(held.len().min(at_most as usize));
@@ -44,22 +44,22 @@ impl Placement {
         }
     }
 
-    /// A worker is gone: nobody holds its batches.
+    /// A worker is gone: no worker holds its batches.
     pub(crate) fn release(&mut self, worker: WorkerId) {
         self.pool
             .extend(self.held.remove(&worker).unwrap_or_default());
     }
 
-    /// Nobody holds anything any more.
+    /// No worker holds anything any more.
     pub(crate) fn take_back(&mut self) {
         self.pool
             .extend(std::mem::take(&mut self.held).into_values().flatten());
     }
 
-    /// Has a worker keep its first `keep` and take `new` ones; gives these.
+    /// Has a worker keep its first `keep` and take `new` ones; returns these.
     ///
     /// # Panics
-    /// When there are not so many: the scheduler handed out more batches than there are.
+    /// When there are too few: the scheduler handed out more batches than there are.
     pub(crate) fn ship(&mut self, worker: WorkerId, keep: u64, new: u64) -> Vec<u64> {
         self.keep(worker, keep);
         let wanted = self.wanted.get(&worker).into_iter().flatten();
@@ -69,7 +69,7 @@ impl Placement {
             .copied()
             .collect();
         if taken.iter().any(|batch| !self.pool.contains(batch)) {
-            taken.clear(); // somebody else has some of them: then any will do
+            taken.clear(); // another worker has some of them: then any will do
         }
         for batch in &taken {
             self.pool.remove(batch);

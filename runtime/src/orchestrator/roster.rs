@@ -1,11 +1,11 @@
-//! Who is who: names, the scheduler's numbers, keys, and fees.
+//! The workers of a run: names, the scheduler's numbers, keys, and fees.
 //!
-//! Numbers decide the order in which results are averaged and fees are linear, so that names known
-//! beforehand (of a plan, a scenario, or workers started here) have their numbers before anybody
-//! joins. Others get the next one as they come. A name belongs to the first key that comes with it
-//! in a run.
+//! Numbers decide the order in which results are averaged, and linear fees. Names that are known
+//! beforehand (of a plan, a scenario, or local workers) therefore have their numbers before any worker
+//! joins; others get the next one as they come. In a run, a name belongs to the first key that joins
+//! with it.
 //!
-//! **What it does not know:** connections, and whether somebody is there.
+//! **What it does not know:** connections, and which workers are present.
 
 use scenarios::Scenario;
 use scenarios::scenario::WorkerStreams;
@@ -18,7 +18,7 @@ use crate::net::PeerId;
 #[derive(Debug)]
 pub(crate) struct Roster {
     entries: Vec<Entry>,
-    /// No others than those known beforehand.
+    /// Only those known beforehand may join.
     closed: bool,
 }
 
@@ -28,19 +28,19 @@ struct Entry {
     key: Option<PeerId>,
 }
 
-/// Why a worker is not taken.
+/// Why a worker may not join.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Stranger {
+pub(crate) enum JoinError {
     /// The plan does not name it.
     #[error("the plan does not know {0:?}")]
     NotPlanned(String),
-    /// Two machines call themselves the same.
+    /// Two machines have the same name.
     #[error("another worker is called {0:?}: give each its own --name")]
     NameTaken(String),
 }
 
 impl Roster {
-    /// Knows these names beforehand; `closed` lets nobody else in.
+    /// Knows these names beforehand; if `closed`, no other may join.
     pub(crate) fn new(names: impl IntoIterator<Item = String>, closed: bool) -> Self {
         let entry = |name| Entry { name, key: None };
         Self {
@@ -49,12 +49,12 @@ impl Roster {
         }
     }
 
-    /// The number of whoever comes with this name and key.
-    pub(crate) fn enter(&mut self, name: &str, key: PeerId) -> Result<WorkerId, Stranger> {
+    /// The number of the worker with this name and key.
+    pub(crate) fn enter(&mut self, name: &str, key: PeerId) -> Result<WorkerId, JoinError> {
         let known = self.entries.iter().position(|entry| entry.name == name);
         let at = match known {
             Some(at) => at,
-            None if self.closed => return Err(Stranger::NotPlanned(name.to_owned())),
+            None if self.closed => return Err(JoinError::NotPlanned(name.to_owned())),
             None => {
                 self.entries.push(Entry {
                     name: name.to_owned(),
@@ -65,7 +65,7 @@ impl Roster {
         };
         let owner = self.entries[at].key.get_or_insert(key);
         if *owner != key {
-            return Err(Stranger::NameTaken(name.to_owned()));
+            return Err(JoinError::NameTaken(name.to_owned()));
         }
         let number = u32::try_from(at).expect("there are fewer than 2^32 workers");
         Ok(WorkerId::new(number))
@@ -89,8 +89,7 @@ impl Roster {
     }
 }
 
-/// What a worker is paid for a batch: a scenario's own worker what it is paid there, others by the
-/// rule alone.
+/// What a worker is paid per batch: by the scenario's entry of its name, else by the rule alone.
 pub(crate) fn fee(scenario: &Scenario, seed: u64, worker: WorkerId, name: &str) -> Fee {
     let fleet = scenario.fleet(seed, 0);
     let described = fleet.iter().find(|spec| spec.name == name);

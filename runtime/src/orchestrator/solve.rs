@@ -1,4 +1,4 @@
-//! The thread on which plans are made, so that nobody waits for one who does not have to.
+//! The thread on which plans are made, so that nothing else waits for them.
 //!
 //! **What it does not know:** what becomes of a plan.
 
@@ -51,7 +51,7 @@ impl Solver {
         Ok(Self { questions })
     }
 
-    /// Asks. The answer comes through the queue.
+    /// Asks for a plan. The answer comes through the queue.
     pub(super) fn ask(&self, plan: PlanId, request: Arc<PlanRequest>) {
         let _ = self.questions.send((plan, request)); // the thread lives as long as this
     }

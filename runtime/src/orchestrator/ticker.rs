@@ -1,7 +1,7 @@
 //! How long the orchestrator's task is held up, by itself or by a busy machine.
 //!
-//! The task turns at least every five milliseconds, so that whatever takes longer between two
-//! turns kept it from hearing results and deadlines.
+//! The task turns at least every five milliseconds. What takes longer between two turns kept it from
+//! taking in results and deadlines.
 //!
 //! **What it does not know:** clocks: moments are arguments.
 

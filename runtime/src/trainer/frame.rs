@@ -1,10 +1,10 @@
-//! What a trainer is asked, what it answers, and how both lie on a pipe.
+//! The requests to a trainer, its replies, and how both are written to a pipe.
 //!
 //! A frame is two lengths, a head in postcard and a body of plain bytes: batches and parameters,
 //! as they are on the wire. The two processes are of one release and one machine; lengths are
 //! bounded all the same, since a pipe may be given to the wrong program.
 //!
-//! **What it does not know:** who speaks, and threads.
+//! **What it does not know:** processes and threads.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pace::Fraction;
 use crate::model::ModelSpec;
-use crate::protocol::Training;
+use crate::protocol::{Report, Trained, Training};
 use crate::train::{DeviceChoice, Evaluation};
 
 /// Both processes must be of the same release.
@@ -28,16 +28,16 @@ const BODY: u64 = 1 << 32;
 /// The number of an order, by which it is cancelled.
 pub(crate) type Ticket = u64;
 
-/// What is asked. Numbers that are handed back with the answer mean nothing here.
+/// A request. Sessions, plans and cycles are handed back with the reply and mean nothing here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Ask {
+pub(crate) enum Request {
     /// A job begins: nothing of the one before is left.
     Job {
         model: ModelSpec,
         seed: u64,
         device: DeviceChoice,
         threads: u32,
-        /// The fraction of its speed that it runs at.
+        /// The fraction of full speed that it runs at.
         throttle: Fraction,
     },
     /// The job is over: its memory is free.
@@ -70,32 +70,18 @@ pub(crate) struct Task {
     pub(crate) stop_at: Moment,
 }
 
-/// What is answered.
+/// What a trainer replies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Answer {
-    /// The first thing, from a process of this release.
+pub(crate) enum Reply {
+    /// The first one, from a process of this release.
     Begun { release: String },
     /// The job can be done, on this device.
     Ready { device: DeviceChoice },
-    /// One round of the benchmark.
-    Benchmarked {
-        session: u32,
-        batches: u64,
-        took: Duration,
-    },
-    /// So many batches are held.
-    Held { session: u32, plan: u32, held: u64 },
-    /// The loop is at work.
-    Beat { session: u32, cycle: u32, done: u64 },
+    /// A worker reports this: a round of the benchmark, held batches, a beat.
+    Report(Report),
     /// A share is done, or its time is up. The body is the parameters.
-    Trained {
-        session: u32,
-        cycle: u32,
-        done: u64,
-        took: Duration,
-        tail: Duration,
-    },
-    /// What parameters are worth.
+    Trained(Trained),
+    /// How good parameters are.
     Judged { cycle: u32, judged: Evaluation },
     /// It cannot do the job, and ends.
     Failed { reason: String },
@@ -150,7 +136,7 @@ pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Opti
 }
 
 /// A moment that another process of this machine understands: nanoseconds of the system's
-/// monotonic clock. Where there is no such clock it is a span from the moment of reading.
+/// monotonic clock. Where there is no such clock, it is a span from the moment of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Moment(u64);
 
@@ -188,7 +174,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let mut pipe = Vec::new();
-        let asks = [Ask::Judge { cycle: 7 }, Ask::Cancel { ticket: 3 }];
+        let asks = [Request::Judge { cycle: 7 }, Request::Cancel { ticket: 3 }];
         let bodies = [
             vec![Bytes::from("ab"), Bytes::new(), Bytes::from("c")],
             Vec::new(),
@@ -197,18 +183,18 @@ mod tests {
             write(&mut pipe, ask, body).expect("memory");
         }
         let mut from = pipe.as_slice();
-        let next = |from: &mut &[u8]| read::<Ask>(from).expect("it is whole");
+        let next = |from: &mut &[u8]| read::<Request>(from).expect("it is whole");
         assert_eq!(
             next(&mut from),
-            Some((Ask::Judge { cycle: 7 }, b"abc".to_vec()))
+            Some((Request::Judge { cycle: 7 }, b"abc".to_vec()))
         );
         assert_eq!(
             next(&mut from),
-            Some((Ask::Cancel { ticket: 3 }, Vec::new()))
+            Some((Request::Cancel { ticket: 3 }, Vec::new()))
         );
         assert_eq!(next(&mut from), None);
         for end in 1..pipe.len() {
-            let cut = (0..2).try_for_each(|_| read::<Ask>(&mut &pipe[..end]).map(|_| ()));
+            let cut = (0..2).try_for_each(|_| read::<Request>(&mut &pipe[..end]).map(|_| ()));
             let first = 12 + 2 + 3;
             assert_eq!(
                 cut.is_err(),
@@ -221,19 +207,19 @@ mod tests {
     #[test]
     fn what_another_program_prints_is_refused() {
         let text = b"#!/bin/sh: a line of text that is no frame";
-        let error = read::<Answer>(&mut text.as_slice()).expect_err("no frame");
+        let error = read::<Reply>(&mut text.as_slice()).expect_err("no frame");
         assert!(error.to_string().contains("expected at most"), "{error}");
         let mut long = Vec::new();
         long.extend(4_u32.to_le_bytes());
         long.extend(u64::MAX.to_le_bytes());
-        assert!(read::<Answer>(&mut long.as_slice()).is_err());
+        assert!(read::<Reply>(&mut long.as_slice()).is_err());
         // A head that is none, and a body that is promised and does not come.
         let mut none = vec![1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 99];
-        assert!(read::<Answer>(&mut none.as_slice()).is_err());
+        assert!(read::<Reply>(&mut none.as_slice()).is_err());
         none.clear();
-        write(&mut none, &Ask::TestSet, &[Bytes::from(vec![0; 100])]).expect("memory");
+        write(&mut none, &Request::TestSet, &[Bytes::from(vec![0; 100])]).expect("memory");
         none.truncate(60);
-        assert!(read::<Ask>(&mut none.as_slice()).is_err());
+        assert!(read::<Request>(&mut none.as_slice()).is_err());
     }
 
     #[test]

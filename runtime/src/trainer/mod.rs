@@ -1,22 +1,26 @@
 //! Trainers in processes of their own, on both sides of the pipes between them and their parents.
 //!
-//! What trains maps libtorch, holds a GPU, and may be ended by the system for want of memory. A
-//! worker that is not yet admitted needs none of that, and outlives all of it; an orchestrator
-//! judges models by the same program.
+//! What trains maps libtorch, holds a GPU, and may be ended by the system for lack of memory. A worker
+//! that is not yet admitted needs none of that, and survives all of it: it reports the end of its
+//! trainer and goes on. An orchestrator judges models with the same program, in a process of the
+//! least priority. A trainer of the model `linear` is this very program, which does not map libtorch;
+//! the program `runtime-trainer` beside it trains the others.
 //!
-//! - `process.rs`: the parent's side. `serve.rs`: the child's. `frame.rs`: what they say.
-//! - `pace.rs`: how the child keeps time. `practice.rs`: what it measures itself on.
+//! - `process.rs`: the parent's side. `serve.rs`: the child's. `frame.rs`: their messages.
+//! - `pace.rs`: how the child keeps time. `practice.rs`: the data of its benchmark.
 //!
-//! **What it does not know:** the network, plans, and what trains: a program brings that.
+//! **What it does not know:** the network, plans, and what trains: a program passes that in.
 
 mod frame;
 pub(crate) mod pace;
 mod practice;
 mod process;
 mod serve;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use frame::{Answer, Ask, Moment, Task, Ticket};
-pub(crate) use process::{Heard, Priority, Process, check, give_way};
+pub(crate) use frame::{Moment, Reply, Request, Task, Ticket};
+pub(crate) use process::{Priority, Process, TrainerEvent, check, give_way};
 pub use serve::Make;
 
 use std::io::{self, IsTerminal};
@@ -40,7 +44,7 @@ pub fn main(make: Make) -> ExitCode {
     };
     let served = answers().and_then(|output| serve::serve(io::stdin(), output, make, left));
     match served {
-        // Nobody takes its answers: who asked is gone, and needs no word of it.
+        // Its parent is gone.
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {

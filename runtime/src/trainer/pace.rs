@@ -1,4 +1,4 @@
-//! How a worker keeps time: when to stop, when to beat, and how a throttle slows it.
+//! How a trainer keeps time: when to stop, when to beat, and how a throttle slows it down.
 //!
 //! **What it does not know:** what a batch is, and clocks: moments are arguments.
 
@@ -21,7 +21,7 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// Begins now, ends at a moment, and beats so often.
+    /// Begins now, ends at a moment, and beats after a time or a number of batches.
     pub(crate) const fn new(
         now: Instant,
         stop_at: Instant,
@@ -38,7 +38,7 @@ impl Pace {
         }
     }
 
-    /// Whether another step fits, after so many: it is thought to take as long as the others did.
+    /// Whether another step fits after these: it is expected to take as long as they did on average.
     pub(crate) fn fits(&self, now: Instant, steps: u64) -> bool {
         let usual = match u32::try_from(steps) {
             Ok(0) => Duration::ZERO, // the first is tried if there is any time at all
@@ -48,7 +48,7 @@ impl Pace {
         now + usual < self.stop_at
     }
 
-    /// Whether a beat is due, after so many batches.
+    /// Whether a beat is due when this number of batches is done.
     pub(crate) fn beats(&mut self, now: Instant, done: u64) -> bool {
         let is_due = now.saturating_duration_since(self.last_beat) >= self.beat
             || done - self.last_beat_done >= self.beat_batches;
@@ -62,28 +62,28 @@ impl Pace {
 /// After how long computing ends, so that the result is there in time.
 ///
 /// The order says when, by what parameters took when the connection was measured. A busy machine
-/// takes longer, to put them together and to send them: twice the longest that was seen of late is
-/// kept for it, and something for being woken, but never more than a quarter of all.
+/// takes longer to assemble and to send them: twice the longest time seen lately is kept for it, and
+/// some for waking up, but never more than a quarter of the whole.
 pub(crate) fn stop_in(ordered: Duration, results_in: Duration, longest_seen: Duration) -> Duration {
     let allowed = results_in.saturating_sub(ordered);
     let kept = allowed.max(longest_seen) * 2 + WOKEN;
     ordered.min(results_in.saturating_sub(kept.min(results_in / 4)))
 }
 
-/// To be woken on a busy machine.
+/// For waking up on a busy machine.
 const WOKEN: Duration = Duration::from_millis(5);
 
-/// When the last so many batches began.
+/// When the last batches of an order began.
 #[derive(Clone, Debug)]
 pub(crate) struct Tail {
     batches: usize,
-    /// When each batch before the last so many was done, the latest last; at most one more than
-    /// these.
+    /// When the batches before them, and then they, were done, the latest last; at most one moment
+    /// more than there are batches.
     moments: VecDeque<Instant>,
 }
 
 impl Tail {
-    /// Of so many batches, for an order that begins now.
+    /// Of this number of batches, for an order that begins now.
     pub(crate) fn new(now: Instant, batches: u64) -> Self {
         Self {
             batches: usize::try_from(batches).unwrap_or(usize::MAX),
@@ -99,13 +99,13 @@ impl Tail {
         }
     }
 
-    /// The moment after which no more than the last so many batches were done.
+    /// The moment at which the last batches began.
     pub(crate) fn began(&self) -> Instant {
         *self.moments.front().expect("there is always one")
     }
 }
 
-/// The fraction of its speed that a machine runs at, and from a cycle on another one.
+/// The fraction of full speed at which a machine runs, and from some cycle on another one.
 ///
 /// As text `0.5`, or `1:0.1@3` for a tenth from cycle 3 on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -195,11 +195,11 @@ pub(crate) struct Throttle {
     owed: f64,
 }
 
-/// Shorter naps are saved up: the system would stretch them.
+/// Shorter sleeps are saved up: the system would stretch them.
 const NAP: f64 = 0.002;
 
 impl Throttle {
-    /// Runs at such a fraction of its speed.
+    /// Runs at a fraction of full speed.
     pub(crate) fn new(fraction: Fraction) -> Self {
         let mut throttle = Self {
             fraction,
@@ -261,13 +261,13 @@ mod tests {
     }
 
     #[test]
-    fn it_beats_after_so_long_and_after_so_many() {
+    fn it_beats_after_a_time_and_after_a_number_of_batches() {
         let began = Instant::now();
         let mut pace = Pace::new(began, began + 1_000 * MS, 500 * MS, 10);
         assert!(!pace.beats(began + 499 * MS, 9));
-        assert!(pace.beats(began + 499 * MS, 10), "so many");
+        assert!(pace.beats(began + 499 * MS, 10), "by the number of batches");
         assert!(!pace.beats(began + 998 * MS, 11));
-        assert!(pace.beats(began + 999 * MS, 12), "so long");
+        assert!(pace.beats(began + 999 * MS, 12), "by time");
     }
 
     #[test]

@@ -1,14 +1,14 @@
-//! Batches to be measured on.
+//! The batches that a benchmark trains on.
 //!
-//! **What it does not know:** how, and by whom.
+//! **What it does not know:** how it measures.
 
 use crate::data::{Batch, BatchShape};
 
-/// Batches of a benchmark that lie ready: a single one would be learnt by heart, and training on
-/// it becomes unlike any other.
+/// The number of different batches of a benchmark: a single one would be learnt by heart, and
+/// training on it would take another time than on real data.
 pub(super) const DISTINCT: u64 = 16;
 
-/// Batches to practise on: random, and different from one another.
+/// Random batches that differ from one another.
 pub(super) fn practice(shape: &BatchShape, seed: u64) -> Vec<Batch> {
     let mut state = seed ^ 0x9e37_79b9_7f4a_7c15;
     let mut next = || {
@@ -21,7 +21,7 @@ pub(super) fn practice(shape: &BatchShape, seed: u64) -> Vec<Batch> {
     let values = shape.wire_len() - shape.batch_size as usize;
     let batch = |_| {
         let mut bytes: Vec<u8> = (0..values)
-            // Most of a picture is black.
+            // Most pixels of a picture are black.
             .map(|_| match next() {
                 z if z % 5 == 0 => (z >> 8) as u8,
                 _ => 0,

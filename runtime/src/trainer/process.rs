@@ -1,9 +1,9 @@
-//! A trainer as its parent sees it: a process, what it is asked, what it answers, and its end.
+//! A trainer as its parent sees it: a process, requests to it, its replies, and its end.
 //!
-//! Two threads serve it, one for each pipe, so that nobody waits for a pipe. It ends when this is
+//! Two threads serve it, one for each pipe, so that no caller waits for a pipe. It ends when this is
 //! dropped or its parent dies, however that happens, since its standard input ends then.
 //!
-//! **What it does not know:** what it is asked for.
+//! **What it does not know:** what requests are about.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use std::thread;
 
 use bytes::Bytes;
 
-use super::frame::{self, Answer, Ask};
+use super::frame::{self, Reply, Request};
 use crate::model::ModelKind;
 
 /// Bytes that a pipe should hold: a model that is larger takes a few turns more.
@@ -30,12 +30,12 @@ const LEAST_URGENT: i32 = 19;
 
 /// What comes of a trainer.
 #[derive(Debug)]
-pub(crate) enum Heard {
-    /// An answer and its body.
-    Answer(Answer, Vec<u8>),
-    /// It ended though nobody wanted it to: the last thing that is heard.
+pub(crate) enum TrainerEvent {
+    /// A reply and its body.
+    Reply(Reply, Vec<u8>),
+    /// It ended though it was still wanted: the last event.
     Died(String),
-    /// There was no such trainer, and there will be none: the last thing that is heard.
+    /// There is no such trainer, and starting again would not help: the last event.
     Unfit(String),
 }
 
@@ -51,7 +51,7 @@ pub(crate) enum Priority {
 /// A trainer under way.
 #[derive(Debug)]
 pub(crate) struct Process {
-    asks: Sender<(Ask, Vec<Bytes>)>,
+    asks: Sender<(Request, Vec<Bytes>)>,
     left: Arc<AtomicBool>,
 }
 
@@ -64,7 +64,7 @@ impl Process {
         kind: ModelKind,
         threads: usize,
         priority: Priority,
-        hear: impl FnMut(Heard) + Send + 'static,
+        hear: impl FnMut(TrainerEvent) + Send + 'static,
     ) -> Result<Self, String> {
         let (program, arguments) = program(kind)?;
         let mut command = Command::new(&program);
@@ -91,37 +91,37 @@ impl Process {
         Self::over(input, output, end, hear).map_err(|error| format!("a thread: {error}"))
     }
 
-    /// Over pipes; `end` waits for whoever is at their other end, and says how it ended.
+    /// Over pipes; `end` waits for the process at their other end, and says how it ended.
     pub(super) fn over(
         mut to: impl io::Write + Send + 'static,
         mut from: impl Read + Send + 'static,
-        end: impl FnOnce(Option<io::Error>) -> Heard + Send + 'static,
-        mut hear: impl FnMut(Heard) + Send + 'static,
+        end: impl FnOnce(Option<io::Error>) -> TrainerEvent + Send + 'static,
+        mut hear: impl FnMut(TrainerEvent) + Send + 'static,
     ) -> io::Result<Self> {
-        let (asks, asked) = channel::<(Ask, Vec<Bytes>)>();
+        let (asks, asked) = channel::<(Request, Vec<Bytes>)>();
         let left = Arc::new(AtomicBool::new(false));
         let is_left = Arc::clone(&left);
         let write = move || {
             for (ask, body) in asked {
                 if frame::write(&mut to, &ask, &body).is_err() {
-                    return; // it has ended, as its answers tell
+                    return; // it has ended, which the other thread notices
                 }
             }
         };
         let read = move || {
             let broken = loop {
-                match frame::read::<Answer>(&mut from) {
-                    Ok(Some((Answer::Begun { release }, _))) if release != frame::RELEASE => {
+                match frame::read::<Reply>(&mut from) {
+                    Ok(Some((Reply::Begun { release }, _))) if release != frame::RELEASE => {
                         let own = frame::RELEASE;
                         let why = format!("it is of release {release}, expected {own}");
                         break Some(io::Error::other(why));
                     }
-                    Ok(Some((answer, body))) => hear(Heard::Answer(answer, body)),
+                    Ok(Some((answer, body))) => hear(TrainerEvent::Reply(answer, body)),
                     Ok(None) => break None,
                     Err(error) => break Some(error),
                 }
             };
-            drop(from); // whoever still writes ends by it
+            drop(from); // a process that still writes ends by it
             let how = end(broken);
             if !is_left.load(Ordering::Relaxed) {
                 hear(how);
@@ -133,8 +133,8 @@ impl Process {
         Ok(Self { asks, left })
     }
 
-    /// Asks for something, without waiting. What ended is asked in vain, and said so.
-    pub(crate) fn ask(&self, ask: Ask, body: Vec<Bytes>) {
+    /// Sends a request, without waiting. A process that has ended ignores it, and its end was reported.
+    pub(crate) fn send(&self, ask: Request, body: Vec<Bytes>) {
         let _ = self.asks.send((ask, body));
     }
 }
@@ -142,7 +142,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.left.store(true, Ordering::Relaxed);
-        self.ask(Ask::Cancel { ticket: u64::MAX }, Vec::new());
+        self.send(Request::Cancel { ticket: u64::MAX }, Vec::new());
     }
 }
 
@@ -173,25 +173,25 @@ fn program(kind: ModelKind) -> Result<(PathBuf, &'static [&'static str]), String
 }
 
 /// Waits for the end, and says how it came.
-fn end(mut child: Child, program: &Path, broken: Option<io::Error>) -> Heard {
+fn end(mut child: Child, program: &Path, broken: Option<io::Error>) -> TrainerEvent {
     let id = child.id();
     if let Some(error) = broken {
-        // It speaks another language: nothing more is to be had from it.
+        // It does not follow the protocol: nothing more is expected of it.
         let _ = child.kill();
         let _ = child.wait();
         let program = program.display();
-        return Heard::Unfit(format!(
+        return TrainerEvent::Unfit(format!(
             "{program} does not answer as a trainer does ({error}): copy it from where this \
              program was built"
         ));
     }
     match child.wait() {
         Ok(status) => ended(program, id, status),
-        Err(error) => Heard::Died(format!("its trainer, process {id}, is lost: {error}")),
+        Err(error) => TrainerEvent::Died(format!("its trainer, process {id}, is lost: {error}")),
     }
 }
 
-fn ended(program: &Path, id: u32, status: ExitStatus) -> Heard {
+fn ended(program: &Path, id: u32, status: ExitStatus) -> TrainerEvent {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
         let hint = if signal == 9 {
@@ -200,18 +200,18 @@ fn ended(program: &Path, id: u32, status: ExitStatus) -> Heard {
             ""
         };
         let why = format!("its trainer, process {id}, was killed by signal {signal}{hint}");
-        return Heard::Died(why);
+        return TrainerEvent::Died(why);
     }
     match status.code() {
-        Some(NOT_LOADED) => Heard::Unfit(format!(
+        Some(NOT_LOADED) => TrainerEvent::Unfit(format!(
             "{} cannot be loaded: libtorch is not where it was when that was built; run './allot \
              setup', or name the folder of libtorch_cpu.so in LD_LIBRARY_PATH",
             program.display()
         )),
-        Some(code) => Heard::Died(format!(
+        Some(code) => TrainerEvent::Died(format!(
             "its trainer, process {id}, ended by itself with code {code}"
         )),
-        None => Heard::Died(format!("its trainer, process {id}, ended: {status}")),
+        None => TrainerEvent::Died(format!("its trainer, process {id}, ended: {status}")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `runtime worker`: a daemon that finds its orchestrator, works for it, and comes back.
 //!
 //! - `session.rs`: one connection.
-//! - `compute.rs`: the process that trains, as the worker sees it.
+//! - `compute.rs`: its trainer.
 //!
 //! **What it does not know:** plans, and other workers.
 
@@ -18,8 +18,8 @@ use crate::cli::WorkerArgs;
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::net::Dialer;
 use crate::net::cli::CliError;
-use compute::Means;
-use session::{End, Person};
+use compute::TrainSettings;
+use session::{End, WorkerOptions};
 
 /// Between two attempts to reach an orchestrator, at first and at most.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
@@ -44,12 +44,12 @@ pub(crate) async fn run(args: WorkerArgs) -> Result<Exit, Stop> {
         CliError::Net(_) | CliError::Token(_) => Stop::bad(error),
     })?;
     let name = dial.name.clone();
-    let person = Person {
+    let options = WorkerOptions {
         name,
         least_fee: args.least_fee,
         memory: args.memory,
         cpu: processor(),
-        means: Means {
+        settings: TrainSettings {
             device: args.device,
             threads: args.threads.max(1),
             throttle: args.throttle,
@@ -57,8 +57,8 @@ pub(crate) async fn run(args: WorkerArgs) -> Result<Exit, Stop> {
     };
     let mut interrupts = Interrupts::listen().map_err(Stop::failed)?;
     let dialer = Dialer::new(dial).map_err(Stop::failed)?;
-    // It outlives the farewell: a session that is dropped breaks off without a word.
-    let mut serve = pin!(serve(&dialer, &person, args.once));
+    // It lives until the connection is closed: a session that is dropped breaks off without a reason.
+    let mut serve = pin!(serve(&dialer, &options, args.once));
     let parent_ends = async {
         match parent {
             Some(ends) => {
@@ -72,22 +72,22 @@ pub(crate) async fn run(args: WorkerArgs) -> Result<Exit, Stop> {
         () = parent_ends => (Ok(Exit::Done), "its parent has ended"),
         interrupt = interrupts.next() => match interrupt {
             Interrupt::CtrlC => (Ok(Exit::Interrupted), "it was interrupted"),
-            Interrupt::Terminate => (Ok(Exit::Done), "it was told to end"),
+            Interrupt::Terminate => (Ok(Exit::Done), "it was asked to end"),
         },
     };
-    // The orchestrator hears at once, and does not wait for a silence.
+    // The orchestrator learns of it at once, and does not wait for a timeout.
     dialer.close(why).await;
     exit
 }
 
 /// Works until there is nothing more to do, which for a daemon is never.
-async fn serve(dialer: &Dialer, person: &Person, once: bool) -> Result<Exit, Stop> {
+async fn serve(dialer: &Dialer, options: &WorkerOptions, once: bool) -> Result<Exit, Stop> {
     let mut wait = AGAIN_AFTER;
     loop {
         match dialer.dial().await {
             Ok(peer) => {
-                tracing::info!(orchestrator = %peer.remote(), "connected as {}", person.name);
-                match session::serve(&peer, person).await {
+                tracing::info!(orchestrator = %peer.remote(), "connected as {}", options.name);
+                match session::serve(&peer, options).await {
                     End::Useless(reason) => return Err(Stop::failed(reason)),
                     End::Died(reason) if once => return Err(Stop::failed(reason)),
                     // One that dies again and again comes back ever later.

@@ -1,8 +1,7 @@
 //! One connection to an orchestrator, from the hello to its end.
 //!
-//! Orders and transfers come in, go to the process that trains, and what comes of them goes out. The
-//! two halves of an order to train, the order itself and the parameters, come on two streams, in
-//! either order.
+//! Orders and transfers come in and go to the trainer; its reports and results go out. The two halves
+//! of an order to train, the order itself and the parameters, come on two streams, in either order.
 //!
 //! **What it does not know:** how the connection came about, and what becomes of it afterwards.
 
@@ -15,22 +14,22 @@ use scheduler::Fee;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::compute::{Compute, Done, Job, Means, Work};
+use super::compute::{Compute, Job, TrainSettings};
 use crate::data::Batch;
 use crate::model::ModelKind;
 use crate::net::{BlobReader, ControlSender, NetError, Peer};
 use crate::protocol::{BATCHES_PER_STREAM, Brief, Down, Hello, Order, Report, Up, VERSION};
-use crate::trainer::{Moment, Task, pace};
+use crate::trainer::{Moment, Reply, Request, Task, TrainerEvent, pace};
 use crate::wire::{Fault, fault};
 
-/// What a worker says of itself, and how it works.
+/// How a worker introduces itself, and how it works.
 #[derive(Clone, Debug)]
-pub(crate) struct Person {
+pub(crate) struct WorkerOptions {
     pub(crate) name: String,
     pub(crate) least_fee: Fee,
     pub(crate) memory: Option<u64>,
     pub(crate) cpu: String,
-    pub(crate) means: Means,
+    pub(crate) settings: TrainSettings,
 }
 
 /// How a connection ended.
@@ -47,9 +46,9 @@ pub(crate) enum End {
 /// After an exclusion the worker asks again after this, and each time twice as long.
 const RETURN_AFTER: Duration = Duration::from_millis(200);
 const RETURN_AFTER_MOST: Duration = Duration::from_secs(10);
-/// A transfer may overtake the order that announces it, by so much.
+/// A transfer may overtake the order that announces it by this time.
 const ANNOUNCED_WITHIN: Duration = Duration::from_secs(5);
-/// A transfer comes whole within so long, or the connection is of no use.
+/// For a whole transfer; after this the connection is of no use.
 const TRANSFER_WITHIN: Duration = Duration::from_secs(600);
 /// Results whose time of sending is remembered.
 const REMEMBERED: usize = 8;
@@ -57,8 +56,8 @@ const REMEMBERED: usize = 8;
 const EARLY: usize = 64;
 
 /// Serves an orchestrator until the connection ends.
-pub(crate) async fn serve(peer: &Peer, person: &Person) -> End {
-    match Session::start(peer, person).await {
+pub(crate) async fn serve(peer: &Peer, options: &WorkerOptions) -> End {
+    match Session::start(peer, options).await {
         Ok(session) => session.run().await,
         Err(error) => End::Over(error.to_string()),
     }
@@ -66,18 +65,18 @@ pub(crate) async fn serve(peer: &Peer, person: &Person) -> End {
 
 struct Session<'a> {
     peer: &'a Peer,
-    person: &'a Person,
+    options: &'a WorkerOptions,
     control: ControlSender,
-    orders: mpsc::Receiver<Heard>,
+    orders: mpsc::Receiver<Incoming>,
     readers: [JoinHandle<()>; 2],
     /// The plan whose batches are taken in.
     shipping: Option<(u32, u32)>,
     /// Batches that came before the order of their plan.
     early: Vec<Shipment>,
     compute: Compute,
-    done: mpsc::UnboundedReceiver<Done>,
+    done: mpsc::UnboundedReceiver<TrainerEvent>,
     /// An order to train whose parameters are not here, or the parameters without an order.
-    half: Half,
+    pending: PendingTask,
     sending: Option<Sending>,
     /// How long results took to be sent of late.
     sent: Sent,
@@ -85,8 +84,8 @@ struct Session<'a> {
     return_at: Option<tokio::time::Instant>,
 }
 
-/// What arrived.
-enum Heard {
+/// What arrived from the orchestrator.
+enum Incoming {
     Order(Order),
     Probe {
         number: u32,
@@ -110,7 +109,7 @@ struct Shipment {
 }
 
 #[derive(Default)]
-struct Half {
+struct PendingTask {
     task: Option<Task>,
     parameters: Option<(u32, u32, Bytes)>,
 }
@@ -155,9 +154,9 @@ impl Drop for Session<'_> {
 }
 
 impl<'a> Session<'a> {
-    async fn start(peer: &'a Peer, person: &'a Person) -> Result<Self, NetError> {
+    async fn start(peer: &'a Peer, options: &'a WorkerOptions) -> Result<Self, NetError> {
         let (mut control, mut receiver) = peer.open_control().await?;
-        control.send(&Report::Hello(hello(person))).await?;
+        control.send(&Report::Hello(hello(options))).await?;
         let (heard, orders) = mpsc::channel(64);
         let (briefs, brief) = watch::channel(None);
         let listener = heard.clone();
@@ -169,16 +168,16 @@ impl<'a> Session<'a> {
                             if let Order::Job(brief) = &order {
                                 briefs.send_replace(Some(brief.clone()));
                             }
-                            Heard::Order(order)
+                            Incoming::Order(order)
                         }
-                        Err(error) => Heard::Broken(error.to_string()),
+                        Err(error) => Incoming::Broken(error.to_string()),
                     },
                     Ok(None) => {
-                        Heard::Broken("the orchestrator has nothing more to say".to_owned())
+                        Incoming::Broken("the orchestrator has nothing more to say".to_owned())
                     }
-                    Err(error) => Heard::Broken(error.to_string()),
+                    Err(error) => Incoming::Broken(error.to_string()),
                 };
-                let is_over = matches!(heard, Heard::Broken(_));
+                let is_over = matches!(heard, Incoming::Broken(_));
                 if listener.send(heard).await.is_err() || is_over {
                     return;
                 }
@@ -195,17 +194,17 @@ impl<'a> Session<'a> {
                 let (message, is_over) = match read {
                     Ok(Some(message)) => (message, false),
                     Ok(None) => continue,
-                    Err(why) => (Heard::Broken(why), true),
+                    Err(why) => (Incoming::Broken(why), true),
                 };
                 if heard.send(message).await.is_err() || is_over {
                     return;
                 }
             }
         };
-        let (compute, done) = Compute::new(person.means);
+        let (compute, done) = Compute::new(options.settings);
         Ok(Self {
             peer,
-            person,
+            options,
             control,
             orders,
             readers: [tokio::spawn(listen), tokio::spawn(take)],
@@ -213,7 +212,7 @@ impl<'a> Session<'a> {
             early: Vec::new(),
             compute,
             done,
-            half: Half::default(),
+            pending: PendingTask::default(),
             sending: None,
             sent: Sent::default(),
             exclusions: 0,
@@ -244,17 +243,17 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn hear(&mut self, heard: Heard) -> Result<(), End> {
+    async fn hear(&mut self, heard: Incoming) -> Result<(), End> {
         match heard {
-            Heard::Order(order) => self.obey(order).await,
-            Heard::Probe { number, bytes } => {
+            Incoming::Order(order) => self.obey(order).await,
+            Incoming::Probe { number, bytes } => {
                 let peer = self.peer.clone();
                 tokio::spawn(async move {
                     let _ = peer.send_blob(&Up::Probe { number }, vec![bytes]).await;
                 });
                 Ok(())
             }
-            Heard::Batches(shipment) => {
+            Incoming::Batches(shipment) => {
                 if self.shipping == Some((shipment.session, shipment.plan)) {
                     self.hold(shipment);
                 } else if self.early.len() < EARLY {
@@ -262,17 +261,17 @@ impl<'a> Session<'a> {
                 }
                 Ok(())
             }
-            Heard::Parameters {
+            Incoming::Parameters {
                 session,
                 cycle,
                 parameters,
             } => {
-                self.half.parameters = Some((session, cycle, parameters));
+                self.pending.parameters = Some((session, cycle, parameters));
                 self.begin();
                 Ok(())
             }
-            Heard::Broken(why) => {
-                // What the orchestrator said when it closed says more than what broke by it.
+            Incoming::Broken(why) => {
+                // The reason that the orchestrator gave on closing says more than this error.
                 let closed = tokio::time::timeout(Duration::from_millis(200), self.peer.closed());
                 Err(End::Over(match closed.await {
                     Ok(reason) => reason.to_string(),
@@ -286,33 +285,33 @@ impl<'a> Session<'a> {
         let received = Instant::now();
         match order {
             Order::Job(brief) => {
-                if brief.fee_micro < self.person.least_fee.micros() {
+                if brief.fee_micro < self.options.least_fee.micros() {
                     let paid = Fee::from_micros(brief.fee_micro).unwrap_or(Fee::MAX);
                     let reason = format!(
-                        "it is paid {paid} a batch here, and works for {} or more",
-                        self.person.least_fee
+                        "it is paid {paid} per batch here, and works for {} or more",
+                        self.options.least_fee
                     );
                     return Err(self.leave(reason, End::Useless).await);
                 }
                 self.compute.cancel_all();
-                (self.half, self.sending) = (Half::default(), None);
+                (self.pending, self.sending) = (PendingTask::default(), None);
                 (self.exclusions, self.return_at) = (0, None);
                 (self.shipping, self.early) = (None, Vec::new());
-                self.compute.order(Work::Job(Job {
+                self.compute.begin(Job {
                     model: brief.model,
                     seed: brief.seed,
                     allow_gpu: brief.allow_gpu,
-                }));
+                });
                 tracing::info!(model = %brief.model.kind, "a job");
             }
             Order::Admit { session } => tracing::info!(session, "admitted"),
             Order::Benchmark { session, batches } => {
-                let ticket = self.compute.ticket();
-                self.compute.order(Work::Benchmark {
-                    ticket,
+                let benchmark = Request::Benchmark {
+                    ticket: self.compute.ticket(),
                     session,
                     batches,
-                });
+                };
+                self.compute.request(benchmark, Vec::new());
             }
             Order::Ship {
                 session,
@@ -320,11 +319,12 @@ impl<'a> Session<'a> {
                 keep,
                 new: _,
             } => {
-                self.compute.order(Work::Keep {
+                let keep = Request::Keep {
                     session,
                     plan,
                     keep,
-                });
+                };
+                self.compute.request(keep, Vec::new());
                 self.shipping = Some((session, plan));
                 // What is of an earlier plan is of no use any more.
                 let early = std::mem::take(&mut self.early).into_iter();
@@ -341,7 +341,7 @@ impl<'a> Session<'a> {
                 let stop_in = pace::stop_in(stop_in, results_in, self.sent.longest());
                 // More than a year is as good as for ever, and does not overflow a clock.
                 let stop_in = stop_in.min(Duration::from_secs(1 << 25));
-                self.half.task = Some(Task {
+                self.pending.task = Some(Task {
                     ticket: self.compute.ticket(),
                     training,
                     stop_at: Moment::of(received + stop_in),
@@ -353,7 +353,7 @@ impl<'a> Session<'a> {
                 let is_it =
                     |sending: &mut Sending| (sending.session, sending.cycle) == (session, cycle);
                 drop(self.sending.take_if(is_it));
-                self.half = Half::default();
+                self.pending = PendingTask::default();
             }
             Order::Excluded { reason, may_return } => {
                 tracing::warn!(reason, "excluded");
@@ -368,8 +368,8 @@ impl<'a> Session<'a> {
             Order::Over { reason } => {
                 tracing::info!(reason, "the job is over");
                 self.compute.cancel_all();
-                self.compute.order(Work::Over);
-                (self.half, self.sending) = (Half::default(), None);
+                self.compute.over();
+                (self.pending, self.sending) = (PendingTask::default(), None);
                 self.return_at = None;
             }
         }
@@ -383,97 +383,66 @@ impl<'a> Session<'a> {
             first,
             batches,
         } = shipment;
-        self.compute.order(Work::Hold {
+        let hold = Request::Hold {
             session,
             plan,
             first,
-            batches,
-        });
+        };
+        let batches = batches.into_iter().map(|batch| batch.into_wire().into());
+        self.compute.request(hold, batches.collect());
     }
 
     /// Hands an order to train over once both halves are here.
     fn begin(&mut self) {
-        let Half { task, parameters } = &mut self.half;
+        let PendingTask { task, parameters } = &mut self.pending;
         let (Some(waiting), Some((session, cycle, _))) = (&*task, &*parameters) else {
             return;
         };
         if (waiting.training.session, waiting.training.cycle) != (*session, *cycle) {
-            return; // the newer half's other half is still on its way
+            return; // the other half of the newer one is still on its way
         }
         if let (Some(task), Some((_, _, parameters))) = (task.take(), parameters.take()) {
-            self.compute.order(Work::Train(task, parameters));
+            self.compute.request(Request::Train(task), vec![parameters]);
         }
     }
 
-    async fn report(&mut self, done: Done) -> Result<(), End> {
-        let report = match done {
-            Done::Ready(device) => Report::Ready {
-                device: device.to_string(),
-            },
-            Done::Benchmarked {
-                session,
-                batches,
-                took,
-            } => Report::Benchmarked {
-                session,
-                batches,
-                took_ns: crate::clock::nanos(took),
-            },
-            Done::Held {
-                session,
-                plan,
-                held,
-            } => Report::Shipped {
-                session,
-                plan,
-                held,
-            },
-            Done::Beat {
-                session,
-                cycle,
-                done,
-            } => Report::Beat {
-                session,
-                cycle,
-                done,
-            },
-            Done::Trained {
-                session,
-                cycle,
-                done,
-                took,
-                tail,
-                parameters,
-            } => {
-                let header = Up::Trained {
-                    session,
-                    cycle,
-                    done,
-                    took_ns: crate::clock::nanos(took),
-                    tail_ns: crate::clock::nanos(tail),
-                };
+    /// Passes on what the trainer reports.
+    async fn report(&mut self, event: TrainerEvent) -> Result<(), End> {
+        let (reply, parameters) = match event {
+            TrainerEvent::Reply(reply, body) => (reply, body),
+            TrainerEvent::Died(reason) => return Err(self.leave(reason, End::Died).await),
+            TrainerEvent::Unfit(reason) => return Err(self.leave(reason, End::Useless).await),
+        };
+        match reply {
+            Reply::Ready { device } => {
+                let device = device.to_string();
+                self.say(&Report::Ready { device }).await
+            }
+            Reply::Report(report) => self.say(&report).await,
+            Reply::Trained(trained) => {
                 let (peer, sent) = (self.peer.clone(), self.sent.clone());
                 let since = Instant::now();
                 let task = tokio::spawn(async move {
                     // If it fails, the connection is over or the result not wanted any more.
-                    if peer.send_blob(&header, vec![parameters]).await.is_ok() {
+                    let header = Up::Trained(trained);
+                    let parameters = vec![parameters.into()];
+                    if peer.send_blob(&header, parameters).await.is_ok() {
                         sent.took(since.elapsed());
                     }
                 });
                 self.sending = Some(Sending {
-                    session,
-                    cycle,
+                    session: trained.session,
+                    cycle: trained.cycle,
                     task,
                 });
-                return Ok(());
+                Ok(())
             }
-            Done::Failed(reason) => return Err(self.leave(reason, End::Useless).await),
-            Done::Died(reason) => return Err(self.leave(reason, End::Died).await),
-        };
-        self.say(&report).await
+            Reply::Failed { reason } => Err(self.leave(reason, End::Useless).await),
+            Reply::Begun { .. } | Reply::Judged { .. } => Ok(()), // of no interest here
+        }
     }
 
-    /// Goes of its own accord, with a word.
+    /// Leaves of its own accord, and says why.
     async fn leave(&mut self, reason: String, end: fn(String) -> End) -> End {
         let said = Report::Leave {
             reason: reason.clone(),
@@ -492,7 +461,7 @@ impl<'a> Session<'a> {
     }
 }
 
-fn hello(person: &Person) -> Hello {
+fn hello(options: &WorkerOptions) -> Hello {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut models = vec![ModelKind::Linear];
     if cfg!(feature = "torch") {
@@ -500,14 +469,14 @@ fn hello(person: &Person) -> Hello {
     }
     Hello {
         version: VERSION,
-        name: person.name.clone(),
-        least_fee_micro: person.least_fee.micros(),
+        name: options.name.clone(),
+        least_fee_micro: options.least_fee.micros(),
         cores: u32::try_from(cores).unwrap_or(u32::MAX),
-        cpu: person.cpu.clone(),
-        device: person.means.device.to_string(),
-        threads: u32::try_from(person.means.threads).unwrap_or(u32::MAX),
+        cpu: options.cpu.clone(),
+        device: options.settings.device.to_string(),
+        threads: u32::try_from(options.settings.threads).unwrap_or(u32::MAX),
         models,
-        memory: person.memory,
+        memory: options.memory,
     }
 }
 
@@ -515,7 +484,7 @@ fn hello(person: &Person) -> Hello {
 async fn read_blob(
     mut blob: BlobReader,
     briefs: &mut watch::Receiver<Option<Brief>>,
-) -> Result<Option<Heard>, String> {
+) -> Result<Option<Incoming>, String> {
     let header = match blob.header::<Down>().await {
         Ok(header) => header,
         Err(error) if fault(&error) == Fault::GivenUp => return Ok(None),
@@ -535,7 +504,7 @@ async fn read_blob(
     let model = tokio::time::timeout(ANNOUNCED_WITHIN, waited).await;
     let model = model.ok().flatten();
     let Some(model) = model else {
-        return Err("something was sent of a job that there is not".to_owned());
+        return Err("something was sent for a job that does not exist".to_owned());
     };
     let mut bytes = Vec::new();
     let expected = match header {
@@ -554,7 +523,7 @@ async fn read_blob(
         Err(error) => return Err(error.to_string()),
     }
     Ok(Some(match header {
-        Down::Probe { number, .. } => Heard::Probe {
+        Down::Probe { number, .. } => Incoming::Probe {
             number,
             bytes: bytes.into(),
         },
@@ -568,14 +537,14 @@ async fn read_blob(
             let batches: Result<Vec<Batch>, _> = parts
                 .map(|part| Batch::from_wire(&model.shape, part.to_vec()))
                 .collect();
-            Heard::Batches(Shipment {
+            Incoming::Batches(Shipment {
                 session,
                 plan,
                 first,
                 batches: batches.map_err(|error| error.to_string())?,
             })
         }
-        Down::Parameters { session, cycle } => Heard::Parameters {
+        Down::Parameters { session, cycle } => Incoming::Parameters {
             session,
             cycle,
             parameters: bytes.into(),

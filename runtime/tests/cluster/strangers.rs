@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use runtime::model::{ModelKind, to_wire};
 use runtime::net::{DialOptions, Dialer, Identity, Peer, Target, Token};
-use runtime::protocol::{Down, Hello, Order, Report, Training, Up, VERSION};
+use runtime::protocol::{Down, Hello, Order, Report, Trained, Training, Up, VERSION};
 
 use crate::common::{Daemon, Run, small};
 
@@ -95,13 +95,13 @@ async fn lie(token: &str, folder: &Path, lie: Lie) -> String {
                         parameters = ruinous.collect();
                     }
                 }
-                let header = Up::Trained {
+                let header = Up::Trained(Trained {
                     session: said,
                     cycle,
                     done,
                     took_ns: 1_000_000,
                     tail_ns: 1_000_000,
-                };
+                });
                 let sent = |parameters: &[f32]| vec![to_wire(parameters).into()];
                 let _ = peer.send_blob(&header, sent(&parameters)).await;
                 if let Lie::Twice = lie {
