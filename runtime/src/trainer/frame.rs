@@ -247,8 +247,8 @@ mod tests {
             // Small lengths, so that the head and the body are read as well.
             let lengths: [&[u8]; 3] = [&[], &[8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[20, 0, 0, 0, 9]];
             let pipe = [lengths[start], &bytes].concat();
-            let _ = read::<Ask>(&mut pipe.as_slice());
-            let _ = read::<Answer>(&mut pipe.as_slice());
+            let _ = read::<Request>(&mut pipe.as_slice());
+            let _ = read::<Reply>(&mut pipe.as_slice());
         }
     }
 }
