@@ -217,7 +217,7 @@ fn margins(risk_ppm: u64) -> Margins {
     }
 }
 
-/// Without what nobody said.
+/// Without the values that are not given.
 fn shown(mut provenance: Provenance) -> Provenance {
     let sizes = ["model.parameters", "model.batch"];
     provenance

@@ -246,7 +246,7 @@ impl AllowedWorker {
 
 impl Contents {
     /// `None` for a worker on the list, else the index of the token that admits this key. What is
-    /// wrong with a token is told only to those who know its secret.
+    /// wrong with a token is revealed only to those who know its secret.
     fn check(
         &self,
         id: PeerId,

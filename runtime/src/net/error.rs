@@ -170,7 +170,7 @@ fn protocol_error(code: u64, reason: &str, who: &str) -> String {
     const NO_APPLICATION_PROTOCOL: u64 = 0x100 + 120;
     match code {
         CONNECTION_REFUSED => {
-            "the orchestrator takes nobody at present: it is busy or ending".to_owned()
+            "the orchestrator accepts no connections at present: it is busy or ending".to_owned()
         }
         NO_APPLICATION_PROTOCOL => {
             "the other side speaks another version: use the same release on both machines"

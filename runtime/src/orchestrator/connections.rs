@@ -75,7 +75,7 @@ impl Connections {
             }
         };
         let _ = tokio::time::timeout(Duration::from_secs(1), all_gone).await;
-        let _ = self.accepting.await; // so that nobody else uses the listener
+        let _ = self.accepting.await; // so that no other task uses the listener
         if let Ok(listener) = Arc::try_unwrap(self.listener) {
             listener.close().await;
         }

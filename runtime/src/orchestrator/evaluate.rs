@@ -211,7 +211,7 @@ impl Judge {
         drop(slot);
         let job = self.job;
         for (cycle, judged) in answers {
-            // If nobody listens any more, it is of no use.
+            // It fails if the job has ended, and is then not needed.
             let _ = self
                 .answers
                 .blocking_send(Input::Evaluated { job, cycle, judged });

@@ -45,7 +45,7 @@ pub(crate) async fn serve(id: ConnectionId, peer: Peer, inputs: mpsc::Sender<Inp
     };
     peer.close(&why);
     let gone = PeerEvent::Gone { why, misbehaved };
-    let _ = inputs.send(Input::Link(id, gone)).await; // nobody may listen any more
+    let _ = inputs.send(Input::Link(id, gone)).await; // the job may have ended
 }
 
 /// Why a connection cannot go on.

@@ -179,7 +179,7 @@ impl Orchestrator<'_> {
         let (job, answers) = (self.number, self.connections.sender());
         tokio::task::spawn_blocking(move || {
             let merged = average.merge(results);
-            // If nobody listens any more, it is of no use.
+            // It fails if the job has ended, and is then not needed.
             let _ = answers.blocking_send(Input::Merged { job, cycle, merged });
         });
     }

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn names_have_their_numbers_before_anybody_comes() {
+    fn known_names_have_numbers_before_workers_join() {
         let mut roster = Roster::new(["a".to_owned(), "b".to_owned()], false);
         assert_eq!(roster.enter("c", key(3)), Ok(WorkerId::new(2)));
         assert_eq!(roster.enter("b", key(2)), Ok(WorkerId::new(1)));

@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_the_same_for_whoever_reads_it_later() {
+    fn a_moment_does_not_depend_on_when_it_is_read() {
         let at = Instant::now() + Duration::from_millis(300);
         let sent = Moment::of(at);
         std::thread::sleep(Duration::from_millis(20)); // as a pipe that is full holds it up

@@ -56,7 +56,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts one that can train a kind of model with so many threads.
+    /// Starts one that can train a kind of model with this number of threads.
     ///
     /// # Errors
     /// One line that says what is missing.

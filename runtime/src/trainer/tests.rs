@@ -262,7 +262,7 @@ fn what_it_cannot_do_ends_it_with_one_line() {
 }
 
 #[test]
-fn it_ends_when_nobody_asks_any_more() {
+fn it_ends_when_its_parent_drops_it() {
     let (process, heard) = start();
     process.send(
         Request::Benchmark {
