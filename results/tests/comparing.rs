@@ -260,7 +260,7 @@ worst 2 of 2 discrepancies
 ";
     assert_eq!(text, expected);
     for line in text.lines() {
-        assert!(line.chars().count() <= 100, "{line}");
+        assert!(line.chars().count() <= 110, "{line}");
     }
     let bold = results::render(
         &compare(&tests),

@@ -71,6 +71,12 @@ pub(crate) fn shell(script: &str) -> Run {
 }
 
 impl Run {
+    /// Whether these words stand in the output, however its lines are broken.
+    pub(crate) fn says(&self, part: &str) -> bool {
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        words(&self.stdout).contains(&words(part))
+    }
+
     /// Bad input and wrong arguments are said in one line (clap adds its usage below it).
     pub(crate) fn assert_fails(&self, code: i32, expected: &str) {
         assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
