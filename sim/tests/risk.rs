@@ -46,7 +46,7 @@ fn risks_are_what_was_asked_for() {
         // The seed's time model leaves no time for a tenth of the cycle: e^-0.105 is 0.44 sigma slower,
         // and the chance of that to be too much is 0.67, whatever is asked for.
         assert!(
-            (number(line, "seeds_law_overran") - 0.67).abs() < 0.02,
+            (number(line, "compute_only_overran") - 0.67).abs() < 0.02,
             "{line}"
         );
     }

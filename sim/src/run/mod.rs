@@ -1,6 +1,14 @@
 //! `sim run`: whole training runs of a scenario, in simulated time.
 //!
-//! What is compared are [`arm`]s: allocators, and the scenario with other values.
+//! What is compared are [`arm`]s: allocators, and the scenario with other values. [`convert`] makes a
+//! world of the scenario for each replicate, and every arm gets the same replicates, so that
+//! differences are paired.
+//!
+//! Cycles are judged by the truth: `exact` decides whether the true speeds allowed for a plan, and the
+//! share of those cycles that were complete is what re-planning is worth.
+//!
+//! Rows come in order and are bounded ([`crate::parallel`]). After Ctrl-C the replicates that were
+//! begun are finished: they are the first ones, without a gap.
 
 mod arm;
 mod compare;

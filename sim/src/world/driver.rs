@@ -3,17 +3,17 @@
 use results::runs::RunEnd;
 use scenarios::Draws;
 use scenarios::scenario::WorkerStreams;
-use scheduler::machine::{Action, CycleId, Departure, Ending, Event, Record, Scheduler, SessionId};
-use scheduler::machine::{PlanId, Totals, WorkerId};
+use scheduler::machine::{
+    Action, Departure, Ending, Event, PlanId, Record, Scheduler, Totals, WorkerId,
+};
 use scheduler::{Instant, PlanRequest, PlanResponse, Span};
 
-use super::faults::Chance;
-use super::judge::Faults;
+use super::happening::{FaultCount, Happening, RandomFault};
 use super::model::World;
 use super::pipe::Pipe;
 use super::totals::{CycleTruth, RunTotals};
-use super::worker::{Away, Order, Transfer, Variation, Worker};
-use crate::engine::{Queue, Stamp};
+use super::worker::{Away, Transfer, Variation, Worker};
+use crate::engine::Queue;
 
 /// Takes rows.
 pub type OnRow<'a> = &'a mut dyn FnMut(Instant, &Record);
@@ -58,45 +58,8 @@ pub fn run<'a>(
     observers: Observers<'a>,
 ) -> RunTotals {
     let mut driver = Driver::new(world, seed, replicate, allocate, observers);
-    driver.set_out();
+    driver.schedule_beginning();
     driver.run()
-}
-
-/// Something that happens in the world.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Happening {
-    /// A worker connects.
-    Joins(u32),
-    /// It is there for the first time.
-    Comes(u32),
-    /// Something is through the pipe towards the workers.
-    Down,
-    /// Something is through the pipe from them.
-    Up,
-    /// A worker has what it needs to begin its task.
-    Begins(u32, Stamp),
-    /// A worker is done, to stop, or to send a beat.
-    Looks(u32, Stamp),
-    /// A worker holds its data.
-    Holds(u32, Stamp),
-    /// The orchestrator hears so.
-    Shipped(u32, Stamp),
-    /// The orchestrator has the answer to a worker's task.
-    Reports(u32, Stamp),
-    /// The orchestrator hears a beat.
-    Beats(u32, SessionId, CycleId, u32),
-    /// The orchestrator notices a broken connection.
-    Noticed(u32, SessionId),
-    /// The fault with this number in the worker's list.
-    Told(u32, u32),
-    /// A fault by chance begins, or ends.
-    Chance(u32, Chance, bool),
-    /// A worker may move again.
-    Moves(u32),
-    /// The allocator answers.
-    Solved(PlanId),
-    /// The average is the model.
-    Aggregated(CycleId),
 }
 
 /// One run under way.
@@ -104,14 +67,14 @@ pub(super) struct Driver<'a> {
     pub(super) world: &'a World,
     allocate: &'a mut dyn FnMut(&PlanRequest) -> PlanResponse,
     pub(super) observers: Observers<'a>,
-    pub(super) faults: Faults,
+    pub(super) faults: FaultCount,
     scheduler: Scheduler,
     pub(super) queue: Queue<Happening>,
     pub(super) now: Instant,
     pub(super) workers: Vec<Worker>,
     pub(super) variations: Vec<Variation>,
-    /// The streams of faults by chance, three a worker that has any.
-    pub(super) chances: Vec<Option<Box<[Option<Draws>; 3]>>>,
+    /// The streams of faults by chance, three per worker that has any.
+    pub(super) random_faults: Vec<Option<Box<[Option<Draws>; 3]>>>,
     pub(super) down: Way,
     pub(super) up: Way,
     /// Transfers towards workers that begin now, in the order of the orders.
@@ -162,7 +125,7 @@ impl<'a> Driver<'a> {
             world,
             allocate,
             observers,
-            faults: Faults::default(),
+            faults: FaultCount::default(),
             scheduler: Scheduler::new(world.config.clone()),
             queue: Queue::with_capacity(2 * world.workers.len() + 8),
             now: Instant::START,
@@ -170,8 +133,8 @@ impl<'a> Driver<'a> {
             variations: models()
                 .map(|(streams, model)| Variation::new(model, &streams))
                 .collect(),
-            chances: models()
-                .map(|(streams, model)| Chance::draws(model, &streams))
+            random_faults: models()
+                .map(|(streams, model)| RandomFault::draws(model, &streams))
                 .collect(),
             down: Way::new(Pipe::new(world.down.service)),
             up: Way::new(Pipe::new(world.up.service)),
@@ -188,14 +151,14 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Puts in what happens by itself.
-    fn set_out(&mut self) {
+    /// Schedules what happens without an order.
+    fn schedule_beginning(&mut self) {
         for (worker, model) in (0..).zip(&self.world.workers) {
             self.queue.push(model.joins_at, Happening::Comes(worker));
             for (fault, (at, _)) in (0..).zip(&model.faults) {
-                self.queue.push(*at, Happening::Told(worker, fault));
+                self.queue.push(*at, Happening::ListedFault(worker, fault));
             }
-            self.expect_chances(worker);
+            self.expect_random_faults(worker);
         }
     }
 
@@ -259,8 +222,10 @@ impl<'a> Driver<'a> {
                 session,
                 why: Departure::Disconnected,
             }),
-            Happening::Told(worker, fault) => self.told(worker, fault),
-            Happening::Chance(worker, chance, begins) => self.by_chance(worker, chance, begins),
+            Happening::ListedFault(worker, fault) => self.listed_fault(worker, fault),
+            Happening::RandomFault(worker, fault, begins) => {
+                self.random_fault(worker, fault, begins);
+            }
             Happening::Moves(worker) => self.moves(worker),
             Happening::Solved(plan) => {
                 if let Some((_, response)) = self.answer.take_if(|(asked, _)| *asked == plan) {
@@ -272,7 +237,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Tells the scheduler, and carries out what it orders.
+    /// Passes the event to the scheduler, and carries out its orders.
     pub(super) fn step(&mut self, event: Event) {
         if self.ending.is_some() {
             return;
@@ -304,15 +269,7 @@ impl<'a> Driver<'a> {
             Action::Train(train) => {
                 self.orders += 1;
                 self.faults.of_cycle(train.cycle);
-                let order = Order::Train {
-                    cycle: train.cycle,
-                    batches: train.batches,
-                    beat: train.beat,
-                    beat_batches: train.beat_batches,
-                    tail_batches: train.tail_batches,
-                    stop_by: train.stop_by,
-                };
-                self.train(train.worker.get(), train.session, order, train.batches);
+                self.train(train);
             }
             Action::Accept { .. } => {}
             Action::Benchmark {

@@ -1,83 +1,46 @@
 //! Workers come and go, stand still and slow down.
 
-use scenarios::Draws;
-use scenarios::scenario::{Purpose, WorkerStreams};
 use scheduler::machine::{Departure, Event, WorkerId};
 use scheduler::{Instant, Span};
 
-use super::driver::{Driver, Happening};
-use super::model::{Fault, Renewal, WorkerModel};
+use super::driver::Driver;
+use super::happening::{Happening, RandomFault};
+use super::model::Fault;
 use super::worker::{Away, Stage};
-
-/// A fault by chance.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Chance {
-    Dropout,
-    Stall,
-    Slowdown,
-}
-
-impl Chance {
-    const ALL: [Self; 3] = [Self::Dropout, Self::Stall, Self::Slowdown];
-
-    /// A worker's streams, if it has any faults by chance.
-    pub(super) fn draws(
-        model: &WorkerModel,
-        streams: &WorkerStreams,
-    ) -> Option<Box<[Option<Draws>; 3]>> {
-        let draws = Self::ALL.map(|chance| {
-            let purpose = match chance {
-                Self::Dropout => Purpose::Dropout,
-                Self::Stall => Purpose::Stall,
-                Self::Slowdown => Purpose::Slowdown,
-            };
-            chance.of(model).map(|_| streams.draws(purpose, 0))
-        });
-        draws.iter().any(Option::is_some).then(|| Box::new(draws))
-    }
-
-    fn of(self, model: &WorkerModel) -> Option<Renewal> {
-        match self {
-            Self::Dropout => model.dropouts,
-            Self::Stall => model.stalls,
-            Self::Slowdown => model.slowdowns.map(|(renewal, _)| renewal),
-        }
-    }
-}
 
 impl Driver<'_> {
     /// The first fault of each kind that a worker has by chance.
-    pub(super) fn expect_chances(&mut self, worker: u32) {
-        for chance in Chance::ALL {
-            self.expect_chance(worker, chance, true);
+    pub(super) fn expect_random_faults(&mut self, worker: u32) {
+        for fault in RandomFault::ALL {
+            self.expect_random_fault(worker, fault, true);
         }
     }
 
     /// Draws when a fault begins next, or how long it lasts.
-    fn expect_chance(&mut self, worker: u32, chance: Chance, begins: bool) -> Span {
-        let Some(renewal) = chance.of(&self.world.workers[worker as usize]) else {
+    fn expect_random_fault(&mut self, worker: u32, fault: RandomFault, begins: bool) -> Span {
+        let Some(renewal) = fault.of(&self.world.workers[worker as usize]) else {
             return Span::ZERO;
         };
-        let draws = self.chances[worker as usize].as_deref_mut();
-        let Some(draws) = draws.and_then(|draws| draws[chance as usize].as_mut()) else {
+        let draws = self.random_faults[worker as usize].as_deref_mut();
+        let Some(draws) = draws.and_then(|draws| draws[fault as usize].as_mut()) else {
             return Span::ZERO;
         };
         let mean = if begins { renewal.every } else { renewal.lasts };
         let nanos = draws.exponential() * mean.nanos() as f64;
         let span = Span::from_nanos((nanos as u64).max(1));
-        let happening = Happening::Chance(worker, chance, begins);
+        let happening = Happening::RandomFault(worker, fault, begins);
         self.queue.push(self.now + span, happening);
         span
     }
 
-    pub(super) fn by_chance(&mut self, worker: u32, chance: Chance, begins: bool) {
-        let lasts = self.expect_chance(worker, chance, !begins);
+    pub(super) fn random_fault(&mut self, worker: u32, fault: RandomFault, begins: bool) {
+        let lasts = self.expect_random_fault(worker, fault, !begins);
         self.count_fault(worker);
-        match chance {
-            Chance::Dropout => self.set_away(worker, Away::Chance, begins),
-            Chance::Stall if begins => self.stand_still(worker, lasts),
-            Chance::Stall => {}
-            Chance::Slowdown => {
+        match fault {
+            RandomFault::Dropout => self.set_away(worker, Away::Random, begins),
+            RandomFault::Stall if begins => self.stand_still(worker, lasts),
+            RandomFault::Stall => {}
+            RandomFault::Slowdown => {
                 let slowdowns = self.world.workers[worker as usize].slowdowns;
                 let factor = slowdowns.map_or(1.0, |(_, factor)| factor);
                 let state = &mut self.workers[worker as usize];
@@ -87,12 +50,12 @@ impl Driver<'_> {
         }
     }
 
-    pub(super) fn told(&mut self, worker: u32, fault: u32) {
+    pub(super) fn listed_fault(&mut self, worker: u32, fault: u32) {
         self.count_fault(worker);
         let faults = &self.world.workers[worker as usize].faults;
         match faults[fault as usize].1 {
-            Fault::Leave => self.set_away(worker, Away::Told, true),
-            Fault::Return => self.set_away(worker, Away::Told, false),
+            Fault::Leave => self.set_away(worker, Away::Listed, true),
+            Fault::Return => self.set_away(worker, Away::Listed, false),
             Fault::Stall(span) => self.stand_still(worker, span),
             Fault::Slow(factor) => {
                 self.workers[worker as usize].slow = factor;
@@ -138,7 +101,7 @@ impl Driver<'_> {
         self.step(Event::Joined { worker, profile });
     }
 
-    /// The scheduler turned a worker out, or away.
+    /// The scheduler excluded or refused a worker.
     pub(super) fn excluded(&mut self, worker: u32, why: Departure) {
         let model = &self.world.workers[worker as usize];
         self.workers[worker as usize].session = None;
@@ -155,7 +118,7 @@ impl Driver<'_> {
             | Departure::AlwaysLate => false,
         };
         if let Some(after) = model.rejoins_after.filter(|_| !for_good) {
-            // In no time at all it would join, and be turned out, for ever.
+            // Without a delay it would join and be excluded for ever.
             let after = after.max(Span::from_millis(1));
             self.queue.push(self.now + after, Happening::Joins(worker));
         }

@@ -1,31 +1,11 @@
-//! What was so in a cycle, for those who judge how well it was planned.
+//! The true state of the world in a cycle, to judge how well it was planned.
 
-use scheduler::machine::{CycleId, CycleRow, WorkerId};
+use scheduler::machine::{CycleRow, WorkerId};
 use scheduler::{Candidate, CapacityModel, Link, Margin, PlanRequest, TimeModel};
 
 use super::driver::Driver;
 use super::totals::CycleTruth;
 use super::worker::{Order, Task};
-
-/// The faults since the running cycle began.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Faults {
-    cycle: CycleId,
-    all: u64,
-    at_work: u64,
-}
-
-impl Faults {
-    /// Counts anew when a cycle begins.
-    pub(super) fn of_cycle(&mut self, cycle: CycleId) {
-        if self.cycle != cycle {
-            *self = Self {
-                cycle,
-                ..Self::default()
-            };
-        }
-    }
-}
 
 impl Driver<'_> {
     pub(super) fn count_fault(&mut self, worker: u32) {
@@ -34,7 +14,7 @@ impl Driver<'_> {
             let trains = matches!(
                 state.task,
                 Some(Task {
-                    order: Order::Train { .. },
+                    order: Order::Train(_),
                     ..
                 })
             );

@@ -1,24 +1,26 @@
 //! What becomes of the scheduler's orders: transfers, computing, reports.
 
-use scheduler::machine::{CycleId, Event, Partial, PlanId, SessionId, WorkerId};
+use scheduler::machine::{CycleId, Event, Partial, PlanId, SessionId, TrainOrder, WorkerId};
 use scheduler::{Instant, Span};
 
-use super::driver::{Driver, Happening};
+use super::driver::Driver;
+use super::happening::Happening;
 use super::progress::Progress;
 use super::worker::{Order, Shipment, Stage, Task, Transfer};
 use crate::engine::Stamp;
 
 impl Driver<'_> {
     /// Parameters are sent, and the data if it travels in every cycle.
-    pub(super) fn train(&mut self, worker: u32, session: SessionId, order: Order, batches: u64) {
+    pub(super) fn train(&mut self, train: TrainOrder) {
+        let (worker, session) = (train.worker.get(), train.session);
         if !self.hears(worker, session) {
             return;
         }
         let way = &self.world.workers[worker as usize].way;
         let (mut work, mut own) = (self.world.down.parameters, way.down);
         if self.world.config.time_model.ships_each_cycle {
-            work = work + self.world.down.batch * batches;
-            own = own + way.batch * batches;
+            work = work + self.world.down.batch * train.batches;
+            own = own + way.batch * train.batches;
         }
         let state = &mut self.workers[worker as usize];
         // A share that it was to get for another plan is not needed any more.
@@ -26,7 +28,7 @@ impl Driver<'_> {
         state.forget();
         state.task = Some(Task {
             session,
-            order,
+            order: Order::Train(train),
             stage: Stage::Before {
                 in_pipe: work > Span::ZERO,
             },
@@ -114,10 +116,10 @@ impl Driver<'_> {
         let Some(task) = &state.task else {
             return;
         };
-        let Order::Train { cycle: trains, .. } = task.order else {
+        let Order::Train(train) = task.order else {
             return;
         };
-        if task.session != session || trains != cycle {
+        if task.session != session || train.cycle != cycle {
             return;
         }
         // Of a result that is on its way it is known already whether it was computed in time.
@@ -149,7 +151,7 @@ impl Driver<'_> {
                 task.factor = variation.round(model);
                 (batches, 1)
             }
-            Order::Train { cycle, batches, .. } => {
+            Order::Train(TrainOrder { cycle, batches, .. }) => {
                 variation.drift_to(model, cycle);
                 task.factor = variation.jitter(model, cycle);
                 (batches, self.world.config.time_model.passes.into())
@@ -196,12 +198,12 @@ impl Driver<'_> {
                     return;
                 }
             }
-            Order::Train {
+            Order::Train(TrainOrder {
                 cycle,
                 stop_by,
                 tail_batches,
                 ..
-            } => {
+            }) => {
                 if progress.is_done() || now >= stop_by {
                     let late = now > stop_by - self.world.config.waits.grace;
                     self.overruns += u64::from(late || !progress.is_done());
@@ -239,12 +241,12 @@ impl Driver<'_> {
         };
         let at = match *order {
             Order::Benchmark { .. } => ends,
-            Order::Train {
+            Order::Train(TrainOrder {
                 beat,
                 beat_batches,
                 stop_by,
                 ..
-            } => {
+            }) => {
                 let next = ends.min(stop_by).min(*last_beat + beat);
                 let batches = progress.reaches(*last_beat_done + beat_batches);
                 batches.map_or(next, |batches| next.min(batches))
@@ -327,7 +329,7 @@ impl Driver<'_> {
                 batches,
                 took,
             },
-            Order::Train { cycle, .. } => Event::Trained {
+            Order::Train(TrainOrder { cycle, .. }) => Event::Trained {
                 worker,
                 session,
                 cycle,

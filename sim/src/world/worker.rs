@@ -2,7 +2,7 @@
 
 use scenarios::Draws;
 use scenarios::scenario::{Jitter, Purpose, Ratio, WorkerStreams};
-use scheduler::machine::{CycleId, PlanId, SessionId};
+use scheduler::machine::{CycleId, PlanId, SessionId, TrainOrder};
 use scheduler::{Instant, Span};
 
 use super::model::WorkerModel;
@@ -15,9 +15,9 @@ pub(super) enum Away {
     /// It has not come yet.
     NotYet = 1,
     /// A fault at a given time.
-    Told = 2,
-    /// A fault by chance.
-    Chance = 4,
+    Listed = 2,
+    /// A random fault.
+    Random = 4,
 }
 
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Worker {
     away: u8,
     /// Since when it is there, if it is.
     pub(super) here_since: Instant,
-    /// Its stay, if the scheduler knows of it and it knows that.
+    /// Its session, if it was admitted.
     pub(super) session: Option<SessionId>,
     pub(super) warm: bool,
     /// What it is to do: a benchmark or a share. Its generation is that of all that follows.
@@ -44,7 +44,7 @@ pub(super) struct Task {
     pub(super) session: SessionId,
     pub(super) order: Order,
     pub(super) stage: Stage,
-    /// The own link is through with the parameters then, at the earliest.
+    /// The own link has passed the parameters then, at the earliest.
     pub(super) own_link: Instant,
     pub(super) last_beat: Instant,
     pub(super) last_beat_done: u64,
@@ -54,17 +54,8 @@ pub(super) struct Task {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Order {
-    Benchmark {
-        batches: u64,
-    },
-    Train {
-        cycle: CycleId,
-        batches: u64,
-        beat: Span,
-        beat_batches: u64,
-        tail_batches: u64,
-        stop_by: Instant,
-    },
+    Benchmark { batches: u64 },
+    Train(TrainOrder),
 }
 
 #[derive(Debug)]
