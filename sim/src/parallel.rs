@@ -4,7 +4,7 @@
 //! Each job sends through a channel of its own, which holds a few messages; the calling thread
 //! empties the channels in the order of the jobs. So nothing depends on how the threads are
 //! scheduled, what is held is bounded however long the jobs are, and the first unfinished job never
-//! waits. A job whose thread panics sends no more: nobody waits for it, and the panic reaches the
+//! waits. A job whose thread panics sends no more: no thread waits for it, and the panic reaches the
 //! caller.
 
 use std::convert::Infallible;
@@ -26,7 +26,7 @@ pub(crate) struct Out<M>(SyncSender<M>);
 impl<M> Out<M> {
     /// Sends a message. It waits while the job is ahead of its turn and has sent a few.
     pub(crate) fn send(&self, message: M) {
-        // Once an error has ended it all, nobody takes messages any more.
+        // Once an error has ended it all, no message is taken any more.
         let _ = self.0.send(message);
     }
 }

@@ -54,7 +54,7 @@ pub(crate) fn run(args: &SolveArgs) -> Result<Exit, Stop> {
     }
     if index == 0 && exit == Exit::Done {
         let message = format!(
-            "{} holds no instance, expected one JSON object a line",
+            "{} holds no instance, expected one JSON object per line",
             shown(&args.input)
         );
         return Err(Stop::bad(message));
@@ -67,7 +67,7 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, Stop> {
     if path == Path::new("-") {
         if io::stdin().is_terminal() {
             console::note!(
-                "reading instances from the terminal, one JSON object a line; Ctrl-D ends"
+                "reading instances from the terminal, one JSON object per line; Ctrl-D ends"
             );
         }
         return Ok(Box::new(BufReader::new(io::stdin())));

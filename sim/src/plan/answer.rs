@@ -1,4 +1,4 @@
-//! The plan and all that is said of it, worked out and not yet put into words.
+//! The plan and everything about it, computed and not yet put into words.
 
 use scenarios::scenario::WorkerSpec;
 use scheduler::machine::Limit;

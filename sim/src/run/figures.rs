@@ -1,4 +1,4 @@
-//! What is said of many runs together: means and shares with their 95 % confidence intervals.
+//! Figures of many runs together: means and shares with their 95 % confidence intervals.
 
 use results::runs::RunEnd;
 use results::text::{interval, number, plus_minus};

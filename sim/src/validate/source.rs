@@ -101,7 +101,7 @@ impl Source {
                 passed: 0,
             }),
         };
-        // Several batches a thread, so that no thread waits long for the last one.
+        // Several batches per thread, so that no thread waits long for the last one.
         let share = plan.total_tests() / (threads as u64 * 16);
         Ok(Self {
             tests,
@@ -190,7 +190,7 @@ pub(super) struct Scan {
     pub(super) identity: String,
 }
 
-/// Reads a file once through: names its bad lines, and counts the others.
+/// Reads a file once: names its bad lines, and counts the others.
 pub(super) fn scan(path: &Path) -> Result<Scan, Stop> {
     if path == Path::new("-") {
         let message = "--instances needs a file, since it is read twice: save the input first";

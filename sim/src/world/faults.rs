@@ -71,7 +71,7 @@ impl Driver<'_> {
         state.set_away(reason, away);
         match (was_here, state.is_here()) {
             (false, true) => {
-                state.still_until = Instant::START; // it was started anew
+                state.still_until = Instant::START; // it was restarted
                 state.here_since = self.now;
                 self.queue.push(self.now, Happening::Joins(worker));
             }

@@ -90,7 +90,7 @@ pub(super) struct FaultCount {
 }
 
 impl FaultCount {
-    /// Counts anew when a cycle begins.
+    /// Starts from 0 when a cycle begins.
     pub(super) fn of_cycle(&mut self, cycle: CycleId) {
         if self.cycle != cycle {
             *self = Self {

@@ -8,8 +8,8 @@ pub use super::pipe::Service;
 
 /// A job and the world that it runs in.
 ///
-/// What the scheduler is told (`config`, each worker's `profile`) and what is so (everything
-/// else) are apart: a world in which they differ is a world in which the scheduler is wrong.
+/// What the scheduler gets (`config`, each worker's `profile`) and the truth (everything else) are
+/// separate: a world in which they differ is one in which the scheduler is wrong.
 #[derive(Clone, Debug)]
 pub struct World {
     /// The job, as the scheduler gets it.
@@ -63,7 +63,7 @@ pub struct SolveModel {
 /// One worker as it is.
 #[derive(Clone, Debug)]
 pub struct WorkerModel {
-    /// What the scheduler is told of it.
+    /// What the scheduler knows of it.
     pub profile: Profile,
     /// How fast it trains, before all that follows.
     pub speed: Speed,
@@ -116,7 +116,7 @@ pub enum Fault {
     Leave,
     /// It is back.
     Return,
-    /// From then on a batch takes so many times as long as `speed` says; 1 ends it.
+    /// From then on a batch takes this many times as long as by `speed`; 1 ends it.
     Slow(f64),
     /// It stands still for so long: it computes and says nothing.
     Stall(Span),
@@ -185,7 +185,7 @@ impl WorkerModel {
         }
     }
 
-    /// With this link, which the scheduler is told as it is.
+    /// With this link, which the scheduler knows exactly.
     #[must_use]
     pub fn with_way(mut self, way: Way) -> Self {
         self.way = way;

@@ -34,7 +34,7 @@ const BENCHMARK_LIMIT: Span = Span::from_secs(10 * BENCHMARK_BATCHES);
 const BENCHMARK_BIAS: f64 = 0.01;
 
 /// Runs plans for one cycle of a second each, through the state machine, in a world where worker
-/// `i` truly trains `s_max_i · f_i` batches a second, and links take no time.
+/// `i` truly trains `s_max_i · f_i` batches per second, and links take no time.
 ///
 /// The factors `f_i` are lognormal of median 1 and sigma 0.1. They are a matter of the seed, the
 /// family, the test and the worker's place in the problem alone: every plan of a test meets the

@@ -428,7 +428,7 @@ impl Driver<'_> {
         }
     }
 
-    /// Cuts off what nobody waits for any more.
+    /// Cuts off what is not waited for any more.
     pub(super) fn clear_waste(&mut self) {
         if self.has_waste {
             self.has_waste = false;
@@ -453,7 +453,7 @@ impl Driver<'_> {
         }
     }
 
-    /// Whether an order reaches the worker in the stay that it is for.
+    /// Whether an order reaches the worker in the session that it is for.
     fn hears(&self, worker: u32, session: SessionId) -> bool {
         let state = &self.workers[worker as usize];
         state.is_here() && state.session == Some(session)

@@ -11,7 +11,7 @@ use scheduler::{Outcome, Plan, PlanStatus, Planned, Problem, Span, Speed};
 use super::driver::{Observers, run};
 use super::model::{Way, WorkerModel, World};
 
-/// An experiment: so many workers at their `s_max`, in so many runs, through the whole machine.
+/// An experiment: workers at their `s_max`, in a number of runs, with the whole state machine.
 ///
 /// Beside them there is one worker that is infinitely fast and takes what is left over, so that
 /// the others can be given exactly what fits; it is not counted.
@@ -126,7 +126,7 @@ pub fn overruns(world: &World, seed: u64, replicate: u64) -> Overruns {
     overruns
 }
 
-/// A world in which everybody can be given exactly what fits: a worker that is infinitely fast
+/// A world in which every worker can be given exactly what fits: one that is infinitely fast
 /// comes last and takes the rest of fifty times what the others can do.
 ///
 /// Faults, late comers and memories are left out, and data is there at once: the risk is of
@@ -222,7 +222,7 @@ impl OverrunStudy {
     }
 }
 
-/// Gives everybody as much as fits, and the last one what is left.
+/// Gives each worker as much as fits, and the last one what is left.
 fn fill_all_but_last(problem: &Problem) -> Outcome {
     if let Some(infeasible) = problem.infeasibility() {
         return Outcome::Infeasible(infeasible);

@@ -26,7 +26,7 @@ pub(crate) struct Pipe<T> {
     /// Fair: `served` is of this time. Fifo: the first transfer began then.
     since: Instant,
     sequence: u64,
-    /// Fair: when `served` reaches the first, its transfer is through.
+    /// Fair: when `served` reaches the first, its transfer is complete.
     sharing: BinaryHeap<Reverse<(u128, u64, T)>>,
     waiting: VecDeque<(Span, T)>,
 }
@@ -61,7 +61,7 @@ impl<T: Copy + Ord> Pipe<T> {
         }
     }
 
-    /// When the next transfer is through, if no other begins before.
+    /// When the next transfer is complete, if no other begins before.
     pub(crate) fn due(&self) -> Option<Instant> {
         match self.service {
             Service::Fair => {
@@ -76,7 +76,7 @@ impl<T: Copy + Ord> Pipe<T> {
         }
     }
 
-    /// Takes out the first transfer that is through by now.
+    /// Takes out the first transfer that is complete by now.
     pub(crate) fn through(&mut self, now: Instant) -> Option<T> {
         match self.service {
             Service::Fair => {
@@ -139,7 +139,7 @@ mod tests {
         Instant::from_nanos(nanos)
     }
 
-    /// Runs a pipe with transfers that begin at given times, and says when each is through.
+    /// Runs a pipe with transfers that begin at given times, and gives the time at which each is complete.
     fn ends(service: Service, transfers: &[(u64, u64)]) -> Vec<u64> {
         let mut pipe = Pipe::new(service);
         let mut ends = vec![0; transfers.len()];
@@ -180,7 +180,7 @@ mod tests {
         // of which 100 is done by then, has 200 left for itself.
         assert_eq!(ends(Service::Fair, &[(0, 200), (100, 300)]), [300, 500]);
         assert_eq!(ends(Service::Fifo, &[(0, 200), (100, 300)]), [200, 500]);
-        // A pipe that was empty meanwhile begins anew.
+        // A pipe that was empty meanwhile starts again.
         assert_eq!(ends(Service::Fair, &[(0, 10), (50, 10)]), [10, 60]);
         assert_eq!(ends(Service::Fifo, &[(0, 10), (50, 10)]), [10, 60]);
     }

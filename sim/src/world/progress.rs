@@ -101,13 +101,13 @@ impl Progress {
         self.at(self.work)
     }
 
-    /// When so many batches are done at this pace, all of them at the latest.
+    /// When this number of batches is done at this pace, all of them at the latest.
     pub(crate) fn reaches(&self, batches: u64) -> Option<Instant> {
         let batches = batches.min(self.batches).saturating_mul(self.passes);
         self.at(self.speed.time_for(batches).nanos())
     }
 
-    /// When so many batches were done, of those that are.
+    /// When this number of batches was done, of those that are.
     pub(crate) fn reached(&self, batches: u64) -> Instant {
         let batches = batches.min(self.batches).saturating_mul(self.passes);
         let work = self.speed.time_for(batches).nanos().min(self.done);
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn slower_for_a_while() {
-        // 3 batches a second; 30 batches in 10 s. After 4 s twice as slow, after 8 s it stands
+        // 3 batches per second; 30 batches in 10 s. After 4 s twice as slow, after 8 s it stands
         // still for 1 s, then full speed: 12 + 6 + 0 batches, and 4 s more.
         let at = |seconds| Instant::START + Span::from_secs(seconds);
         let speed = Speed::measured(3, Span::from_secs(1)).expect("valid");

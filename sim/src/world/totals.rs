@@ -9,7 +9,7 @@ use scheduler::machine::CycleId;
 pub struct CycleTruth {
     /// The cycle, which is over; its row was given just before.
     pub cycle: CycleId,
-    /// The question with the true speeds of the workers that were there all through it, jitter
+    /// The plan request with the true speeds of the workers that were there all through it, jitter
     /// and margins left out. If the exact allocator has a plan, the cycle was *feasible*.
     pub request: PlanRequest,
     /// Faults that began or ended within the cycle, of workers that were there.
