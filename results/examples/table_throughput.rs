@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("gathering {:.2} us a test", per_test(gathering));
     println!("writing   {:.2} us a test", per_test(writing));
     println!("finishing {:.1} ms", finishing.as_secs_f64() * 1e3);
-    for file in results::FILES {
+    for file in results::VALIDATION_FILES {
         let bytes = std::fs::metadata(dir.join(file))?.len();
         println!("{file:22} {bytes:>12} bytes");
     }

@@ -2,7 +2,7 @@
 //!
 //! Every plan that arrives here was verified in integers, so a plan is a fact: it shows that
 //! the test is feasible and that no optimum costs more. A claim is not: one that a verified plan
-//! contradicts is a mismatch, whoever makes it.
+//! contradicts is a mismatch, whichever allocator makes it.
 //!
 //! The **proven optimum** of a test is the cost of the cheapest plan, if an allocator claims that
 //! cost optimal. While no claim is contradicted this is what `exact` says, else `cbc`, else `lp`.
@@ -11,7 +11,9 @@
 
 use scheduler::Cost;
 
-use crate::row::{OutcomeRow, Status};
+use crate::row::OutcomeRow;
+use crate::schema::columns;
+use crate::status::Status;
 
 /// Whose word goes first where allocators give different reasons: those that prove more.
 const TRUSTED: [&str; 3] = ["exact", "cbc", "lp"];
@@ -67,13 +69,16 @@ impl Kind {
     }
 }
 
-/// How much more than the proven optimum a plan costs.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Excess {
-    /// By how much.
-    pub cost: Cost,
-    /// As a share of the optimum; `None` when the optimum is free and the plan is not.
-    pub relative: Option<f64>,
+columns! {
+    /// How much more than the proven optimum a plan costs.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    pub struct Excess {
+        /// The excess over the proven optimum, as a share of it; empty when the optimum is free and
+        /// the plan is not.
+        relative: Option<f64> = "excess",
+        /// The excess over the proven optimum.
+        cost: Cost = "excess_micro",
+    }
 }
 
 impl Excess {

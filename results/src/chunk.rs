@@ -2,6 +2,7 @@
 
 use scheduler::{Outcome, Problem};
 
+use crate::problems::ProblemColumns;
 use crate::row::{OutcomeRow, Simulated, Took};
 use crate::statistics::{COUNT, Statistics};
 
@@ -106,58 +107,5 @@ impl Chunk {
     /// How many workers its problems have together: a measure of its memory, 12 bytes each.
     pub fn workers(&self) -> usize {
         self.problems.s_max.len()
-    }
-}
-
-/// The problems of consecutive tests, by column.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ProblemColumns {
-    pub(crate) n: Vec<u64>,
-    pub(crate) beta: Vec<u64>,
-    pub(crate) s_min: Vec<u64>,
-    pub(crate) k: Vec<u64>,
-    pub(crate) eligible: Vec<u64>,
-    pub(crate) capacity: Vec<u64>,
-    /// Of all workers of all problems, one problem after the other.
-    pub(crate) s_max: Vec<u32>,
-    pub(crate) fee_micro: Vec<u64>,
-}
-
-impl ProblemColumns {
-    fn push(&mut self, problem: &Problem) {
-        let workers = problem.workers();
-        let (mut eligible, mut capacity) = (0, 0);
-        for worker in workers.iter().filter(|w| problem.is_eligible(w)) {
-            eligible += 1;
-            capacity += worker.s_max;
-        }
-        self.n.push(problem.n());
-        self.beta.push(problem.beta());
-        self.s_min.push(problem.s_min());
-        self.k.push(workers.len() as u64);
-        self.eligible.push(eligible);
-        self.capacity.push(capacity);
-        let s_max = |s_max: u64| u32::try_from(s_max).expect("s_max is at most 10^9");
-        self.s_max.extend(workers.iter().map(|w| s_max(w.s_max)));
-        let fees = workers.iter().map(|w| w.fee.micros());
-        self.fee_micro.extend(fees);
-    }
-
-    /// Appends test `index` of `other`, whose workers begin at `worker`.
-    pub(crate) fn push_from(&mut self, other: &Self, index: usize, worker: usize) {
-        let end = worker + other.workers_of(index);
-        self.n.push(other.n[index]);
-        self.beta.push(other.beta[index]);
-        self.s_min.push(other.s_min[index]);
-        self.k.push(other.k[index]);
-        self.eligible.push(other.eligible[index]);
-        self.capacity.push(other.capacity[index]);
-        self.s_max.extend_from_slice(&other.s_max[worker..end]);
-        self.fee_micro
-            .extend_from_slice(&other.fee_micro[worker..end]);
-    }
-
-    pub(crate) fn workers_of(&self, index: usize) -> usize {
-        usize::try_from(self.k[index]).expect("k is at most 10^6")
     }
 }

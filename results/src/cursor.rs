@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::error::ResultsError;
 use crate::read::{Groups, Table};
+use crate::test_keys;
 
 /// How the rows of a row group are read.
 pub(crate) type Decode<T> = fn(&Table<'_>) -> Result<T, ResultsError>;
@@ -74,20 +75,16 @@ impl<T: Default> Cursor<T> {
 
     /// Takes up the next row group, if there is one.
     fn refill(&mut self) -> Result<bool, ResultsError> {
-        let Some(frame) = self.groups.next_group()? else {
+        let Some(table) = self.groups.next_group()? else {
             return Ok(false);
         };
-        let table = Table {
-            path: &self.groups.path,
-            frame: &frame,
-        };
-        (self.family, self.first_test, self.tests) = table.keys(&self.allocators)?;
+        (self.family, self.first_test, self.tests) = test_keys::read(&table, &self.allocators)?;
         self.group = (self.decode)(&table)?;
         self.used = 0;
         Ok(true)
     }
 
-    /// Uses up so many tests and says where they lie in the row group.
+    /// Uses up this number of tests and gives their places in the row group.
     pub(crate) fn take(&mut self, tests: usize) -> std::ops::Range<usize> {
         let start = self.used;
         self.used += tests;

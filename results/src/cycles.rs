@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::interval::{Estimate, Moments, difference_of_shares, share};
 use crate::row::Simulated;
+use crate::schema::columns;
 
 /// How an allocator's plans did in simulated cycles.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -21,21 +22,37 @@ pub struct Cycles {
     pub against_exact: Option<AgainstExact>,
 }
 
-/// How much more than for `exact`, over the tests for which both have a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct AgainstExact {
-    /// Tests for which both have a plan.
-    pub pairs: u64,
-    /// Tests of these whose cycle missed its limit with this allocator's plan only.
-    pub missed_alone: u64,
-    /// Tests of these whose cycle missed its limit with the plan of `exact` only.
-    pub exact_missed_alone: u64,
-    /// The difference of the shares that missed, in percentage points.
-    pub missed_points: Option<Estimate>,
-    /// The mean difference in late workers.
-    pub late_workers: Option<Estimate>,
-    /// The mean difference in makespan, in milliseconds.
-    pub makespan_ms: Option<Estimate>,
+columns! {
+    /// How much more than for `exact`, over the tests for which both have a plan.
+    #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+    pub struct AgainstExact {
+        /// Tests for which both this allocator and `exact` have a plan.
+        pairs: u64 = "pairs_with_exact",
+        /// Tests of these whose cycle missed its limit with this allocator's plan only.
+        missed_alone: u64 = "missed_alone",
+        /// Tests of these whose cycle missed its limit with the plan of `exact` only.
+        exact_missed_alone: u64 = "exact_missed_alone",
+        /// The difference of the shares of cycles that missed, in percentage points.
+        missed_points: Option<Estimate> = "missed_points_above_exact",
+        /// The mean difference in late workers.
+        late_workers: Option<Estimate> = "late_workers_above_exact",
+        /// The mean difference in makespan, in milliseconds.
+        makespan_ms: Option<Estimate> = "makespan_ms_above_exact",
+    }
+}
+
+columns! {
+    for Cycles {
+        /// Plans, each driven through one simulated cycle.
+        simulated: u64 = "simulated",
+        /// The percentage of cycles that missed their limit.
+        missed_percent: Option<Estimate> = "missed_percent",
+        /// Mean number of employed workers that needed longer than the limit.
+        mean_late_workers: Option<Estimate> = "mean_late_workers",
+        /// Mean time until the last employed worker had finished all of its batches.
+        mean_makespan_ms: Option<Estimate> = "mean_makespan_ms",
+        .. against_exact: None
+    }
 }
 
 /// Takes plans in.

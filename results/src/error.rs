@@ -4,8 +4,6 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::merge::MergeError;
-
 /// Why results could not be written, read or merged. One line each, naming the file.
 #[derive(Debug, thiserror::Error)]
 pub enum ResultsError {
@@ -67,6 +65,84 @@ impl ResultsError {
             path: path.to_owned(),
             message: message.to_string(),
         }
+    }
+}
+
+/// Why shards do not fit together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MergeError {
+    /// Nothing to merge.
+    #[error("expected at least one folder to merge")]
+    Nothing,
+    /// A folder whose run did not get to its end.
+    #[error(
+        "{} has no run.json: its run did not end, or it is no folder of results",
+        dir.display()
+    )]
+    Unfinished {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// A run that was interrupted.
+    #[error(
+        "{} is incomplete, {finished} of {planned} tests are finished: run this shard again",
+        dir.display()
+    )]
+    Incomplete {
+        /// The folder.
+        dir: PathBuf,
+        /// Tests in it.
+        finished: u64,
+        /// Tests that its shard has.
+        planned: u64,
+    },
+    /// Two folders of different validations.
+    #[error(
+        "{} and {} differ in {what}: {first_value} and {second_value}",
+        first.display(), second.display()
+    )]
+    Differs {
+        /// What differs.
+        what: &'static str,
+        /// A folder.
+        first: PathBuf,
+        /// What it says.
+        first_value: String,
+        /// Another folder.
+        second: PathBuf,
+        /// What that says.
+        second_value: String,
+    },
+    /// A shard twice.
+    #[error("{} and {} both hold shard {shard}", first.display(), second.display())]
+    Doubled {
+        /// Which one.
+        shard: String,
+        /// A folder with it.
+        first: PathBuf,
+        /// Another folder with it.
+        second: PathBuf,
+    },
+    /// A shard that no folder holds.
+    #[error("shard {shard} is missing{}", others(*more))]
+    Missing {
+        /// The first one missing.
+        shard: String,
+        /// How many more are.
+        more: u64,
+    },
+    /// The merged files would take the place of a shard's.
+    #[error("{} is one of the shards: choose another folder for the merged files", dir.display())]
+    OutputIsInput {
+        /// The folder.
+        dir: PathBuf,
+    },
+}
+
+fn others(more: u64) -> String {
+    match more {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
     }
 }
 

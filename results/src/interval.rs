@@ -98,7 +98,7 @@ pub fn share(hits: u64, of: u64) -> Option<Estimate> {
     Some(wilson(hits as f64 / of as f64, of as f64))
 }
 
-/// Wilson's score interval of a share of so many independent cases, which need not be whole.
+/// Wilson's score interval of a share of this number of independent cases, which need not be whole.
 pub(crate) fn wilson(share: f64, cases: f64) -> Estimate {
     let (n, p) = (cases, share);
     let z2 = Z_95 * Z_95;
@@ -115,8 +115,8 @@ pub(crate) fn wilson(share: f64, cases: f64) -> Estimate {
     }
 }
 
-/// The difference of two shares of the same cases: so many hit by the first alone, so many by the
-/// second alone, of so many. `None` when that is zero.
+/// The difference of two shares of the same `of` cases: those hit by the first alone, and those hit
+/// by the second alone. `None` when `of` is zero.
 ///
 /// The interval is that of Bonett and Price (2012): one case more of either kind, then Wald. It
 /// does not shrink to a point where no case differs, and need not be symmetric.

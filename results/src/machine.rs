@@ -1,4 +1,4 @@
-//! What machine this is, as every folder of results tells it.
+//! What machine this is, as every folder of results states it.
 //!
 //! **What it does not know:** what the machine is used for.
 

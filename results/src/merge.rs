@@ -1,20 +1,22 @@
 //! Joins the folders of all shards of a validation into one, as if it had run in one piece.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::chunk::{Chunk, Detail, ProblemColumns};
+use crate::chunk::{Chunk, Detail};
 use crate::cursor::{Cursor, Decode};
-use crate::error::{Action, ResultsError};
-use crate::read;
+use crate::error::{MergeError, ResultsError};
+use crate::files::{OUTCOMES, STATISTICS, TESTS, TIMINGS};
+use crate::problems::ProblemColumns;
 use crate::row::{OutcomeRow, Took};
+use crate::run_file::RunFile;
 use crate::run_plan::{RunPlan, Shard};
+use crate::schema::Row;
 use crate::statistics::COUNT;
+use crate::statistics_table::StatisticsColumns;
 use crate::tally::Report;
-use crate::validation::{OUTCOMES, RUN_FILE, RunRecord, STATISTICS, TESTS, TIMINGS, Validation};
+use crate::validation::{RunRecord, Validation};
 
 /// Merges the shards in `dirs`, given in any order, into `out`.
 ///
@@ -58,84 +60,6 @@ pub fn merge(
     }
     let records: Vec<_> = shards.into_iter().map(|s| s.record.details).collect();
     validation.finish(|report| details(report, &records))
-}
-
-/// Why shards do not fit together.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MergeError {
-    /// Nothing to merge.
-    #[error("expected at least one folder to merge")]
-    Nothing,
-    /// A folder whose run did not get to its end.
-    #[error(
-        "{} has no run.json: its run did not end, or it is no folder of results",
-        dir.display()
-    )]
-    Unfinished {
-        /// The folder.
-        dir: PathBuf,
-    },
-    /// A run that was interrupted.
-    #[error(
-        "{} is incomplete, {finished} of {planned} tests are finished: run this shard again",
-        dir.display()
-    )]
-    Incomplete {
-        /// The folder.
-        dir: PathBuf,
-        /// Tests in it.
-        finished: u64,
-        /// Tests that its shard has.
-        planned: u64,
-    },
-    /// Two folders of different validations.
-    #[error(
-        "{} and {} differ in {what}: {first_value} and {second_value}",
-        first.display(), second.display()
-    )]
-    Differs {
-        /// What differs.
-        what: &'static str,
-        /// A folder.
-        first: PathBuf,
-        /// What it says.
-        first_value: String,
-        /// Another folder.
-        second: PathBuf,
-        /// What that says.
-        second_value: String,
-    },
-    /// A shard twice.
-    #[error("{} and {} both hold shard {shard}", first.display(), second.display())]
-    Doubled {
-        /// Which one.
-        shard: String,
-        /// A folder with it.
-        first: PathBuf,
-        /// Another folder with it.
-        second: PathBuf,
-    },
-    /// A shard that no folder holds.
-    #[error("shard {shard} is missing{}", others(*more))]
-    Missing {
-        /// The first one missing.
-        shard: String,
-        /// How many more are.
-        more: u64,
-    },
-    /// The merged files would take the place of a shard's.
-    #[error("{} is one of the shards: choose another folder for the merged files", dir.display())]
-    OutputIsInput {
-        /// The folder.
-        dir: PathBuf,
-    },
-}
-
-fn others(more: u64) -> String {
-    match more {
-        0 => String::new(),
-        more => format!(" (and {more} more)"),
-    }
 }
 
 struct ShardFolder {
@@ -195,16 +119,10 @@ fn in_order(dirs: &[PathBuf]) -> Result<Vec<ShardFolder>, ResultsError> {
 }
 
 fn read_record(dir: &Path) -> Result<RunRecord, ResultsError> {
-    let path = dir.join(RUN_FILE);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-            let dir = dir.to_owned();
-            return Err(MergeError::Unfinished { dir }.into());
-        }
-        Err(cause) => return Err(ResultsError::io(Action::Read, &path, cause)),
-    };
-    serde_json::from_str(&text).map_err(|error| ResultsError::damaged(&path, error))
+    match RunFile::read(dir) {
+        Err(ResultsError::Unfinished { dir }) => Err(MergeError::Unfinished { dir }.into()),
+        file => file?.record(None),
+    }
 }
 
 /// A part of a plan, in words.
@@ -281,15 +199,15 @@ impl ShardReader {
     fn open(dir: &Path, plan: &RunPlan) -> Result<Self, ResultsError> {
         let all = &plan.allocators;
         let outcomes: Decode<Vec<OutcomeRow>> = if plan.simulate {
-            read::simulated_rows
+            OutcomeRow::read_simulated
         } else {
-            read::outcome_rows
+            OutcomeRow::read
         };
         Ok(Self {
-            tests: Cursor::open(dir, TESTS, &[], read::problems)?,
+            tests: Cursor::open(dir, TESTS, &[], ProblemColumns::read)?,
             outcomes: Cursor::open(dir, OUTCOMES, all, outcomes)?,
-            statistics: Cursor::open(dir, STATISTICS, all, read::statistics_rows)?,
-            timings: Cursor::open(dir, TIMINGS, all, read::timing_rows)?,
+            statistics: Cursor::open(dir, STATISTICS, all, StatisticsColumns::read)?,
+            timings: Cursor::open(dir, TIMINGS, all, Took::read)?,
             worker: 0,
         })
     }

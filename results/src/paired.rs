@@ -1,7 +1,7 @@
-//! Two ways of doing the same thing, compared run by run on the same luck.
+//! Two ways of doing the same thing, compared run by run on the same random draws.
 //!
-//! A run says of a figure *so much of so much* ([`Part`]): a fee of 1, complete cycles of feasible
-//! ones. The figure of many runs is the ratio of the sums. Cycles of one run share its luck and
+//! A run's figure is a part of a whole ([`Part`]): a fee of 1 run, complete cycles of feasible
+//! ones. The figure of many runs is the ratio of the sums. Cycles of one run share its draws and
 //! are no independent cases, so every interval comes from the runs: from the residuals
 //! `(value − ratio · of) / mean of`, whose mean is the ratio's error to first order.
 //!
@@ -10,19 +10,19 @@
 //! * A **share** has Wilson's interval, for as many independent cases as would vary as the runs
 //!   do. Its paired difference has the ends of both shares' intervals put together by the
 //!   correlation of the runs (Newcombe's square-and-add with his correction of the correlation),
-//!   which stays honest where a share is near 0 or 1 and where hardly a run differs.
+//!   which remains valid where a share is near 0 or 1 and where hardly a run differs.
 //!
-//! Runs that do not share their luck are no pairs: a difference of [`independent`] runs has
+//! Runs that do not share their draws are no pairs: a difference of [`independent`] runs has
 //! Welch's interval, or Newcombe's without a correlation.
 
 use crate::interval::{Estimate, Z_95, t_975, welch, wilson};
 
-/// What one run says of a figure: so much of so much. A plain number is of 1.
+/// A run's part of a figure. A plain number is a part of 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Part {
-    /// So much,
+    /// The part,
     pub value: f64,
-    /// of so much: not negative.
+    /// of this whole, which is not negative.
     pub of: f64,
 }
 
@@ -458,7 +458,7 @@ mod tests {
         }
     }
 
-    /// Cycles of a run share its luck, the arms share part of it, and runs have cycles of their
+    /// Cycles of a run share its draws, the arms share part of them, and runs have cycles of their
     /// own number. Taking cycles as independent would cover half of the time.
     #[test]
     fn intervals_of_clustered_shares_hold_the_truth() {

@@ -8,7 +8,7 @@ use scheduler::{Certificate, Cost, DecimalError, Outcome, Plan};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::row::{Status, certificate_from_name};
+use crate::status::Status;
 
 /// What a line says besides the outcome.
 #[derive(Clone, Copy, Debug, Default)]
@@ -123,7 +123,7 @@ pub fn read(line: &str) -> Result<PlanLine, LineError> {
     let status = Status::from_name(&wire.status).ok_or(LineError::Status(wire.status))?;
     let certificate = match wire.certificate {
         None => None,
-        Some(name) => Some(certificate_from_name(&name).ok_or(LineError::Certificate(name))?),
+        Some(name) => Some(Certificate::from_name(&name).ok_or(LineError::Certificate(name))?),
     };
     let cost = read_decimal("cost", wire.cost)?;
     let lower_bound = read_decimal("lower_bound", wire.lower_bound)?;

@@ -2,70 +2,12 @@
 
 use std::time::Duration;
 
-use scheduler::{Certificate, Cost, FailureReason, Outcome, PlanStatus};
+use scheduler::{Certificate, Cost, Outcome, PlanStatus};
 
-/// The kind of an answer, under its name in lines and tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// A plan that its allocator calls optimal.
-    Optimal,
-    /// A plan with a lower bound below its cost: a budget ran out.
-    Bounded,
-    /// A plan of which nothing is proved.
-    Feasible,
-    /// The allocator says that there is no plan.
-    Infeasible,
-    /// The allocator found no plan, though one may exist.
-    Failed,
-}
-
-impl Status {
-    const ALL: [Self; 5] = [
-        Self::Optimal,
-        Self::Bounded,
-        Self::Feasible,
-        Self::Infeasible,
-        Self::Failed,
-    ];
-
-    /// The name in lines and tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Optimal => PlanStatus::Optimal.name(),
-            Self::Bounded => PlanStatus::Bounded.name(),
-            Self::Feasible => PlanStatus::Feasible.name(),
-            Self::Infeasible => "infeasible",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// The status of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.name() == name)
-    }
-}
-
-/// The reasons of infeasible and failed answers, to give those read back their static names.
-const REASONS: [&str; 8] = [
-    "insufficient_data",
-    "insufficient_workers",
-    "insufficient_capacity",
-    "cardinality_gap",
-    FailureReason::TooLarge.name(),
-    FailureReason::NoPlanFound.name(),
-    FailureReason::Unverified.name(),
-    FailureReason::SolverError.name(),
-];
-
-/// The reason of this name, as every row shares it.
-pub(crate) fn reason_from_name(name: &str) -> Option<&'static str> {
-    REASONS.into_iter().find(|reason| *reason == name)
-}
-
-/// The certificate of this name.
-pub(crate) fn certificate_from_name(name: &str) -> Option<Certificate> {
-    Certificate::from_name(name)
-}
+use crate::error::ResultsError;
+use crate::read::Table;
+use crate::schema::{Field, Row, columns};
+use crate::status::Status;
 
 /// What is kept of one allocator's answer to one test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,16 +28,18 @@ pub struct OutcomeRow {
     pub simulated: Option<Simulated>,
 }
 
-/// What became of a plan in one simulated cycle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Simulated {
-    /// Nanoseconds from the beginning of the cycle until the last employed worker has finished
-    /// all of its batches, however long after the limit: nothing is truncated.
-    pub makespan_ns: u64,
-    /// Whether that is longer than the cycle's limit.
-    pub missed: bool,
-    /// Employed workers that needed longer than the limit.
-    pub late_workers: u64,
+columns! {
+    /// What became of a plan in one simulated cycle.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Simulated {
+        /// From the beginning of the cycle until the last employed worker has finished all of its
+        /// batches, however long after the limit: nothing is truncated.
+        makespan_ns: u64 = "makespan_ns",
+        /// Whether that is longer than the limit of the cycle.
+        missed: bool = "missed",
+        /// Employed workers that needed longer than the limit.
+        late_workers: u64 = "late_workers",
+    }
 }
 
 impl From<&Outcome> for OutcomeRow {
@@ -122,13 +66,55 @@ impl From<&Outcome> for OutcomeRow {
     }
 }
 
-/// What one answer took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Took {
-    /// Wall time in nanoseconds.
-    pub wall_ns: u64,
-    /// CPU time inside an external solver library, in nanoseconds.
-    pub library_cpu_ns: u64,
+columns! {
+    for OutcomeRow {
+        /// The kind of answer: `optimal`, `bounded`, `feasible`, `infeasible` or `failed`.
+        status: Status = "status",
+        /// Why there is no plan.
+        reason: Option<&'static str> = "reason",
+        /// What the lower bound rests on.
+        certificate: Option<Certificate> = "certificate",
+        /// The cost of the plan.
+        cost: Option<Cost> = "cost_micro",
+        /// The allocator's proof that no plan costs less.
+        lower_bound: Option<Cost> = "lower_bound_micro",
+        /// Workers that the plan employs.
+        workers_employed: Option<u64> = "workers_employed",
+        .. simulated: None
+    }
+}
+
+impl OutcomeRow {
+    /// The rows of a row group with what became of the plans in simulated cycles.
+    pub(crate) fn read_simulated(table: &Table<'_>) -> Result<Vec<Self>, ResultsError> {
+        let mut rows = Self::read(table)?;
+        let makespan = Option::<u64>::read(table, "makespan_ns")?;
+        let missed = Option::<bool>::read(table, "missed")?;
+        let late = Option::<u64>::read(table, "late_workers")?;
+        for (index, row) in rows
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, row)| row.cost.is_some())
+        {
+            row.simulated = Some(Simulated {
+                makespan_ns: table.required(makespan[index], "makespan_ns")?,
+                missed: table.required(missed[index], "missed")?,
+                late_workers: table.required(late[index], "late_workers")?,
+            });
+        }
+        Ok(rows)
+    }
+}
+
+columns! {
+    /// What one answer took.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Took {
+        /// The wall time of the answer, its verification included.
+        wall_ns: u64 = "nanoseconds",
+        /// CPU time inside an external solver library.
+        library_cpu_ns: u64 = "library_cpu_nanoseconds",
+    }
 }
 
 impl Took {
@@ -145,19 +131,8 @@ impl Took {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use scheduler::{Failure, Infeasible};
-
-    #[test]
-    fn names_read_back() {
-        for status in Status::ALL {
-            assert_eq!(Status::from_name(status.name()), Some(status));
-        }
-        for &certificate in Certificate::ALL {
-            assert_eq!(certificate_from_name(certificate.name()), Some(certificate));
-        }
-        assert_eq!(Status::from_name("Optimal"), None);
-        assert_eq!(reason_from_name(""), None);
-    }
+    use crate::status::reason_from_name;
+    use scheduler::{Failure, FailureReason, Infeasible};
 
     #[test]
     fn every_reason_is_known() {

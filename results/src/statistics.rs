@@ -1,30 +1,8 @@
 //! The 39 statistics of the thesis for one problem and one plan, under its names.
 //!
-//! With `m = max(1, s_min)`, `x` the batches of a worker and `c` its fee in units:
-//!
-//! | name | definition |
-//! |---|---|
-//! | `n`, `beta`, `s_min` | as stated |
-//! | `k` | the number of workers |
-//! | `total_assigned`, `total_cost` | `Σ x`, `Σ c·x` |
-//! | `k_employable` | workers with `s_max ≥ m` |
-//! | `max_employable` | `⌊n / m⌋`: so many lots there are, whoever takes them (not capped by `k_employable`) |
-//! | `employable_total_ratio` | `k_employable / k` |
-//! | `k_assigned` | workers with `x > 0` |
-//! | `assigned_total_ratio` | `k_assigned / k` |
-//! | `assigned_employed_ratio` | `k_assigned / k_employable` |
-//!
-//! and over all workers (no suffix), the employable ones (`_employable`) and those with `x > 0`
-//! (`_assigned`), `avg_` being the mean and `var_` the population variance (divided by the number
-//! of workers, not by one less):
-//!
-//! | name | of |
-//! |---|---|
-//! | `avg_utilization` | `x / s_max`, 0 where `s_max = 0` |
-//! | `avg_c`, `var_c` | `c` |
-//! | `avg_s_max`, `var_s_max` | `s_max` |
-//! | `avg_cost`, `var_cost` | `c·x` |
-//! | `avg_assigned`, `var_assigned` | `x` |
+//! [`sentence`] says what each of them is. They are of all workers (no suffix), of the employable
+//! ones (`_employable`) and of those with batches (`_assigned`); `avg_` is a mean and `var_` the
+//! population variance (divided by the number of workers, not by one less).
 //!
 //! What is undefined is missing: a ratio to zero workers, the mean of an empty group, and without
 //! a plan everything that needs one (the rest depends on the problem alone and is still there).
@@ -154,17 +132,46 @@ impl Statistics {
 }
 
 /// Whether the table holds the statistic as an integer.
-pub(crate) fn is_integer(index: usize) -> bool {
-    matches!(
-        NAMES[index],
-        "n" | "beta"
-            | "s_min"
-            | "k"
-            | "total_assigned"
-            | "k_employable"
-            | "max_employable"
-            | "k_assigned"
-    )
+pub(crate) const fn is_integer(index: usize) -> bool {
+    matches!(index, 0..=4 | 6 | 7 | 9)
+}
+
+/// What a statistic is, for the data dictionary.
+pub(crate) fn sentence(index: usize) -> String {
+    const FIRST: [&str; HEAD] = [
+        "The batches to allocate.",
+        "The least number of workers to employ.",
+        "The least number of batches of an employed worker.",
+        "The number of workers.",
+        "The batches that the plan assigns.",
+        "The cost of the plan, in units of money.",
+        "Employable workers: `s_max` is at least `m = max(1, s_min)`.",
+        "`n / m`, rounded down: the number of lots, not capped by `k_employable`.",
+        "`k_employable / k`.",
+        "Workers that the plan gives batches to.",
+        "`k_assigned / k`.",
+        "`k_assigned / k_employable`.",
+    ];
+    const OF_GROUP: [&str; PER_GROUP] = [
+        "Mean of `x / s_max` (0 where `s_max` is 0)",
+        "Mean fee per batch, in units of money",
+        "Population variance of the fee",
+        "Mean `s_max`",
+        "Population variance of `s_max`",
+        "Mean cost of a worker, in units of money",
+        "Population variance of a worker's cost",
+        "Mean batches `x` of a worker",
+        "Population variance of `x`",
+    ];
+    const GROUPS: [&str; 3] = ["all workers", "employable workers", "workers with batches"];
+    match index.checked_sub(HEAD) {
+        None => FIRST[index].to_owned(),
+        Some(at) => format!(
+            "{} over {}.",
+            OF_GROUP[at % PER_GROUP],
+            GROUPS[at / PER_GROUP]
+        ),
+    }
 }
 
 /// Statistics that are not of a group.

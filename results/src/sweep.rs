@@ -5,17 +5,8 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::error::ResultsError;
+use crate::files::{RUN_FILE, SWEEP_FILE, SWEEP_FORMAT, SWEEP_VERSION, prepare, pretty};
 use crate::table::Output;
-use crate::validation::{RUN_FILE, prepare_for, pretty};
-
-/// The table.
-pub const SWEEP_FILE: &str = "sweep.csv";
-
-/// What a sweep of real runs leaves instead.
-pub(crate) const DUMP_FILE: &str = "dump.json";
-
-pub(crate) const SWEEP_FORMAT: &str = "allot-sweep";
-pub(crate) const SWEEP_VERSION: u64 = 1;
 
 /// A folder under way; nothing has its name before [`SweepFolder::finish`].
 pub struct SweepFolder {
@@ -29,7 +20,7 @@ impl SweepFolder {
     /// # Errors
     /// When the folder holds results and `overwrite` is not asked for, or cannot be written.
     pub fn create(dir: &Path, overwrite: bool) -> Result<Self, ResultsError> {
-        prepare_for(dir, &[RUN_FILE, SWEEP_FILE], overwrite)?;
+        prepare(dir, &[RUN_FILE, SWEEP_FILE], overwrite)?;
         Ok(Self {
             table: Output::create(dir, SWEEP_FILE)?,
             record: Output::create(dir, RUN_FILE)?,

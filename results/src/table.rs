@@ -5,14 +5,16 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use polars_core::prelude::{DataFrame, PolarsError};
+use polars_core::prelude::{Column, DataFrame, PolarsError};
 use polars_io::SerWriter;
 use polars_io::csv::write::{BatchedWriter as CsvBatches, CsvWriter};
 use polars_io::parquet::write::{
-    BatchedWriter as ParquetBatches, ParquetCompression, ParquetWriter, StatisticsOptions,
+    BatchedWriter as ParquetBatches, KeyValueMetadata, ParquetCompression, ParquetWriter,
+    StatisticsOptions,
 };
 
 use crate::error::{Action, ResultsError};
+use crate::schema::Described;
 use crate::whole::WholeFile;
 
 /// A file that polars writes, on its way.
@@ -108,22 +110,30 @@ pub(crate) struct ParquetTable {
 }
 
 impl ParquetTable {
-    /// Opens a table with the columns of `like`.
-    pub(crate) fn create(dir: &Path, name: &str, like: &DataFrame) -> Result<Self, ResultsError> {
+    /// Opens a table with these columns, whose sentences go into the file's metadata.
+    pub(crate) fn create(
+        dir: &Path,
+        name: &str,
+        described: &[Described],
+        like: Vec<Column>,
+    ) -> Result<Self, ResultsError> {
         let output = Output::create(dir, name)?;
+        let sentence = |column: &Described| (column.name.clone(), column.sentence.to_string());
+        let sentences = described.iter().map(sentence).collect();
         let buffered = BufWriter::with_capacity(1 << 18, output.sink()?);
         let writer = ParquetWriter::new(buffered)
             .with_compression(COMPRESSION)
             .with_statistics(StatisticsOptions::default())
+            .with_key_value_metadata(Some(KeyValueMetadata::from_static(sentences)))
             .set_parallel(false)
-            .batched(like.schema())
+            .batched(frame(like).schema())
             .map_err(|error| output.error(&error))?;
         Ok(Self { writer, output })
     }
 
-    /// Writes the frame as one row group.
-    pub(crate) fn append(&mut self, group: &DataFrame) -> Result<(), ResultsError> {
-        let written = self.writer.write_batch(group);
+    /// Writes the columns as one row group.
+    pub(crate) fn append(&mut self, group: Vec<Column>) -> Result<(), ResultsError> {
+        let written = self.writer.write_batch(&frame(group));
         written.map_err(|error| self.output.error(&error))
     }
 
@@ -143,18 +153,25 @@ pub(crate) struct CsvTable {
 
 impl CsvTable {
     /// Opens a table with the columns of `like`.
-    pub(crate) fn create(dir: &Path, name: &str, like: &DataFrame) -> Result<Self, ResultsError> {
+    pub(crate) fn create(dir: &Path, name: &str, like: Vec<Column>) -> Result<Self, ResultsError> {
         let output = Output::create(dir, name)?;
         let writer = CsvWriter::new(output.sink()?)
             .n_threads(1)
-            .batched(like.schema());
+            .batched(frame(like).schema());
         let writer = writer.map_err(|error| output.error(&error))?;
         Ok(Self { writer, output })
     }
 
-    /// Writes the rows of the frame.
-    pub(crate) fn append(&mut self, rows: &DataFrame) -> Result<(), ResultsError> {
-        let written = self.writer.write_batch(rows);
+    /// Writes the whole table of a few rows.
+    pub(crate) fn write(dir: &Path, name: &str, rows: Vec<Column>) -> Result<Output, ResultsError> {
+        let mut table = Self::create(dir, name, rows.clone())?;
+        table.append(rows)?;
+        table.close()
+    }
+
+    /// Writes rows.
+    pub(crate) fn append(&mut self, rows: Vec<Column>) -> Result<(), ResultsError> {
+        let written = self.writer.write_batch(&frame(rows));
         written.map_err(|error| self.output.error(&error))
     }
 
@@ -167,3 +184,7 @@ impl CsvTable {
 }
 
 const COMPRESSION: ParquetCompression = ParquetCompression::Snappy;
+
+fn frame(columns: Vec<Column>) -> DataFrame {
+    DataFrame::new_infer_height(columns).expect("columns have distinct names and equal lengths")
+}

@@ -1,14 +1,21 @@
 //! The comparison itself: counts, means and worst cases, kept while tests stream by.
 
+use std::borrow::Cow;
+
 use hdrhistogram::Histogram;
+use polars_core::prelude::Column;
 use scheduler::Cost;
 use serde::Serialize;
 
 use crate::assess::{Assessed, Kind, Truth, Verdict};
 use crate::cycles::{CycleCounter, Cycles};
+use crate::error::ResultsError;
 use crate::interval::{Estimate, Moments, share};
-use crate::row::{Simulated, Status, Took};
+use crate::read::Table;
+use crate::row::{Simulated, Took};
 use crate::run_plan::RunPlan;
+use crate::schema::{Described, Field, Row, columns};
+use crate::status::Status;
 
 /// The name under which all families together are summed.
 pub const ALL_FAMILIES: &str = "all";
@@ -104,63 +111,106 @@ pub struct SummaryRow {
     pub cycles: Option<Cycles>,
 }
 
-/// How the tests of one allocator went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// Tests.
-    pub tests: u64,
-    /// Tests with a plan: those below from `optimal` to `unproven`.
-    pub planned: u64,
-    /// Plans that the allocator itself calls optimal.
-    pub claimed_optimal: u64,
-    /// Plans that cost the proven optimum.
-    pub optimal: u64,
-    /// Plans that cost more than the proven optimum.
-    pub suboptimal: u64,
-    /// Plans with no proven optimum to compare with.
-    pub unproven: u64,
-    /// Tests answered with "there is no plan".
-    pub infeasible: u64,
-    /// Tests on which it found no plan.
-    pub failed: u64,
-    /// Failures because the plan did not verify.
-    pub unverified: u64,
-    /// Plans whose proof ran out of its budget.
-    pub bounded: u64,
-    /// "There is no plan" where there is one, or for another reason than the others give.
-    pub feasibility_mismatches: u64,
-    /// Plans called optimal though a verified plan is cheaper.
-    pub cost_mismatches: u64,
-    /// Lower bounds above the cost of a verified plan, cost mismatches aside.
-    pub bound_mismatches: u64,
-    /// Plans that cost more than another allocator's.
-    pub beaten: u64,
-    /// Plans dearer than a proven optimum of zero: they have no relative excess, and the means
-    /// leave them out.
-    pub excess_undefined: u64,
+columns! {
+    /// How the tests of one allocator went.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+    pub struct Counts {
+        /// Tests.
+        tests: u64 = "tests",
+        /// Tests with a plan: those below from `optimal` to `unproven`.
+        planned: u64 = "planned",
+        /// Plans that the allocator itself calls optimal.
+        claimed_optimal: u64 = "claimed_optimal",
+        /// Plans that cost the proven optimum.
+        optimal: u64 = "optimal",
+        /// Plans that cost more than the proven optimum.
+        suboptimal: u64 = "suboptimal",
+        /// Plans with no proven optimum to compare with.
+        unproven: u64 = "unproven",
+        /// Tests answered with "there is no plan".
+        infeasible: u64 = "infeasible",
+        /// Tests on which it found no plan.
+        failed: u64 = "failed",
+        /// Failures because the plan did not verify.
+        unverified: u64 = "unverified",
+        /// Plans whose proof ran out of its budget.
+        bounded: u64 = "bounded",
+        /// "There is no plan" where there is one, or for another reason than the others give.
+        feasibility_mismatches: u64 = "feasibility_mismatches",
+        /// Plans called optimal though a verified plan is cheaper.
+        cost_mismatches: u64 = "cost_mismatches",
+        /// Lower bounds above the cost of a verified plan, cost mismatches aside.
+        bound_mismatches: u64 = "bound_mismatches",
+        /// Plans that cost more than another allocator's.
+        beaten: u64 = "beaten",
+        /// Plans that cost something where the proven optimum is zero: they have no relative excess,
+        /// and the means leave them out.
+        excess_undefined: u64 = "excess_undefined",
+}
 }
 
-/// How long one allocator took on the tests of one family.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct TimingRow {
-    /// The family, or [`ALL_FAMILIES`].
-    pub family: String,
-    /// The allocator.
-    pub allocator: String,
-    /// Tests.
-    pub tests: u64,
-    /// Median wall time of a test, to three digits.
-    pub p50_ns: u64,
-    /// 99th percentile, to three digits.
-    pub p99_ns: u64,
-    /// The longest.
-    pub max_ns: u64,
-    /// The mean.
-    pub mean_ns: f64,
-    /// All tests together.
-    pub total_ns: u64,
-    /// CPU time inside external solver libraries, all tests together.
-    pub library_cpu_ns: u64,
+/// A row within a row: its columns keep their names.
+impl Field for Counts {
+    fn describe(_: &str, _: &'static str, to: &mut Vec<Described>) {
+        to.extend(<Self as Row>::describe());
+    }
+
+    fn write<'a>(
+        _: &str,
+        values: impl Iterator<Item = Option<&'a Self>> + Clone,
+        to: &mut Vec<Column>,
+    ) {
+        to.extend(<Self as Row>::write(values));
+    }
+
+    fn read(table: &Table<'_>, _: &str) -> Result<Vec<Self>, ResultsError> {
+        <Self as Row>::read(table)
+    }
+}
+
+columns! {
+    for SummaryRow {
+        /// The family; `all` for all families together, if there are several.
+        family: String = "family",
+        /// The allocator.
+        allocator: String = "allocator",
+        /// How the tests went.
+        counts: Counts = "",
+        /// Mean excess over the proven optimum, over the compared tests.
+        mean_excess_percent: Option<Estimate> = "mean_excess_percent",
+        /// Mean excess over the proven optimum, over the suboptimal tests.
+        mean_excess_suboptimal_percent: Option<Estimate> = "mean_excess_suboptimal_percent",
+        /// The worst excess.
+        worst_excess_percent: Option<f64> = "worst_excess_percent",
+        /// The percentage of compared tests that are suboptimal.
+        suboptimal_percent: Option<Estimate> = "suboptimal_percent",
+        .. cycles: None
+    }
+}
+
+columns! {
+    /// How long one allocator took on the tests of one family.
+    #[derive(Clone, Debug, PartialEq, Serialize)]
+    pub struct TimingRow {
+        /// The family; `all` for all families together, if there are several.
+        family: String = "family",
+        /// The allocator.
+        allocator: String = "allocator",
+        /// Tests.
+        tests: u64 = "tests",
+        /// Median wall time of a test, to three digits.
+        p50_ns: u64 = "p50_ns",
+        /// 99th percentile, to three digits.
+        p99_ns: u64 = "p99_ns",
+        /// The longest.
+        max_ns: u64 = "max_ns",
+        /// The mean.
+        mean_ns: f64 = "mean_ns",
+        /// All tests together.
+        total_ns: u64 = "total_ns",
+        /// CPU time inside external solver libraries, all tests together.
+        library_cpu_ns: u64 = "library_cpu_ns",
+}
 }
 
 /// An answer that is not the proven optimum, or not the right feasibility.
@@ -188,6 +238,54 @@ pub struct Discrepancy {
     pub excess: Option<f64>,
     /// The command that replays it.
     pub replay: String,
+}
+
+columns! {
+    /// A [`Discrepancy`] as `discrepancies.csv` has it: money in units, to be read.
+    pub(crate) struct DiscrepancyRow {
+        /// The family.
+        family: String = "family",
+        /// The test's index in its family, from 0.
+        test: u64 = "test",
+        /// Whose answer it is.
+        allocator: String = "allocator",
+        /// How it differs: `cost` or `bound` contradict a verified plan, `feasibility` and `reason`
+        /// are wrong about there being no plan, then `failed`, `suboptimal` and `unproven`.
+        kind: Cow<'static, str> = "kind",
+        /// The kind of answer.
+        status: Status = "status",
+        /// Why it has no plan.
+        reason: Option<&'static str> = "reason",
+        /// The cost of its plan, in units of money.
+        cost: Option<String> = "cost",
+        /// The proven optimum, in units of money.
+        optimum: Option<String> = "optimum",
+        /// The cost of the cheapest plan of any allocator, in units of money.
+        cheapest: Option<String> = "cheapest",
+        /// The excess over the optimum as a share of it.
+        excess: Option<f64> = "excess",
+        /// The command that replays it.
+        replay: String = "replay",
+    }
+}
+
+impl From<Discrepancy> for DiscrepancyRow {
+    fn from(of: Discrepancy) -> Self {
+        let text = |cost: Option<Cost>| cost.map(|cost| cost.to_string());
+        Self {
+            family: of.family,
+            test: of.test,
+            allocator: of.allocator,
+            kind: of.kind.name().into(),
+            status: of.status,
+            reason: of.reason,
+            cost: text(of.cost),
+            optimum: text(of.optimum),
+            cheapest: text(of.cheapest),
+            excess: of.excess,
+            replay: of.replay,
+        }
+    }
 }
 
 /// Takes tests in, in canonical order, in bounded memory.
@@ -308,7 +406,7 @@ impl Tally {
         }
     }
 
-    /// Inserts behind what is as bad, so that of equals the earliest tests stay.
+    /// Inserts after what is equally bad, so that of equals the earliest tests are kept.
     fn keep_if_worst(&mut self, candidate: &Discrepancy) {
         let not_better = |other: &Discrepancy| {
             let (a, b) = (badness(other), badness(candidate));
@@ -322,7 +420,7 @@ impl Tally {
     }
 }
 
-/// Sorts by alarm, then by excess; a plan dearer than a free optimum counts as infinitely so.
+/// Sorts by alarm, then by excess; the excess of a plan that costs something over a free optimum counts as infinite.
 fn badness(discrepancy: &Discrepancy) -> (Kind, f64) {
     let excess = match (discrepancy.excess, discrepancy.cost, discrepancy.optimum) {
         (Some(excess), _, _) => excess,

@@ -4,47 +4,28 @@
 //! it is visibly unfinished. Where a row group ends follows from the tests since the beginning of
 //! its family alone, so that the bytes of a table do not depend on how the tests arrived.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
+use polars_core::prelude::Column;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::assess::{Assessed, assess};
-use crate::chunk::{Chunk, Detail, ProblemColumns};
-use crate::error::{Action, ResultsError};
-use crate::frames::{self, Group, StatisticsColumns};
-use crate::report;
-use crate::row::{OutcomeRow, Took};
+use crate::assess::{Assessed, Excess, assess};
+use crate::chunk::{Chunk, Detail};
+use crate::cycles::{AgainstExact, Cycles};
+use crate::error::ResultsError;
+use crate::files::{
+    DISCREPANCIES, OUTCOMES, RUN_FILE, STATISTICS, SUMMARY_CSV, SUMMARY_JSON, TESTS, TIMINGS,
+    TIMINGS_SUMMARY, VALIDATION_FILES, prepare, pretty,
+};
+use crate::problems::ProblemColumns;
+use crate::row::{OutcomeRow, Simulated, Took};
 use crate::run_plan::RunPlan;
+use crate::schema::{Described, Row};
+use crate::statistics_table::StatisticsColumns;
 use crate::table::{CsvTable, Output, ParquetTable};
-use crate::tally::{Discrepancy, Report, Tally};
-
-/// The file that is written last: how the run was made, and whether it is complete.
-pub const RUN_FILE: &str = "run.json";
-
-pub(crate) const TESTS: &str = "tests.parquet";
-pub(crate) const OUTCOMES: &str = "outcomes.parquet";
-pub(crate) const STATISTICS: &str = "stats.parquet";
-pub(crate) const TIMINGS: &str = "timings.parquet";
-pub(crate) const DISCREPANCIES: &str = "discrepancies.csv";
-pub(crate) const SUMMARY_CSV: &str = "summary.csv";
-pub(crate) const SUMMARY_JSON: &str = "summary.json";
-pub(crate) const TIMINGS_SUMMARY: &str = "timings_summary.csv";
-
-/// The files of a validation.
-pub const FILES: [&str; 9] = [
-    RUN_FILE,
-    TESTS,
-    OUTCOMES,
-    STATISTICS,
-    TIMINGS,
-    DISCREPANCIES,
-    SUMMARY_CSV,
-    SUMMARY_JSON,
-    TIMINGS_SUMMARY,
-];
+use crate::tally::{Discrepancy, DiscrepancyRow, Report, SummaryRow, Tally, TimingRow};
+use crate::test_keys::Group;
 
 /// Tests in a row group.
 const GROUP_TESTS: usize = 8_192;
@@ -259,26 +240,44 @@ struct Tables {
 
 impl Tables {
     fn create(dir: &Path, overwrite: bool, plan: &RunPlan) -> Result<Self, ResultsError> {
-        prepare(dir, overwrite)?;
+        prepare(dir, &VALIDATION_FILES, overwrite)?;
         let allocators = &plan.allocators;
         let none = Group {
             family: "",
             first_test: 0,
         };
-        let table = |name, like: frames::Frame| ParquetTable::create(dir, name, &like);
+        let table = |name, described: Vec<Described>, columns| {
+            ParquetTable::create(dir, name, &described, columns)
+        };
+        let of_answers = |name, described: Vec<Described>, columns| {
+            let described = [Group::describe(true), described].concat();
+            table(
+                name,
+                described,
+                [none.write(allocators, 0), columns].concat(),
+            )
+        };
+        let problems = [none.write(&[], 0), ProblemColumns::default().take()].concat();
+        let described = [Group::describe(false), ProblemColumns::describe()].concat();
         let mut statistics = StatisticsColumns::default();
         Ok(Self {
-            tests_table: table(TESTS, frames::tests(none, &mut ProblemColumns::default()))?,
-            outcomes_table: table(
+            tests_table: table(TESTS, described, problems)?,
+            outcomes_table: of_answers(
                 OUTCOMES,
-                frames::outcomes(none, allocators, plan.simulate, &[]),
+                describe_outcomes(plan.simulate),
+                outcomes(&[], plan.simulate),
             )?,
-            statistics_table: table(
+            statistics_table: of_answers(
                 STATISTICS,
-                frames::statistics(none, allocators, &mut statistics),
+                StatisticsColumns::describe(),
+                statistics.take(),
             )?,
-            timings_table: table(TIMINGS, frames::timings(none, allocators, &[]))?,
-            discrepancies_table: CsvTable::create(dir, DISCREPANCIES, &frames::discrepancies(&[]))?,
+            timings_table: of_answers(TIMINGS, Took::describe(), Took::write([].into_iter()))?,
+            discrepancies_table: CsvTable::create(
+                dir,
+                DISCREPANCIES,
+                DiscrepancyRow::write([].into_iter()),
+            )?,
             dir: dir.to_owned(),
             allocators: allocators.clone(),
             is_simulated: plan.simulate,
@@ -333,8 +332,9 @@ impl Tables {
             family: &self.family.1,
             first_test: self.first_problem,
         };
-        let frame = frames::tests(group, &mut self.problems);
-        self.tests_table.append(&frame)
+        let keys = group.write(&[], self.problems.n.len());
+        self.tests_table
+            .append([keys, self.problems.take()].concat())
     }
 
     fn flush_outcomes(&mut self) -> Result<(), ResultsError> {
@@ -345,13 +345,14 @@ impl Tables {
             family: &self.family.1,
             first_test: self.first_outcome,
         };
-        let names = &self.allocators;
-        let outcomes = frames::outcomes(group, names, self.is_simulated, &self.outcomes);
-        self.outcomes_table.append(&outcomes)?;
-        let statistics = frames::statistics(group, names, &mut self.statistics);
-        self.statistics_table.append(&statistics)?;
-        let timings = frames::timings(group, names, &self.took);
-        self.timings_table.append(&timings)?;
+        let keys = group.write(&self.allocators, self.took.len());
+        let outcomes = outcomes(&self.outcomes, self.is_simulated);
+        let took = Took::write(self.took.iter().map(Some));
+        self.outcomes_table
+            .append([keys.clone(), outcomes].concat())?;
+        self.statistics_table
+            .append([keys.clone(), self.statistics.take()].concat())?;
+        self.timings_table.append([keys, took].concat())?;
         self.outcomes.clear();
         self.took.clear();
         self.gathered = 0;
@@ -362,9 +363,10 @@ impl Tables {
         if self.discrepancies.is_empty() {
             return Ok(());
         }
-        let rows = frames::discrepancies(&self.discrepancies);
-        self.discrepancies.clear();
-        self.discrepancies_table.append(&rows)
+        let rows = self.discrepancies.drain(..).map(DiscrepancyRow::from);
+        let rows: Vec<DiscrepancyRow> = rows.collect();
+        let columns = DiscrepancyRow::write(rows.iter().map(Some));
+        self.discrepancies_table.append(columns)
     }
 
     /// Closes every table before the first gets its name, and returns the folder.
@@ -372,13 +374,10 @@ impl Tables {
         self.flush_problems()?;
         self.flush_outcomes()?;
         self.flush_discrepancies()?;
-        let csv = |name, rows: frames::Frame| {
-            let mut table = CsvTable::create(&self.dir, name, &rows)?;
-            table.append(&rows)?;
-            table.close()
-        };
-        let summary = csv(SUMMARY_CSV, frames::summary(&report.summary.rows))?;
-        let timings = csv(TIMINGS_SUMMARY, frames::timings_summary(&report.timings))?;
+        let rows = summary(&report.summary.rows);
+        let summary = CsvTable::write(&self.dir, SUMMARY_CSV, rows)?;
+        let rows = TimingRow::write(report.timings.iter().map(Some));
+        let timings = CsvTable::write(&self.dir, TIMINGS_SUMMARY, rows)?;
         let mut json = Output::create(&self.dir, SUMMARY_JSON)?;
         json.write_all(&pretty(&report.summary))?;
         let outputs = [
@@ -398,38 +397,42 @@ impl Tables {
     }
 }
 
-/// Makes the folder, refuses one with results, or removes those: `run.json` first, so that the
-/// rest never looks whole.
-fn prepare(dir: &Path, overwrite: bool) -> Result<(), ResultsError> {
-    prepare_for(dir, &FILES, overwrite)
-}
-
-/// The same for any files.
-pub(crate) fn prepare_for(
-    dir: &Path,
-    files: &[&'static str],
-    overwrite: bool,
-) -> Result<(), ResultsError> {
-    fs::create_dir_all(dir).map_err(|cause| ResultsError::io(Action::Create, dir, cause))?;
-    for &file in files {
-        let path = dir.join(file);
-        match fs::symlink_metadata(&path) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
-            Err(cause) => return Err(ResultsError::io(Action::Read, &path, cause)),
-            Ok(_) if overwrite => fs::remove_file(&path)
-                .map_err(|cause| ResultsError::io(Action::Remove, &path, cause))?,
-            Ok(_) => {
-                let dir = dir.to_owned();
-                return Err(ResultsError::Occupied { dir, file });
-            }
-        }
+/// What `outcomes.parquet` says of an answer.
+pub(crate) fn describe_outcomes(is_simulated: bool) -> Vec<Described> {
+    let mut columns = [OutcomeRow::describe(), Excess::describe()].concat();
+    if is_simulated {
+        columns.extend(Simulated::describe());
     }
-    // What it says is about to be wrong.
-    report::forget(dir)
+    columns
 }
 
-pub(crate) fn pretty(value: &impl Serialize) -> Vec<u8> {
-    let mut text = serde_json::to_vec_pretty(value).expect("keys are text and floats are finite");
-    text.push(b'\n');
-    text
+fn outcomes(rows: &[Assessed], is_simulated: bool) -> Vec<Column> {
+    let mut columns = OutcomeRow::write(rows.iter().map(|of| Some(&of.row)));
+    columns.extend(Excess::write(rows.iter().map(|of| of.excess.as_ref())));
+    if is_simulated {
+        let simulated = rows.iter().map(|of| of.row.simulated.as_ref());
+        columns.extend(Simulated::write(simulated));
+    }
+    columns
+}
+
+/// The columns of `summary.csv`.
+pub(crate) fn describe_summary() -> Vec<Described> {
+    [
+        SummaryRow::describe(),
+        Cycles::describe(),
+        AgainstExact::describe(),
+    ]
+    .concat()
+}
+
+fn summary(rows: &[SummaryRow]) -> Vec<Column> {
+    let mut columns = SummaryRow::write(rows.iter().map(Some));
+    let cycles = || rows.iter().map(|row| row.cycles.as_ref());
+    if cycles().any(|cycles| cycles.is_some()) {
+        columns.extend(Cycles::write(cycles()));
+        let against = cycles().map(|cycles| cycles?.against_exact.as_ref());
+        columns.extend(AgainstExact::write(against));
+    }
+    columns
 }

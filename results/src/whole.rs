@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// A file on its way: `NAME.partial` until [`WholeFile::publish`], removed if that never comes.
 ///
-/// Made before the work whose result it takes, so that what cannot be written is told at once.
+/// Made before the work whose result it takes, so that what cannot be written is reported at once.
 #[derive(Debug)]
 pub struct WholeFile {
     partial: PathBuf,
@@ -81,7 +81,7 @@ impl Write for WholeFile {
 impl Drop for WholeFile {
     fn drop(&mut self) {
         if !self.published {
-            // A failure cannot be mended here, and the name says it all.
+            // Nothing can be done about a failure here, and the file's name shows that it is partial.
             let _ = fs::remove_file(&self.partial);
         }
     }

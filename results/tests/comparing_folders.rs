@@ -11,8 +11,8 @@ use results::compare::{
     Alone, Doubt, Folder, PairedTests, TestFigure, ValidationFolder, common_tests,
     independent_tests, paired_tests, partners,
 };
-use results::read::{OutcomeRecord, Outcomes};
 use results::{Chunk, Moments, RunPlan, Shard, Validation};
+use results::{OutcomeRecord, Outcomes};
 use scheduler::{Cost, Infeasible, Outcome, Plan, PlanStatus, Problem};
 use support::{ALLOCATORS, answered, plan, planned, run, simulated_as, took};
 
@@ -98,7 +98,7 @@ proptest! {
             };
             for row in &found.rows {
                 prop_assert_eq!(row.tests, count(&row.family));
-                prop_assert_eq!([row.cheaper, row.dearer, row.gained, row.lost], [0; 4]);
+                prop_assert_eq!([row.cheaper, row.more_expensive, row.gained, row.lost], [0; 4]);
                 for figure in &row.figures {
                     let difference = figure.difference.expect("cases").value;
                     prop_assert_eq!(difference, 0.0, "{} of {}", figure.key, &row.family);
@@ -227,7 +227,13 @@ fn paired_figures_are_what_the_rows_say() {
             missed[1] += i64::from(simulated.1.missed);
         }
         assert_eq!(row.tests, tests);
-        let counted = [row.equal, row.dearer, row.cheaper, row.gained, row.lost];
+        let counted = [
+            row.equal,
+            row.more_expensive,
+            row.cheaper,
+            row.gained,
+            row.lost,
+        ];
         assert_eq!(counted, counts, "{name} of {}", row.family);
         let close = |found: Option<results::Estimate>, expected: Option<results::Estimate>| {
             let (found, expected) = (found.expect("cases"), expected.expect("cases"));
@@ -347,7 +353,13 @@ fn contradictions_are_found_and_named() {
     }
     let found = compared(&base, &ours);
     let row = &found.rows[0];
-    let counts = [row.cheaper, row.equal, row.dearer, row.gained, row.lost];
+    let counts = [
+        row.cheaper,
+        row.equal,
+        row.more_expensive,
+        row.gained,
+        row.lost,
+    ];
     assert_eq!(counts, [3, 1, 0, 1, 0]);
     // 12 for 4 is 200 % too much: on three of the four tests with two plans and an optimum.
     let excess = figure(&row.figures, "excess_percent");

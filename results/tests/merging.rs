@@ -5,8 +5,8 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use results::merge::{MergeError, merge};
-use results::{RUN_FILE, ResultsError, RunPlan, Shard};
+use results::merge::merge;
+use results::{MergeError, RUN_FILE, ResultsError, RunPlan, Shard};
 use support::{assert_same_tables, plan, run};
 
 const FAMILIES: [(&str, u64); 3] = [("thesis", 8_500), ("ties", 3), ("mixed", 700)];

@@ -6,7 +6,8 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use results::read::Outcomes;
+use results::Outcomes;
+use results::dictionary::differences;
 use results::text::Style;
 use results::{Chunk, Detail, Estimate, ResultsError, RunPlan, Shard};
 use results::{Simulated, SummaryRow, Took, Validation};
@@ -52,6 +53,7 @@ fn bytes_do_not_depend_on_chunks_or_shards() {
 fn rows_read_back_as_they_were() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     run(&plan(Shard::WHOLE), dir.path(), 500);
+    assert_eq!(differences(dir.path()).expect("tables"), [""; 0]);
     let outcomes = Outcomes::open(&dir.path().join("outcomes.parquet")).expect("opens");
     let mut found = 0;
     for record in outcomes {

@@ -9,7 +9,7 @@ use common::{shell, sim};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use results::Simulated;
-use results::read::{OutcomeRecord, Outcomes};
+use results::{OutcomeRecord, Outcomes};
 use scenarios::Family;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;

@@ -2,10 +2,9 @@
 
 use hdrhistogram::Histogram;
 
+use super::figure::{EXCESS, FEASIBLE, LATENCY, MAKESPAN, MISSED, SUBOPTIMAL, TestFigure, point};
+use super::folder::ValidationFolder;
 use super::side::Side;
-use super::{
-    EXCESS, FEASIBLE, LATENCY, MAKESPAN, MISSED, SUBOPTIMAL, TestFigure, ValidationFolder, point,
-};
 use crate::assess::{Verdict, assess};
 use crate::error::ResultsError;
 use crate::interval::{Moments, difference_of_independent_shares, difference_of_means, share};
@@ -25,7 +24,7 @@ pub struct Alone {
 }
 
 impl Alone {
-    /// Reads the tests of the family at this place; by allocator. `progress` is told how many
+    /// Reads the tests of the family at this place; by allocator. `progress` is given how many
     /// tests were read, now and then.
     ///
     /// # Errors

@@ -5,7 +5,8 @@
 
 use scheduler::Cost;
 
-use crate::row::{OutcomeRow, Status};
+use crate::row::OutcomeRow;
+use crate::status::Status;
 
 /// How many are kept with all that is known of them.
 const KEPT: usize = 10;
@@ -57,7 +58,7 @@ pub struct Contradiction {
     /// The test's number in it, from 0.
     pub test: u64,
     /// Whose claim is wrong: whether it is the base's, and the allocator's place in its plan.
-    /// Nobody's where the problems differ.
+    /// None where the problems differ.
     pub claim: Option<(bool, usize)>,
     /// What is claimed.
     pub claimed: String,

@@ -1,16 +1,15 @@
 //! What a folder says of itself.
 
-use std::fs;
-use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::error::{Action, ResultsError};
+use crate::error::ResultsError;
+use crate::run_file::{Kind, RunFile};
 use crate::run_plan::RunPlan;
 use crate::runs::RecordedFolder;
-use crate::validation::{RUN_FILE, RunRecord};
+use crate::validation::RunRecord;
 
 /// A folder of results.
 pub enum Folder {
@@ -26,42 +25,27 @@ impl Folder {
     /// # Errors
     /// When it is no folder of results, or is not whole.
     pub fn open(dir: &Path) -> Result<Self, ResultsError> {
-        let path = dir.join(RUN_FILE);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(cause) if is_missing(&cause) => {
-                let dir = dir.to_owned();
-                return Err(ResultsError::Unfinished { dir });
+        let file = RunFile::read(dir)?;
+        match file.kind() {
+            Some(Kind::Runs) => {
+                let folder = RecordedFolder::of(dir, &file)?;
+                Ok(Self::Runs(Box::new(folder)))
             }
-            Err(cause) => return Err(ResultsError::io(Action::Read, &path, cause)),
-        };
-        let damaged = |message: &dyn std::fmt::Display| ResultsError::damaged(&path, message);
-        let value: Value = serde_json::from_slice(&text).map_err(|error| damaged(&error))?;
-        if value.get("format").is_some() {
-            return RecordedFolder::open(dir).map(|folder| Self::Runs(Box::new(folder)));
+            Some(Kind::Validation) => {
+                let record: RunRecord = file.record(None)?;
+                let planned = record.plan.total_tests();
+                if record.plan.allocators.is_empty() || record.finished_tests > planned {
+                    let message = "expected no more tests than planned, and an allocator";
+                    return Err(file.damaged(message));
+                }
+                let dir = dir.to_owned();
+                Ok(Self::Validation(Box::new(ValidationFolder { dir, record })))
+            }
+            Some(Kind::Sweep | Kind::RealSweep) | None => {
+                Err(file.other_kind("a validation or of runs, which have a plan"))
+            }
         }
-        let plan = value.get("plan");
-        if plan.and_then(|plan| plan.get("families")).is_none() {
-            return Err(damaged(
-                &"expected the folder of a validation or of runs, which have a plan",
-            ));
-        }
-        let record: RunRecord = serde_json::from_value(value).map_err(|error| damaged(&error))?;
-        if record.plan.allocators.is_empty() || record.finished_tests > record.plan.total_tests() {
-            return Err(damaged(
-                &"expected no more tests than planned, and an allocator",
-            ));
-        }
-        Ok(Self::Validation(Box::new(ValidationFolder {
-            dir: dir.to_owned(),
-            record,
-        })))
     }
-}
-
-fn is_missing(cause: &io::Error) -> bool {
-    let kinds = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
-    kinds.contains(&cause.kind())
 }
 
 /// A folder of a validation.

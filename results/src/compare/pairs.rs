@@ -3,15 +3,15 @@
 use hdrhistogram::Histogram;
 use scheduler::Cost;
 
+use super::contradiction::Contradictions;
+use super::figure::{EXCESS, FEASIBLE, LATENCY, MAKESPAN, MISSED, SUBOPTIMAL, TestFigure, point};
+use super::folder::{CommonTests, ValidationFolder, common_tests};
 use super::side::Side;
-use super::{
-    CommonTests, Contradictions, EXCESS, FEASIBLE, LATENCY, MAKESPAN, MISSED, SUBOPTIMAL,
-    TestFigure, ValidationFolder, common_tests, point,
-};
-use crate::ALL_FAMILIES;
 use crate::error::ResultsError;
 use crate::interval::{Moments, difference_of_shares, share};
-use crate::row::{OutcomeRow, Simulated, Status, Took};
+use crate::row::{OutcomeRow, Simulated, Took};
+use crate::status::Status;
+use crate::tally::ALL_FAMILIES;
 
 /// What two folders say of the tests that both have.
 pub struct PairedTests {
@@ -34,8 +34,8 @@ pub struct PairedRow {
     pub cheaper: u64,
     /// that costs the same,
     pub equal: u64,
-    /// that is dearer.
-    pub dearer: u64,
+    /// that is more expensive.
+    pub more_expensive: u64,
     /// Tests with a plan of ours alone,
     pub gained: u64,
     /// of the base's alone.
@@ -44,7 +44,7 @@ pub struct PairedRow {
     pub figures: Vec<TestFigure>,
 }
 
-/// Compares two folders of the same tests by these pairs of allocators. `progress` is told how
+/// Compares two folders of the same tests by these pairs of allocators. `progress` is given how
 /// many tests were read, now and then.
 ///
 /// # Errors
@@ -127,7 +127,7 @@ struct Counter {
     planned: [u64; 2],
     cheaper: u64,
     equal: u64,
-    dearer: u64,
+    more_expensive: u64,
     gained: u64,
     lost: u64,
     /// Tests with two plans and a proven optimum.
@@ -153,7 +153,7 @@ impl Counter {
             planned: [0; 2],
             cheaper: 0,
             equal: 0,
-            dearer: 0,
+            more_expensive: 0,
             gained: 0,
             lost: 0,
             compared: 0,
@@ -183,7 +183,7 @@ impl Counter {
         match after.cmp(&before) {
             std::cmp::Ordering::Less => self.cheaper += 1,
             std::cmp::Ordering::Equal => self.equal += 1,
-            std::cmp::Ordering::Greater => self.dearer += 1,
+            std::cmp::Ordering::Greater => self.more_expensive += 1,
         }
         if let Some(optimum) = optimum {
             self.compare([before, after], optimum);
@@ -243,7 +243,7 @@ impl Counter {
         self.tests += other.tests;
         self.cheaper += other.cheaper;
         self.equal += other.equal;
-        self.dearer += other.dearer;
+        self.more_expensive += other.more_expensive;
         self.gained += other.gained;
         self.lost += other.lost;
         self.compared += other.compared;
@@ -270,7 +270,7 @@ impl Counter {
             tests: self.tests,
             cheaper: self.cheaper,
             equal: self.equal,
-            dearer: self.dearer,
+            more_expensive: self.more_expensive,
             gained: self.gained,
             lost: self.lost,
             figures: self.figures(),

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::ValidationFolder;
-use crate::chunk::ProblemColumns;
+use super::folder::ValidationFolder;
 use crate::cursor::{Cursor, Decode};
 use crate::error::ResultsError;
-use crate::read;
+use crate::files::{OUTCOMES, TESTS, TIMINGS};
+use crate::problems::ProblemColumns;
 use crate::row::{OutcomeRow, Took};
-use crate::validation::{OUTCOMES, TESTS, TIMINGS};
+use crate::schema::Row;
 
 /// One folder's tests, one row group of each table at a time.
 pub(super) struct Side<'a> {
@@ -34,14 +34,14 @@ impl<'a> Side<'a> {
     pub(super) fn open(folder: &'a ValidationFolder) -> Result<Self, ResultsError> {
         let (dir, plan) = (&folder.dir, folder.plan());
         let outcomes: Decode<Vec<OutcomeRow>> = if plan.simulate {
-            read::simulated_rows
+            OutcomeRow::read_simulated
         } else {
-            read::outcome_rows
+            OutcomeRow::read
         };
         Ok(Self {
-            tests: Cursor::open(dir, TESTS, &[], read::problems)?,
+            tests: Cursor::open(dir, TESTS, &[], ProblemColumns::read)?,
             outcomes: Cursor::open(dir, OUTCOMES, &plan.allocators, outcomes)?,
-            timings: Cursor::open(dir, TIMINGS, &plan.allocators, read::timing_rows)?,
+            timings: Cursor::open(dir, TIMINGS, &plan.allocators, Took::read)?,
             folder,
             worker: 0,
             family: None,
@@ -76,7 +76,7 @@ impl<'a> Side<'a> {
         Ok(at_hand.into_iter().fold(usize::MAX, usize::min))
     }
 
-    /// Takes so many tests that are at hand.
+    /// Takes this number of the tests that are at hand.
     pub(super) fn take(&mut self, tests: usize) -> Taken {
         let taken = Taken {
             problems: self.tests.take(tests),

@@ -14,7 +14,7 @@ pub(super) struct Bins {
 pub(super) enum Steps {
     /// At 1, 2 and 5.
     Coarse,
-    /// In so many equal factors.
+    /// In this number of equal factors.
     Even(i32),
 }
 

@@ -179,7 +179,7 @@ impl Plane {
     }
 }
 
-/// Round values within a range, at most so many.
+/// Round values within a range, at most this number.
 pub(super) fn round_values(range: (f64, f64), most: usize) -> Vec<f64> {
     RangedCoordf64::from(range.0..range.1).key_points(most)
 }

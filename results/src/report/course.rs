@@ -1,8 +1,7 @@
 //! How runs went: each run's end, and what was paid in the course of the cycles.
 
-use std::path::Path;
-
-use scheduler::{Cost, Span};
+use scheduler::Cost;
+use scheduler::machine::CycleRow;
 
 use super::axis::{Axis, Scale};
 use super::figure::{Figure, Picture};
@@ -10,11 +9,11 @@ use super::number::shown;
 use super::plot::{Against, Mark, Plot, Point, Series, Shape};
 use super::table::{Cell, Column, Table};
 use crate::error::ResultsError;
+use crate::files::{CYCLES, RUNS};
 use crate::interval::{Estimate, Moments};
-use crate::read::{Groups, Table as Group};
-use crate::runs::{CYCLES, RUNS, RecordedFolder, RunKey, Stream};
+use crate::runs::{RecordedFolder, RunKey, RunRow, Stream};
 
-/// More cycles than that are looked at at so many places.
+/// Of more cycles than this, only this number are shown.
 const MOST_PLACES: u32 = 120;
 
 /// More runs than that are counted in tiles.
@@ -23,106 +22,32 @@ const MOST_POINTS: usize = 400;
 /// Tiles along an axis.
 const TILES: f64 = 32.0;
 
-/// How a run ended.
-#[derive(Clone, Debug)]
-pub(super) struct RunLine {
-    pub(super) key: RunKey,
-    pub(super) ending: String,
-    pub(super) missed: bool,
-    pub(super) wall: Span,
-    pub(super) limit: Span,
-    pub(super) cost: Cost,
-    /// Complete, truncated, failed.
-    pub(super) cycles: [u64; 3],
-}
-
 /// All runs.
 pub(super) struct RunLines {
     pub(super) count: u64,
     /// The first of them.
-    pub(super) first: Vec<RunLine>,
+    pub(super) first: Vec<(RunKey, RunRow)>,
     /// Wall time in seconds and fee, by allocator.
     points: Vec<Vec<(f64, f64)>>,
 }
 
-/// As many are kept whole.
+/// This many are kept whole.
 const KEPT: usize = 64;
 
-struct RunCell {
-    ending: String,
-    missed: bool,
-    wall: Span,
-    limit: Span,
-    cost: Cost,
-    cycles: [u64; 3],
-}
-
-fn read_runs(table: &Group<'_>, rows: usize) -> Result<Vec<RunCell>, ResultsError> {
-    let (endings, missed) = (table.texts("ending")?, table.flags("missed")?);
-    let (wall, limit) = (table.numbers("wall_ns")?, table.numbers("limit_ns")?);
-    let costs = table.costs("cost_micro")?;
-    let complete = table.numbers("cycles_complete")?;
-    let truncated = table.numbers("cycles_truncated")?;
-    let failed = table.numbers("cycles_failed")?;
-    let row = |row: usize| {
-        Ok(RunCell {
-            ending: table.required(endings.get(row), "ending")?.to_owned(),
-            missed: table.required(missed.get(row), "missed")?,
-            wall: Span::from_nanos(wall[row]),
-            limit: Span::from_nanos(limit[row]),
-            cost: table.required(costs[row], "cost_micro")?,
-            cycles: [complete[row], truncated[row], failed[row]],
-        })
-    };
-    (0..rows).map(row).collect()
-}
-
-/// The keys of all runs of a folder, in their order.
-pub(super) fn keys(folder: &RecordedFolder) -> impl Iterator<Item = RunKey> {
-    let allocators = folder.plan().allocators.len();
-    (0..folder.finished()).flat_map(move |replicate| {
-        (0..allocators).map(move |allocator| RunKey {
-            replicate,
-            allocator,
-        })
-    })
-}
-
 /// Reads how each run ended.
-pub(super) fn runs(dir: &Path, folder: &RecordedFolder) -> Result<RunLines, ResultsError> {
-    let allocators = &folder.plan().allocators;
-    let mut stream = Stream::new(Groups::open(&dir.join(RUNS))?, allocators, read_runs);
+pub(super) fn runs(folder: &RecordedFolder) -> Result<RunLines, ResultsError> {
+    let mut stream: Stream<'_, RunRow> = folder.stream(RUNS)?;
     let mut lines = RunLines {
         count: 0,
         first: Vec::new(),
-        points: vec![Vec::new(); allocators.len()],
+        points: vec![Vec::new(); folder.plan().allocators.len()],
     };
-    for key in keys(folder) {
-        let Some(run) = stream.next_of(key)? else {
-            let (replicate, name) = (key.replicate, &allocators[key.allocator]);
-            let message = format!("expected a row for replicate {replicate} under {name}");
-            return Err(stream.damaged(message));
-        };
+    for key in folder.keys(u64::MAX) {
+        let run = stream.one_of(key)?;
         lines.count += 1;
         lines.points[key.allocator].push((run.wall.seconds_f64(), run.cost.units_f64()));
         if lines.first.len() < KEPT {
-            let RunCell {
-                ending,
-                missed,
-                wall,
-                limit,
-                cost,
-                cycles,
-            } = run;
-            lines.first.push(RunLine {
-                key,
-                ending,
-                missed,
-                wall,
-                limit,
-                cost,
-                cycles,
-            });
+            lines.first.push((key, run));
         }
     }
     Ok(lines)
@@ -137,7 +62,7 @@ pub(super) fn scatter(folder: &RecordedFolder, lines: &RunLines) -> Option<Figur
     let (series, mut data, is_counted) =
         points_or_tiles(&folder.plan().allocators, &lines.points, axes);
     data.note("runs", lines.count as f64);
-    let limit = lines.first.first().map(|line| line.limit.seconds_f64());
+    let limit = lines.first.first().map(|(_, run)| run.limit.seconds_f64());
     let marks = limit.map(|limit| Mark {
         name: "limit".to_owned(),
         at: Against::X(limit),
@@ -250,27 +175,21 @@ pub(super) fn points_or_tiles(
     (series, data, is_counted)
 }
 
-fn read_costs(table: &Group<'_>, rows: usize) -> Result<Vec<(u32, Cost)>, ResultsError> {
-    let (cycles, costs) = (table.ids("cycle")?, table.costs("cost_micro")?);
-    let row = |row: usize| Ok((cycles[row], table.required(costs[row], "cost_micro")?));
-    (0..rows).map(row).collect()
-}
-
 /// What was paid up to each cycle, in the mean of all runs.
-pub(super) fn fees(dir: &Path, folder: &RecordedFolder) -> Result<Figure, ResultsError> {
+pub(super) fn fees(folder: &RecordedFolder) -> Result<Figure, ResultsError> {
     let (allocators, config) = (&folder.plan().allocators, &folder.job().config);
     let places = places(config.first_cycle, config.cycles);
     let mut paid = vec![vec![Moments::default(); places.len()]; allocators.len()];
-    let mut stream = Stream::new(Groups::open(&dir.join(CYCLES))?, allocators, read_costs);
-    for key in keys(folder) {
+    let mut stream: Stream<'_, CycleRow> = folder.stream(CYCLES)?;
+    for key in folder.keys(u64::MAX) {
         let (mut total, mut next) = (Cost::ZERO, 0);
         let paid = &mut paid[key.allocator];
-        while let Some((cycle, cost)) = stream.next_of(key)? {
-            while next < places.len() && places[next] < cycle {
+        while let Some(row) = stream.next_of(key)? {
+            while next < places.len() && places[next] < row.cycle.get() {
                 paid[next].add(total.units_f64());
                 next += 1;
             }
-            total += cost;
+            total += row.cost;
         }
         // A run that ended early costs nothing more.
         for moments in &mut paid[next..] {
@@ -338,7 +257,7 @@ pub(super) fn fees(dir: &Path, folder: &RecordedFolder) -> Result<Figure, Result
     })
 }
 
-/// The cycles to look at: all of them, or so many at equal distances, the last among them.
+/// The cycles to show: all of them, or some at equal distances with the last among them.
 fn places(first: u32, last: u32) -> Vec<u32> {
     let count = last - first + 1;
     let step = count.div_ceil(MOST_PLACES);

@@ -1,4 +1,4 @@
-//! Reading CSV files whose columns nobody knows beforehand: cells stay the words that they are.
+//! Reading CSV files whose columns are not known beforehand: cells are kept as texts.
 
 use std::fs;
 use std::path::Path;

@@ -17,27 +17,10 @@ pub(super) fn markup(text: &str) -> String {
     safe
 }
 
-/// Without what cannot be printed, in one line: for labels, which whoever draws escapes.
+/// Without what cannot be printed, in one line: for labels, which are escaped where they are drawn.
 pub(super) fn label(text: &str) -> String {
     let plain = |c: char| if c.is_whitespace() { ' ' } else { printable(c) };
     text.chars().map(plain).collect()
-}
-
-/// A cell of a CSV file, as RFC 4180 has it.
-pub(super) fn csv(cell: &str) -> String {
-    let plain = cell.trim() == cell
-        && !cell.contains(|c: char| c.is_control() || c == ',' || c == '"')
-        && !is_formula(cell);
-    if plain {
-        return cell.to_owned();
-    }
-    let guard = if is_formula(cell) { "'" } else { "" };
-    format!("\"{guard}{}\"", cell.replace('"', "\"\""))
-}
-
-/// What a spreadsheet would work out instead of showing it.
-fn is_formula(cell: &str) -> bool {
-    cell.starts_with(['=', '+', '-', '@']) && cell.parse::<f64>().is_err()
 }
 
 fn printable(c: char) -> char {
@@ -62,15 +45,5 @@ mod tests {
             "&lt;script&gt;&quot;&#39;&amp;\u{fffd}\u{fffd}"
         );
         assert_eq!(label("a\nb\0"), "a b\u{fffd}");
-        for (cell, expected) in [
-            ("pc 1", "pc 1"),
-            ("a,b", "\"a,b\""),
-            ("a\"b", "\"a\"\"b\""),
-            ("=1+1", "\"'=1+1\""),
-            ("-0.5", "-0.5"),
-            ("a\nb", "\"a\nb\""),
-        ] {
-            assert_eq!(csv(cell), expected);
-        }
     }
 }

@@ -3,7 +3,7 @@
 /// Digits of a number that is not whole.
 const DIGITS: i32 = 4;
 
-/// A number as a person reads it: whole numbers in full, others to four digits.
+/// A number for reading: whole numbers in full, others to four digits.
 pub(super) fn shown(value: f64) -> String {
     if !value.is_finite() {
         return "–".to_owned();

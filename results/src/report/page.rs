@@ -6,9 +6,7 @@ use super::escape::markup;
 use super::figure::Figure;
 use super::palette::{colours, hatchings, ink_styles};
 use super::table::Table;
-
-/// How a report is known to be one: what has it may be written over.
-pub(super) const MARK: &str = "<meta name=\"generator\" content=\"allot report\"/>";
+use crate::report_file::MARK;
 
 /// What is on a page, in order.
 pub(super) struct Page {

@@ -60,7 +60,7 @@ pub(super) fn inks() -> impl Iterator<Item = (Ink, String)> {
 }
 
 impl Ink {
-    /// What the drawing library is told: no colour, but a number to be found again.
+    /// What the drawing library is given: no colour, but a number that is found again.
     pub(super) const fn code(self) -> (u8, u8, u8) {
         let (kind, of) = match self {
             Self::Text => (0, 0),

@@ -178,7 +178,7 @@ impl Plot {
         let names = if self.is_staggered(width) { LINE } else { 0.0 };
         let bottom = height - 2.2 * LINE - names;
         let room = width - left - 16.0;
-        // As many as fit, by the widest.
+        // The number that fits, by the widest.
         let widest = self.x.width(x, 6) + 14.0;
         let x_most = ((room / widest) as usize).clamp(2, 8);
         Frame {
@@ -431,4 +431,13 @@ pub(super) fn legend(
         }
     }
     top + LINE * rows.len() as f64
+}
+
+/// No more points than a line can show, the last among them.
+pub(super) fn thinned(points: Vec<Point>) -> Vec<Point> {
+    let step = points.len().div_ceil(300).max(1);
+    let last = points.len().saturating_sub(1);
+    let is_kept =
+        |(at, point): (usize, Point)| (at.is_multiple_of(step) || at == last).then_some(point);
+    points.into_iter().enumerate().filter_map(is_kept).collect()
 }

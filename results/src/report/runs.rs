@@ -5,19 +5,21 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::axis::{Axis, Scale};
-use super::course::{self, RunLine};
+use super::context::ReportContext;
+use super::course;
 use super::csv::Csv;
 use super::figure::{Figure, Picture};
 use super::number::shown;
 use super::page::{Page, Part, Section};
 use super::palette::Ink;
-use super::plot::{Plot, Point, Series, Shape};
+use super::plot::{Plot, Point, Series, Shape, thinned};
 use super::rows::{Rows, percent};
 use super::table::{Cell, Column, Table};
-use super::{Told, interrupted, made, timeline, told};
+use super::{made, predictions, timeline};
 use crate::error::ResultsError;
-use crate::runs::{RecordedFolder, SUMMARY_CSV};
-use crate::validation::RUN_FILE;
+use crate::files::SUMMARY_CSV;
+use crate::run_file::RunFile;
+use crate::runs::{RecordedFolder, RunKey, RunRow};
 
 const FILES: [(&str, &str); 17] = [
     ("summary.csv", "the summary"),
@@ -33,7 +35,7 @@ const FILES: [(&str, &str); 17] = [
         "joining, benchmarks, departures, shipping, pauses",
     ),
     ("scenario.toml", "the scenario with every value"),
-    ("job.json", "what the scheduler was told"),
+    ("job.json", "the configuration of the scheduler"),
     ("run.json", "how it was made"),
     ("plan.json", "the last plan"),
     ("workers.csv", "the workers"),
@@ -46,29 +48,30 @@ const FILES: [(&str, &str); 17] = [
 const MOST_ROWS: usize = 40;
 
 /// The page of a folder.
-pub(super) fn page(dir: &Path, told: &Told) -> Result<Page, ResultsError> {
-    let folder = RecordedFolder::open(dir)?;
-    let record = made::json(&dir.join(RUN_FILE))?;
+pub(super) fn page(dir: &Path, context: &ReportContext) -> Result<Page, ResultsError> {
+    let file = RunFile::read(dir)?;
+    let folder = RecordedFolder::of(dir, &file)?;
+    let record = file.value;
     let summary = Csv::read(&dir.join(SUMMARY_CSV))?;
     let plan = folder.plan();
     let is_real = plan.mode == "real";
 
-    let lines = course::runs(dir, &folder)?;
-    let workers = timeline::workers(dir, &folder)?;
+    let lines = course::runs(&folder)?;
+    let workers = timeline::workers(&folder)?;
     let mut figures = Vec::new();
     if is_real {
         figures.extend(model(dir)?);
     }
-    figures.extend(timeline::figures(dir, &folder, &workers)?);
-    figures.push(course::fees(dir, &folder)?);
+    figures.extend(timeline::figures(&folder, &workers)?);
+    figures.push(course::fees(&folder)?);
     figures.push(cycles(&folder, &summary));
     figures.extend(missed(&summary));
     figures.extend(course::scatter(&folder, &lines));
-    figures.extend(told::figures(told));
+    figures.extend(predictions::figures(context));
     let figures = figures
         .into_iter()
         .map(|figure| Part::Figure(Box::new(figure)));
-    let notes = told.notes.iter().map(|note| Part::Words(note.clone()));
+    let notes = context.notes.iter().map(|note| Part::Words(note.clone()));
 
     let mut parts = vec![Part::Table("Summary of all runs", transposed(&summary))];
     if is_real {
@@ -97,7 +100,7 @@ pub(super) fn page(dir: &Path, told: &Told) -> Result<Page, ResultsError> {
         "Workers",
         timeline::workers_table(&workers, MOST_ROWS),
     ));
-    if let Some(table) = told::table(told, &record) {
+    if let Some(table) = predictions::table(context, &record) {
         tables.push(Part::Table("Predicted and measured", table));
     }
 
@@ -151,13 +154,23 @@ pub(super) fn page(dir: &Path, told: &Told) -> Result<Page, ResultsError> {
     })
 }
 
+/// Says that a folder of runs is not whole.
+fn interrupted(folder: &RecordedFolder) -> Option<String> {
+    let (finished, planned) = (folder.finished(), folder.plan().replicates);
+    (finished < planned).then(|| {
+        format!(
+            "Interrupted: {finished} of {planned} replicates are there, and nothing of the others."
+        )
+    })
+}
+
 /// What a measure of the summary is called on the page; others keep their names.
 const MEASURES: [(&str, &str); 16] = [
     ("runs", "runs"),
     ("completed", "runs that reached their end"),
     ("missed", "runs that missed"),
     ("missed_percent", "missed, % of runs"),
-    ("fee", "fee of a run"),
+    ("fee", "fee per run"),
     ("wall_s", "wall time, s"),
     ("limit_s", "limit, s"),
     ("setup_s", "set-up before, s"),
@@ -376,7 +389,7 @@ fn missed(summary: &Csv) -> Option<Figure> {
     })
 }
 
-fn runs_table(folder: &RecordedFolder, lines: &[RunLine], most: usize) -> Table {
+fn runs_table(folder: &RecordedFolder, lines: &[(RunKey, RunRow)], most: usize) -> Table {
     let mut table = Table::new(vec![
         Column::new("replicate", "replicate"),
         Column::new("allocator", "allocator"),
@@ -389,18 +402,18 @@ fn runs_table(folder: &RecordedFolder, lines: &[RunLine], most: usize) -> Table 
         Column::new("truncated", "truncated"),
         Column::new("failed", "failed"),
     ]);
-    for line in lines.iter().take(most) {
+    for (key, run) in lines.iter().take(most) {
         table.push(vec![
-            Cell::count(line.key.replicate),
-            Cell::text(&folder.plan().allocators[line.key.allocator]),
-            Cell::text(&line.ending.replace('_', " ")),
-            Cell::text(if line.missed { "yes" } else { "no" }),
-            Cell::read(&line.cost.to_string()),
-            Cell::number(line.wall.seconds_f64()),
-            Cell::number(line.limit.seconds_f64()),
-            Cell::count(line.cycles[0]),
-            Cell::count(line.cycles[1]),
-            Cell::count(line.cycles[2]),
+            Cell::count(key.replicate),
+            Cell::text(&folder.plan().allocators[key.allocator]),
+            Cell::text(&run.ending.replace('_', " ")),
+            Cell::text(if run.missed { "yes" } else { "no" }),
+            Cell::read(&run.cost.to_string()),
+            Cell::number(run.wall.seconds_f64()),
+            Cell::number(run.limit.seconds_f64()),
+            Cell::count(run.complete),
+            Cell::count(run.truncated),
+            Cell::count(run.failed),
         ]);
     }
     table
@@ -492,13 +505,4 @@ fn judged(
         }),
         data,
     })
-}
-
-/// No more points than a line can show, the last among them.
-pub(super) fn thinned(points: Vec<Point>) -> Vec<Point> {
-    let step = points.len().div_ceil(300).max(1);
-    let last = points.len().saturating_sub(1);
-    let is_kept =
-        |(at, point): (usize, Point)| (at.is_multiple_of(step) || at == last).then_some(point);
-    points.into_iter().enumerate().filter_map(is_kept).collect()
 }

@@ -13,11 +13,11 @@ use super::page::{Page, Part, Section};
 use super::plot::{Plot, Point, Series, Shape};
 use super::table::{Cell, Column, Table};
 use crate::error::ResultsError;
+use crate::files::{DUMP_FILE, SWEEP_FILE, SWEEP_VERSION};
 use crate::interval::Estimate;
-use crate::sweep::{DUMP_FILE, SWEEP_FILE, SWEEP_VERSION};
-use crate::validation::RUN_FILE;
+use crate::run_file::RunFile;
 
-/// Lines that are told apart in one figure; of more, the middle and the range are drawn.
+/// Lines that can be distinguished in one figure; of more, the middle and the range are drawn.
 const MOST_LINES: usize = 6;
 
 /// Rows of the table on the page.
@@ -51,14 +51,9 @@ const TITLES: [(&str, &str); 6] = [
 
 /// The page of a simulated sweep.
 pub(super) fn page(dir: &Path) -> Result<Page, ResultsError> {
-    let path = dir.join(RUN_FILE);
-    let record = made::json(&path)?;
-    let damaged = |message: &str| ResultsError::damaged(&path, message);
-    if record.get("format_version") != Some(&SWEEP_VERSION.into()) {
-        return Err(damaged(
-            "it is of another version: read it with the sim that wrote it",
-        ));
-    }
+    let file = RunFile::read(dir)?;
+    file.expect_version(SWEEP_VERSION)?;
+    let (record, damaged) = (&file.value, |message: &str| file.damaged(message));
     let keys = record.get("keys").and_then(Value::as_array);
     let keys = keys.ok_or_else(|| damaged("expected the varied keys"))?;
     let keys: Option<Vec<String>> = keys
@@ -100,7 +95,7 @@ pub(super) fn page(dir: &Path) -> Result<Page, ResultsError> {
                 title: "Table",
                 parts: tables(&csv, &keys),
             },
-            made::section(dir, &record, &files)?,
+            made::section(dir, record, &files)?,
         ],
     })
 }
@@ -205,7 +200,7 @@ fn parts(csv: &Csv, keys: &[String], outcomes: &[Outcome]) -> Vec<Part> {
 struct Found {
     /// The place of the key's value among its values.
     value: usize,
-    /// What else tells it from others.
+    /// What else distinguishes it.
     of: String,
     allocator: String,
     y: f64,

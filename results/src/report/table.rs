@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::escape;
 use super::number::{self, exact, shown};
 use crate::interval::Estimate;
+use crate::text::csv_cell;
 
 /// A text of more bytes gets a wide column.
 const LONG: usize = 40;
@@ -202,7 +203,7 @@ impl Table {
             }
         };
         let keys = self.columns.iter().flat_map(heading);
-        line(keys.map(|key| escape::csv(&key)).collect());
+        line(keys.map(|key| csv_cell(&key)).collect());
         for row in &self.rows {
             let cells = row.iter().zip(&self.columns);
             line(cells.flat_map(|(cell, of)| written(cell, of)).collect());
@@ -272,7 +273,7 @@ fn written(cell: &Cell, of: &Column) -> Vec<String> {
         Cell::Nothing => nothing(),
         Cell::Text(text) => {
             let mut cells = nothing();
-            cells[0] = escape::csv(text);
+            cells[0] = csv_cell(text);
             cells
         }
         Cell::Number(number) => {

@@ -1,21 +1,18 @@
-//! One run, cycle by cycle: who transferred, computed and waited when.
+//! One run, cycle by cycle: when each worker transferred, computed and waited.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use scheduler::{Cost, CycleModel};
+use scheduler::machine::{AssignmentRow, CycleId, CycleRow, Fate, WorkerId};
+use scheduler::{CycleModel, Instant, Span, Speed};
 
 use super::axis::{Axis, Scale};
 use super::figure::{Figure, Picture};
 use super::number::shown;
 use super::palette::Ink;
-use super::plot::{Plot, Point, Series, Shape};
+use super::plot::{Plot, Point, Series, Shape, thinned};
 use super::rows::{Part, Row, Rows};
-use super::runs::thinned;
 use super::table::{Cell, Column, Table};
 use crate::error::ResultsError;
-use crate::read::{Groups, Table as Group};
-use crate::runs::{CYCLES, LOTS, RecordedFolder, RunKey, Stream, WORKERS};
+use crate::files::{CYCLES, LOTS, WORKERS};
+use crate::runs::{RecordedFolder, RunKey, Stream, WorkerRow};
 
 /// The run that is shown.
 const KEY: RunKey = RunKey {
@@ -23,91 +20,48 @@ const KEY: RunKey = RunKey {
     allocator: 0,
 };
 
-/// So many workers have a row; of more those that took longest.
+/// The most workers that have a row; of more, those that took longest are shown.
 const MOST_ROWS: usize = 20;
 
-/// So many cycles from the first on.
+/// The number of cycles shown from the first on.
 const FIRST_CYCLES: usize = 3;
 
-/// A worker in the whole run.
-pub(super) struct Worker {
-    name: Arc<str>,
-    fee: Option<u64>,
-    speed: Option<(u64, u64)>,
-    cycles: u64,
-    complete: u64,
-    assigned: u64,
-    accepted: u64,
-    cost: Cost,
-    elapsed: u64,
-    computed: u64,
+fn took(cycle: &CycleRow) -> Span {
+    cycle.ended.since(cycle.started)
 }
 
-/// A cycle, in nanoseconds since the run began.
-#[derive(Clone, Copy)]
-struct Cycle {
-    cycle: u32,
-    started: u64,
-    limit: u64,
-    ended: u64,
-}
-
-impl Cycle {
-    const fn took(&self) -> u64 {
-        self.ended.saturating_sub(self.started)
-    }
-}
-
-/// A share in a cycle.
-#[derive(Clone)]
-struct Lot {
-    cycle: u32,
-    worker: u32,
-    fate: String,
-    assigned: u64,
-    accepted: u64,
-    elapsed: u64,
-    computed: u64,
-}
-
-impl Lot {
-    /// Whether its times say what it did.
-    fn has_result(&self) -> bool {
-        matches!(self.fate.as_str(), "complete" | "truncated" | "refused")
-    }
+/// Whether its times say what it did.
+const fn has_result(row: &AssignmentRow) -> bool {
+    matches!(row.fate, Fate::Complete | Fate::Truncated | Fate::Refused)
 }
 
 /// The workers of the run.
-pub(super) fn workers(dir: &Path, folder: &RecordedFolder) -> Result<Vec<Worker>, ResultsError> {
-    let groups = Groups::open(&dir.join(WORKERS))?;
-    let mut stream = Stream::new(groups, &folder.plan().allocators, read_workers);
-    stream.all_of(KEY)
+pub(super) fn workers(folder: &RecordedFolder) -> Result<Vec<WorkerRow>, ResultsError> {
+    folder.stream(WORKERS)?.all_of(KEY)
 }
 
-/// When everybody did what, and how long each cycle took.
+/// What each worker did when, and how long each cycle took.
 pub(super) fn figures(
-    dir: &Path,
     folder: &RecordedFolder,
-    workers: &[Worker],
+    workers: &[WorkerRow],
 ) -> Result<Vec<Figure>, ResultsError> {
     let allocators = &folder.plan().allocators;
-    let groups = Groups::open(&dir.join(CYCLES))?;
-    let cycles = Stream::new(groups, allocators, read_cycles).all_of(KEY)?;
+    let cycles: Vec<CycleRow> = folder.stream(CYCLES)?.all_of(KEY)?;
     let Some(longest) = cycles
         .iter()
-        .max_by_key(|cycle| (cycle.took(), u32::MAX - cycle.cycle))
+        .max_by_key(|cycle| (took(cycle), std::cmp::Reverse(cycle.cycle)))
     else {
         return Ok(Vec::new());
     };
     let first = &cycles[..cycles.len().min(FIRST_CYCLES)];
-    let chosen = |cycle: u32| {
+    let chosen = |cycle: CycleId| {
         first
             .iter()
             .chain([longest])
             .any(|known| known.cycle == cycle)
     };
     let mut lots = Vec::new();
-    let mut stream = Stream::new(Groups::open(&dir.join(LOTS))?, allocators, read_lots);
+    let mut stream: Stream<'_, AssignmentRow> = folder.stream(LOTS)?;
     while let Some(lot) = stream.next_of(KEY)? {
         if chosen(lot.cycle) {
             lots.push(lot);
@@ -119,7 +73,7 @@ pub(super) fn figures(
     } else {
         format!(", replicate 0 under {}", allocators[0])
     };
-    let gantt = |name: &str, title: String, cycles: &[Cycle]| {
+    let gantt = |name: &str, title: String, cycles: &[CycleRow]| {
         gantt(
             name,
             title,
@@ -130,14 +84,14 @@ pub(super) fn figures(
         )
     };
     let title = if first.len() == 1 {
-        format!("Time-line of cycle {}{of_run}", first[0].cycle)
+        format!("Timeline of cycle {}{of_run}", first[0].cycle)
     } else {
         let (from, to) = (first[0].cycle, first[first.len() - 1].cycle);
-        format!("Time-line of cycles {from} to {to}{of_run}")
+        format!("Timeline of cycles {from} to {to}{of_run}")
     };
     let mut figures = vec![gantt("timeline", title, first)];
     if first.iter().all(|cycle| cycle.cycle != longest.cycle) {
-        let title = format!("Time-line of the longest cycle, {}{of_run}", longest.cycle);
+        let title = format!("Timeline of the longest cycle, {}{of_run}", longest.cycle);
         figures.push(gantt("timeline-longest", title, &[*longest]));
     }
     if cycles.len() > 1 {
@@ -146,7 +100,7 @@ pub(super) fn figures(
     Ok(figures)
 }
 
-/// What a row of a time-line is made of.
+/// What a row of a timeline is made of.
 const KINDS: [(&str, Ink); 4] = [
     ("transfer", Ink::Hatch(1)),
     ("computing", Ink::Area(0)),
@@ -157,15 +111,15 @@ const KINDS: [(&str, Ink); 4] = [
 fn gantt(
     name: &str,
     title: String,
-    cycles: &[Cycle],
-    lots: &[Lot],
-    workers: &[Worker],
+    cycles: &[CycleRow],
+    lots: &[AssignmentRow],
+    workers: &[WorkerRow],
     cycle_model: CycleModel,
 ) -> Figure {
-    let within = |lot: &&Lot| cycles.iter().any(|cycle| cycle.cycle == lot.cycle);
-    let lots: Vec<&Lot> = lots.iter().filter(within).collect();
+    let within = |lot: &&AssignmentRow| cycles.iter().any(|cycle| cycle.cycle == lot.cycle);
+    let lots: Vec<&AssignmentRow> = lots.iter().filter(within).collect();
     // Those who took longest have a row, in the order of their numbers.
-    let mut longest: Vec<(u64, u32)> = Vec::new();
+    let mut longest: Vec<(Span, WorkerId)> = Vec::new();
     for lot in &lots {
         match longest.iter_mut().find(|(_, worker)| *worker == lot.worker) {
             Some((elapsed, _)) => *elapsed = lot.elapsed.max(*elapsed),
@@ -175,7 +129,7 @@ fn gantt(
     longest.sort_by_key(|(elapsed, worker)| (std::cmp::Reverse(*elapsed), *worker));
     let all = longest.len();
     longest.truncate(MOST_ROWS);
-    let mut shown_workers: Vec<u32> = longest.into_iter().map(|(_, worker)| worker).collect();
+    let mut shown_workers: Vec<WorkerId> = longest.into_iter().map(|(_, worker)| worker).collect();
     shown_workers.sort_unstable();
 
     let mut data = Table::new(
@@ -203,15 +157,15 @@ fn gantt(
             };
             parts.extend(parts_of(lot, cycle, cycle_model));
             data.push(vec![
-                Cell::count(lot.cycle.into()),
+                Cell::count(lot.cycle.get().into()),
                 Cell::text(&name),
-                Cell::text(&lot.fate),
+                Cell::text(lot.fate.name()),
                 Cell::count(lot.assigned),
                 Cell::count(lot.accepted),
-                Cell::number(seconds(cycle.started)),
-                Cell::number(seconds(lot.elapsed)),
-                Cell::number(seconds(lot.computed)),
-                Cell::number(seconds(cycle.ended)),
+                Cell::number(at(cycle.started)),
+                Cell::number(lot.elapsed.seconds_f64()),
+                Cell::number(lot.computed.seconds_f64()),
+                Cell::number(at(cycle.ended)),
             ]);
         }
         rows.push(Row { name, parts });
@@ -226,30 +180,27 @@ fn gantt(
     } else {
         String::new()
     };
-    let with_result = lots.iter().filter(|lot| lot.has_result());
+    let with_result = lots.iter().filter(|lot| has_result(lot));
     let slowest = with_result.max_by_key(|lot| (lot.elapsed, std::cmp::Reverse(lot.worker)));
     let slowest = slowest.map_or_else(String::new, |lot| {
         format!(
             " The last result was that of {} in cycle {}, after {} s, {} s of them computing.",
             name_of(workers, lot.worker),
             lot.cycle,
-            shown(seconds(lot.elapsed)),
-            shown(seconds(lot.computed))
+            shown(lot.elapsed.seconds_f64()),
+            shown(lot.computed.seconds_f64())
         )
     });
-    let ends = cycles.iter().map(|cycle| cycle.ended).max().unwrap_or(0);
-    let starts = cycles.first().map_or(0, |cycle| cycle.started);
+    let ends = cycles
+        .iter()
+        .map(|cycle| cycle.ended)
+        .max()
+        .unwrap_or_default();
+    let starts = cycles.first().map_or(ends, |cycle| cycle.started);
     // A limit far beyond would leave no room for what was done.
-    let far = ends.saturating_add(ends.saturating_sub(starts) / 2);
-    let limits = || {
-        cycles
-            .iter()
-            .map(|cycle| cycle.started.saturating_add(cycle.limit))
-    };
-    let marks: Vec<f64> = limits()
-        .filter(|limit| *limit <= far)
-        .map(seconds)
-        .collect();
+    let far = ends + ends.since(starts) / 2;
+    let limits = cycles.iter().map(|cycle| cycle.started + cycle.limit);
+    let marks: Vec<f64> = limits.filter(|limit| *limit <= far).map(at).collect();
     let beyond = if marks.len() < cycles.len() {
         " Limits far beyond the last result are not drawn."
     } else {
@@ -260,8 +211,8 @@ fn gantt(
         title,
         says: format!(
             "When each employed worker transferred parameters, computed, and waited for the others.{slowest} \
-             Transfer is what passed from the order to the result besides computing, parted before and after \
-             it as the link's two ways are.{left_out}{beyond}"
+             Transfer is what passed from the order to the result besides computing, divided before and after \
+             it in the ratio of the link's two directions.{left_out}{beyond}"
         ),
         picture: Picture::Rows(Rows {
             x: Axis::new("time since the run began, s", Scale::Even),
@@ -276,30 +227,28 @@ fn gantt(
     }
 }
 
-fn parts_of(lot: &Lot, cycle: &Cycle, cycle_model: CycleModel) -> Vec<Part> {
-    let start = seconds(cycle.started);
-    let end = seconds(cycle.ended);
-    if lot.fate == "absent" {
+fn parts_of(lot: &AssignmentRow, cycle: &CycleRow, cycle_model: CycleModel) -> Vec<Part> {
+    let (start, end) = (at(cycle.started), at(cycle.ended));
+    if lot.fate == Fate::Absent {
         return Vec::new();
     }
-    if !lot.has_result() {
+    if !has_result(lot) {
         return vec![Part {
             kind: 3,
             from: start,
             to: end,
         }];
     }
-    let elapsed = lot.elapsed;
-    let computed = lot.computed.min(elapsed);
+    let computed = lot.computed.min(lot.elapsed);
     let (down, up) = (cycle_model.down.seconds_f64(), cycle_model.up.seconds_f64());
     let share = if down + up > 0.0 {
         down / (down + up)
     } else {
         0.5
     };
-    let before = start + share * seconds(elapsed - computed);
-    let after = before + seconds(computed);
-    let result = start + seconds(elapsed);
+    let before = start + share * (lot.elapsed - computed).seconds_f64();
+    let after = before + computed.seconds_f64();
+    let result = start + lot.elapsed.seconds_f64();
     [
         (0, start, before),
         (1, before, after),
@@ -312,7 +261,7 @@ fn parts_of(lot: &Lot, cycle: &Cycle, cycle_model: CycleModel) -> Vec<Part> {
     .collect()
 }
 
-fn lengths(cycles: &[Cycle], of_run: &str) -> Figure {
+fn lengths(cycles: &[CycleRow], of_run: &str) -> Figure {
     let mut data = Table::new(vec![
         Column::new("cycle", "cycle"),
         Column::new("took_s", "took, s"),
@@ -320,28 +269,28 @@ fn lengths(cycles: &[Cycle], of_run: &str) -> Figure {
     ]);
     for cycle in cycles {
         data.push(vec![
-            Cell::count(cycle.cycle.into()),
-            Cell::number(seconds(cycle.took())),
-            Cell::number(seconds(cycle.limit)),
+            Cell::count(cycle.cycle.get().into()),
+            Cell::number(took(cycle).seconds_f64()),
+            Cell::number(cycle.limit.seconds_f64()),
         ]);
     }
-    let series = |look, name: &str, get: fn(&Cycle) -> u64| Series {
+    let series = |look, name: &str, get: fn(&CycleRow) -> Span| Series {
         name: name.to_owned(),
         look,
         shape: Shape::Line,
         points: thinned(
             cycles
                 .iter()
-                .map(|c| Point::at(c.cycle.into(), seconds(get(c))))
+                .map(|c| Point::at(c.cycle.get().into(), get(c).seconds_f64()))
                 .collect(),
         ),
     };
-    let ends = |take: fn(u64, u64) -> u64| {
+    let ends = |take: fn(Span, Span) -> Span| {
         cycles
             .iter()
-            .map(Cycle::took)
+            .map(took)
             .reduce(take)
-            .map_or(f64::NAN, seconds)
+            .map_or(f64::NAN, Span::seconds_f64)
     };
     let drawn = thinned(vec![Point::default(); cycles.len()]).len();
     data.note("cycles", cycles.len() as f64);
@@ -356,14 +305,14 @@ fn lengths(cycles: &[Cycle], of_run: &str) -> Figure {
         title: format!("How long cycles took{of_run}"),
         says: format!(
             "Each cycle's time and the limit that it had. The shortest took {} s, the longest {} s.{left_out}",
-            shown(ends(u64::min)),
-            shown(ends(u64::max))
+            shown(ends(Span::min)),
+            shown(ends(Span::max))
         ),
         picture: Picture::Plot(Plot {
             x: Axis::new("cycle", Scale::Even),
             y: Axis::new("time of a cycle, s", Scale::FromZero),
             series: vec![
-                series(0, "took", Cycle::took),
+                series(0, "took", took),
                 series(1, "limit", |cycle| cycle.limit),
             ],
             marks: Vec::new(),
@@ -373,11 +322,11 @@ fn lengths(cycles: &[Cycle], of_run: &str) -> Figure {
 }
 
 /// The workers of the run as a table.
-pub(super) fn workers_table(workers: &[Worker], most: usize) -> Table {
+pub(super) fn workers_table(workers: &[WorkerRow], most: usize) -> Table {
     let mut table = Table::new(
         [
             ("worker", "worker"),
-            ("fee", "fee of a batch"),
+            ("fee", "fee per batch"),
             ("speed", "benchmark, batches/s"),
             ("cycles", "cycles"),
             ("complete", "complete"),
@@ -391,11 +340,8 @@ pub(super) fn workers_table(workers: &[Worker], most: usize) -> Table {
         .to_vec(),
     );
     for worker in workers.iter().take(most) {
-        let fee = worker
-            .fee
-            .map(|fee| Cost::from_micros(fee.into()).to_string());
-        let speed = worker.speed.filter(|(_, nanos)| *nanos > 0);
-        let speed = speed.map(|(batches, nanos)| batches as f64 * 1e9 / nanos as f64);
+        let fee = worker.fee.map(|fee| fee.to_string());
+        let speed = worker.speed.map(Speed::per_second_f64);
         table.push(vec![
             Cell::text(&worker.name),
             fee.map_or(Cell::Nothing, |fee| Cell::read(&fee)),
@@ -405,75 +351,18 @@ pub(super) fn workers_table(workers: &[Worker], most: usize) -> Table {
             Cell::count(worker.assigned),
             Cell::count(worker.accepted),
             Cell::read(&worker.cost.to_string()),
-            Cell::number(seconds(worker.elapsed)),
-            Cell::number(seconds(worker.computed)),
+            Cell::number(worker.elapsed.seconds_f64()),
+            Cell::number(worker.computed.seconds_f64()),
         ]);
     }
     table
 }
 
-fn name_of(workers: &[Worker], worker: u32) -> String {
-    let known = workers.get(worker as usize);
+fn name_of(workers: &[WorkerRow], worker: WorkerId) -> String {
+    let known = workers.get(worker.get() as usize);
     known.map_or_else(|| worker.to_string(), |known| known.name.to_string())
 }
 
-fn seconds(nanos: u64) -> f64 {
-    nanos as f64 / 1e9
-}
-
-fn read_workers(table: &Group<'_>, rows: usize) -> Result<Vec<Worker>, ResultsError> {
-    let (names, fees) = (table.texts("name")?, table.optional_numbers("fee_micro")?);
-    let batches = table.optional_numbers("speed_batches")?;
-    let nanos = table.optional_numbers("speed_ns")?;
-    let (cycles, complete) = (table.numbers("cycles")?, table.numbers("cycles_complete")?);
-    let assigned = table.numbers("batches_assigned")?;
-    let accepted = table.numbers("batches_accepted")?;
-    let costs = table.costs("cost_micro")?;
-    let (elapsed, computed) = (table.numbers("elapsed_ns")?, table.numbers("computed_ns")?);
-    let row = |row: usize| {
-        Ok(Worker {
-            name: table.required(names.get(row), "name")?.into(),
-            fee: fees.get(row),
-            speed: batches.get(row).zip(nanos.get(row)),
-            cycles: cycles[row],
-            complete: complete[row],
-            assigned: assigned[row],
-            accepted: accepted[row],
-            cost: table.required(costs[row], "cost_micro")?,
-            elapsed: elapsed[row],
-            computed: computed[row],
-        })
-    };
-    (0..rows).map(row).collect()
-}
-
-fn read_cycles(table: &Group<'_>, rows: usize) -> Result<Vec<Cycle>, ResultsError> {
-    let (cycles, limits) = (table.ids("cycle")?, table.numbers("limit_ns")?);
-    let (started, ended) = (table.numbers("started_ns")?, table.numbers("ended_ns")?);
-    let row = |row: usize| Cycle {
-        cycle: cycles[row],
-        started: started[row],
-        limit: limits[row],
-        ended: ended[row],
-    };
-    Ok((0..rows).map(row).collect())
-}
-
-fn read_lots(table: &Group<'_>, rows: usize) -> Result<Vec<Lot>, ResultsError> {
-    let (cycles, workers) = (table.ids("cycle")?, table.ids("worker")?);
-    let (fates, assigned) = (table.texts("fate")?, table.numbers("assigned")?);
-    let (accepted, elapsed) = (table.numbers("accepted")?, table.numbers("elapsed_ns")?);
-    let computed = table.numbers("computed_ns")?;
-    let row = |row: usize| {
-        Ok(Lot {
-            cycle: cycles[row],
-            worker: workers[row],
-            fate: table.required(fates.get(row), "fate")?.to_owned(),
-            assigned: assigned[row],
-            accepted: accepted[row],
-            elapsed: elapsed[row],
-            computed: computed[row],
-        })
-    };
-    (0..rows).map(row).collect()
+fn at(moment: Instant) -> f64 {
+    moment.since(Instant::START).seconds_f64()
 }

@@ -29,7 +29,7 @@ use scheduler::machine::{
 };
 use scheduler::{Cost, CycleModel, Fee, Instant, Span, Speed};
 
-use super::Job;
+use super::plan::Job;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,17 +1,18 @@
-//! What runs are compared by: fees, times and shares, each as so much of so much a run.
+//! What runs are compared by: fees, times and shares, each a ratio per run.
 //!
 //! **What it does not know:** which runs are a pair, and how a difference is shown.
 
 use scheduler::machine::Ending;
 use scheduler::{Cost, Span};
 
-use super::{RunEnd, Truth};
+use super::account::{RunEnd, Truth};
+use super::columns::RunRow;
 use crate::interval::Estimate;
 use crate::paired::{self, Difference, Part, Scale};
 
-/// What a run says of itself, as far as runs are compared by it.
+/// The figures of a run by which runs are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct RunFigures {
     /// Whether it reached its last cycle.
     pub reached_end: bool,
     /// Whether it missed, as [`RunEnd::is_missed`] has it.
@@ -36,22 +37,26 @@ pub struct Said {
     pub truth: Option<Truth>,
 }
 
-impl Said {
-    /// Of a run of so many cycles.
+impl RunFigures {
+    /// Of a run that was to have this number of cycles.
     pub fn of(end: &RunEnd, cycles: u32) -> Self {
-        let totals = &end.totals;
+        Self::read(&RunRow::from(end), cycles)
+    }
+
+    /// The same from its row of a table.
+    pub(super) fn read(row: &RunRow, cycles: u32) -> Self {
         Self {
-            reached_end: end.ending == Ending::Completed,
-            missed: end.is_missed(),
-            cost: totals.cost,
-            wall: end.wall(),
-            setup: end.setup(),
+            reached_end: row.ending == Ending::Completed.reason(),
+            missed: row.missed,
+            cost: row.cost,
+            wall: row.wall,
+            setup: row.setup,
             cycles: cycles.into(),
-            complete: totals.complete.into(),
-            accepted: totals.accepted,
-            lost: totals.lost,
-            plans: totals.plans.into(),
-            truth: end.truth,
+            complete: row.complete,
+            accepted: row.accepted,
+            lost: row.lost,
+            plans: row.plans,
+            truth: row.truth(),
         }
     }
 }
@@ -65,11 +70,11 @@ pub struct Figure {
     pub name: &'static str,
     /// What kind of number it is.
     pub scale: Scale,
-    /// Only of pairs in which both runs reached the end: what a run had still to pay, and how
-    /// long it had still to go, nobody knows.
+    /// Only of pairs in which both runs reached the end: what a run that did not would still have
+    /// paid, and how long it would have taken, is unknown.
     pub of_whole_runs: bool,
-    /// What a run says of it.
-    pub part: fn(&Said) -> Part,
+    /// What it is of a run.
+    pub part: fn(&RunFigures) -> Part,
 }
 
 /// Two ways by one figure.
@@ -87,7 +92,7 @@ pub struct Compared {
 
 impl Figure {
     /// Compares runs that are pairs, one by one.
-    pub fn paired(&self, ours: &[Said], base: &[Said]) -> Compared {
+    pub fn paired(&self, ours: &[RunFigures], base: &[RunFigures]) -> Compared {
         let pairs = ours.iter().zip(base);
         let pairs = pairs.filter(|(a, b)| self.counts(a) && self.counts(b));
         let (ours, base): (Vec<Part>, Vec<Part>) =
@@ -97,26 +102,26 @@ impl Figure {
     }
 
     /// Compares runs that have nothing to do with each other.
-    pub fn independent(&self, ours: &[Said], base: &[Said]) -> Compared {
+    pub fn independent(&self, ours: &[RunFigures], base: &[RunFigures]) -> Compared {
         let (ours, base) = (self.parts(ours), self.parts(base));
         let difference = paired::independent(&ours, &base, self.scale);
         self.compared(&ours, &base, difference)
     }
 
     /// Compares many runs with one that would vary as they do, if it could be run again.
-    pub fn one_with_many(&self, ours: &[Said], base: &[Said]) -> Compared {
+    pub fn one_with_many(&self, ours: &[RunFigures], base: &[RunFigures]) -> Compared {
         let (ours, base) = (self.parts(ours), self.parts(base));
         let difference = paired::one_with_many(&ours, &base);
         self.compared(&ours, &base, difference)
     }
 
-    /// What runs say of it.
-    pub fn parts(&self, runs: &[Said]) -> Vec<Part> {
+    /// What it is of each run.
+    pub fn parts(&self, runs: &[RunFigures]) -> Vec<Part> {
         let counted = runs.iter().filter(|run| self.counts(run));
         counted.map(self.part).collect()
     }
 
-    fn counts(&self, run: &Said) -> bool {
+    fn counts(&self, run: &RunFigures) -> bool {
         !self.of_whole_runs || run.reached_end
     }
 
@@ -148,7 +153,7 @@ pub const FIGURES: [Figure; 8] = [
     },
     Figure {
         key: "fee_per_accepted_batch",
-        name: "fee of a batch that counts",
+        name: "fee per batch that counts",
         scale: Scale::Number,
         of_whole_runs: false,
         part: |run| Part {
@@ -222,8 +227,8 @@ fn share_of(count: u64, of: u64) -> Part {
     }
 }
 
-/// Nothing of nothing, where nobody knows.
-fn known(run: &Said, get: fn(&Truth) -> (u64, u64)) -> Part {
+/// Nothing of nothing where it is unknown.
+fn known(run: &RunFigures, get: fn(&Truth) -> (u64, u64)) -> Part {
     let (count, of) = run.truth.as_ref().map_or((0, 0), get);
     share_of(count, of)
 }

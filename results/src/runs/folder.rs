@@ -1,55 +1,25 @@
 //! Writes the folder: tables in row groups as rows come, everything else at the end.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use scheduler::Instant;
-use scheduler::machine::{AssignmentRow, CycleRow, Record, ShareRow};
-use serde::{Deserialize, Serialize};
+use scheduler::machine::{AssignmentRow, CycleRow, ShareRow};
 use serde_json::{Map, Value};
 
-use super::frames::{self, Frame, Layout};
-use super::rows::{PlanRecord, RunChunk, WorkerRow};
-use super::summary::{RunsSummary, Tally};
-use super::{Job, RunEnd, RunKey, RunsPlan};
+use super::columns::{self, HistoryRow, QuestionRow, RunRow, WorkerRow, describe_keys};
+use super::plan::{Job, RunKey, RunsPlan};
+use super::record::RunRecord;
+use super::rows::RunChunk;
+use super::summary::{RunsSummary, SummaryLine, Tally};
 use crate::error::{Action, ResultsError};
-use crate::report;
+use crate::files::{
+    CYCLES, EVENTS, HISTORY, JOB, LOTS, PLANS, RUN_FILE, RUNS, RUNS_FILES, RUNS_FORMAT,
+    RUNS_VERSION, SCENARIO, SHARES, SUMMARY_CSV, SUMMARY_JSON, VALIDATION_FILES, WORKERS, prepare,
+    pretty, remove,
+};
+use crate::schema::Row;
 use crate::table::{CsvTable, Output, ParquetTable};
-use crate::validation::{FILES as VALIDATION_FILES, RUN_FILE, pretty};
-
-pub(crate) const FORMAT: &str = "allot-runs";
-pub(super) const VERSION: u64 = 2;
-
-pub(crate) const RUNS: &str = "runs.parquet";
-pub(crate) const WORKERS: &str = "workers.parquet";
-pub(super) const PLANS: &str = "plans.parquet";
-pub(super) const SHARES: &str = "shares.parquet";
-pub(crate) const CYCLES: &str = "cycles.parquet";
-pub(crate) const LOTS: &str = "lots.parquet";
-const HISTORY: &str = "history.parquet";
-pub(crate) const SUMMARY_CSV: &str = "summary.csv";
-const SUMMARY_JSON: &str = "summary.json";
-pub(super) const JOB: &str = "job.json";
-pub(super) const SCENARIO: &str = "scenario.toml";
-const EVENTS: &str = "events";
-
-/// The files of a run folder, `run.json` first; the events are in a folder of their own.
-const FILES: [&str; 12] = [
-    RUN_FILE,
-    RUNS,
-    WORKERS,
-    PLANS,
-    SHARES,
-    CYCLES,
-    LOTS,
-    HISTORY,
-    SUMMARY_CSV,
-    SUMMARY_JSON,
-    JOB,
-    SCENARIO,
-];
 
 /// Rows in a row group. Where one ends follows from the rows alone, so that the bytes of a table
 /// do not depend on how they arrived.
@@ -59,13 +29,13 @@ const GROUP_ROWS: usize = 1 << 16;
 pub struct RunFolder {
     dir: PathBuf,
     plan: RunsPlan,
-    runs: Table<RunEnd>,
+    runs: Table<RunRow>,
     workers: Table<WorkerRow>,
-    plans: Table<PlanRecord>,
+    plans: Table<QuestionRow>,
     shares: Table<ShareRow>,
     cycles: Table<CycleRow>,
     lots: Table<AssignmentRow>,
-    history: Table<(Instant, Record)>,
+    history: Table<HistoryRow>,
     tallies: Vec<Tally>,
     /// The job and the scenario, which are known from the beginning.
     known: Vec<Output>,
@@ -90,19 +60,19 @@ impl RunFolder {
         overwrite: bool,
     ) -> Result<Self, ResultsError> {
         assert!(!plan.allocators.is_empty(), "runs have an allocator");
-        prepare(dir, overwrite)?;
+        prepare_all(dir, overwrite)?;
         let known = |name, content: &[u8]| {
             let mut output = Output::create(dir, name)?;
             output.write_all(content).map(|()| output)
         };
         Ok(Self {
-            runs: Table::create(dir, RUNS, frames::runs)?,
-            workers: Table::create(dir, WORKERS, frames::workers)?,
-            plans: Table::create(dir, PLANS, frames::plans)?,
-            shares: Table::create(dir, SHARES, frames::shares)?,
-            cycles: Table::create(dir, CYCLES, frames::cycles)?,
-            lots: Table::create(dir, LOTS, frames::lots)?,
-            history: Table::create(dir, HISTORY, frames::history)?,
+            runs: Table::create(dir, RUNS)?,
+            workers: Table::create(dir, WORKERS)?,
+            plans: Table::create(dir, PLANS)?,
+            shares: Table::create(dir, SHARES)?,
+            cycles: Table::create(dir, CYCLES)?,
+            lots: Table::create(dir, LOTS)?,
+            history: Table::create(dir, HISTORY)?,
             tallies: vec![Tally::default(); plan.allocators.len()],
             known: vec![
                 known(JOB, &pretty(job))?,
@@ -154,7 +124,7 @@ impl RunFolder {
         self.workers.extend(names, key, chunk.workers)?;
         if let Some(end) = chunk.end {
             self.tallies[key.allocator].add(&end);
-            self.runs.extend(names, key, vec![end])?;
+            self.runs.extend(names, key, [RunRow::from(&end)])?;
             self.next.allocator += 1;
             if self.next.allocator == names.len() {
                 self.next = RunKey {
@@ -192,12 +162,8 @@ impl RunFolder {
     ) -> Result<RunsSummary, ResultsError> {
         let summary = self.summary();
         let (names, finished) = (&self.plan.allocators, self.next.replicate);
-        let mut csv = CsvTable::create(
-            &self.dir,
-            SUMMARY_CSV,
-            &frames::summary(&summary.allocators),
-        )?;
-        csv.append(&frames::summary(&summary.allocators))?;
+        let lines = SummaryLine::write(summary.allocators.iter().map(Some));
+        let csv = CsvTable::write(&self.dir, SUMMARY_CSV, lines)?;
         let mut json = Output::create(&self.dir, SUMMARY_JSON)?;
         json.write_all(&pretty(&summary))?;
         let mut outputs = self.known;
@@ -209,15 +175,15 @@ impl RunFolder {
             self.lots.close(names)?,
             self.history.close(names)?,
             self.runs.close(names)?,
-            csv.close()?,
+            csv,
             json,
         ]);
         for output in outputs {
             output.publish()?;
         }
         let record = RunRecord {
-            format: FORMAT.to_owned(),
-            format_version: VERSION,
+            format: RUNS_FORMAT.to_owned(),
+            format_version: RUNS_VERSION,
             complete: finished == self.plan.replicates,
             finished_replicates: finished,
             plan: self.plan,
@@ -230,36 +196,28 @@ impl RunFolder {
     }
 }
 
-/// What `run.json` holds.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct RunRecord {
-    pub(super) format: String,
-    pub(super) format_version: u64,
-    pub(super) complete: bool,
-    pub(super) finished_replicates: u64,
-    pub(super) plan: RunsPlan,
-    #[serde(flatten)]
-    pub(super) details: Map<String, Value>,
-}
-
 /// A table and the row group that is being gathered for it.
 struct Table<T> {
     file: ParquetTable,
-    layout: Layout<T>,
     rows: Vec<(RunKey, T)>,
 }
 
-impl<T> Table<T> {
-    fn create(dir: &Path, name: &str, layout: Layout<T>) -> Result<Self, ResultsError> {
-        let like: Frame = layout(&[], &[]);
+impl<T: Row> Table<T> {
+    fn create(dir: &Path, name: &str) -> Result<Self, ResultsError> {
+        let described = [describe_keys(), T::describe()].concat();
+        let none = columns::write::<T>(&[], &[]);
         Ok(Self {
-            file: ParquetTable::create(dir, name, &like)?,
-            layout,
+            file: ParquetTable::create(dir, name, &described, none)?,
             rows: Vec::new(),
         })
     }
 
-    fn extend(&mut self, names: &[String], key: RunKey, rows: Vec<T>) -> Result<(), ResultsError> {
+    fn extend(
+        &mut self,
+        names: &[String],
+        key: RunKey,
+        rows: impl IntoIterator<Item = T>,
+    ) -> Result<(), ResultsError> {
         for row in rows {
             self.rows.push((key, row));
             if self.rows.len() == GROUP_ROWS {
@@ -271,7 +229,7 @@ impl<T> Table<T> {
 
     fn flush(&mut self, names: &[String]) -> Result<(), ResultsError> {
         if !self.rows.is_empty() {
-            self.file.append(&(self.layout)(names, &self.rows))?;
+            self.file.append(columns::write(names, &self.rows))?;
             self.rows.clear();
         }
         Ok(())
@@ -283,46 +241,22 @@ impl<T> Table<T> {
     }
 }
 
-/// Makes the folder, refuses one with results, or removes those: `run.json` first, so that the
-/// rest never looks whole.
-fn prepare(dir: &Path, overwrite: bool) -> Result<(), ResultsError> {
-    fs::create_dir_all(dir).map_err(|cause| ResultsError::io(Action::Create, dir, cause))?;
-    let files: BTreeSet<&'static str> = FILES.into_iter().chain(VALIDATION_FILES).collect();
-    let run_file_first = [RUN_FILE].into_iter().chain(files);
-    for file in run_file_first {
-        remove(&dir.join(file), overwrite, dir, file)?;
-    }
+/// Makes the folder, and refuses one with results of any kind or removes those.
+fn prepare_all(dir: &Path, overwrite: bool) -> Result<(), ResultsError> {
+    let files: Vec<&'static str> = RUNS_FILES.into_iter().chain(VALIDATION_FILES).collect();
+    prepare(dir, &files, overwrite)?;
     let events = dir.join(EVENTS);
+    let failed = |cause| ResultsError::io(Action::Read, &events, cause);
     let entries = match fs::read_dir(&events) {
         Ok(entries) => entries,
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return report::forget(dir),
-        Err(cause) => return Err(ResultsError::io(Action::Read, &events, cause)),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(cause) => return Err(failed(cause)),
     };
     for entry in entries {
-        let entry = entry.map_err(|cause| ResultsError::io(Action::Read, &events, cause))?;
-        if entry.path().extension().is_some_and(|end| end == "jsonl") {
-            remove(&entry.path(), overwrite, dir, EVENTS)?;
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|end| end == "jsonl") {
+            remove(dir, &path, EVENTS, overwrite)?;
         }
     }
-    // What it says is about to be wrong.
-    report::forget(dir)
-}
-
-fn remove(
-    path: &Path,
-    overwrite: bool,
-    dir: &Path,
-    file: &'static str,
-) -> Result<(), ResultsError> {
-    match fs::symlink_metadata(path) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(cause) => Err(ResultsError::io(Action::Read, path, cause)),
-        Ok(_) if overwrite => {
-            fs::remove_file(path).map_err(|cause| ResultsError::io(Action::Remove, path, cause))
-        }
-        Ok(_) => Err(ResultsError::Occupied {
-            dir: dir.to_owned(),
-            file,
-        }),
-    }
+    Ok(())
 }

@@ -8,14 +8,14 @@
 //! | file | a row for each |
 //! |---|---|
 //! | `runs.parquet` | run: its end, times, cycles, batches, cost |
-//! | `workers.parquet` | worker: name, fee, first benchmark, stays, and its shares in all |
+//! | `workers.parquet` | worker: name, fee, first benchmark, sessions, and its shares in all |
 //! | `plans.parquet` | plan that was taken, or question without one (`status` is null) |
 //! | `shares.parquet` | plan and candidate: speed, capacity, batches |
 //! | `cycles.parquet` | cycle |
 //! | `lots.parquet` | cycle and worker with a share: fate, batches, fee, times |
 //! | `history.parquet` | joining, benchmark, departure, shipping, pause, and what was ignored |
 //! | `summary.csv`, `summary.json` | allocator, with 95 % confidence intervals over its runs |
-//! | `job.json` | (one) what the scheduler was told of the job, and the times that a cycle has besides computing |
+//! | `job.json` | (one) the configuration of the scheduler, and what a cycle takes besides computing |
 //! | `scenario.toml` | (one) the scenario with every value |
 //! | `run.json` | (one, written last) how it was made, and whether it is complete |
 //! | `events/REPLICATE-ALLOCATOR.jsonl` | event, on request: see [`crate::event_log`] |
@@ -28,21 +28,24 @@
 //! a path or a number of threads.
 
 mod account;
-mod ends;
+mod columns;
 mod figures;
 mod folder;
-mod frames;
+mod periods;
 mod plan;
-mod read;
+mod record;
+mod recorded;
 mod rows;
+mod stream;
 mod summary;
 
 pub use account::{RunEnd, RunSummary, Truth, WorkerTotals};
-pub use figures::{Compared, FIGURES, Figure, MORE_FIGURES, Said};
+pub(crate) use columns::{HistoryRow, QuestionRow, RunRow, WorkerRow, describe_keys};
+pub use figures::{Compared, FIGURES, Figure, MORE_FIGURES, RunFigures};
 pub use folder::RunFolder;
-pub(crate) use folder::{CYCLES, FORMAT, LOTS, RUNS, SUMMARY_CSV, WORKERS};
+pub use periods::{Candidate, Period, RecordedRun, Runs};
 pub use plan::{Job, RunKey, RunsPlan};
-pub(crate) use read::Stream;
-pub use read::{Candidate, Period, RecordedFolder, RecordedRun};
+pub use recorded::RecordedFolder;
 pub use rows::{RunChunk, RunRows};
-pub use summary::{RunsSummary, SummaryLine, Value};
+pub(crate) use stream::Stream;
+pub use summary::{RunsSummary, SummaryLine};

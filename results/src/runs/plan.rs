@@ -24,9 +24,9 @@ pub struct RunsPlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Job {
-    /// The configuration of its scheduler.
+    /// The configuration of the scheduler.
     pub config: Config,
-    /// What a cycle takes besides computing, as far as the links and the model tell beforehand.
+    /// What a cycle takes besides computing, by the stated links and the size of the model.
     pub cycle_model: CycleModel,
     /// The size of the parameters.
     pub parameter_bytes: u64,

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use scheduler::machine::{
-    AssignmentRow, CycleRow, Ending, PlanId, PlanRow, Record, ShareRow, Trigger,
-};
-use scheduler::{Instant, Span};
+use scheduler::Instant;
+use scheduler::machine::{AssignmentRow, CycleRow, Record, ShareRow};
 
-use super::{RunEnd, RunKey, RunSummary, WorkerTotals};
+use super::account::{RunEnd, RunSummary};
+use super::columns::{HistoryRow, QuestionRow, WorkerRow};
+use super::plan::RunKey;
 
 /// Rows after which a chunk is given on.
 const CHUNK_ROWS: usize = 8_192;
@@ -23,32 +23,14 @@ pub struct RunRows {
 #[derive(Debug)]
 pub struct RunChunk {
     pub(super) key: RunKey,
-    pub(super) plans: Vec<PlanRecord>,
+    pub(super) plans: Vec<QuestionRow>,
     pub(super) shares: Vec<ShareRow>,
     pub(super) cycles: Vec<CycleRow>,
     pub(super) lots: Vec<AssignmentRow>,
-    pub(super) history: Vec<(Instant, Record)>,
+    pub(super) history: Vec<HistoryRow>,
     pub(super) workers: Vec<WorkerRow>,
     /// The run is over.
     pub(super) end: Option<RunEnd>,
-}
-
-/// A plan, or a question without one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PlanRecord {
-    pub(super) at: Instant,
-    pub(super) plan: PlanId,
-    pub(super) trigger: Trigger,
-    pub(super) solve: Span,
-    pub(super) made: Result<PlanRow, Ending>,
-}
-
-/// One worker in a whole run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct WorkerRow {
-    pub(super) worker: u64,
-    pub(super) name: Arc<str>,
-    pub(super) totals: WorkerTotals,
 }
 
 impl RunRows {
@@ -80,25 +62,16 @@ impl RunRows {
         self.summary.record(at, record);
         let chunk = &mut self.chunk;
         match *record {
-            Record::Planned(row) => chunk.plans.push(PlanRecord {
-                at,
-                plan: row.plan,
-                trigger: row.trigger,
-                solve: row.solve,
-                made: Ok(row),
-            }),
+            Record::Planned(row) => chunk.plans.push(QuestionRow::planned(at, &row)),
             Record::NotPlanned {
                 plan,
                 trigger,
                 why,
                 solve,
-            } => chunk.plans.push(PlanRecord {
-                at,
-                plan,
-                trigger,
-                solve,
-                made: Err(why),
-            }),
+            } => {
+                let asked = (plan, trigger, solve);
+                chunk.plans.push(QuestionRow::not_planned(at, asked, &why));
+            }
             Record::Share(row) => chunk.shares.push(row),
             Record::Cycle(row) => chunk.cycles.push(row),
             Record::Assignment(row) => chunk.lots.push(row),
@@ -107,7 +80,7 @@ impl RunRows {
             | Record::Departed { .. }
             | Record::Shipped { .. }
             | Record::Paused { .. }
-            | Record::Ignored { .. } => chunk.history.push((at, *record)),
+            | Record::Ignored { .. } => chunk.history.extend(HistoryRow::new(at, record)),
         }
     }
 
@@ -125,13 +98,11 @@ impl RunRows {
     pub fn finish(self, end: RunEnd, names: &[Arc<str>]) -> RunChunk {
         let Self { summary, mut chunk } = self;
         let workers = summary.workers().len().max(names.len());
-        let row = |worker: usize| WorkerRow {
-            worker: worker as u64,
-            name: match names.get(worker) {
-                Some(name) => Arc::clone(name),
-                None => worker.to_string().into(),
-            },
-            totals: summary.workers().get(worker).copied().unwrap_or_default(),
+        let row = |worker: usize| {
+            let name = names.get(worker).map(Arc::clone);
+            let name = name.unwrap_or_else(|| worker.to_string().into());
+            let totals = summary.workers().get(worker).copied().unwrap_or_default();
+            WorkerRow::new(worker as u64, name, &totals)
         };
         chunk.workers = (0..workers).map(row).collect();
         chunk.end = Some(end);

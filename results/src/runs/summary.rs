@@ -3,8 +3,10 @@
 use scheduler::machine::Ending;
 use serde::{Serialize, Serializer};
 
-use super::{RunEnd, RunsPlan};
+use super::account::RunEnd;
+use super::plan::RunsPlan;
 use crate::interval::{Estimate, Moments, share};
+use crate::schema::columns;
 
 /// A line for each allocator.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -15,33 +17,53 @@ pub struct RunsSummary {
     pub allocators: Vec<SummaryLine>,
 }
 
-/// What is said of one allocator: names and values, in the order of `summary.csv`. Means and
-/// percentages come with their 95 % confidence interval, `_low` and `_high`, over the runs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SummaryLine(Vec<(&'static str, Value)>);
-
-/// A value of a summary.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Value {
-    /// A name.
-    Text(String),
-    /// A count.
-    Count(u64),
-    /// A mean or a percentage; missing when there is too little to say it from.
-    Float(Option<f64>),
-}
-
-impl SummaryLine {
-    /// The names and values.
-    pub fn columns(&self) -> &[(&'static str, Value)] {
-        &self.0
+columns! {
+    /// What is said of one allocator. Means and percentages come with their 95 % confidence
+    /// interval over the runs.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct SummaryLine {
+        /// The allocator.
+        allocator: String = "allocator",
+        /// Runs.
+        runs: u64 = "runs",
+        /// Runs that reached their last cycle.
+        completed: u64 = "completed",
+        /// Runs that missed: too long, ended early, or with a cycle that lost batches.
+        missed: u64 = "missed",
+        /// Runs that missed, in percent of all.
+        missed_percent: Option<Estimate> = "missed_percent",
+        /// The fee of a run.
+        fee: Option<Estimate> = "fee",
+        /// From the first parameter byte of the first cycle to the last aggregation.
+        wall_s: Option<Estimate> = "wall_s",
+        /// The time that all cycles together had.
+        limit_s: Option<Estimate> = "limit_s",
+        /// What came before: joining, benchmarks, planning, shipping.
+        setup_s: Option<Estimate> = "setup_s",
+        /// Cycles of a run in which every batch was trained in time.
+        cycles_complete: Option<Estimate> = "cycles_complete",
+        /// Cycles of a run in which some batches were.
+        cycles_truncated: Option<Estimate> = "cycles_truncated",
+        /// Cycles of a run that left the model as it was.
+        cycles_failed: Option<Estimate> = "cycles_failed",
+        /// Batches of a run that do not count, in percent of those ordered.
+        batches_lost_percent: Option<Estimate> = "batches_lost_percent",
+        /// Batches of a run that new plans moved to other workers.
+        batches_moved: Option<Estimate> = "batches_moved",
+        /// Plans of a run.
+        plans: Option<Estimate> = "plans",
+        /// Complete cycles, in percent of those for which there was a plan with the workers' true
+        /// speeds; empty for real runs.
+        feasible_complete_percent: Option<Estimate> = "feasible_complete_percent",
+        /// The same of the feasible cycles within which no fault began or ended.
+        untouched_complete_percent: Option<Estimate> = "untouched_complete_percent",
     }
 }
 
+/// As an object with a key for each column.
 impl Serialize for SummaryLine {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+        serializer.collect_map(crate::schema::cells(self))
     }
 }
 
@@ -91,40 +113,25 @@ impl Tally {
     }
 
     pub(super) fn line(&self, allocator: &str) -> SummaryLine {
-        let mut columns = vec![
-            ("allocator", Value::Text(allocator.to_owned())),
-            ("runs", Value::Count(self.runs)),
-            ("completed", Value::Count(self.completed)),
-            ("missed", Value::Count(self.missed)),
-        ];
-        let mut add = |names: [&'static str; 3], estimate: Option<Estimate>, scale: f64| {
-            let of = |get: fn(&Estimate) -> Option<f64>| {
-                Value::Float(estimate.as_ref().and_then(get).map(|value| scale * value))
-            };
-            columns.push((names[0], of(|estimate| Some(estimate.value))));
-            columns.push((names[1], of(|estimate| estimate.low)));
-            columns.push((names[2], of(|estimate| estimate.high)));
-        };
-        macro_rules! estimates {
-            ($($name:literal $estimate:expr, $scale:expr;)+) => {
-                $(add([$name, concat!($name, "_low"), concat!($name, "_high")], $estimate, $scale);)+
-            };
+        let percent = |hits: u64, of: u64| share(hits, of).map(|share| share.times(100.0));
+        SummaryLine {
+            allocator: allocator.to_owned(),
+            runs: self.runs,
+            completed: self.completed,
+            missed: self.missed,
+            missed_percent: percent(self.missed, self.runs),
+            fee: self.fee.mean(),
+            wall_s: self.wall.mean(),
+            limit_s: self.limit.mean(),
+            setup_s: self.setup.mean(),
+            cycles_complete: self.complete.mean(),
+            cycles_truncated: self.truncated.mean(),
+            cycles_failed: self.failed.mean(),
+            batches_lost_percent: self.lost.mean(),
+            batches_moved: self.moved.mean(),
+            plans: self.plans.mean(),
+            feasible_complete_percent: percent(self.feasible[0], self.feasible[1]),
+            untouched_complete_percent: percent(self.untouched[0], self.untouched[1]),
         }
-        estimates! {
-            "missed_percent" share(self.missed, self.runs), 100.0;
-            "fee" self.fee.mean(), 1.0;
-            "wall_s" self.wall.mean(), 1.0;
-            "limit_s" self.limit.mean(), 1.0;
-            "setup_s" self.setup.mean(), 1.0;
-            "cycles_complete" self.complete.mean(), 1.0;
-            "cycles_truncated" self.truncated.mean(), 1.0;
-            "cycles_failed" self.failed.mean(), 1.0;
-            "batches_lost_percent" self.lost.mean(), 1.0;
-            "batches_moved" self.moved.mean(), 1.0;
-            "plans" self.plans.mean(), 1.0;
-            "feasible_complete_percent" share(self.feasible[0], self.feasible[1]), 100.0;
-            "untouched_complete_percent" share(self.untouched[0], self.untouched[1]), 100.0;
-        }
-        SummaryLine(columns)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use results::report::{self, Told};
+use results::report::{self, ReportContext};
 
 use crate::common::{Daemon, Run, is_alive, program, signal, small};
 
@@ -263,7 +263,8 @@ fn the_tables_of_the_seed_say_what_was_told() {
     assert_ne!(model[4][0], "N/A", "the last model is always judged");
 
     // The report reads the same tables.
-    let written = report::write(&out, &Told::default(), false).expect("it is a folder of runs");
+    let written =
+        report::write(&out, &ReportContext::default(), false).expect("it is a folder of runs");
     let page = fs::read_to_string(written.page).expect("the page");
     for title in [
         "Accuracy over time",
@@ -545,7 +546,7 @@ fn a_sweep_runs_every_combination_with_the_same_workers() {
             .exists()
     );
     assert!(end.stderr.contains("no plan"), "{}", end.stderr);
-    let written = report::write(&out, &Told::default(), false).expect("it is a sweep");
+    let written = report::write(&out, &ReportContext::default(), false).expect("it is a sweep");
     let page = fs::read_to_string(written.page).expect("the page");
     assert!(page.contains("Fee of the run over fees.type"), "{page}");
 }

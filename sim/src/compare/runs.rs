@@ -7,7 +7,7 @@
 use console::{Exit, Stop};
 use results::compare::partners;
 use results::paired::Scale;
-use results::runs::{Compared, FIGURES, Figure, MORE_FIGURES, RecordedFolder, Said};
+use results::runs::{Compared, FIGURES, Figure, MORE_FIGURES, RecordedFolder, RunFigures};
 use results::text::{Table, dash, number, signed};
 use serde_json::{Value, json};
 
@@ -54,7 +54,7 @@ pub(super) fn compare(folders: &[Named<RecordedFolder>], page: &mut Page) -> Res
     let read = |of: &Named<RecordedFolder>| {
         let figures = of
             .folder
-            .said(of.folder.finished())
+            .figures(of.folder.finished())
             .map_err(crate::folder::stop);
         bar.inc(1);
         figures
@@ -110,8 +110,8 @@ impl Pair<'_> {
     /// Everything about the two.
     fn compare(
         &self,
-        base_figures: &[Vec<Said>],
-        figures: &[Vec<Said>],
+        base_figures: &[Vec<RunFigures>],
+        figures: &[Vec<RunFigures>],
         page: &mut Page,
     ) -> Result<(), Stop> {
         let (base, ours) = (self.base, self.ours);
@@ -191,8 +191,8 @@ impl Pair<'_> {
     fn compare_allocators(
         &self,
         allocators: [&str; 2],
-        base: &[Said],
-        ours: &[Said],
+        base: &[RunFigures],
+        ours: &[RunFigures],
         page: &mut Page,
     ) {
         let title = if allocators[0] == allocators[1] {
@@ -264,7 +264,7 @@ impl Pair<'_> {
         page.table(&table);
     }
 
-    fn figure(&self, figure: &Figure, ours: &[Said], base: &[Said]) -> Compared {
+    fn figure(&self, figure: &Figure, ours: &[RunFigures], base: &[RunFigures]) -> Compared {
         match self.method {
             Method::Paired(_) => figure.paired(ours, base),
             Method::Independent => figure.independent(ours, base),
@@ -301,7 +301,7 @@ impl Pair<'_> {
 }
 
 /// The percentage of simulated runs below the real one; ties count half.
-fn below(figure: &Figure, [base, ours]: [&[Said]; 2], base_is_real: bool) -> Option<f64> {
+fn below(figure: &Figure, [base, ours]: [&[RunFigures]; 2], base_is_real: bool) -> Option<f64> {
     let (simulated, real) = if base_is_real {
         (ours, base)
     } else {

@@ -134,7 +134,7 @@ impl Pair<'_> {
                 row.tests,
                 row.cheaper,
                 row.equal,
-                row.dearer,
+                row.more_expensive,
                 row.gained,
                 row.lost,
             ];

@@ -6,7 +6,7 @@
 mod frontier;
 
 use console::{Exit, Stop};
-use results::report::{self, Kind, Told};
+use results::report::{self, Kind, ReportContext};
 
 use crate::cli::ReportArgs;
 use crate::folder;
@@ -20,7 +20,7 @@ pub(crate) fn command(args: &ReportArgs) -> Result<Exit, Stop> {
             progress.set_message("predicting");
             context_of(args)?
         }
-        Kind::Validation | Kind::Sweep | Kind::RealSweep => Told::default(),
+        Kind::Validation | Kind::Sweep | Kind::RealSweep => ReportContext::default(),
     };
     progress.set_message("drawing");
     let written = report::write(&args.dir, &context, args.overwrite).map_err(folder::stop)?;
@@ -36,9 +36,9 @@ pub(crate) fn command(args: &ReportArgs) -> Result<Exit, Stop> {
 }
 
 /// What the tables of runs do not say.
-fn context_of(args: &ReportArgs) -> Result<Told, Stop> {
+fn context_of(args: &ReportArgs) -> Result<ReportContext, Stop> {
     let (predicted, notes) = replay::predicted(&args.dir)?;
-    let mut context = Told {
+    let mut context = ReportContext {
         predicted,
         notes: notes
             .iter()

@@ -1,6 +1,6 @@
 //! Arms compared with the first of them, figure by figure and pair by pair.
 
-use results::runs::{FIGURES, Said};
+use results::runs::{FIGURES, RunFigures};
 use results::text::{Style, Table};
 use serde_json::json;
 
@@ -8,10 +8,10 @@ use super::arm::Arm;
 use super::difference::{cells, put};
 
 /// The figures of each run of an arm.
-fn figures(arm: &Arm<'_>) -> Vec<Said> {
+fn figures(arm: &Arm<'_>) -> Vec<RunFigures> {
     let cycles = arm.setting.scenario().job().cycles;
     let runs = arm.runs.iter();
-    runs.map(|run| Said::of(run, cycles)).collect()
+    runs.map(|run| RunFigures::of(run, cycles)).collect()
 }
 
 /// A table for each arm but the first.

@@ -62,7 +62,7 @@ fn what_is_no_result_is_refused_in_one_line() {
     let newer = "{\"format\":\"allot-sweep\",\"format_version\":7,\"keys\":[]}";
     refused(
         &with("newer-sweep", &[("run.json", newer)]),
-        "another version",
+        "format_version is 7, expected 1",
     );
     let keys = "{\"format\":\"allot-sweep\",\"format_version\":1,\"keys\":[\"job.tau\"]}";
     refused(&with("no-table", &[("run.json", keys)]), "sweep.csv");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use results::read::Outcomes;
+use results::Outcomes;
 
 use super::common::sim;
 use super::page::Csv;

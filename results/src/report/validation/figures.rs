@@ -9,14 +9,14 @@ use super::super::palette::Ink;
 use super::super::plot::{Against, Mark, Plot, Point, Series, Shape};
 use super::super::rows::{Rows, percent};
 use super::super::table::{Cell, Column, Table};
-use super::Counted;
+use super::counted::Counted;
 
 /// A cycle's limit in simulated cycles.
 const LIMIT_NS: f64 = 1e9;
 
 const ANSWERS: [(&str, &str); 5] = [
     ("optimal", "the optimum"),
-    ("suboptimal", "dearer than the optimum"),
+    ("suboptimal", "above the optimum"),
     ("unproven", "no optimum known"),
     ("infeasible", "no plan exists"),
     ("failed", "no plan found"),
@@ -48,7 +48,7 @@ pub(super) fn answers(summary: &Csv, rows: &[&Vec<String>]) -> Figure {
         }
         data.push(cells);
         words.push(format!(
-            "{allocator}: {} optimal, {} dearer",
+            "{allocator}: {} optimal, {} above the optimum",
             shown(counts[0]),
             shown(counts[1])
         ));
@@ -294,7 +294,7 @@ pub(super) fn latency(
         name: "latency".to_owned(),
         title: "Time of a solve".to_owned(),
         says: format!(
-            "Share of the solves that took at most so long, counted in bins of a twentieth of a factor of ten. \
+            "Share of the solves that took at most this long, counted in bins of a twentieth of a factor of ten. \
              Median and 99th percentile: {}.",
             words.join("; ")
         ),
@@ -341,7 +341,7 @@ pub(super) fn makespan(
     let words: Vec<String> = rows.iter().map(word).collect();
     Some(Figure {
         name: "makespan".to_owned(),
-        title: "Simulated cycles: when the last worker was through".to_owned(),
+        title: "Simulated cycles: when the last worker finished".to_owned(),
         says: format!(
             "Share of the simulated cycles whose last worker had finished all of its batches by then, \
              counted in bins of a hundredth of a factor of ten. {}.",

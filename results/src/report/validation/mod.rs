@@ -2,19 +2,23 @@
 //!
 //! `figures.rs` draws it, `tables.rs` lays out the summary.
 
+mod counted;
 mod figures;
 mod tables;
 
 use std::path::Path;
 
-use super::bins::{Bins, Steps};
+use counted::count;
+
 use super::csv::Csv;
 use super::made;
 use super::page::{Page, Part, Section};
 use crate::error::ResultsError;
-use crate::read::{Groups, Table as Group, timing_rows};
+use crate::files::{SUMMARY_CSV, TIMINGS_SUMMARY};
+use crate::run_file::RunFile;
+use crate::run_plan::RunPlan;
 use crate::tally::ALL_FAMILIES;
-use crate::validation::{OUTCOMES, RUN_FILE, RunRecord, SUMMARY_CSV, TIMINGS, TIMINGS_SUMMARY};
+use crate::validation::RunRecord;
 
 const FILES: [(&str, &str); 9] = [
     ("summary.csv", "the comparison"),
@@ -31,22 +35,10 @@ const FILES: [(&str, &str); 9] = [
     ("run.json", "how it was made"),
 ];
 
-/// What the large tables hold, counted.
-struct Counted {
-    /// Excess above zero, in percent, by allocator.
-    excess: Vec<Bins>,
-    /// Plans with a known excess.
-    compared: Vec<u64>,
-    makespan: Vec<Bins>,
-    times: Vec<Bins>,
-}
-
 /// The page of a folder.
 pub(super) fn page(dir: &Path) -> Result<Page, ResultsError> {
-    let path = dir.join(RUN_FILE);
-    let record_json = made::json(&path)?;
-    let record: RunRecord = serde_json::from_value(record_json.clone())
-        .map_err(|error| ResultsError::damaged(&path, error))?;
+    let file = RunFile::read(dir)?;
+    let record: RunRecord = file.record(None)?;
     let plan = &record.plan;
     let summary = Csv::read(&dir.join(SUMMARY_CSV))?;
     let timings = Csv::read(&dir.join(TIMINGS_SUMMARY))?;
@@ -136,7 +128,7 @@ pub(super) fn page(dir: &Path) -> Result<Page, ResultsError> {
             "Shard {index} of {of}: sim merge puts them together."
         ));
     }
-    let from = if plan.source == crate::RunPlan::GENERATED {
+    let from = if plan.source == RunPlan::GENERATED {
         format!("seed {}", plan.seed)
     } else {
         "from a file of instances".to_owned()
@@ -161,58 +153,9 @@ pub(super) fn page(dir: &Path) -> Result<Page, ResultsError> {
                 title: "Figures",
                 parts: figures.collect(),
             },
-            made::section(dir, &record_json, &FILES)?,
+            made::section(dir, &file.value, &FILES)?,
         ],
     })
-}
-
-/// Walks through the large tables, a row group at a time.
-fn count(dir: &Path, allocators: &[String], is_simulated: bool) -> Result<Counted, ResultsError> {
-    let bins = |steps| vec![Bins::new(steps); allocators.len()];
-    let mut counted = Counted {
-        excess: bins(Steps::Coarse),
-        compared: vec![0; allocators.len()],
-        makespan: bins(Steps::Even(100)),
-        times: bins(Steps::Even(20)),
-    };
-    let mut groups = Groups::open(&dir.join(OUTCOMES))?;
-    while let Some(frame) = groups.next_group()? {
-        let table = Group {
-            path: &groups.path,
-            frame: &frame,
-        };
-        table.keys(allocators)?;
-        let excess = table.floats("excess")?;
-        for (row, excess) in excess.iter().enumerate() {
-            let at = row % allocators.len();
-            if let Some(excess) = excess {
-                counted.compared[at] += 1;
-                if excess > 0.0 {
-                    counted.excess[at].add(100.0 * excess);
-                }
-            }
-        }
-        if is_simulated {
-            let makespan = table.optional_numbers("makespan_ns")?;
-            for (row, nanos) in makespan.iter().enumerate() {
-                if let Some(nanos) = nanos.filter(|nanos| *nanos > 0) {
-                    counted.makespan[row % allocators.len()].add(nanos as f64);
-                }
-            }
-        }
-    }
-    let mut groups = Groups::open(&dir.join(TIMINGS))?;
-    while let Some(frame) = groups.next_group()? {
-        let table = Group {
-            path: &groups.path,
-            frame: &frame,
-        };
-        table.keys(allocators)?;
-        for (row, took) in timing_rows(&table)?.into_iter().enumerate() {
-            counted.times[row % allocators.len()].add(took.wall_ns.max(1) as f64);
-        }
-    }
-    Ok(counted)
 }
 
 fn rows_of<'a>(csv: &'a Csv, family: &str) -> Vec<&'a Vec<String>> {

@@ -40,11 +40,11 @@ pub(super) fn comparison(summary: &Csv) -> Table {
         ("tests", "tests", false),
         ("planned", "plans", false),
         ("optimal", "optimal", false),
-        ("suboptimal", "dearer", false),
+        ("suboptimal", "above optimum", false),
         ("unproven", "no optimum known", false),
         ("infeasible", "infeasible", false),
         ("failed", "failed", false),
-        ("suboptimal_percent", "dearer, % of compared", true),
+        ("suboptimal_percent", "above optimum, % of compared", true),
         (
             "mean_excess_suboptimal_percent",
             "by, mean of these, %",

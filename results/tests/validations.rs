@@ -7,8 +7,11 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use results::read::Outcomes;
-use results::{Chunk, Detail, FILES, OutcomeRow, RUN_FILE, ResultsError, Shard, Took, Validation};
+use results::Outcomes;
+use results::dictionary::differences;
+use results::{
+    Chunk, Detail, OutcomeRow, RUN_FILE, ResultsError, Shard, Took, VALIDATION_FILES, Validation,
+};
 use scheduler::{Fee, Infeasible, Outcome, Problem, Worker};
 use support::{ALLOCATORS, answered, assert_same_tables, feed, plan, run};
 
@@ -65,7 +68,7 @@ fn run_json_comes_last_and_says_whether_it_is_complete() {
     assert_eq!(record(&whole)["finished_tests"], 80);
     assert_eq!(record(&whole)["threads"], 16);
     assert_eq!(record(&whole)["plan"]["seed"], 5);
-    for file in FILES {
+    for file in VALIDATION_FILES {
         assert!(whole.join(file).exists(), "{file}");
         assert!(!whole.join(format!("{file}.partial")).exists(), "{file}");
     }
@@ -131,7 +134,7 @@ fn a_folder_that_cannot_be_made_is_named() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_an_error_that_names_the_file() {
-    for full in FILES {
+    for full in VALIDATION_FILES {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let partial = dir.path().join(format!("{full}.partial"));
         std::os::unix::fs::symlink("/dev/full", &partial).expect("links are possible");
@@ -229,4 +232,20 @@ fn a_gap_between_chunks_is_a_bug() {
     let mut validation = Validation::new(plan.clone());
     let chunk = support::chunk(&validation, &plan, 0, 5..10);
     let _ = validation.push(&chunk);
+}
+
+#[test]
+fn validations_have_the_declared_columns() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    run(&plan(&[("ties", 40)], Shard::WHOLE), dir.path(), 16);
+    assert_eq!(differences(dir.path()).expect("tables"), [""; 0]);
+    // Another heading is found.
+    let path = dir.path().join("timings_summary.csv");
+    let text = fs::read_to_string(&path).expect("there");
+    fs::write(&path, text.replacen("tests", "test", 1)).expect("room");
+    let found = differences(dir.path()).expect("tables");
+    assert!(
+        found.len() == 1 && found[0].starts_with("timings_summary.csv has"),
+        "{found:?}"
+    );
 }

@@ -1,36 +1,36 @@
-//! What a report is told beyond the tables: predictions, and what other limits would cost.
+//! Predictions beside what was measured, and what other limits would cost.
 
 use serde_json::Value;
 
 use super::axis::{Axis, Scale};
+use super::context::{Frontier, Predicted, PredictedWorker, ReportContext};
 use super::course::points_or_tiles;
 use super::figure::{Figure, Picture};
 use super::number::shown;
 use super::plot::{Against, Mark, Plot, Point, Series, Shape};
 use super::table::{Cell, Column, Table};
-use super::{Frontier, Predicted, Told};
 
-/// So many steps of a curve are drawn.
+/// The most steps of a curve that are drawn.
 const MOST_STEPS: usize = 400;
 
 /// Rows of the table of predictions.
 const MOST_ROWS: usize = 40;
 
-pub(super) fn figures(told: &Told) -> Vec<Figure> {
+pub(super) fn figures(context: &ReportContext) -> Vec<Figure> {
     let worker_times = |run: &Predicted| {
         let workers = run.workers.iter();
-        let both = |worker: &super::PredictedWorker| Some((worker.predicted, worker.measured?));
+        let both = |worker: &PredictedWorker| Some((worker.predicted, worker.measured?));
         workers.filter_map(both).collect::<Vec<_>>()
     };
     let times = |(predicted, measured): (scheduler::Span, scheduler::Span)| {
         (predicted.seconds_f64(), measured.seconds_f64())
     };
-    let runs = told
+    let runs = context
         .predicted
         .iter()
         .filter_map(|run| Some((run.predicted, run.measured?)));
     let runs: Vec<(f64, f64)> = runs.map(times).collect();
-    let workers: Vec<(f64, f64)> = told
+    let workers: Vec<(f64, f64)> = context
         .predicted
         .iter()
         .flat_map(worker_times)
@@ -50,7 +50,7 @@ pub(super) fn figures(told: &Told) -> Vec<Figure> {
         .into_iter()
         .flatten()
         .collect();
-    figures.extend(told.frontier.as_ref().and_then(frontier));
+    figures.extend(context.frontier.as_ref().and_then(frontier));
     figures
 }
 
@@ -105,7 +105,7 @@ fn against((name, title, what): (&str, &str, &str), times: Vec<(f64, f64)>) -> O
 }
 
 /// The predictions of whole runs, and that which a real run made of itself.
-pub(super) fn table(told: &Told, record: &Value) -> Option<Table> {
+pub(super) fn table(context: &ReportContext, record: &Value) -> Option<Table> {
     let mut table = Table::new(vec![
         Column::new("run", "run"),
         Column::new("predicted_s", "predicted, s"),
@@ -121,7 +121,7 @@ pub(super) fn table(told: &Told, record: &Value) -> Option<Table> {
             Cell::number(error(&(predicted, measured))),
         ]);
     }
-    for run in told.predicted.iter().take(MOST_ROWS) {
+    for run in context.predicted.iter().take(MOST_ROWS) {
         let predicted = run.predicted.seconds_f64();
         let measured = run.measured.map(scheduler::Span::seconds_f64);
         let error = measured
