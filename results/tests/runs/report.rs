@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use results::report::{Frontier, Predicted, PredictedWorker, Told, write};
+use results::report::{Frontier, Predicted, PredictedWorker, ReportContext, write};
 use results::runs::RunKey;
 use roxmltree::{Document, ParsingOptions};
 use scheduler::machine::{
@@ -67,7 +67,7 @@ fn folder(dir: &Path, said: &Said, names: &[Arc<str>]) {
     folder.finish(serde_json::Map::new).expect("room");
 }
 
-fn page(dir: &Path, told: &Told) -> String {
+fn page(dir: &Path, told: &ReportContext) -> String {
     let written = write(dir, told, false).expect("it is a folder of runs");
     let html = fs::read_to_string(&written.page).expect("the page");
     assert_eq!(written.bytes, html.len());
@@ -98,7 +98,7 @@ fn a_name_is_a_name_and_nothing_else() {
     .to_vec();
     let names: Vec<Arc<str>> = vec![HOSTILE.into(), "=HYPERLINK(\"x\"),\n2".into()];
     folder(dir.path(), &said, &names);
-    let told = Told {
+    let told = ReportContext {
         frontier: Some(Frontier {
             steps: vec![(Span::from_secs(1), Cost::ZERO)],
             now: Span::from_secs(2),
@@ -174,7 +174,7 @@ proptest! {
             said.push((Instant::START, cycle(number, of.map(scaled))));
         }
         folder(dir.path(), &said, &[]);
-        let told = Told {
+        let told = ReportContext {
             frontier: Some(Frontier {
                 steps: steps.iter().map(|(limit, cost)| {
                     (Span::from_nanos(scaled(*limit)), Cost::from_micros(scaled(*cost).into()))
