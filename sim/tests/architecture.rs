@@ -63,7 +63,7 @@ fn every_member_has_its_floor() {
 
 #[test]
 fn the_core_is_pure_and_polars_has_one_home() {
-    let allowed = ["serde", "thiserror", "proptest", "serde_json"];
+    let allowed = ["serde", "thiserror", "proptest"];
     for dependency in dependencies("scheduler") {
         assert!(
             allowed.contains(&dependency.as_str()),

@@ -93,7 +93,7 @@ fn every_reason_has_its_changes() {
             "add 1 worker of 2 batches/s, for 2 batches in time"
         ]
     );
-    // Two that can take three and four: lots of five leave nobody.
+    // Two that can take three and four: lots of five leave none.
     let small = request((7, 5, 0), 0, &[(3, 1, 99), (4, 1, 99)]);
     assert_eq!(
         check(&small, "insufficient_workers"),
@@ -162,7 +162,7 @@ fn every_reason_has_its_changes_on_a_shared_link() {
         check(&alike((8, 5, 2), 3), "insufficient_data"),
         ["lower beta to 1", "lower s_min to 4"]
     );
-    // Nobody computes ten in 0.9 s: a second and 0.1 for the link does.
+    // No worker computes ten in 0.9 s: a second and 0.1 for the link does.
     assert_eq!(
         check(&alike((10, 10, 1), 3), "insufficient_workers"),
         [

@@ -55,7 +55,7 @@
 //!   except that a result may be refused after its session has ended.
 //! - No worker trains without its data. It keeps the first of the batches that it holds, the rest goes
 //!   to a pool, and workers that lack some take from the pool: counts are enough.
-//! - A plan is verified in integers against the question that was asked, whoever verified it before.
+//! - A plan is verified in integers against the question that was asked, even if another part verified it before.
 //! - A cycle costs the sum of its assignments, a run the sum of its cycles; nothing else costs, and
 //!   what was not ordered costs nothing.
 //! - The same configuration and the same events give the same actions. Nothing follows

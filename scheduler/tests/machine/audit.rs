@@ -1,4 +1,4 @@
-//! Watches everything a scheduler is told and says, and checks what must hold in every run.
+//! Watches all events and actions of a scheduler, and checks what must hold in every run.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ pub(crate) struct Audited {
     pub(crate) scheduler: Scheduler,
     config: Config,
     pub(crate) log: Vec<(Instant, Event)>,
-    pub(crate) said: Vec<(Instant, Action)>,
+    pub(crate) actions: Vec<(Instant, Action)>,
     pub(crate) wake: Option<Instant>,
     // As a driver would know it.
     pub(crate) sessions: BTreeMap<WorkerId, SessionId>,
@@ -46,7 +46,7 @@ impl Audited {
             scheduler: Scheduler::new(config.clone()),
             config,
             log: Vec::new(),
-            said: Vec::new(),
+            actions: Vec::new(),
             wake: None,
             sessions: BTreeMap::new(),
             shipped: BTreeMap::new(),
@@ -102,7 +102,7 @@ impl Audited {
         for action in &actions {
             assert!(self.end.is_none(), "{action:?} follows the end");
             self.check(now, action);
-            self.said.push((now, action.clone()));
+            self.actions.push((now, action.clone()));
         }
         assert_eq!(self.wake.is_none(), self.end.is_some(), "who waits wakes");
         assert!(self.wake.is_none_or(|wake| wake >= now), "wakes lie ahead");
@@ -120,10 +120,13 @@ impl Audited {
                 assert_eq!(
                     self.sessions.insert(*worker, *session),
                     None,
-                    "one stay at a time"
+                    "one session at a time"
                 );
                 let refusals = self.refusals.get(worker).copied().unwrap_or(0);
-                assert!(refusals < 3, "whose results were refused 3 times stays out");
+                assert!(
+                    refusals < 3,
+                    "a worker whose results were refused 3 times stays out"
+                );
                 self.shipped.remove(worker);
             }
             Action::Benchmark {
@@ -232,7 +235,7 @@ impl Audited {
                     self.asked.as_ref().map(|(id, _)| *id >= row.plan),
                     Some(true)
                 );
-                // Everybody keeps the first of what it holds; the rest changes hands.
+                // Every worker keeps the first of what it holds; the rest moves.
                 self.given = 0;
                 let shares = &self.answered[&row.plan];
                 for (worker, held) in &mut self.shipped {
@@ -246,7 +249,7 @@ impl Audited {
                 self.given += row.batches;
             }
             Record::Assignment(row) => {
-                assert_eq!(self.given, self.config.batches, "plans are told whole");
+                assert_eq!(self.given, self.config.batches, "plans are recorded whole");
                 let ordered = self.orders.remove(&row.worker);
                 assert_eq!(ordered.is_none(), row.fate == Fate::Absent);
                 assert!(ordered.is_none_or(|ordered| ordered == row.assigned));
@@ -312,14 +315,14 @@ impl Audited {
         }
     }
 
-    /// Whether a fresh scheduler, told the same, says the same.
+    /// Whether a new scheduler gives the same actions for the same events.
     pub(crate) fn replays(&self) -> bool {
         let mut scheduler = Scheduler::new(self.config.clone());
-        let (mut actions, mut said) = (Vec::new(), Vec::new());
+        let (mut actions, mut all) = (Vec::new(), Vec::new());
         for (now, event) in &self.log {
             let _ = scheduler.step(*now, event.clone(), &mut actions);
-            said.extend(actions.drain(..).map(|action| (*now, action)));
+            all.extend(actions.drain(..).map(|action| (*now, action)));
         }
-        said == self.said
+        all == self.actions
     }
 }

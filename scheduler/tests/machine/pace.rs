@@ -12,7 +12,7 @@ use scheduler::machine::{
 };
 use scheduler::{Instant, Span};
 
-/// Everybody beats twice and answers at once, in order; in every cycle one worker in a thousand
+/// Every worker beats twice and answers at once, in order; in every cycle one in a thousand
 /// leaves, and in every second those who left return.
 fn run(workers: u32, cycles: u32, replan: Replan) -> (u64, f64) {
     let batches = u64::from(workers) * 300; // of the 400 that fit
@@ -135,7 +135,7 @@ fn run(workers: u32, cycles: u32, replan: Replan) -> (u64, f64) {
     (steps, clock.elapsed().as_secs_f64())
 }
 
-/// Whole runs of so many worker-cycles under each number of workers, a line each.
+/// Whole runs of `worker_cycles` with each number of workers, one line each.
 pub(crate) fn rates(workers: &[u32], worker_cycles: u32) -> Vec<String> {
     let mut lines = Vec::new();
     for replan in [Replan::Static, Replan::Adaptive] {

@@ -294,7 +294,7 @@ impl Chaos {
             self.now = wake;
             self.step(Event::Wake);
             wakes += 1;
-            assert!(wakes < 10_000, "a run ends when nobody answers");
+            assert!(wakes < 10_000, "a run ends when nothing answers");
         }
     }
 
@@ -479,7 +479,7 @@ fn chaos(config: Config, deeds: Vec<(u64, Deed)>, punctual: bool) -> Audited {
         }
         chaos.act(deed);
     }
-    // From here on nobody answers.
+    // From here on nothing answers.
     chaos.wake_until(scheduler::Instant::from_nanos(u64::MAX));
     chaos.audited
 }
@@ -520,7 +520,7 @@ fn chaos_reaches_everything() {
         }
         let (ending, _) = audited.end.expect("ended");
         count("ending", ending.reason());
-        for (_, action) in &audited.said {
+        for (_, action) in &audited.actions {
             let Action::Record(record) = action else {
                 continue;
             };

@@ -17,7 +17,7 @@ fn toy(millis: u64, fee: u64, fates: &[Fate]) -> Toy {
 }
 
 /// One letter a cycle: complete, truncated, failed; then why it ended and the cost in micro-units.
-fn told(audited: &Audited) -> String {
+fn summary(audited: &Audited) -> String {
     let letter = |result| match result {
         CycleResult::Complete => 'c',
         CycleResult::Truncated => 't',
@@ -35,7 +35,7 @@ fn told(audited: &Audited) -> String {
 
 fn check(config: Config, toys: &[Toy], expected: &str) -> Audited {
     let audited = World::new(config, toys, Allocator::Greedy).run();
-    assert_eq!(told(&audited), expected);
+    assert_eq!(summary(&audited), expected);
     audited
 }
 
@@ -45,20 +45,23 @@ fn adaptive(mut config: Config) -> Config {
 }
 
 fn records(audited: &Audited) -> impl Iterator<Item = &Record> {
-    audited.said.iter().filter_map(|(_, action)| match action {
-        Action::Record(record) => Some(record),
-        Action::Admit { .. }
-        | Action::Benchmark { .. }
-        | Action::Solve { .. }
-        | Action::Ship { .. }
-        | Action::Train(_)
-        | Action::Accept { .. }
-        | Action::Abort { .. }
-        | Action::Aggregate { .. }
-        | Action::Discard { .. }
-        | Action::Exclude { .. }
-        | Action::Finish { .. } => None,
-    })
+    audited
+        .actions
+        .iter()
+        .filter_map(|(_, action)| match action {
+            Action::Record(record) => Some(record),
+            Action::Admit { .. }
+            | Action::Benchmark { .. }
+            | Action::Solve { .. }
+            | Action::Ship { .. }
+            | Action::Train(_)
+            | Action::Accept { .. }
+            | Action::Abort { .. }
+            | Action::Aggregate { .. }
+            | Action::Discard { .. }
+            | Action::Exclude { .. }
+            | Action::Finish { .. } => None,
+        })
 }
 
 fn departures(audited: &Audited) -> Vec<(u32, &'static str)> {
@@ -174,7 +177,7 @@ fn a_slowdown_while_data_travels_is_known_before_the_cycle() {
 }
 
 #[test]
-fn everybody_is_here_so_an_estimate_ends_nothing() {
+fn every_worker_is_here_so_an_estimate_ends_nothing() {
     let slows = two([&[], &[Fate::Takes(150, 40), Fate::Takes(2_500, 10)]]);
     // No plan for the slowdown: the old one runs on; as it passes, all is well again.
     let run = check(
@@ -258,7 +261,7 @@ fn below_beta_it_waits_and_then_ends() {
     config.beta = 2;
     let gone = two([&[], &[Fate::Dies(700)]]);
     let run = check(config.clone(), &gone, "t below_beta lost=50 cost=250");
-    let (when, _) = run.said.last().expect("said something");
+    let (when, _) = run.actions.last().expect("a run has actions");
     assert_eq!(*when, at(1_201 + 60_000));
     let back = two([&[], &[Fate::Joins(0), Fate::Dies(700), Fate::Joins(9_000)]]);
     check(config, &back, "tcc completed lost=50 cost=750");
@@ -271,8 +274,8 @@ fn without_a_plan_it_ends() {
         &two([&[], &[]]),
         " insufficient_capacity lost=0 cost=0",
     );
-    let (when, _) = run.said.last().expect("said something");
-    assert_eq!(*when, at(101), "nobody is waited for in vain");
+    let (when, _) = run.actions.last().expect("a run has actions");
+    assert_eq!(*when, at(101), "no worker is waited for in vain");
     // With somebody still to come, it waits, and plans again.
     let late = [
         toy(10, 1, &[]),
@@ -294,12 +297,12 @@ fn allocators_fail() {
         (Allocator::Silent, " solver_late lost=0 cost=0"),
     ] {
         let run = World::new(job(150, 3, 2), &two([&[], &[]]), allocator).run();
-        assert_eq!(told(&run), expected);
+        assert_eq!(summary(&run), expected);
     }
 }
 
 #[test]
-fn a_benchmark_that_nobody_answers() {
+fn a_benchmark_without_an_answer() {
     let frozen: &[Fate] = &[Fate::Frozen(0, 1_000_000)];
     let run = check(
         job(50, 1, 2),
@@ -553,7 +556,7 @@ fn a_result_refused_after_its_worker_left_counts() {
         }
         assert_eq!(orders.len(), 1, "the second works alone");
         let mut expected = vec![(0, "disconnected"); 3];
-        // Turned out of its new session, or turned away at once.
+        // Excluded from its new session, or not admitted again.
         expected.push((0, "quarantined"));
         assert_eq!(departures(&audited), expected);
         let _ = audited.step(at(5), joined.clone());
@@ -581,7 +584,7 @@ fn a_cycle_that_is_not_averaged_in_time_counts_for_nothing_but_its_cost() {
     while let Some(wake) = audited.wake {
         let _ = audited.step(wake, Event::Wake);
     }
-    assert_eq!(told(&audited), "f completed lost=150 cost=250");
+    assert_eq!(summary(&audited), "f completed lost=150 cost=250");
     let accepted = records(&audited).filter_map(|record| match record {
         Record::Assignment(row) => Some((row.fate.name(), row.accepted, row.cost.micros())),
         _ => None,

@@ -21,7 +21,7 @@ pub(crate) enum Fate {
     Dies(u64),
     /// It says nothing from the first time to the second; then everything at once.
     Frozen(u64, u64),
-    /// From then on a batch takes so many milliseconds.
+    /// From then on a batch takes this many milliseconds.
     Takes(u64, u64),
     /// Its results are refused from then on.
     Spoils(u64),
@@ -29,7 +29,7 @@ pub(crate) enum Fate {
     Swallows(u64),
 }
 
-/// A virtual worker: milliseconds a batch, its fee, and what happens to it.
+/// A virtual worker: milliseconds per batch, its fee, and what happens to it.
 #[derive(Clone, Debug)]
 pub(crate) struct Toy {
     pub(crate) millis: u64,
@@ -68,7 +68,7 @@ pub(crate) fn at(millis: u64) -> Instant {
     Instant::START + Span::from_millis(millis)
 }
 
-/// A job of so many batches and cycles of one second, with everything else at its least.
+/// A job with cycles of one second, and everything else at its least.
 pub(crate) fn job(batches: u64, cycles: u32, workers: u32) -> Config {
     let mut config = Config::new(batches, cycles, Limit::Cycle(Span::from_secs(1)));
     config.expect = workers;
@@ -147,7 +147,7 @@ pub(crate) fn answer(
         (Allocator::Wrong | Allocator::Fails, outcome) => {
             *outcome = Outcome::Failed(Failure {
                 reason: FailureReason::SolverError,
-                message: "as told".to_owned(),
+                message: "as the test asks".to_owned(),
             });
         }
     }
@@ -252,7 +252,7 @@ impl World {
                     });
                 }
             }
-            // Comes back only if it was turned out.
+            // Comes back only if it was excluded.
             Event::Joined { worker, .. } if self.audited.sessions.contains_key(&worker) => {}
             event => self.deliver(event),
         }

@@ -77,7 +77,7 @@ pub(crate) fn hard_problems() -> impl Strategy<Value = Problem> {
     })
 }
 
-/// Two of so many workers must take everything, and no pair has exactly the capacity: the bound
+/// Two of `count` workers must take everything, and no pair has exactly the capacity: the bound
 /// leaves nearly all of them undecided. With its optimum, from trying every pair.
 pub(crate) fn pairs(count: u64) -> (Problem, u128) {
     let m = 1 + 4 * count * count;
