@@ -35,7 +35,7 @@ impl BenchmarkRule {
     };
 }
 
-/// What the rounds so far say.
+/// The result of the rounds so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Measure once more.
@@ -116,7 +116,7 @@ const MUCH_SLOWER: (u32, u32) = (9, 8);
 /// round is noisier than a cycle.
 const CHECK_FEARS_PPM: u32 = 1_250_000;
 /// A cycle counts as at most this many times faster than estimated: an exaggeration gains
-/// little before a deadline finds out.
+/// little before a deadline shows it.
 const MOST_FASTER: u32 = 2;
 
 /// A speed that is known but for a batch that was under way.
@@ -129,14 +129,14 @@ pub(crate) struct Between {
 /// The estimate of one worker's speed, updated every cycle.
 ///
 /// It is the slowest of the last observation, the end of that cycle, and the median of the last
-/// three. So a slowdown is believed at once, even one that began within the cycle, because a plan
-/// that hopes breaks its limit; a single good cycle is not believed, two are; and a single stall
-/// is forgotten after one cycle.
+/// three. So a slowdown counts at once, even one that began within the cycle, because a plan from
+/// an optimistic estimate breaks its limit; one good cycle alone does not count, two do; and a
+/// single stall is forgotten after one cycle.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Estimate {
     benchmarked: Speed,
     current: Speed,
-    /// What was usual at its best: what it trained at when it was as fast as in its benchmark.
+    /// The usual speed at its best: while it was as fast as in its benchmark.
     best: Speed,
     recent: [Speed; 3],
     seen: u32,
@@ -172,8 +172,8 @@ impl Estimate {
 
     /// Takes in one cycle, within bounds, with the speed that it ended with where that is known.
     ///
-    /// What ends much slower than it went on average goes on slower, it seems. The other way round
-    /// nothing is believed: a worker does not gain by how it reports the end.
+    /// A cycle whose end was much slower than its average probably goes on as slowly. A faster end is
+    /// ignored: a worker gains nothing by how it reports the end.
     pub(crate) fn observe(&mut self, speed: Speed, last: Option<Between>) {
         let usual = median(self.recent);
         let slowest = usual.stretched(MOST_SLOWER, 1);
@@ -197,8 +197,8 @@ impl Estimate {
         }
     }
 
-    /// Takes in a round that was measured between cycles. It is held against the benchmark, which
-    /// errs in the same way, and only feared.
+    /// Takes in a round that was measured between cycles. It is compared with the benchmark, which errs
+    /// in the same way, and can only make the estimate slower.
     pub(crate) fn check(&mut self, speed: Speed) {
         let slower = speed.slowness_ppm(self.benchmarked);
         if slower > CHECK_FEARS_PPM {
@@ -207,8 +207,8 @@ impl Estimate {
         }
     }
 
-    /// Whether the worker is thought a quarter slower than its benchmark: if it stands idle, it
-    /// is worth measuring again.
+    /// Whether the estimate is a quarter slower than the benchmark: an idle worker is then worth
+    /// measuring again.
     pub(crate) const fn is_degraded(&self) -> bool {
         self.current
             .is_slower_than(self.benchmarked.stretched(5, 4))

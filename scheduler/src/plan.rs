@@ -52,7 +52,7 @@ impl Plan {
         }
         let lot = problem.lot();
         // Every solve ends here, so one pass without branches: which workers are employed is as good
-        // as random. Sums of nonsense may wrap; they are used only if every worker is within its
+        // as random. Sums of absurd values may wrap; they are used only if every worker is within its
         // bounds, and then the batches fit: 10^6 workers of 10^9.
         let (mut total, mut employed, mut cost, mut fees) = (0_u64, 0_u64, 0_u64, 0_u64);
         let mut within = true;
@@ -136,10 +136,10 @@ pub enum Violation {
         /// Its capacity.
         s_max: u64,
     },
-    /// Not all batches are handed out, or too many.
-    #[error("the plan hands out {total} batches, expected {n}")]
+    /// Too few batches are assigned, or too many.
+    #[error("the plan assigns {total} batches, expected {n}")]
     Total {
-        /// Batches handed out.
+        /// Batches assigned.
         total: u64,
         /// Batches there are.
         n: u64,
@@ -205,7 +205,7 @@ mod tests {
         );
         assert_eq!(
             check(&[6, 5, 0]),
-            "the plan hands out 11 batches, expected 10"
+            "the plan assigns 11 batches, expected 10"
         );
         let alone = Plan::costed(&problem().with_n(6), vec![6, 0, 0]);
         assert_eq!(
@@ -220,7 +220,7 @@ mod tests {
         );
     }
 
-    /// A cost beyond 64 bits takes the longer way, to the same answer.
+    /// A cost beyond 64 bits is checked on a slower path, with the same answer.
     #[test]
     fn large_costs_are_checked_exactly() {
         let worker = Worker {

@@ -176,7 +176,7 @@ impl PlanRequest {
         let least = self.beta.max(1);
         let all = (self.candidates.len() as u64).max(least);
         if !self.time_model.depends_on_employed() {
-            // Every w asks the same: the smallest that accepts the answer is what it employs.
+            // Every w has the same problem: the smallest that accepts the answer is what it employs.
             let outcome = solve(&self.problem(all));
             let employs = |planned: &Planned| planned.plan.workers_employed().max(least);
             return PlanResponse {
@@ -245,7 +245,7 @@ impl PlanRequest {
         }
     }
 
-    /// Verifies the plan of a response in integers, and that it employs as few as it says.
+    /// Verifies the plan of a response in integers, and that it employs no more than stated.
     ///
     /// # Errors
     /// What does not hold.
@@ -278,7 +278,7 @@ impl PlanRequest {
     }
 
     /// The first number from `employed` on whose largest capacities hold the data. Capacities
-    /// for one number bound those for all after it, so that it may leap.
+    /// for one number bound those for all after it, so that numbers can be skipped.
     fn first_that_holds(&self, mut employed: u64) -> Result<u64, (u64, Infeasible)> {
         loop {
             let problem = self.problem(employed);
@@ -351,7 +351,7 @@ mod tests {
     fn request(
         demand: (u64, u64, u64),
         shared_ms: u64,
-        workers: &[(u64, u64)], // (batches a second, fee)
+        workers: &[(u64, u64)], // (batches per second, fee)
     ) -> PlanRequest {
         let time_model = TimeModel {
             shared: Span::from_millis(shared_ms),
@@ -369,7 +369,7 @@ mod tests {
         PlanRequest::new(demand, Span::from_secs(1), time_model, candidates).expect("valid")
     }
 
-    /// The cheapest plan by trying all; on ties whatever comes first.
+    /// The cheapest plan by trying all; on ties the first one.
     fn exhaustive(problem: &Problem) -> Outcome {
         fn search(problem: &Problem, batches: &mut Vec<u64>, best: &mut Option<Plan>) {
             let workers = problem.workers();

@@ -27,7 +27,7 @@ pub struct Speed {
 }
 
 impl Speed {
-    /// What was measured, or `None` when it says nothing: no batches, no time, or more of either
+    /// What was measured, or `None` when that is no speed: no batches, no time, or more of either
     /// than any worker can honestly report.
     pub const fn measured(batches: u64, took: Span) -> Option<Self> {
         let nanos = took.nanos();
@@ -57,7 +57,7 @@ impl Speed {
         Span::from_nanos(self.nanos)
     }
 
-    /// Batches a second as a float: for printing and statistics, never for a decision.
+    /// Batches per second as a float: for printing and statistics, never for a decision.
     pub fn per_second_f64(self) -> f64 {
         self.batches as f64 / (self.nanos as f64 / 1e9)
     }
@@ -183,7 +183,7 @@ impl TimeModel {
         ships_each_cycle: false,
     };
 
-    /// The parameters' way down, or up, with `employed` workers at it: half of both.
+    /// The time of the parameters down, or up, with `employed` workers: half of both.
     ///
     /// Transfers that share a link share it fairly, so the slower of the worker's own link and
     /// its part of the orchestrator's sets the pace.
@@ -266,7 +266,7 @@ impl TimeModel {
         self.capacity == CapacityModel::Full && self.shared > Span::ZERO
     }
 
-    /// What a cycle spends on the way of each batch: nothing where the worker holds its data.
+    /// What a cycle spends on sending each batch: nothing if the worker holds its data.
     pub(crate) fn ship(&self, link: &Link) -> Span {
         if self.ships_each_cycle {
             link.ship
@@ -290,7 +290,7 @@ mod tests {
     }
 
     /// T = 15 s, a model as long as 6.16 batches, a link of 9.25 and a processor of 25.1
-    /// batches a second. DAB rounds 72.78 to 73, which takes 15.04 s.
+    /// batches per second. DAB rounds 72.78 to 73, which takes 15.04 s.
     #[test]
     fn dabs_worked_example() {
         let link = Link {

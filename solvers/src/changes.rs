@@ -40,8 +40,8 @@ pub enum Change {
         /// The largest value that works.
         to: u64,
     },
-    /// Bring more workers, all alike: connected as the worker of the largest capacity is, and as
-    /// dear, but not bound by memory.
+    /// Bring more workers, all alike: with the connection and the fee of the worker of the
+    /// largest capacity, but not limited by memory.
     Workers {
         /// How many.
         count: u64,

@@ -6,7 +6,7 @@
 //! optimal.
 //!
 //! Two things differ from the thesis program. It enumerated the sets, in exponential time; the same set
-//! falls out of one sweep here. And with `s_min = 0` it could take a donor's last batch, and
+//! is found in one sweep here. And with `s_min = 0` it could take a donor's last batch, and
 //! return a plan with fewer than beta employed workers; here a donor keeps one.
 
 use scheduler::{Outcome, Plan, Planned, Problem};

@@ -1,7 +1,7 @@
-//! One alarm for each worker, and which rings first.
+//! One alarm for each worker, and which goes off first.
 //!
-//! A worker's alarm is put off with every beat it sends and rarely rings. So an entry of the heap
-//! may be early, never late: putting an alarm off costs nothing until the entry comes to the top,
+//! A worker's alarm is postponed with every beat it sends and rarely goes off. So an entry of the heap
+//! may be early, never late: postponing an alarm costs nothing until the entry comes to the top,
 //! where it is corrected. There is never more than one entry for a worker.
 
 use crate::ids::WorkerId;
@@ -12,13 +12,13 @@ const NOWHERE: u32 = u32::MAX;
 #[derive(Debug, Default)]
 pub(crate) struct Alarms {
     heap: Vec<(Instant, WorkerId)>,
-    // By worker: when its alarm rings, and where its entry is.
+    // By worker: when its alarm goes off, and where its entry is.
     due: Vec<Option<Instant>>,
     place: Vec<u32>,
 }
 
 impl Alarms {
-    /// Sets, moves or puts off the worker's alarm.
+    /// Sets, moves or postpones the worker's alarm.
     pub(crate) fn set(&mut self, worker: WorkerId, at: Instant) {
         let i = worker.index();
         if i >= self.due.len() {
@@ -45,7 +45,7 @@ impl Alarms {
         }
     }
 
-    /// The alarm that rings first; on ties the worker of the lowest number.
+    /// The alarm that goes off first; on ties the worker of the lowest number.
     pub(crate) fn first(&mut self) -> Option<(Instant, WorkerId)> {
         while let Some(&(at, worker)) = self.heap.first() {
             match self.due[worker.index()] {
@@ -110,7 +110,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_rings_like_a_sorted_list(
+        fn it_goes_off_like_a_sorted_list(
             orders in prop::collection::vec((0..12_u32, prop::option::of(0..50_u64)), 0..200),
         ) {
             let (mut alarms, mut list) = (Alarms::default(), BTreeMap::new());

@@ -12,7 +12,7 @@
 //!
 //! * `P_w ≥ n`: it employs at most `w`. `w` answers.
 //! * `P_w ≤ n − m`: it employs more. `w` does not.
-//! * in between, only the plan itself tells: one step of a capacity after the other is solved.
+//! * in between, only the plan itself shows it: one step of a capacity after the other is solved.
 //!
 //! While the same workers can take a lot, `P_w` grows with the limit, and these zones lie in this
 //! order. Where a worker drops below a lot, the next stretch begins.
