@@ -23,7 +23,12 @@ enum Lie {
     Stale,
     /// A result that would ruin the model, and once it is accepted another one that is refused.
     Twice,
+    /// A result that would ruin the model; once it is accepted the worker leaves.
+    Leaves,
 }
+
+/// What all of whose bytes have arrived is checked and accepted in much less than this.
+const ACCEPTED_WITHIN: Duration = Duration::from_millis(60);
 
 /// Serves as a worker that lies about its results, until it is shown out.
 async fn lie(token: &str, folder: &Path, lie: Lie) -> String {
@@ -90,7 +95,7 @@ async fn lie(token: &str, folder: &Path, lie: Lie) -> String {
                     Lie::TooShort => parameters.truncate(length - 1),
                     Lie::TooLong => parameters.push(0.0),
                     Lie::Stale => said = session.wrapping_sub(1),
-                    Lie::Twice => {
+                    Lie::Twice | Lie::Leaves => {
                         let ruinous = (0..length).map(|place| (place % 7) as f32 * 1e6);
                         parameters = ruinous.collect();
                     }
@@ -103,12 +108,34 @@ async fn lie(token: &str, folder: &Path, lie: Lie) -> String {
                     tail_ns: 1_000_000,
                 });
                 let sent = |parameters: &[f32]| vec![to_wire(parameters).into()];
+                if let Lie::Twice | Lie::Leaves = lie {
+                    // A result is accepted as far as beats announced it.
+                    let beat = Report::Beat {
+                        session,
+                        cycle,
+                        done,
+                    };
+                    control.send(&beat).await.expect("it is heard");
+                    tokio::time::sleep(Duration::from_millis(30)).await;
+                }
                 let _ = peer.send_blob(&header, sent(&parameters)).await;
-                if let Lie::Twice = lie {
-                    // All of it has arrived: it is checked and accepted in much less than this.
-                    tokio::time::sleep(Duration::from_millis(300)).await;
-                    let not_numbers = vec![f32::NAN; length];
-                    let _ = peer.send_blob(&header, sent(&not_numbers)).await;
+                match lie {
+                    Lie::Twice => {
+                        tokio::time::sleep(ACCEPTED_WITHIN).await;
+                        let not_numbers = vec![f32::NAN; length];
+                        let _ = peer.send_blob(&header, sent(&not_numbers)).await;
+                    }
+                    Lie::Leaves => {
+                        tokio::time::sleep(ACCEPTED_WITHIN).await;
+                        blobs.abort();
+                        peer.close("it has done enough");
+                        return "it left".to_owned();
+                    }
+                    Lie::Batches(_)
+                    | Lie::NotANumber
+                    | Lie::TooShort
+                    | Lie::TooLong
+                    | Lie::Stale => {}
                 }
             }
             Order::Admit { .. }
@@ -140,21 +167,40 @@ async fn answer_blobs(peer: Peer) {
     }
 }
 
+/// The liar alone in a plan, since it is the cheapest, until it is excluded.
 fn check(name: &str, lies: Lie, expected: &str) {
+    check_among(name, lies, expected, &["honest"], (1, 5), "0.05");
+}
+
+/// The same with `beta` workers in a plan, of which each gets `s_min` batches or more, and with
+/// honest ones that are slow enough for the liar to end its cycle first.
+fn check_among(
+    name: &str,
+    lies: Lie,
+    expected: &str,
+    honest: &[&str],
+    (beta, s_min): (u64, u64),
+    throttle: &str,
+) {
     let folder = tempfile::tempdir().expect("a folder");
     let state = folder.path().join("state").display().to_string();
-    // The liar is the cheap one, so that it is employed.
     let scenario = folder.path().join("liars.toml");
-    let text = "[job]\ncycles = 6\ncycle_time = \"4 s\"\ns_min = 5\n\
-                [[workers]]\nname = \"liar\"\nspeed = \"1 batches/s\"\nfee = 1\n\
-                [[workers]]\nname = \"honest\"\nspeed = \"1 batches/s\"\nfee = 5\n";
+    let mut text = format!(
+        "[job]\ncycles = 6\ncycle_time = \"6 s\"\nbeta = {beta}\ns_min = {s_min}\nexpect = {}\n\
+         [[workers]]\nname = \"liar\"\nspeed = \"1 batches/s\"\nfee = 1\n",
+        1 + honest.len(),
+    );
+    for name in honest {
+        text += &format!("[[workers]]\nname = \"{name}\"\nspeed = \"1 batches/s\"\nfee = 5\n");
+    }
     std::fs::write(&scenario, text).expect("written");
     let scenario = scenario.display().to_string();
     let more = [&scenario, "--listen", "127.0.0.1:0", "--state", &state];
     let mut run = Run::start(&small(40, &folder.path().join(name)), &more);
     let listening = run.until("listening", |_| true);
     let token = listening["token"].as_str().expect("a token").to_owned();
-    let _honest = Daemon::start(&token, "honest", folder.path(), &["--throttle", "0.05"]);
+    let start = |name: &&str| Daemon::start(&token, name, folder.path(), &["--throttle", throttle]);
+    let _honest: Vec<Daemon> = honest.iter().map(start).collect();
     let path = folder.path().to_owned();
     let liar = std::thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -201,7 +247,16 @@ fn parameters_of_another_length_are_refused() {
 
 #[test]
 fn a_result_that_was_accepted_and_then_refused_is_not_averaged() {
-    check("twice", Lie::Twice, "expected a finite number");
+    let expected = "expected a finite number";
+    let honest = ["honest", "another"];
+    check_among("twice", Lie::Twice, expected, &honest, (2, 20), "0.005");
+}
+
+#[test]
+fn a_result_that_is_too_far_off_is_refused_after_its_worker_has_left() {
+    let expected = "a result of liar is refused: its update is";
+    let honest = ["honest", "another", "third"];
+    check_among("leaves", Lie::Leaves, expected, &honest, (3, 10), "0.005");
 }
 
 #[test]
