@@ -4,6 +4,10 @@
 //! predicted, and cannot see what happened; [`Measured`] is for comparing and fitting only. Where
 //! the file has more (losses, the time to ship data), it is not read at all.
 //!
+//! A run folder is read as one recorded run for each plan of each run (`sim replay`): its
+//! candidates with the speeds and capacities that the plan was made with, and the cycles in which
+//! none of its workers was absent or lost.
+//!
 //! **What it deliberately does not know:** how well a prediction fits, and which cycle model to
 //! predict with (see [`crate::calibration`]).
 

@@ -166,7 +166,7 @@ impl Benchmark {
 }
 
 keys! {
-    /// How long is waited for what.
+    /// How long the scheduler waits.
     for Waits in "waits" {
         /// Time for the expected workers to join.
         gather: Span => default("\"1 min\"");

@@ -9,6 +9,16 @@
 //! goes from the text to a tree in which every value knows where it was written, then through what
 //! is set outside of the file ([`Overrides`]), then into the structures.
 //!
+//! Three decisions behind that:
+//!
+//! - The reader walks over `toml`'s parsed document by itself, since derived readers stop at the
+//!   first mistake and lose lines. Numbers stay texts until they are integers; unknown keys, the
+//!   nearest known ones and all mistakes at once follow from it.
+//! - A worker's random streams follow from the seed, the purpose, its name and the replicate
+//!   ([`WorkerStreams`]). Another worker or another draw changes none of them.
+//! - The margin for a risk is the quantile of the [`Errors`] that the scenario states (benchmark
+//!   error, jitter, drift), by a fixed set of draws, so that two machines make the same plan.
+//!
 //! Quantities are texts with a unit (`"30 s"`, `"7.3 MB/s"`); a bare number of a time is in
 //! seconds. Fees, ratios and counts are plain numbers. All are read as decimals into integers. A
 //! quantity of a worker may be a distribution instead: `{ dist = "lognormal", median = …, sigma =
