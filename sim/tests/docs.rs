@@ -97,6 +97,31 @@ fn the_page_of_exit_codes_has_all_of_them() {
     assert_eq!(in_page.collect::<Vec<_>>(), in_help.collect::<Vec<_>>());
 }
 
+/// The first column of ARCHITECTURE's table: a place, then others beside it.
+#[test]
+fn the_map_names_places_that_exist() {
+    let pages = check::pages();
+    let page = pages
+        .iter()
+        .find(|page| page.ends_with("ARCHITECTURE.md"))
+        .expect("a map");
+    let text = fs::read_to_string(page).expect("a page");
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let mut places = 0;
+    for cell in rows.filter_map(|row| row.split('|').nth(1)) {
+        let mut folder = page.with_file_name("");
+        for (at, name) in cell.split('`').skip(1).step_by(2).enumerate() {
+            let place = folder.join(name);
+            assert!(place.exists(), "{cell}: {} is not there", place.display());
+            if at == 0 {
+                folder = place.with_file_name("");
+            }
+            places += 1;
+        }
+    }
+    assert!(places > 20, "only {places} places were found");
+}
+
 /// docs/plan.svg is drawn by hand from the plan of README's scenario.
 #[test]
 fn the_picture_shows_the_plan_of_the_readme() {
