@@ -147,7 +147,7 @@ fn without_accepted_batches_the_model_does_not_change() {
 }
 
 #[test]
-#[should_panic(expected = "one result a worker a cycle")]
+#[should_panic(expected = "one result per worker and cycle")]
 fn two_results_of_a_worker_are_a_bug() {
     let one = contribution(3, 1, &[5.0; N], &[0.0; N]);
     let _ = average("mean").merge(vec![one.clone(), one]);
