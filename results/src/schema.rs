@@ -42,6 +42,14 @@ impl Described {
         }
     }
 
+    /// Columns of a part that not every row has.
+    pub(crate) fn maybe(columns: Vec<Self>) -> impl Iterator<Item = Self> {
+        columns.into_iter().map(|column| Self {
+            is_optional: true,
+            ..column
+        })
+    }
+
     /// The unit, by what the name ends in.
     pub(crate) fn unit(&self) -> &'static str {
         const UNITS: [(&str, &str); 6] = [

@@ -399,9 +399,10 @@ impl Tables {
 
 /// What `outcomes.parquet` says of an answer.
 pub(crate) fn describe_outcomes(is_simulated: bool) -> Vec<Described> {
-    let mut columns = [OutcomeRow::describe(), Excess::describe()].concat();
+    let mut columns = OutcomeRow::describe();
+    columns.extend(Described::maybe(Excess::describe()));
     if is_simulated {
-        columns.extend(Simulated::describe());
+        columns.extend(Described::maybe(Simulated::describe()));
     }
     columns
 }
@@ -418,12 +419,10 @@ fn outcomes(rows: &[Assessed], is_simulated: bool) -> Vec<Column> {
 
 /// The columns of `summary.csv`.
 pub(crate) fn describe_summary() -> Vec<Described> {
-    [
-        SummaryRow::describe(),
-        Cycles::describe(),
-        AgainstExact::describe(),
-    ]
-    .concat()
+    let mut columns = SummaryRow::describe();
+    columns.extend(Described::maybe(Cycles::describe()));
+    columns.extend(Described::maybe(AgainstExact::describe()));
+    columns
 }
 
 fn summary(rows: &[SummaryRow]) -> Vec<Column> {

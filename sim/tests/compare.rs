@@ -132,7 +132,7 @@ fn folders_of_one_seed_are_compared_as_arms_are() {
          the same draws,",
         "the 30 that both folders have",
         "exact: figure",
-        "fee of a batch that counts",
+        "fee per batch that counts",
     ] {
         assert!(run.says(part), "{part} in {}", run.stdout);
     }
