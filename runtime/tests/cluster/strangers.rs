@@ -218,9 +218,12 @@ fn check_among(
     for lot in end.all("lot").filter(|lot| lot["worker"] == "liar") {
         assert_eq!(lot["accepted"], 0, "{name}: {lot}");
     }
+    // It began with 2.31; one lie in the average makes it millions.
+    let loss = end.summary()["loss"].as_f64();
     assert!(
-        end.summary()["accuracy"].as_f64() > Some(0.3),
-        "the honest one's work counts"
+        loss.is_some_and(|loss| loss < 2.3),
+        "the honest ones' work counts and nothing else: {:#?}",
+        end.seen
     );
     liar.join().expect("it was shown out");
 }
