@@ -9,6 +9,24 @@
 //! - [`Orchestrator`]: one job.
 //! - `link.rs`: one connection. `messages.rs`: what goes to it and comes from it. `placement.rs`, `roster.rs`, `fixed_plan.rs`: bookkeeping without I/O.
 //!
+//! What holds here:
+//!
+//! - **No shared clock.** An order to train says how long from now computing ends; the span is taken
+//!   when the order is sent, and the worker subtracts half a round trip.
+//! - **An order and its bytes travel apart**, in either order: the order sets the time at once, the
+//!   parameters begin the work.
+//! - **A connection is measured with the model's own size** when a worker joins, so that its `Link` is
+//!   what parameters take. The time of averaging is measured too, before the job begins.
+//! - **A result is checked as it arrives**, by the task of its connection: exact length, finite
+//!   numbers. The driver refuses what cannot have been done; the scheduler decides about results of
+//!   another session or cycle. What is averaged weighs what the scheduler accepted: a refused result
+//!   leaves the average, whether its worker is still there or not.
+//! - **An excluded worker keeps its connection** and asks to be admitted again, later each time; one
+//!   that broke the protocol loses it.
+//! - **Workers' numbers decide the order** of averaging, and the pool of batches gives its lowest
+//!   first: the same plan gives the same model, to the last bit.
+//! - **A checkpoint is one file**, written on a thread of its own; no cycle waits for the disk.
+//!
 //! **What it does not know:** where settings come from, how a run is shown or stored, and how
 //! workers are started.
 

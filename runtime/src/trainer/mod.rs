@@ -6,6 +6,10 @@
 //! least priority. A trainer of the model `linear` is this very program, which does not map libtorch;
 //! the program `runtime-trainer` beside it trains the others.
 //!
+//! Requests and replies are frames over standard input and output: a head in postcard, then plain
+//! bytes, so that parameters stay as they are on the wire. Beats, and the decision to stop, come from
+//! the training loop alone: another batch is begun only if it would end in time at the pace so far.
+//!
 //! - `process.rs`: the parent's side. `serve.rs`: the child's. `frame.rs`: their messages.
 //! - `pace.rs`: how the child keeps time. `practice.rs`: the data of its benchmark.
 //!
