@@ -8,6 +8,9 @@ use scheduler::machine::{
 };
 use scheduler::{Cost, Instant};
 
+/// An order of data: at most one for a worker, its session and a plan.
+type Shipment = (WorkerId, SessionId, PlanId);
+
 /// A scheduler with an auditor at its side.
 pub(crate) struct Audited {
     pub(crate) scheduler: Scheduler,
@@ -20,7 +23,10 @@ pub(crate) struct Audited {
     pub(crate) shipped: BTreeMap<WorkerId, u64>,
     pub(crate) asked: Option<(PlanId, std::sync::Arc<scheduler::PlanRequest>)>,
     pub(crate) shipping: Option<PlanId>,
-    ships: std::collections::BTreeSet<(WorkerId, SessionId, PlanId)>,
+    /// The data that was ordered, in batches.
+    ships: BTreeMap<Shipment, u64>,
+    /// What the event of this step reports to have arrived, if it counts.
+    arrived: Option<(Shipment, u64)>,
     /// What the plans that were answered give to whom.
     answered: BTreeMap<PlanId, BTreeMap<WorkerId, u64>>,
     pub(crate) orders: BTreeMap<WorkerId, u64>,
@@ -52,7 +58,8 @@ impl Audited {
             shipped: BTreeMap::new(),
             asked: None,
             shipping: None,
-            ships: std::collections::BTreeSet::new(),
+            ships: BTreeMap::new(),
+            arrived: None,
             answered: BTreeMap::new(),
             orders: BTreeMap::new(),
             ordered_in: BTreeMap::new(),
@@ -69,18 +76,15 @@ impl Audited {
 
     /// One step, checked; the actions it gave.
     pub(crate) fn step(&mut self, now: Instant, event: Event) -> Vec<Action> {
-        if let Event::Shipped {
-            worker,
-            session,
-            plan,
-            batches,
-        } = event
-            && self.sessions.get(&worker) == Some(&session)
-            && self.shipping == Some(plan)
-        {
-            let held = self.shipped.entry(worker).or_default();
-            *held = batches.max(*held);
-        }
+        let reported = match event {
+            Event::Shipped {
+                worker,
+                session,
+                plan,
+                batches,
+            } => Some(((worker, session, plan), batches)),
+            _ => None,
+        };
         if let Event::Solved { plan, response } = &event
             && let Some((asked, request)) = &self.asked
             && asked == plan
@@ -99,6 +103,9 @@ impl Audited {
         self.log.push((now, event.clone()));
         let mut actions = Vec::new();
         self.wake = self.scheduler.step(now, event, &mut actions);
+        let ignored = |action: &Action| matches!(action, Action::Record(Record::Ignored { .. }));
+        self.arrived = reported.filter(|_| !actions.iter().any(ignored));
+        self.receive();
         for action in &actions {
             assert!(self.end.is_none(), "{action:?} follows the end");
             self.check(now, action);
@@ -108,6 +115,20 @@ impl Audited {
         assert!(self.wake.is_none_or(|wake| wake >= now), "wakes lie ahead");
         assert_eq!(self.scheduler.is_ended(), self.end.is_some());
         actions
+    }
+
+    /// The data of the report has arrived if it was ordered. Deadlines that have passed come before
+    /// the event of a step, so the order may be among the actions of the same step.
+    fn receive(&mut self) {
+        if let Some((shipment, batches)) = self.arrived
+            && let (worker, session, plan) = shipment
+            && self.sessions.get(&worker) == Some(&session)
+            && self.shipping == Some(plan)
+            && let Some(&ordered) = self.ships.get(&shipment)
+        {
+            let held = self.shipped.entry(worker).or_default();
+            *held = batches.min(ordered).max(*held);
+        }
     }
 
     fn check(&mut self, now: Instant, action: &Action) {
@@ -149,12 +170,13 @@ impl Audited {
             } => {
                 self.check_member(*worker, *session);
                 assert!(0 < *new && new <= batches);
-                let first = self.ships.insert((*worker, *session, *plan));
-                assert!(first, "nothing is shipped twice");
+                let again = self.ships.insert((*worker, *session, *plan), *batches);
+                assert_eq!(again, None, "nothing is shipped twice");
                 let held = self.shipped.entry(*worker).or_default();
                 assert!(batches - new <= *held, "it keeps no more than it has");
                 *held = batches - new;
                 self.shipping = Some(*plan);
+                self.receive();
             }
             Action::Train(order) => {
                 let worker = order.worker;
