@@ -5,7 +5,7 @@
 //! what was expected. Nothing downstream checks again.
 //!
 //! Each key is declared once, in the structure that holds its value ([`Job`], [`Model`], [`Group`]
-//! and the others): from that come reading, writing, flags, variables and [`reference`]. Reading
+//! and the others): from that come reading, writing, flags, variables and [`mod@reference`]. Reading
 //! goes from the text to a tree in which every value knows where it was written, then through what
 //! is set outside of the file ([`Overrides`]), then into the structures.
 //!
