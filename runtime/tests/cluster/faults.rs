@@ -178,7 +178,7 @@ fn a_worker_ten_times_slower_from_cycle_3_loses_most_of_its_share() {
 
 /// A worker that a service manager ends says so: nobody waits for its silence.
 #[test]
-fn a_worker_that_is_told_to_end_is_missed_at_once() {
+fn a_worker_that_is_asked_to_end_is_missed_at_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut run = Run::start(&small(90, &folder.path().join("run")), &THREE);
     let worker = employed(&mut run);
@@ -191,7 +191,7 @@ fn a_worker_that_is_told_to_end_is_missed_at_once() {
     assert!(waited < 5.0, "{waited} s: a silence takes 10");
     let end = run.end();
     end.completed();
-    assert!(end.stderr.contains("it was told to end"), "{}", end.stderr);
+    assert!(end.stderr.contains("it was asked to end"), "{}", end.stderr);
     assert!(!is_alive(pid));
 }
 

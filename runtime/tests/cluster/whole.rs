@@ -94,7 +94,7 @@ fn four_workers_learn_within_the_limit() {
     );
 }
 
-/// The log of what the scheduler was told gives the run again: the same tables, byte for byte.
+/// The log of the scheduler's inputs gives the run again: the same tables, byte for byte.
 #[test]
 fn the_log_of_a_run_replays_it() {
     use results::event_log::EventReader;
@@ -165,9 +165,9 @@ fn the_log_of_a_run_replays_it() {
     }
 }
 
-/// What the seed's tools read: its headers first, and numbers that agree with what was told.
+/// What the tools of the thesis read: its headers first, and numbers that agree with the events.
 #[test]
-fn the_tables_of_the_seed_say_what_was_told() {
+fn the_tables_of_the_thesis_agree_with_the_run() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("run");
     let args = [
@@ -247,17 +247,17 @@ fn the_tables_of_the_seed_say_what_was_told() {
     let cycles: Vec<&str> = model[1..].iter().map(|row| row[2].as_str()).collect();
     assert_eq!(cycles, ["0", "1", "2", "3"]);
     for row in &model[1..] {
-        let told = judged
+        let event = judged
             .iter()
             .rfind(|event| event["cycle"].as_u64() == row[2].parse().ok());
-        let Some(told) = told else {
+        let Some(event) = event else {
             // Who judges more slowly than others train skips a model, and says so.
             assert_eq!([&*row[0], &*row[1], &*row[3]], ["N/A"; 3], "{row:?}");
             continue;
         };
         for (cell, key) in [(0, "loss"), (1, "true_class_probability"), (3, "accuracy")] {
-            let told = told[key].as_f64().expect("a number");
-            assert_eq!(row[cell], format!("{told:.6}"), "{key}");
+            let value = event[key].as_f64().expect("a number");
+            assert_eq!(row[cell], format!("{value:.6}"), "{key}");
         }
     }
     assert_ne!(model[4][0], "N/A", "the last model is always judged");
@@ -269,7 +269,7 @@ fn the_tables_of_the_seed_say_what_was_told() {
     for title in [
         "Accuracy over time",
         "Loss over time",
-        "Time-line of cycles 1 to 3",
+        "Timeline of cycles 1 to 3",
     ] {
         assert!(page.contains(title), "{title}");
     }
@@ -482,7 +482,7 @@ fn a_worker_whose_least_fee_is_not_paid_says_so() {
     let stderr = String::from_utf8_lossy(&dear.stderr);
     assert_eq!(dear.status.code(), Some(5), "{stderr}");
     assert!(
-        stderr.contains("it is paid 1 a batch here, and works for 7.5 or more"),
+        stderr.contains("it is paid 1 per batch here, and works for 7.5 or more"),
         "{stderr}"
     );
     let _cheap = Daemon::start(&token, "cheap", folder.path(), &["--least-fee", "1"]);
