@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A problem like those of the thesis, a filled plan and one that is now and then dearer.
+/// A problem like those of the thesis, a filled plan and one that is now and then more expensive.
 fn answered(random: &mut Random) -> (Problem, [Outcome; 2]) {
     let k = 50 + random.below(51);
     let workers: Vec<_> = (0..k)

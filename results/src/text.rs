@@ -224,7 +224,7 @@ pub fn visible(text: &str) -> String {
 }
 
 /// A cell of a CSV file, as RFC 4180 has it. What a spreadsheet would work out instead of showing
-/// it gets a `'` before it. An empty text is quoted, and so is told from no value.
+/// it gets a `'` before it. An empty text is quoted, and so differs from no value.
 pub fn csv_cell(cell: &str) -> String {
     let mut chars = cell.chars();
     let is_formula = match chars.next() {

@@ -12,7 +12,7 @@ use scheduler::{
 };
 use support::{ALLOCATORS, plan};
 
-/// A plan that costs so many micro-units; what it hands out plays no part here.
+/// A plan that costs a given number of micro-units; its assignment plays no part here.
 fn plan_at(status: PlanStatus, micros: u128, lower_bound: Option<u128>) -> Outcome {
     Outcome::Planned(Planned {
         plan: Plan {

@@ -112,11 +112,11 @@ proptest! {
     }
 }
 
-/// Heuristic and exact of our folder are mended or spoilt on some tests.
+/// Heuristic and exact of our folder are improved or spoilt on some tests.
 fn other_answers(family: usize, test: u64) -> (Problem, Vec<Outcome>) {
     let (problem, answers) = answered(family, test);
     let [heuristic, exact, cbc] = answers;
-    // What exact has is a plan, for the heuristic too; and cbc may be the dearer one.
+    // What exact has is a plan, for the heuristic too; and cbc's may be the more expensive one.
     let heuristic = match test % 5 {
         0 => exact.clone(),
         1 => cbc.clone(),
@@ -269,7 +269,7 @@ fn paired_figures_are_what_the_rows_say() {
     );
 }
 
-/// A problem of two workers of which the second is dearer, and its best and worst plans.
+/// A problem of two workers of which the second is more expensive, and its best and worst plans.
 fn small(n: u64) -> (Problem, Plan, Plan) {
     let worker = |fee| scheduler::Worker {
         s_max: 9,

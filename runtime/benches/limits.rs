@@ -14,7 +14,7 @@ use common::{Run, small};
 
 /// Beyond the limit, for the average to be there.
 const GRACE_S: f64 = 0.05;
-/// So many cycles in 100 end within it.
+/// The number of cycles in 100 that end within it.
 const BAR: f64 = 99.0;
 /// A job's own time is held to the nanosecond, and told as a float.
 const ROUNDING_S: f64 = 1e-6;

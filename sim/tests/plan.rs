@@ -150,7 +150,7 @@ fn the_line_is_a_plan_and_can_be_written_into_a_file() {
     assert!(why.contains("after the plan is made"), "{why}");
 }
 
-/// What costs more or nothing at all just below each limit that is told.
+/// What costs more or nothing at all just below each limit that is printed.
 #[test]
 fn limits_are_exact_to_a_nanosecond() {
     for (scenario, seed, also) in [

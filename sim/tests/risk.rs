@@ -43,7 +43,7 @@ fn risks_are_what_was_asked_for() {
             number(line, "jobs_missed") >= number(line, "cycles_missed"),
             "{line}"
         );
-        // The seed's time model leaves no time for a tenth of the cycle: e^-0.105 is 0.44 sigma slower,
+        // The time model of the thesis leaves no time for a tenth of the cycle: e^-0.105 is 0.44 sigma slower,
         // and the chance of that to be too much is 0.67, whatever is asked for.
         assert!(
             (number(line, "compute_only_overran") - 0.67).abs() < 0.02,

@@ -102,7 +102,7 @@ fn tables_are_the_same_bytes_on_any_number_of_threads() {
     }
 }
 
-/// The log of what a scheduler was told replays the run, and what that says adds up to what the
+/// The log of the events that a scheduler received replays the run, and what that says adds up to what the
 /// tables say.
 #[test]
 fn a_log_of_events_replays_what_the_tables_say() {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use scheduler::{Certificate, Outcome, PlanStatus, Problem};
 use solvers::{Allocator, Budget, Exact};
 
-/// So many nodes and states, and as many held as there may be.
+/// A budget of nodes and states; how many states are held is not limited further.
 fn budget(nodes: u64, states: u64) -> Budget {
     Budget {
         nodes,

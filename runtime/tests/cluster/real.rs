@@ -2,7 +2,7 @@
 
 use crate::common::Run;
 
-/// Ten cycles over all of mnist, with fees that leave some workers little: the seed's averaging
+/// Ten cycles over all of mnist, with fees that leave some workers little: the thesis program's averaging
 /// went wrong exactly then, and stayed at 0.10.
 #[test]
 fn ten_cycles_of_real_digits_are_learnt() {

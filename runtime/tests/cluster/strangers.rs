@@ -12,7 +12,7 @@ use crate::common::{Daemon, Run, small};
 /// What a worker says at the end of a cycle.
 #[derive(Clone, Copy)]
 enum Lie {
-    /// So many batches.
+    /// Claims this number of batches.
     Batches(u64),
     /// Numbers that are none.
     NotANumber,

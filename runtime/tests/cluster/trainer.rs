@@ -182,7 +182,7 @@ fn a_trainer_is_no_program_for_people() {
         program(),
         Command::new(env!("CARGO_BIN_EXE_runtime-trainer")),
     ] {
-        // Whoever closes its input at once gets a clean end; nothing is written but a greeting.
+        // An input that is closed at once ends it cleanly; nothing is written but a greeting.
         let is_own = program.get_program() == env!("CARGO_BIN_EXE_runtime");
         let output = program
             .args(is_own.then_some("trainer"))

@@ -34,7 +34,7 @@ pub(super) fn add(
     text.push('\n');
 }
 
-/// Prints the lines of one batch. Whoever reads them may leave early; the comparison goes on.
+/// Prints the lines of one batch. Their reader may close the pipe early; the comparison goes on.
 pub(super) fn print(text: &str) {
     let mut out = io::stdout().lock();
     if let Err(error) = out.write_all(text.as_bytes())

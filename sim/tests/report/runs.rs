@@ -112,7 +112,7 @@ fn simulated_runs() {
             assert!((cycles.number(row, &format!("{name}_percent")) - share).abs() < 1e-9);
         }
     }
-    // A time-line's parts lie within their cycle.
+    // A timeline's parts lie within their cycle.
     let timeline = report.csv("timeline");
     for row in &timeline.rows {
         let of = |name: &str| timeline.number(row, name);

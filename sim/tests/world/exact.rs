@@ -98,7 +98,7 @@ fn two_workers() {
     assert_eq!(totals.end.totals.cost.micros(), 2 * (8 + 2 * 4));
 }
 
-/// The seed's orchestrator: parameters one by one, the last worker first; results one by one;
+/// The thesis program's orchestrator: parameters one by one, the last worker first; results one by one;
 /// then it evaluates.
 #[test]
 fn one_after_the_other_the_last_first() {

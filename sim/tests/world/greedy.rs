@@ -51,7 +51,7 @@ fn solve(problem: &Problem) -> Outcome {
     }
 }
 
-/// A job of so many batches and cycles of so many seconds each.
+/// A job by its number of batches and cycles, and the seconds of each cycle.
 pub(crate) fn job(batches: u64, cycles: u32, seconds: u64, workers: u32) -> Config {
     let mut config = Config::new(batches, cycles, Limit::Cycle(Span::from_secs(seconds)));
     config.expect = workers;
@@ -60,7 +60,7 @@ pub(crate) fn job(batches: u64, cycles: u32, seconds: u64, workers: u32) -> Conf
     config
 }
 
-/// A worker of so many batches a second, paid so many micro-units a batch.
+/// A worker by its batches per second and its fee in micro-units per batch.
 pub(crate) fn worker(per_second: u64, fee: u64) -> WorkerModel {
     let speed = Speed::measured(per_second, Span::from_secs(1)).expect("a batch at least");
     WorkerModel::new(speed, Fee::from_micros(fee).expect("a small fee"))
