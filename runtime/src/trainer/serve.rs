@@ -308,7 +308,7 @@ impl<W: Write> Loop<W> {
             }
             self.take_in(job)?;
             let batch = &job.practice[(step % DISTINCT) as usize];
-            self.step(job.trainer.as_mut(), batch, ticket)?;
+            self.step(job.trainer.as_mut(), batch, ticket, None)?;
         }
         Ok(Some(since.elapsed()))
     }
@@ -371,7 +371,7 @@ impl<W: Write> Loop<W> {
                 return Ok(());
             }
             let batch = &job.held[(steps % share) as usize];
-            self.step(job.trainer.as_mut(), batch, ticket)?;
+            self.step(job.trainer.as_mut(), batch, ticket, Some(stop_at))?;
             steps += 1;
             let done = steps / passes;
             if steps % passes == 0 {
@@ -402,24 +402,27 @@ impl<W: Write> Loop<W> {
         Ok(())
     }
 
-    /// One batch, slowed down by the throttle.
+    /// One batch, slowed down by the throttle. A sleep ends at the deadline of the order, if there is
+    /// one: the batch is trained, and a step that the system held up must not make the result late.
     fn step(
         &mut self,
         trainer: &mut dyn Trainer,
         batch: &Batch,
         ticket: Ticket,
+        deadline: Option<Instant>,
     ) -> Result<(), TrainError> {
         let since = Instant::now();
         trainer.step(batch)?;
-        let nap = self.throttle.worked(since.elapsed());
+        let owed = self.throttle.worked(since.elapsed());
         let since = Instant::now();
+        let nap = deadline.map_or(owed, |at| owed.min(at.saturating_duration_since(since)));
         while let left = nap.saturating_sub(since.elapsed())
             && left > Duration::ZERO
             && !self.is_cancelled(ticket)
         {
             thread::sleep(left.min(PIECE));
         }
-        if nap > Duration::ZERO {
+        if owed > Duration::ZERO {
             self.throttle.slept(since.elapsed());
         }
         Ok(())
