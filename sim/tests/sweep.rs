@@ -245,6 +245,8 @@ fn a_folder_has_the_file_and_how_it_was_made() {
     sim(&[&args[..], &[text(&file)]].concat()).assert_done();
     let read = |path: &Path| fs::read_to_string(path).expect("it is there");
     assert_eq!(read(&folder.join("sweep.csv")), read(&file));
+    let differences = results::dictionary::differences(&folder);
+    assert_eq!(differences.expect("tables"), [""; 0]);
     let record: Value = serde_json::from_str(&read(&folder.join("run.json"))).expect("JSON");
     assert_eq!(record["format"], "allot-sweep");
     assert_eq!(record["complete"], true);

@@ -32,7 +32,7 @@ impl OutputFolder {
         let out = Path::new(&setting.scenario.training().out);
         if args.settings.text("out").is_some() {
             if out.join(COMMAND).exists() {
-                return Err(Stop::bad(format!(
+                return Err(Stop::usage(format!(
                     "{} holds a run already; name another folder with --out, or resume the run \
                      with --resume",
                     out.display()
@@ -41,7 +41,7 @@ impl OutputFolder {
             return Ok(Self::within(out.to_owned()));
         }
         let number = (1..1_000_000_u32).find(|number| !run(out, *number).exists());
-        let number = number.ok_or_else(|| Stop::bad(format!("{} is full", out.display())))?;
+        let number = number.ok_or_else(|| Stop::usage(format!("{} is full", out.display())))?;
         Ok(Self::within(run(out, number)))
     }
 
@@ -64,7 +64,7 @@ impl OutputFolder {
     /// Makes it.
     pub(crate) fn make(&self) -> Result<(), Stop> {
         fs::create_dir_all(&self.path).map_err(|error| {
-            Stop::bad(format!(
+            Stop::usage(format!(
                 "cannot write to {}: {error}; name another folder with --out",
                 self.path.display()
             ))

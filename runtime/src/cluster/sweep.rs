@@ -20,13 +20,13 @@ impl Root {
     pub(crate) fn create(args: &ClusterArgs) -> Result<Self, Stop> {
         let root = Path::new(args.settings.text("out").unwrap_or("sweep"));
         if root.join("dump.json").exists() {
-            return Err(Stop::bad(format!(
+            return Err(Stop::usage(format!(
                 "{} holds a sweep already; name another folder with --out",
                 root.display()
             )));
         }
         std::fs::create_dir_all(root)
-            .map_err(|error| Stop::bad(format!("cannot write to {}: {error}", root.display())))?;
+            .map_err(|error| Stop::usage(format!("cannot write to {}: {error}", root.display())))?;
         Ok(Self(root.to_owned()))
     }
 
