@@ -1,13 +1,19 @@
 //! Instance files: one JSON object a line, or one object over several lines.
 //!
-//! Numbers are read as decimals and never pass through a float. Unknown keys are ignored.
+//! Numbers are read as decimals and never pass through a float. A key that is not known is refused,
+//! since whatever it was meant to say would be left out of the problem; keys that begin with `x-` are
+//! free.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::io::{self, BufRead};
 
 use scheduler::{Fee, MAX_BATCHES, MAX_N, Problem, Worker, parse_micros};
 use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+use crate::near::nearest;
 
 /// A problem with the names that its file gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,10 +102,9 @@ impl<R: BufRead> Instances<R> {
                     .split_inclusive(|&b| b == b'\n')
                     .map(<[u8]>::to_vec)
                     .collect();
-                if lines
-                    .iter()
-                    .any(|line| serde_json::from_slice::<Wire<'_>>(line).is_ok())
-                {
+                if lines.iter().any(|line| {
+                    serde_json::from_slice(line).is_ok_and(|wire: Wire<'_>| wire.n.is_some())
+                }) {
                     self.ahead = lines.into_iter();
                     let cut = parse(&first, self.index).expect_err("the line was cut short");
                     return Err(cut.at(start));
@@ -161,29 +166,104 @@ pub fn write_instance(out: &mut impl io::Write, id: &str, problem: &Problem) -> 
     out.write_all(b"]}")
 }
 
-/// An instance as it stands in a file.
-#[derive(Deserialize)]
-struct Wire<'a> {
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    n: &'a RawValue,
-    #[serde(borrow)]
-    beta: &'a RawValue,
-    #[serde(borrow)]
-    s_min: &'a RawValue,
-    #[serde(borrow)]
-    workers: Vec<WireWorker<'a>>,
+/// A JSON object as it stands in a file, each of its keys there or not. A key that is not known is
+/// an error, unless it begins with `x-`.
+macro_rules! object {
+    ($(#[$doc:meta])* $what:literal struct $name:ident { $($key:ident: $kind:ty,)* }) => {
+        $(#[$doc])*
+        struct $name<'a> { $($key: Option<$kind>,)* }
+
+        impl<'de: 'a, 'a> Deserialize<'de> for $name<'a> {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Fields;
+                impl<'de> Visitor<'de> for Fields {
+                    type Value = $name<'de>;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str($what)
+                    }
+
+                    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<$name<'de>, M::Error> {
+                        $(let mut $key = None;)*
+                        while let Some(key) = map.next_key_seed(Key(&[$(stringify!($key)),*]))? {
+                            match key {
+                                $(Some(stringify!($key)) if $key.is_some() => {
+                                    return Err(M::Error::duplicate_field(stringify!($key)));
+                                })*
+                                $(Some(stringify!($key)) => $key = Some(map.next_value()?),)*
+                                _ => _ = map.next_value::<IgnoredAny>()?,
+                            }
+                        }
+                        Ok($name { $($key,)* })
+                    }
+                }
+                deserializer.deserialize_map(Fields)
+            }
+        }
+    };
 }
 
-#[derive(Deserialize)]
-struct WireWorker<'a> {
-    #[serde(borrow)]
-    s_max: &'a RawValue,
-    #[serde(borrow)]
-    fee: &'a RawValue,
-    name: Option<String>,
+object! {
+    /// An instance.
+    "an instance object"
+    struct Wire {
+        id: &'a RawValue,
+        n: &'a RawValue,
+        beta: &'a RawValue,
+        s_min: &'a RawValue,
+        workers: Vec<WireWorker<'a>>,
+    }
 }
+
+object! {
+    /// One of its workers.
+    "a worker object"
+    struct WireWorker {
+        s_max: &'a RawValue,
+        fee: &'a RawValue,
+        name: String,
+    }
+}
+
+/// A key among these, or `None` for one that is free.
+struct Key(&'static [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Option<&'static str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for Key {
+    type Value = Option<&'static str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
+        let known = self.0.iter().find(|known| **known == key).copied();
+        if known.is_some() || key.starts_with("x-") {
+            return Ok(known);
+        }
+        let meant = match nearest(&key.to_lowercase(), self.0.iter().copied()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("expected one of {}", self.0.join(", ")),
+        };
+        let key = shown(key);
+        Err(E::custom(format!(
+            "{UNKNOWN} {key:?}, {meant} Keys that begin with x- are free"
+        )))
+    }
+}
+
+/// How the message about a key begins.
+const UNKNOWN: &str = "there is no key";
+
+const EXAMPLE: &str = "expected an instance such as \
+     {\"n\":14,\"beta\":0,\"s_min\":5,\"workers\":[{\"s_max\":5,\"fee\":1.5}]}";
 
 /// What is wrong with a text, its lines counted from its beginning.
 #[derive(Debug)]
@@ -203,6 +283,10 @@ impl Fault {
         }
     }
 
+    fn missing(key: &str) -> Self {
+        Self::new(format!("missing field `{key}`, {EXAMPLE}"))
+    }
+
     fn at(self, start: usize) -> InstanceError {
         InstanceError::Bad {
             line: start + self.line,
@@ -216,15 +300,10 @@ impl From<serde_json::Error> for Fault {
         // serde_json appends the place; ours is the line in the file.
         let text = error.to_string();
         let what = text.split(" at line ").next().unwrap_or(&text);
-        let what = what
-            .replace("struct WireWorker", "a worker object")
-            .replace("struct Wire", "an instance object");
-        let message = if error.is_data() {
-            format!(
-                "{what} (column {}), expected an instance such as \
-                 {{\"n\":14,\"beta\":0,\"s_min\":5,\"workers\":[{{\"s_max\":5,\"fee\":1.5}}]}}",
-                error.column()
-            )
+        let message = if what.starts_with(UNKNOWN) {
+            format!("{what} (column {})", error.column())
+        } else if error.is_data() {
+            format!("{what} (column {}), {EXAMPLE}", error.column())
         } else {
             format!(
                 "not valid JSON: {what} (column {}), expected one object a line",
@@ -256,28 +335,35 @@ fn parse(text: &[u8], index: u64) -> Result<Instance, Fault> {
             )));
         }
     };
-    let mut workers = Vec::with_capacity(wire.workers.len());
-    for (worker, wire) in wire.workers.iter().enumerate() {
-        let s_max = batches(wire.s_max, MAX_BATCHES, || {
+    let given = wire.workers.ok_or_else(|| Fault::missing("workers"))?;
+    let mut workers = Vec::with_capacity(given.len());
+    for (worker, wire) in given.iter().enumerate() {
+        let s_max = batches(required(wire.s_max, "s_max")?, MAX_BATCHES, || {
             format!("s_max of worker {worker}")
         })?;
-        let fee = wire.fee.get().parse::<Fee>().map_err(|error| {
-            Fault::new(format!(
-                "fee of worker {worker} is {}, {error}",
-                shown(wire.fee.get())
-            ))
+        let fee = required(wire.fee, "fee")?.get();
+        let fee = fee.parse::<Fee>().map_err(|error| {
+            Fault::new(format!("fee of worker {worker} is {}, {error}", shown(fee)))
         })?;
         workers.push(Worker { s_max, fee });
     }
     let problem = Problem::new(
-        batches(wire.n, MAX_N, || "n".to_owned())?,
-        batches(wire.s_min, MAX_BATCHES, || "s_min".to_owned())?,
-        batches(wire.beta, MAX_BATCHES, || "beta".to_owned())?,
+        batches(required(wire.n, "n")?, MAX_N, || "n".to_owned())?,
+        batches(required(wire.s_min, "s_min")?, MAX_BATCHES, || {
+            "s_min".to_owned()
+        })?,
+        batches(required(wire.beta, "beta")?, MAX_BATCHES, || {
+            "beta".to_owned()
+        })?,
         workers,
     )
     .map_err(|error| Fault::new(error.to_string()))?;
-    let names = names(wire.workers)?;
+    let names = names(given)?;
     Ok(Instance { id, names, problem })
+}
+
+fn required<'a>(value: Option<&'a RawValue>, key: &str) -> Result<&'a RawValue, Fault> {
+    value.ok_or_else(|| Fault::missing(key))
 }
 
 /// A whole number of batches or workers, written as any decimal.
@@ -350,7 +436,7 @@ mod tests {
         let named = GOOD.replace("{\"s_max\":9", "{\"name\":\"pc2\",\"s_max\":9");
         let text = format!(
             "{GOOD}\n\n{}\n",
-            named.replacen('{', "{\"id\":\"x\",\"extra\":[1],", 1)
+            named.replacen('{', "{\"id\":\"x\",\"x-extra\":[1],", 1)
         );
         let instances = read(&text);
         let [Ok(first), Ok(second)] = instances.as_slice() else {
@@ -438,6 +524,22 @@ mod tests {
         check(
             &with("\"n\":14,", "\"id\":[],\"n\":14,"),
             "id is [], expected a number or a string",
+        );
+        check(
+            &with("\"beta\"", "\"betta\""),
+            "there is no key \"betta\", did you mean beta? Keys that begin with x- are free (column",
+        );
+        check(
+            &with("\"fee\"", "\"Fee\""),
+            "there is no key \"Fee\", did you mean fee?",
+        );
+        check(
+            &with("{", "{\"budget\":3,"),
+            "there is no key \"budget\", expected one of id, n, beta, s_min, workers",
+        );
+        check(
+            &with("\"s_max\":9", "\"s_max\":9,\"fixed\":2"),
+            "there is no key \"fixed\", expected one of s_max, fee, name",
         );
         check(
             &GOOD.replace("{\"s_max\"", "{\"name\":\"a\",\"s_max\""),

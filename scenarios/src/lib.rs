@@ -19,6 +19,7 @@ mod draw;
 mod family;
 mod instance;
 mod math;
+mod near;
 mod outside;
 pub mod recorded;
 pub mod scenario;

@@ -90,6 +90,26 @@ fn a_bad_line_does_not_stop_the_others() {
     );
 }
 
+/// Another problem would be solved, and proved, without what the key says.
+#[test]
+fn a_key_that_is_not_known_is_refused() {
+    let line = r#"{"n":1000,"beta":0,"s_min":5,"budget":3,"workers":[{"s_max":500,"fee":1,"s_min":100},{"s_max":700,"fee":2,"fixed":2}]}"#;
+    let run = sim_with_input(&["solve"], line.as_bytes());
+    run.assert_fails(
+        3,
+        "standard input, line 1: there is no key \"budget\", expected one of",
+    );
+    assert_eq!(run.stdout, "");
+    for (from, to, nearest) in [("beta", "betta", "beta"), ("fee", "Fee", "fee")] {
+        let run = sim_with_input(&["solve"], GOOD.replace(from, to).as_bytes());
+        run.assert_fails(3, &format!("no key \"{to}\", did you mean {nearest}?"));
+    }
+    let free = GOOD.replace("\"fee\"", "\"x-note\":[1],\"fee\"");
+    let run = sim_with_input(&["solve"], free.as_bytes());
+    run.assert_done();
+    assert!(run.stdout.contains("\"cost\":34,"), "{}", run.stdout);
+}
+
 #[test]
 fn input_that_is_not_there_is_named() {
     sim(&["solve", "no/such/file"]).assert_fails(3, "cannot read no/such/file: ");

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use scheduler::Span;
 
+use crate::near::nearest;
 use crate::scenario::field::choices;
 use crate::scenario::key::{Field, Key, Table, keys};
-use crate::scenario::read::{Item, Mistakes, nearest};
+use crate::scenario::read::{Item, Mistakes};
 use crate::scenario::tree::Node;
 use crate::scenario::unit::{Quantity, Ratio};
 
