@@ -9,6 +9,9 @@ fn main() {
         return;
     };
     println!("cargo:rerun-if-changed={lib}");
+    // Another libtorch may be installed where CBC is (Debian's python3-torch): the linker looks here
+    // first, because a package's own folders stand before those of what it uses.
+    println!("cargo:rustc-link-search=native={lib}");
     let cuda = Path::new(&lib).join("libtorch_cuda.so");
     for target in ["bin=runtime-trainer", "tests", "benches"] {
         let target = format!("rustc-link-arg-{target}=");
