@@ -6,18 +6,21 @@
 //! - [`stop_on_ctrl_c`]: the first Ctrl-C ends a command in order, the second at once.
 //! - [`bar`] and [`spinner`]: progress on standard error, shown on terminals only.
 //! - [`is_bold`] and [`width`]: how a page for standard output may look.
+//! - [`version()`], [`completions`] and [`man`]: what a shell and `man` know of a program.
 //! - [`command_line`]: how the program was called, for the record of a folder.
 //!
 //! **What it deliberately does not know:** what any command does.
 
 mod exit;
 mod interrupt;
+mod manual;
 mod print;
 mod progress;
 mod terminal;
 
 pub use exit::{EXIT_CODES, Exit, Stop};
 pub use interrupt::stop_on_ctrl_c;
+pub use manual::{CompletionsArgs, ManArgs, completions, man, version};
 pub use print::{print, write_note};
 pub use progress::{Progress, bar, hidden, spinner};
 pub use terminal::{command_line, is_bold, width};

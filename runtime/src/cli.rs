@@ -40,7 +40,7 @@ Examples:
 
 /// Trains on many unequal machines, at the least fee and within a time limit.
 #[derive(Debug, Parser)]
-#[command(name = "runtime", version, after_help = console::EXIT_CODES)]
+#[command(name = "runtime", version = console::version(), after_help = console::EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -61,6 +61,10 @@ pub(crate) enum Command {
     Token(TokenArgs),
     /// Show which workers may join, or bar one
     Workers(WorkersArgs),
+    /// Print completions for a shell
+    Completions(console::CompletionsArgs),
+    /// Write manual pages, one for each command
+    Man(console::ManArgs),
     /// Solve for a parent process with CBC, which is not thread-safe
     #[command(hide = true)]
     CbcServer,

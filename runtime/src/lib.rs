@@ -31,7 +31,7 @@ pub use files::FileError;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use console::{Exit, Stop};
 
 use cli::{Cli, Command};
@@ -45,6 +45,8 @@ pub fn main() -> ExitCode {
         Command::Worker(args) => in_tokio(1, worker::run(args)),
         Command::Token(args) => answer(net::cli::token(&args)),
         Command::Workers(args) => answer(net::cli::workers(&args)),
+        Command::Completions(args) => console::completions(&args, Cli::command()),
+        Command::Man(args) => console::man(&args, Cli::command()),
         Command::CbcServer => solvers::cbc::serve_stdio()
             .map(|()| Exit::Done)
             .map_err(Stop::failed),

@@ -11,7 +11,7 @@ use crate::environment::SettingArgs;
 
 /// Decides how many batches each of many unequal machines should train, at the least fee.
 #[derive(Debug, Parser)]
-#[command(name = "sim", version, after_help = console::EXIT_CODES)]
+#[command(name = "sim", version = console::version(), after_help = console::EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -53,6 +53,10 @@ pub(crate) enum Command {
     Risk(RiskArgs),
     /// List the scenarios that come with Allot, print one, or print all keys of scenarios
     Scenarios(ScenariosArgs),
+    /// Print completions for a shell
+    Completions(console::CompletionsArgs),
+    /// Write manual pages, one for each command
+    Man(console::ManArgs),
     /// Solve for a parent process with CBC, which is not thread-safe
     #[command(hide = true)]
     CbcServer,

@@ -29,7 +29,7 @@ pub mod world;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use console::{Exit, Stop};
 
 use cli::{Cli, Command};
@@ -49,6 +49,8 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => compare::command(&args),
         Command::Risk(args) => risk::command(&args),
         Command::Scenarios(args) => run::scenarios(&args),
+        Command::Completions(args) => console::completions(&args, Cli::command()),
+        Command::Man(args) => console::man(&args, Cli::command()),
         Command::CbcServer => solvers::cbc::serve_stdio()
             .map(|()| Exit::Done)
             .map_err(Stop::output),

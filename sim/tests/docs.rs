@@ -97,6 +97,37 @@ fn the_page_of_exit_codes_has_all_of_them() {
     assert_eq!(in_page.collect::<Vec<_>>(), in_help.collect::<Vec<_>>());
 }
 
+#[test]
+fn shells_and_man_know_every_command() {
+    let sim = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_sim")).args(args).output();
+        let output = output.expect("the program starts");
+        assert!(output.status.success(), "{args:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let help = sim(&["--help"]);
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands = commands.map_while(|line| line.strip_prefix("  ")?.split(' ').next());
+    let commands: Vec<_> = commands.filter(|command| *command != "help").collect();
+    assert!(commands.contains(&"validate"), "{commands:?}");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = sim(&["completions", shell]);
+        for word in commands.iter().chain(&["--n-tests"]) {
+            let word = word.trim_start_matches("--");
+            assert!(script.contains(word), "{shell} does not know {word}");
+        }
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("man1");
+    sim(&["man", "--out", out.to_str().expect("text")]);
+    for command in &commands {
+        let page = fs::read_to_string(out.join(format!("sim-{command}.1"))).expect(command);
+        assert!(page.contains(&format!(".TH sim-{command}")), "{page}");
+    }
+    let written = fs::read_dir(&out).expect("the folder").count();
+    assert_eq!(written, commands.len() + 1, "hidden commands have no page");
+}
+
 /// The first column of ARCHITECTURE's table: a place, then others beside it.
 #[test]
 fn the_map_names_places_that_exist() {
