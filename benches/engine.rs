@@ -3,6 +3,8 @@
 //!
 //! `cargo bench -p benches --bench engine`
 
+#![expect(clippy::print_stdout, reason = "it prints what it finds")]
+
 mod models;
 mod ours;
 

@@ -3,6 +3,8 @@
 //!
 //! `cargo bench -p benches --bench world`
 
+#![expect(clippy::print_stdout, reason = "it prints what it finds")]
+
 use std::fs;
 use std::time::{Duration, Instant};
 

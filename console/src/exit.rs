@@ -92,10 +92,15 @@ impl Stop {
     }
 
     /// Says why on standard error.
-    pub fn report(self) -> ExitCode {
+    pub fn say(&self) {
         if !self.message.is_empty() {
             note!("error: {}", self.message);
         }
+    }
+
+    /// Says why on standard error, and ends with its exit code.
+    pub fn report(self) -> ExitCode {
+        self.say();
         self.exit.into()
     }
 }

@@ -3,6 +3,8 @@
 //! `cargo run --release -p results --example table_throughput -- DIR [TESTS]` writes 100,000
 //! tests in the likeness of the thesis' distribution, answered by two made-up allocators.
 
+#![expect(clippy::print_stdout, reason = "it prints what it finds")]
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 

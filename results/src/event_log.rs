@@ -26,6 +26,7 @@ use scheduler::machine::{Config, Event};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Action, ResultsError};
+use crate::patience::Patience;
 use crate::whole::WholeFile;
 
 const FORMAT: &str = "allot-events";
@@ -108,7 +109,19 @@ impl EventFile {
     /// # Errors
     /// When it cannot be written.
     pub fn create(path: &Path, config: &Config) -> Result<Self, ResultsError> {
-        let file = WholeFile::create(path);
+        Self::of(WholeFile::create(path), path, config)
+    }
+
+    /// The same for a log that is kept as far as it was written, whatever happens; with patience.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn kept(path: &Path, config: &Config, patience: &Patience) -> Result<Self, ResultsError> {
+        let file = WholeFile::patient(path, patience).map(WholeFile::keeping);
+        Self::of(file, path, config)
+    }
+
+    fn of(file: io::Result<WholeFile>, path: &Path, config: &Config) -> Result<Self, ResultsError> {
         let file = file.map_err(|cause| ResultsError::io(Action::Create, path, cause))?;
         let buffered = BufWriter::with_capacity(1 << 18, file);
         let writer = EventWriter::new(buffered, config);

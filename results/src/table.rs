@@ -1,6 +1,5 @@
 //! Files that are written under a provisional name and only get their own when they are whole.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +13,7 @@ use polars_io::parquet::write::{
 };
 
 use crate::error::{Action, ResultsError};
+use crate::patience::{Patience, PatientFile};
 use crate::schema::Described;
 use crate::whole::WholeFile;
 
@@ -27,8 +27,16 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn create(dir: &Path, name: &str) -> Result<Self, ResultsError> {
+        Self::patient(dir, name, &Patience::NONE)
+    }
+
+    pub(crate) fn patient(
+        dir: &Path,
+        name: &str,
+        patience: &Patience,
+    ) -> Result<Self, ResultsError> {
         let path = dir.join(name);
-        let whole = WholeFile::create(&path)
+        let whole = WholeFile::patient(&path, patience)
             .map_err(|cause| ResultsError::io(Action::Create, &WholeFile::partial(&path), cause))?;
         Ok(Self {
             whole,
@@ -72,7 +80,7 @@ impl Output {
 
 /// The file, remembering what went wrong.
 struct Sink {
-    file: File,
+    file: PatientFile,
     failure: Arc<Mutex<Option<io::Error>>>,
 }
 
@@ -117,7 +125,17 @@ impl ParquetTable {
         described: &[Described],
         like: Vec<Column>,
     ) -> Result<Self, ResultsError> {
-        let output = Output::create(dir, name)?;
+        Self::patient(dir, name, described, like, &Patience::NONE)
+    }
+
+    pub(crate) fn patient(
+        dir: &Path,
+        name: &str,
+        described: &[Described],
+        like: Vec<Column>,
+        patience: &Patience,
+    ) -> Result<Self, ResultsError> {
+        let output = Output::patient(dir, name, patience)?;
         let sentence = |column: &Described| (column.name.clone(), column.sentence.to_string());
         let sentences = described.iter().map(sentence).collect();
         let buffered = BufWriter::with_capacity(1 << 18, output.sink()?);
@@ -154,7 +172,16 @@ pub(crate) struct CsvTable {
 impl CsvTable {
     /// Opens a table with the columns of `like`.
     pub(crate) fn create(dir: &Path, name: &str, like: Vec<Column>) -> Result<Self, ResultsError> {
-        let output = Output::create(dir, name)?;
+        Self::patient(dir, name, like, &Patience::NONE)
+    }
+
+    fn patient(
+        dir: &Path,
+        name: &str,
+        like: Vec<Column>,
+        patience: &Patience,
+    ) -> Result<Self, ResultsError> {
+        let output = Output::patient(dir, name, patience)?;
         let writer = CsvWriter::new(output.sink()?)
             .n_threads(1)
             .batched(frame(like).schema());
@@ -164,7 +191,16 @@ impl CsvTable {
 
     /// Writes the whole table of a few rows.
     pub(crate) fn write(dir: &Path, name: &str, rows: Vec<Column>) -> Result<Output, ResultsError> {
-        let mut table = Self::create(dir, name, rows.clone())?;
+        Self::write_patiently(dir, name, rows, &Patience::NONE)
+    }
+
+    pub(crate) fn write_patiently(
+        dir: &Path,
+        name: &str,
+        rows: Vec<Column>,
+        patience: &Patience,
+    ) -> Result<Output, ResultsError> {
+        let mut table = Self::patient(dir, name, rows.clone(), patience)?;
         table.append(rows)?;
         table.close()
     }

@@ -3,6 +3,8 @@
 //! `cargo bench -p runtime --bench join -- [PROGRAM]`, where PROGRAM is another build of `runtime`
 //! to compare with, in turns; ends with 1 if the bar is missed.
 
+#![expect(clippy::print_stdout, reason = "it prints what it finds")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;

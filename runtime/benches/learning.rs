@@ -2,6 +2,12 @@
 //! type of fees and with both losses. `./allot data mnist` fetches the data.
 //! `cargo bench -p runtime --bench learning`; ends with 1 if the bar is missed.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it prints what it finds"
+)]
+
 use std::process::ExitCode;
 
 #[path = "../tests/cluster/common.rs"]

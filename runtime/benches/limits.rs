@@ -4,6 +4,12 @@
 //! longest that the orchestrator was held up in its job, and every job within its time.
 //! `cargo bench -p runtime --bench limits [JOBS]`; ends with 1 if the bar is missed.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it prints what it finds"
+)]
+
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 

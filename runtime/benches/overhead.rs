@@ -5,6 +5,8 @@
 //! processor time, which other programs of the machine disturb less, and whose it was.
 //! `cargo bench -p runtime --bench overhead -- [ROUNDS]`; ends with 1 if the bar is missed.
 
+#![expect(clippy::print_stdout, reason = "it prints what it finds")]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};

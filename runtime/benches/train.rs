@@ -1,6 +1,8 @@
 //! Batches a second: our trainer against the same network as an ordinary tch program, in turns
 //! within one run, on one thread. `cargo bench -p runtime --bench train [mnist|synthetic|DIR]`.
 
+#![expect(clippy::print_stdout, reason = "it prints what it finds")]
+
 use std::time::Instant;
 
 use runtime::data::{Batch, DataSource};

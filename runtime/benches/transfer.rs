@@ -8,6 +8,8 @@
 //!
 //! It also tells how long it takes a worker to be let in, from the call to the welcome.
 
+#![expect(clippy::print_stdout, reason = "it prints what it finds")]
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;

@@ -43,6 +43,14 @@ impl FileError {
         }
     }
 
+    /// The system's error, if it is one.
+    pub(crate) fn into_io(self) -> io::Error {
+        match self {
+            Self::Io { source, .. } => source,
+            Self::Content { .. } => io::Error::other(self.to_string()),
+        }
+    }
+
     pub(crate) fn content(path: &Path, why: impl Into<String>) -> Self {
         Self::Content {
             path: path.to_owned(),
@@ -115,9 +123,11 @@ fn write_temporary(path: &Path, bytes: &[u8], mode: u32) -> Result<PathBuf, File
         .mode(mode)
         .open(&temporary)
         .map_err(FileError::io("write", &temporary))?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .map_err(FileError::io("write", &temporary))?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary); // the first error matters more
+    }
+    written.map_err(FileError::io("write", &temporary))?;
     Ok(temporary)
 }
 

@@ -3,6 +3,20 @@
 //! **What it does not know:** how it ends.
 
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// How often the user of an orchestrator asked it to stop.
+static ASKED: AtomicU32 = AtomicU32::new(0);
+
+/// How often it was asked to stop so far.
+pub(crate) fn asked() -> u32 {
+    ASKED.load(Ordering::Relaxed)
+}
+
+/// It was asked once more.
+pub(crate) fn count() {
+    ASKED.fetch_add(1, Ordering::Relaxed);
+}
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

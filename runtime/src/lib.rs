@@ -30,11 +30,15 @@ mod worker;
 pub use files::FileError;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 use console::{Exit, Stop};
 
 use cli::{Cli, Command};
+
+/// For the last messages to be written where nobody reads them.
+const MESSAGES_WITHIN: Duration = Duration::from_secs(1);
 
 /// Runs the command line that the process was started with.
 pub fn main() -> ExitCode {
@@ -77,7 +81,14 @@ fn in_tokio(
         .enable_all()
         .build()
         .map_err(Stop::failed)?;
-    let exit = runtime.block_on(command);
+    // Neither the tasks nor what they depend on waits for whoever reads the output.
+    console::never_wait().map_err(Stop::failed)?;
+    let exit = runtime.block_on(command).unwrap_or_else(|stop| {
+        stop.say();
+        stop.exit
+    });
+    // While this waits for whoever reads, a signal still ends the process.
+    let printed = console::finish(MESSAGES_WITHIN).map_err(Stop::output);
     runtime.shutdown_background();
-    exit
+    printed.map(|()| exit)
 }

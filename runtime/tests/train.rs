@@ -1,5 +1,6 @@
 //! Trainers compared with an ordinary tch program, and tests that they learn.
 
+#![expect(clippy::print_stdout, reason = "it prints what it finds")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[cfg(feature = "torch")]

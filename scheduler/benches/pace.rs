@@ -1,5 +1,7 @@
 //! Steps a second of the state machine, on whole runs. It shares its driver with the tests.
 
+#![expect(clippy::print_stdout, reason = "it prints what it finds")]
+
 #[path = "../tests/machine/audit.rs"]
 mod audit;
 #[path = "../tests/machine/pace.rs"]

@@ -1,5 +1,7 @@
 //! `sim replay` through the command line, and the bars it must hold on the recorded runs.
 
+#![expect(clippy::print_stderr, reason = "it says what is not tested")]
+
 mod common;
 
 use std::path::{Path, PathBuf};

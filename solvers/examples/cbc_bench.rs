@@ -3,6 +3,12 @@
 //!
 //! `cargo run --release -p solvers --example cbc_bench -- [FAMILY] [COUNT] [FEE_DECIMALS]`
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it prints what it finds"
+)]
+
 use std::time::Duration;
 
 use scheduler::{Fee, Outcome, PlanStatus, Problem, Worker};

@@ -1,5 +1,7 @@
 //! The child of a `CbcProcess` in tests and measurements.
 
+#![expect(clippy::print_stderr, reason = "it prints what it finds")]
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

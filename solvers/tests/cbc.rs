@@ -1,5 +1,7 @@
 //! The allocator `cbc` against known answers and exhaustive search.
 
+#![expect(clippy::print_stderr, reason = "it prints what it finds")]
+
 mod cbc_support;
 
 use cbc_support::{Random, brute_force, fee_kinds, problem, tricky, units};

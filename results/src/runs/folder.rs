@@ -18,6 +18,7 @@ use crate::files::{
     RUNS_VERSION, SCENARIO, SHARES, SUMMARY_CSV, SUMMARY_JSON, VALIDATION_FILES, WORKERS, prepare,
     pretty, remove,
 };
+use crate::patience::Patience;
 use crate::schema::Row;
 use crate::table::{CsvTable, Output, ParquetTable};
 
@@ -41,6 +42,7 @@ pub struct RunFolder {
     known: Vec<Output>,
     /// The run whose rows must come next.
     next: RunKey,
+    patience: Patience,
 }
 
 impl RunFolder {
@@ -59,20 +61,38 @@ impl RunFolder {
         scenario: &str,
         overwrite: bool,
     ) -> Result<Self, ResultsError> {
+        Self::patient(dir, plan, job, scenario, overwrite, &Patience::NONE)
+    }
+
+    /// The same, with patience once its files are there.
+    ///
+    /// # Errors
+    /// When the folder holds results and `overwrite` is not asked for, or cannot be written.
+    ///
+    /// # Panics
+    /// When the plan names no allocator.
+    pub fn patient(
+        dir: &Path,
+        plan: RunsPlan,
+        job: &Job,
+        scenario: &str,
+        overwrite: bool,
+        patience: &Patience,
+    ) -> Result<Self, ResultsError> {
         assert!(!plan.allocators.is_empty(), "runs have an allocator");
         prepare_all(dir, overwrite)?;
         let known = |name, content: &[u8]| {
-            let mut output = Output::create(dir, name)?;
+            let mut output = Output::patient(dir, name, patience)?;
             output.write_all(content).map(|()| output)
         };
         Ok(Self {
-            runs: Table::create(dir, RUNS)?,
-            workers: Table::create(dir, WORKERS)?,
-            plans: Table::create(dir, PLANS)?,
-            shares: Table::create(dir, SHARES)?,
-            cycles: Table::create(dir, CYCLES)?,
-            lots: Table::create(dir, LOTS)?,
-            history: Table::create(dir, HISTORY)?,
+            runs: Table::create(dir, RUNS, patience)?,
+            workers: Table::create(dir, WORKERS, patience)?,
+            plans: Table::create(dir, PLANS, patience)?,
+            shares: Table::create(dir, SHARES, patience)?,
+            cycles: Table::create(dir, CYCLES, patience)?,
+            lots: Table::create(dir, LOTS, patience)?,
+            history: Table::create(dir, HISTORY, patience)?,
             tallies: vec![Tally::default(); plan.allocators.len()],
             known: vec![
                 known(JOB, &pretty(job))?,
@@ -83,6 +103,7 @@ impl RunFolder {
                 allocator: 0,
             },
             dir: dir.to_owned(),
+            patience: patience.clone(),
             plan,
         })
     }
@@ -163,8 +184,8 @@ impl RunFolder {
         let summary = self.summary();
         let (names, finished) = (&self.plan.allocators, self.next.replicate);
         let lines = SummaryLine::write(summary.allocators.iter().map(Some));
-        let csv = CsvTable::write(&self.dir, SUMMARY_CSV, lines)?;
-        let mut json = Output::create(&self.dir, SUMMARY_JSON)?;
+        let csv = CsvTable::write_patiently(&self.dir, SUMMARY_CSV, lines, &self.patience)?;
+        let mut json = Output::patient(&self.dir, SUMMARY_JSON, &self.patience)?;
         json.write_all(&pretty(&summary))?;
         let mut outputs = self.known;
         outputs.extend([
@@ -189,7 +210,7 @@ impl RunFolder {
             plan: self.plan,
             details: details(),
         };
-        let mut output = Output::create(&self.dir, RUN_FILE)?;
+        let mut output = Output::patient(&self.dir, RUN_FILE, &self.patience)?;
         output.write_all(&pretty(&record))?;
         output.publish()?;
         Ok(summary)
@@ -203,11 +224,11 @@ struct Table<T> {
 }
 
 impl<T: Row> Table<T> {
-    fn create(dir: &Path, name: &str) -> Result<Self, ResultsError> {
+    fn create(dir: &Path, name: &str, patience: &Patience) -> Result<Self, ResultsError> {
         let described = [describe_keys(), T::describe()].concat();
         let none = columns::write::<T>(&[], &[]);
         Ok(Self {
-            file: ParquetTable::create(dir, name, &described, none)?,
+            file: ParquetTable::patient(dir, name, &described, none, patience)?,
             rows: Vec::new(),
         })
     }

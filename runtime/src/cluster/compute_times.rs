@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use results::{Patience, PatientFile};
 use scheduler::Span;
 use scheduler::machine::{Fate, Record, WorkerId};
 
@@ -17,7 +18,7 @@ const FILE: &str = "timing.rows.partial";
 /// The rows so far.
 #[derive(Debug)]
 pub(crate) struct ComputeTimes {
-    rows: BufWriter<File>,
+    rows: BufWriter<PatientFile>,
     path: PathBuf,
     workers: BTreeSet<WorkerId>,
     /// The cells of the cycle whose record comes next.
@@ -31,10 +32,11 @@ impl ComputeTimes {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub(crate) fn create(folder: &Path) -> io::Result<Self> {
+    pub(crate) fn create(folder: &Path, patience: &Patience) -> io::Result<Self> {
         let path = folder.join(FILE);
+        let file = PatientFile::new(File::create(&path)?, &path, patience);
         Ok(Self {
-            rows: BufWriter::new(File::create(&path)?),
+            rows: BufWriter::new(file),
             path,
             workers: BTreeSet::new(),
             cells: String::new(),
@@ -166,7 +168,7 @@ mod tests {
     #[test]
     fn what_is_held_does_not_grow_with_the_number_of_cycles() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut times = ComputeTimes::create(folder.path()).expect("a file");
+        let mut times = ComputeTimes::create(folder.path(), &Patience::NONE).expect("a file");
         let mut held = |cycles: RangeInclusive<u32>| {
             for number in cycles {
                 let fate = if number == 3 {

@@ -13,7 +13,7 @@ use std::path::Path;
 use crate::train::Evaluation;
 
 /// What it is called in the folder of a run.
-const FILE: &str = "judgements.bin";
+pub(crate) const FILE: &str = "judgements.bin";
 
 /// Bytes of a cycle's place: 1 if it was judged, then three 64-bit floats, all little-endian.
 const PLACE: usize = 32;

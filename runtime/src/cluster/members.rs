@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::local::{Locals, Scratch, throttles};
 use crate::cli::ClusterArgs;
-use crate::interrupt::Interrupts;
+use crate::interrupt::{self, Interrupts};
 use crate::net::cli::listen_options;
 use crate::net::{DEFAULT_PORT, Listener, Token};
 use crate::orchestrator::{Connections, Input};
@@ -128,11 +128,12 @@ fn listen_for_interrupts(connections: &Connections) -> Result<(), Stop> {
     let mut interrupts = Interrupts::listen().map_err(Stop::failed)?;
     tokio::spawn(async move {
         interrupts.next().await;
+        interrupt::count();
         note!("stopping; once more to stop at once");
         if inputs.send(Input::Interrupted).await.is_ok() {
             interrupts.next().await;
-            std::process::exit(i32::from(Exit::Interrupted as u8));
         }
+        std::process::exit(i32::from(Exit::Interrupted as u8));
     });
     Ok(())
 }

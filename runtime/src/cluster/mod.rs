@@ -3,8 +3,8 @@
 //! - `settings.rs`, `prepare.rs`: what is to be run. `members.rs`, `local.rs`: the workers.
 //! - `folder.rs`, `history.rs`: what lies in a run's folder from the beginning, and what a resumed
 //!   run did before.
-//! - `report.rs`: what a run looks like, and what is written of it while it runs: `tables.rs`,
-//!   `judgements.rs`, `compute_times.rs`.
+//! - `report.rs`: what a run looks like. `keeper.rs`: what is written of it while it runs, by a thread
+//!   of its own: `tables.rs`, `judgements.rs`, `compute_times.rs`; `room.rs` waits for a full disk.
 //! - `summary.rs`, `outputs.rs`, `thesis_tables.rs`: what it leaves.
 //! - `sweep.rs`: many jobs, and what is kept of all.
 //!
@@ -14,11 +14,13 @@ mod compute_times;
 mod folder;
 mod history;
 mod judgements;
+mod keeper;
 mod local;
 mod members;
 mod outputs;
 mod prepare;
 mod report;
+mod room;
 mod settings;
 mod summary;
 mod sweep;
@@ -39,6 +41,7 @@ use history::History;
 use members::Cluster;
 use prepare::Prepared;
 use report::Report;
+use room::Room;
 use settings::said;
 use summary::Ran;
 use tables::Tables;
@@ -52,7 +55,7 @@ pub(crate) fn log(usual: tracing::Level) {
     let is_plain = std::env::var_os("NO_COLOR").is_some();
     let logging = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| console::Messages)
         .with_ansi(!is_plain && std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_target(false);
     let _ = logging.try_init(); // who has one already keeps it
@@ -145,9 +148,11 @@ async fn execute(
     let given_plan = given.is_some();
     folder.make()?;
     command.at(cluster.address).write(folder.path())?;
+    let room = Room::default();
     let begin = || {
-        let (tables, summary) = Tables::create(&folder, &setting, args, allocator)?;
-        let report = Report::new(folder.path(), tables, summary, args.json, resumed.as_ref());
+        let (tables, summary) = Tables::create(&folder, &setting, args, allocator, &room)?;
+        let resumed = resumed.as_ref();
+        let report = Report::new(folder.path(), tables, summary, args.json, resumed, &room);
         report.map_err(|error| {
             let folder = folder.path().display();
             Stop::bad(format!("cannot write to {folder}: {error}"))
@@ -200,18 +205,19 @@ async fn execute(
     let orchestrator =
         Orchestrator::new(job, &mut cluster.connections, &mut report).map_err(Stop::failed)?;
     let ended = history.whole(orchestrator.run().await);
-    let tables = report.finish();
-    let ran = Ran::new(&setting, &ended, &report, given_plan, folder.path());
+    let (account, mut kept) = report.finish();
+    let (tables, broken) = (kept.tables.take(), kept.broken.take());
+    let ran = Ran::new(&setting, &ended, &account, &kept, given_plan, folder.path());
     let summary = summary::json(&ran);
     let text = if args.json {
         format!("{summary}\n")
     } else {
         summary::boxed(&ran)
     };
-    let written = outputs::write(&ran, allocator.name(), tables);
+    let written = outputs::write(&ran, allocator.name(), tables, &room);
     print(&text)?;
     written.map_err(|error| Stop::failed(format!("results cannot be written: {error}")))?;
-    if let Some(error) = report.broken {
+    if let Some(error) = broken {
         return Err(Stop::failed(error));
     }
     match ended.ending {

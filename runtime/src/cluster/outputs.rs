@@ -11,41 +11,50 @@ use scheduler::{Outcome, Plan, Planned};
 use serde_json::{Map, Value, json};
 
 use super::report::WorkerInfo;
+use super::room::Room;
 use super::summary::{self, Ran};
 use super::tables::Tables;
 use super::thesis_tables;
+use crate::files::FileError;
 use crate::model::save_model;
 
+type Whole = BufWriter<WholeFile>;
+
 /// Writes everything; each file is there only once it is whole, `run.json` last.
-pub(crate) fn write(ran: &Ran<'_>, allocator: &str, tables: Option<Tables>) -> io::Result<()> {
+///
+/// # Errors
+/// When the system refuses for good: a full disk is waited for.
+pub(crate) fn write(
+    ran: &Ran<'_>,
+    allocator: &str,
+    tables: Option<Tables>,
+    room: &Room,
+) -> io::Result<()> {
     let layout = ran.setting.model.layout();
     let model = ran.folder.join("model.safetensors");
-    save_model(&model, &layout, &ran.ended.model).map_err(io::Error::other)?;
+    let save = || save_model(&model, &layout, &ran.ended.model).map_err(FileError::into_io);
+    room.patience().with(&model, save)?;
+    let file = |name, write: &dyn Fn(&mut Whole) -> io::Result<()>| {
+        let path = ran.folder.join(name);
+        let mut out = BufWriter::new(WholeFile::patient(&path, &room.patience())?);
+        write(&mut out)?;
+        out.into_inner()
+            .map_err(io::IntoInnerError::into_error)?
+            .finish()
+    };
     if let Some(line) = plan(ran, allocator)? {
-        file(ran, "plan.json", |out| writeln!(out, "{line}"))?;
+        file("plan.json", &|out| writeln!(out, "{line}"))?;
     }
-    file(ran, "stats.csv", |out| thesis_tables::stats(ran, out))?;
-    file(ran, "workers.csv", |out| thesis_tables::workers(ran, out))?;
-    file(ran, "timing.csv", |out| thesis_tables::timing(ran, out))?;
-    file(ran, "model.csv", |out| thesis_tables::models(ran, out))?;
+    file("stats.csv", &|out| thesis_tables::stats(ran, out))?;
+    file("workers.csv", &|out| thesis_tables::workers(ran, out))?;
+    file("timing.csv", &|out| thesis_tables::timing(ran, out))?;
+    file("model.csv", &|out| thesis_tables::models(ran, out))?;
     match tables {
         Some(tables) => tables
             .finish(ran.end, &ran.ended.names, || details(ran))
             .map_err(io::Error::other),
         None => Ok(()), // why they broke off is reported apart
     }
-}
-
-fn file(
-    ran: &Ran<'_>,
-    name: &str,
-    write: impl FnOnce(&mut BufWriter<WholeFile>) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut out = BufWriter::new(WholeFile::create(&ran.folder.join(name))?);
-    write(&mut out)?;
-    out.into_inner()
-        .map_err(io::IntoInnerError::into_error)?
-        .finish()
 }
 
 /// What `run.json` says beside the plan: the summary, and how the run was made.

@@ -1,17 +1,17 @@
-//! What a run looks like from outside: a line for each worker, events as JSON, the log, the tables
-//! and the checkpoints; and the sums for the summary. What is held in memory does not grow with the
-//! length of a run.
+//! What a run looks like from outside: a line for each worker, events as JSON, what is kept of it;
+//! and the sums for the summary. What is held in memory does not grow with the length of a run.
+//!
+//! It is called by the task that owns the scheduler, so nothing here waits: what is shown goes
+//! through the queues of `console`, what is kept through that of `keeper.rs`.
 //!
 //! **What it does not know:** the network, and what is decided.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Sender, channel};
-use std::thread::{self, JoinHandle};
+use std::io::{self, IsTerminal};
+use std::path::Path;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use results::event_log::EventFile;
+use console::{note, print_line};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use results::runs::RunSummary;
 use scheduler::machine::{Config, Event, Fate, Record, WorkerId};
 use scheduler::{Instant, Link, Span};
@@ -20,6 +20,8 @@ use serde_json::{Value, json};
 use super::compute_times::ComputeTimes;
 use super::history::{Replayed, Shift};
 use super::judgements::Judgements;
+use super::keeper::{Keeper, Kept};
+use super::room::Room;
 use super::tables::Tables;
 use crate::orchestrator::{Checkpoint, Member, Watch};
 use crate::train::{DeviceChoice, Evaluation};
@@ -38,32 +40,26 @@ pub(crate) struct WorkerInfo {
 pub(crate) struct Report {
     json: bool,
     bars: Option<Bars>,
-    log: Option<EventFile>,
-    tables: Option<Tables>,
-    checkpoints: Option<Checkpoints>,
-    folder: PathBuf,
-    /// Something that could not be written, once.
-    pub(crate) broken: Option<String>,
-    pub(crate) workers: BTreeMap<WorkerId, WorkerInfo>,
+    keeper: Keeper,
+    workers: BTreeMap<WorkerId, WorkerInfo>,
     names: BTreeMap<WorkerId, String>,
     /// Sums of the run, in which nothing grows with its length.
-    pub(crate) summary: RunSummary,
-    pub(crate) judgements: Judgements,
-    pub(crate) times: ComputeTimes,
+    summary: RunSummary,
     /// Moves the records of this part of a run behind those of earlier ones.
     shift: Shift,
+}
+
+/// What a run came to, for its summary.
+pub(crate) struct Account {
+    pub(crate) workers: BTreeMap<WorkerId, WorkerInfo>,
+    /// Sums of the run.
+    pub(crate) summary: RunSummary,
 }
 
 struct Bars {
     all: MultiProgress,
     whole: ProgressBar,
     workers: BTreeMap<WorkerId, ProgressBar>,
-}
-
-/// The thread that writes checkpoints: the newest, when there are several.
-struct Checkpoints {
-    queue: Sender<Checkpoint>,
-    thread: JoinHandle<Result<(), String>>,
 }
 
 impl Report {
@@ -78,10 +74,11 @@ impl Report {
         summary: RunSummary,
         json: bool,
         resumed: Option<&Checkpoint>,
+        room: &Room,
     ) -> io::Result<Self> {
         let is_seen = io::stderr().is_terminal() && !json;
         let bars = is_seen.then(|| {
-            let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+            let all = console::bars();
             let style = ProgressStyle::with_template("{prefix:>14} {bar:24} {pos}/{len} {msg}");
             let style = style.expect("the template is valid").progress_chars("=> ");
             let whole = all.add(ProgressBar::new(0).with_style(style).with_prefix("cycles"));
@@ -93,19 +90,15 @@ impl Report {
         });
         let names = resumed.map_or(&[][..], |checkpoint| &checkpoint.names);
         let numbered = (0..).map(WorkerId::new).zip(names.iter().cloned());
+        let judgements = Judgements::open(folder, resumed.map(|checkpoint| checkpoint.cycle))?;
+        let times = ComputeTimes::create(folder, &room.patience())?;
         Ok(Self {
             json,
             bars,
-            log: None,
-            tables: Some(tables),
-            checkpoints: None,
-            folder: folder.to_owned(),
-            broken: None,
+            keeper: Keeper::start(folder, tables, judgements, times, room)?,
             workers: BTreeMap::new(),
             names: numbered.collect(),
             summary,
-            judgements: Judgements::open(folder, resumed.map(|checkpoint| checkpoint.cycle))?,
-            times: ComputeTimes::create(folder)?,
             shift: Shift::default(),
         })
     }
@@ -114,7 +107,10 @@ impl Report {
     pub(crate) fn replays(&mut self, at: Instant, replayed: Replayed<'_>) {
         match replayed {
             Replayed::Link(worker, link) => self.measured(worker, &link),
-            Replayed::Record(record) => self.keep(at, record),
+            Replayed::Record(record) => {
+                self.keeper.replay(at, record);
+                self.summary.record(at, record);
+            }
         }
     }
 
@@ -128,54 +124,19 @@ impl Report {
         self.summary.measured(worker, link.transfer + link.latency);
     }
 
-    /// Keeps what tables and sums are made of.
-    fn keep(&mut self, at: Instant, record: &Record) {
-        if let Some(tables) = &mut self.tables
-            && let Err(error) = tables.record(at, record)
-        {
-            self.breaks(error.to_string());
-            self.tables = None;
-        }
-        self.summary.record(at, record);
-        if let Err(error) = self.times.record(record) {
-            self.breaks_times(&error);
-        }
-    }
-
-    /// Everything that was begun is finished but the tables, which are handed over.
-    pub(crate) fn finish(&mut self) -> Option<Tables> {
-        if let Some(bars) = self.bars.take() {
+    /// Nothing more comes: waits until everything is kept.
+    pub(crate) fn finish(self) -> (Account, Kept) {
+        if let Some(bars) = self.bars {
             bars.workers
                 .values()
                 .for_each(ProgressBar::finish_and_clear);
             bars.whole.finish_and_clear();
         }
-        if let Some(Checkpoints { queue, thread }) = self.checkpoints.take() {
-            drop(queue);
-            match thread.join() {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => self.breaks(error),
-                Err(_) => self.breaks("the writer of checkpoints ended early".to_owned()),
-            }
-        }
-        if let Some(log) = self.log.take()
-            && let Err(error) = log.publish()
-        {
-            self.breaks(error.to_string());
-        }
-        if let Err(error) = self.times.flush() {
-            self.breaks_times(&error);
-        }
-        self.tables.take()
-    }
-
-    fn breaks(&mut self, error: String) {
-        self.log = None;
-        self.broken.get_or_insert(error);
-    }
-
-    fn breaks_times(&mut self, error: &io::Error) {
-        self.breaks(format!("the times of computing cannot be kept: {error}"));
+        let account = Account {
+            workers: self.workers,
+            summary: self.summary,
+        };
+        (account, self.keeper.finish())
     }
 
     fn emit(&self, now: Option<Instant>, what: &str, mut fields: Value) {
@@ -191,9 +152,7 @@ impl Report {
                 );
             }
         }
-        let mut out = io::stdout().lock();
-        // A reader may leave early: the run goes on.
-        let _ = writeln!(out, "{fields}").and_then(|()| out.flush());
+        print_line(format_args!("{fields}"));
     }
 
     fn bar(&mut self, worker: WorkerId) -> Option<&ProgressBar> {
@@ -224,32 +183,7 @@ impl Report {
 
 impl Watch for Report {
     fn begins(&mut self, config: &Config) {
-        if let Some(tables) = &self.tables {
-            match EventFile::create(&tables.events, config) {
-                Ok(log) => self.log = Some(log),
-                Err(error) => self.breaks(error.to_string()),
-            }
-        }
-        let (queue, waiting) = channel::<Checkpoint>();
-        let folder = self.folder.clone();
-        let write = move || {
-            crate::trainer::give_way(); // no cycle waits for the disk
-            while let Ok(mut checkpoint) = waiting.recv() {
-                while let Ok(newer) = waiting.try_recv() {
-                    checkpoint = newer;
-                }
-                let written = checkpoint.write(&folder);
-                written.map_err(|error| format!("the checkpoint cannot be written: {error}"))?;
-            }
-            Ok(())
-        };
-        match thread::Builder::new()
-            .name("checkpoints".to_owned())
-            .spawn(write)
-        {
-            Ok(thread) => self.checkpoints = Some(Checkpoints { queue, thread }),
-            Err(error) => self.breaks(error.to_string()),
-        }
+        self.keeper.begins(config);
         if let Some(bars) = &self.bars {
             bars.whole.set_length(config.cycles.into());
             bars.whole.set_position(u64::from(config.first_cycle) - 1);
@@ -260,15 +194,13 @@ impl Watch for Report {
     }
 
     fn event(&mut self, now: Instant, event: &Event) {
-        if let Some(log) = &mut self.log
-            && let Err(error) = log.append(now, event)
-        {
-            self.breaks(error.to_string());
-        }
+        self.keeper.event(now, event);
     }
 
     fn record(&mut self, now: Instant, record: &Record, name: &dyn Fn(WorkerId) -> String) {
-        self.keep(self.shift.moment(now), &self.shift.record(record));
+        let (at, shifted) = (self.shift.moment(now), self.shift.record(record));
+        self.keeper.record(at, &shifted);
+        self.summary.record(at, &shifted);
         match record {
             Record::Joined { worker, fee, .. } => {
                 self.names.insert(*worker, name(*worker));
@@ -382,7 +314,7 @@ impl Watch for Report {
                 // A terminal that cannot be written to shows nothing.
                 let _ = bars.all.println(line);
             }
-            None => console::note!("{line}"),
+            None => note!("{line}"),
         }
         self.emit(None, "note", json!({"text": line}));
     }
@@ -432,9 +364,7 @@ impl Watch for Report {
     }
 
     fn judged(&mut self, cycle: u32, judged: &Evaluation) {
-        if let Err(error) = self.judgements.add(cycle, judged) {
-            self.breaks(format!("judgements cannot be kept: {error}"));
-        }
+        self.keeper.judged(cycle, judged);
         self.emit(
             None,
             "judged",
@@ -446,19 +376,6 @@ impl Watch for Report {
     }
 
     fn checkpoint(&mut self, checkpoint: &dyn Fn() -> Checkpoint) {
-        // The log must have this cycle whenever the checkpoint has it.
-        if let Some(log) = &mut self.log
-            && let Err(error) = log.flush()
-        {
-            self.breaks(error.to_string());
-        }
-        let gone = match &self.checkpoints {
-            Some(checkpoints) => checkpoints.queue.send(checkpoint()).is_err(),
-            None => false,
-        };
-        if gone {
-            self.note("checkpoints cannot be written any more: the run could not be resumed");
-            self.checkpoints = None;
-        }
+        self.keeper.checkpoint(checkpoint());
     }
 }

@@ -10,7 +10,8 @@ use scheduler::Span;
 use scheduler::machine::{Replan, WorkerId};
 use serde_json::{Value, json};
 
-use super::report::Report;
+use super::keeper::Kept;
+use super::report::Account;
 use super::settings::Setting;
 use crate::orchestrator::Ended;
 
@@ -19,7 +20,8 @@ pub(crate) struct Ran<'a> {
     pub(crate) setting: &'a Setting,
     pub(crate) ended: &'a Ended,
     pub(crate) end: RunEnd,
-    pub(crate) report: &'a Report,
+    pub(crate) report: &'a Account,
+    pub(crate) kept: &'a Kept,
     pub(crate) given_plan: bool,
     pub(crate) folder: &'a Path,
 }
@@ -29,7 +31,8 @@ impl<'a> Ran<'a> {
     pub(crate) fn new(
         setting: &'a Setting,
         ended: &'a Ended,
-        report: &'a Report,
+        report: &'a Account,
+        kept: &'a Kept,
         given_plan: bool,
         folder: &'a Path,
     ) -> Self {
@@ -47,6 +50,7 @@ impl<'a> Ran<'a> {
             ended,
             end,
             report,
+            kept,
             given_plan,
             folder,
         }
@@ -102,7 +106,7 @@ pub(crate) fn boxed(ran: &Ran<'_>) -> String {
     let because = ran.ended.because.as_ref();
     let because = because.map(|why| format!(" ({why})")).unwrap_or_default();
     row("ended", format!("{}{because}", end.ending));
-    if let Some(judged) = ran.report.judgements.last() {
+    if let Some(judged) = ran.kept.judgements.last() {
         row(
             "model",
             format!(
@@ -206,7 +210,7 @@ fn framed(rows: &[(String, String)]) -> String {
 pub(crate) fn json(ran: &Ran<'_>) -> Value {
     let (end, report) = (&ran.end, ran.report);
     let totals = &end.totals;
-    let judged = report.judgements.last();
+    let judged = ran.kept.judgements.last();
     let differs = ran.differs();
     json!({
         "event": "ended",

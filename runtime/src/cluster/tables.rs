@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use solvers::AllocatorName;
 
 use super::folder::OutputFolder;
+use super::room::Room;
 use super::settings::Setting;
 use crate::cli::ClusterArgs;
 
@@ -43,6 +44,7 @@ impl Tables {
         setting: &Setting,
         args: &ClusterArgs,
         allocator: AllocatorName,
+        room: &Room,
     ) -> Result<(Self, RunSummary), Stop> {
         let (scenario, config) = (&setting.scenario, &setting.config);
         let job = Job {
@@ -60,7 +62,14 @@ impl Tables {
             allocators: vec![allocator.name().to_owned()],
         };
         let text = scenario.to_string();
-        let tables = RunFolder::create(folder.path(), plan, &job, &text, folder.is_resumed());
+        let tables = RunFolder::patient(
+            folder.path(),
+            plan,
+            &job,
+            &text,
+            folder.is_resumed(),
+            &room.patience(),
+        );
         let tables = tables.map_err(Stop::bad)?;
         let events = tables.event_files().map_err(Stop::bad)?(KEY);
         let tables = Self {

@@ -30,7 +30,7 @@ pub(crate) fn stats(ran: &Ran<'_>, out: &mut impl Write) -> io::Result<()> {
     let each = all / u64::from(config.cycles);
     let shares = summary.last_shares();
     let assigned: u64 = shares.iter().map(|share| share.batches).sum();
-    let judgements = &ran.report.judgements;
+    let judgements = &ran.kept.judgements;
     let (first, last) = (judgements.first(), judgements.last());
     let loss = |judged: Option<&Evaluation>| number(judged.map(|judged| judged.loss));
     let accuracy =
@@ -96,7 +96,7 @@ pub(crate) fn workers(ran: &Ran<'_>, out: &mut impl Write) -> io::Result<()> {
 
 /// How long each worker computed in each cycle.
 pub(crate) fn timing(ran: &Ran<'_>, out: &mut impl Write) -> io::Result<()> {
-    let times = &ran.report.times;
+    let times = &ran.kept.times;
     let workers: Vec<_> = times.workers().iter().copied().collect();
     let names: Vec<String> = workers
         .iter()
@@ -117,9 +117,9 @@ pub(crate) fn timing(ran: &Ran<'_>, out: &mut impl Write) -> io::Result<()> {
 /// How good the model was before training and after each cycle.
 pub(crate) fn models(ran: &Ran<'_>, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "loss,accuracy,cycle,argmax_accuracy")?;
-    let cycles = ran.report.times.cycles().map(|(first, last)| first..=last);
+    let cycles = ran.kept.times.cycles().map(|(first, last)| first..=last);
     let cycles = std::iter::once(0).chain(cycles.into_iter().flatten());
-    ran.report.judgements.each(cycles, |cycle, judged| {
+    ran.kept.judgements.each(cycles, |cycle, judged| {
         writeln!(
             out,
             "{},{},{cycle},{}",

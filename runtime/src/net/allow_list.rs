@@ -3,11 +3,11 @@
 //! Several processes may change it at once (`runtime cluster`, `runtime token`, `runtime workers
 //! revoke`): each change locks and reads the file, and replaces it atomically.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,8 @@ use super::token::{Secret, Token, TokenId, unix_seconds};
 use crate::files::{self, FileError};
 
 const VERSION: u32 = 1;
+/// How long a change waits for those of other processes, of which there may be hundreds.
+const LOCKED_WITHIN: Duration = Duration::from_secs(5);
 /// How long an expired token is kept, to tell it from an unknown one.
 const EXPIRED_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The maximum number of workers that one token admits, and its maximum validity.
@@ -220,7 +222,7 @@ impl AllowList {
             .open(&lock)
             .map_err(FileError::io("open", &lock))?;
         // Held until `file` is dropped; the system releases it even if this process is killed.
-        file.lock().map_err(FileError::io("lock", &lock))?;
+        lock_within(&file, &lock, LOCKED_WITHIN)?;
         let mut contents = self.read()?;
         let before = contents.clone();
         let outcome = change(&mut contents);
@@ -234,6 +236,26 @@ impl AllowList {
             files::replace(&self.path, &text, files::PRIVATE)?;
         }
         Ok(outcome)
+    }
+}
+
+/// Locks a file. Others hold it for milliseconds, unless they are stopped.
+fn lock_within(file: &File, path: &Path, within: Duration) -> Result<(), FileError> {
+    let until = Instant::now() + within;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(TryLockError::WouldBlock) => {
+                let why = format!(
+                    "another process has held this lock for {within:?}: end it, or let it go on"
+                );
+                return Err(FileError::content(path, why));
+            }
+            Err(TryLockError::Error(error)) => return Err(FileError::io("lock", path)(error)),
+        }
     }
 }
 
@@ -297,5 +319,27 @@ mod hex {
         bytes
             .try_into()
             .map_err(|_| D::Error::custom(format!("{length} bytes, expected {N}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_somebody_holds_is_an_error_with_a_next_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admission.lock");
+        let open = || File::create(&path).unwrap();
+        let held = open();
+        lock_within(&held, &path, Duration::ZERO).unwrap();
+        let error = lock_within(&open(), &path, Duration::from_millis(20)).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains("another process has held this lock"),
+            "{error}"
+        );
+        drop(held);
+        lock_within(&open(), &path, Duration::ZERO).unwrap();
     }
 }

@@ -254,7 +254,14 @@ impl<'a> Orchestrator<'a> {
             let now = self.clock.now();
             ticker.turn(now, self.first_cycle_at().is_some());
             match input {
-                Some(input) => self.take(input),
+                Some(input) => {
+                    self.take(input);
+                    // Not every input makes a step, and deadlines wait for none of them.
+                    let now = self.clock.now();
+                    if self.wake.is_some_and(|wake| wake <= now) {
+                        self.step(Event::Wake);
+                    }
+                }
                 None if wake <= now => self.step(Event::Wake),
                 None => {} // the ticker's turn
             }

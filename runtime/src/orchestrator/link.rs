@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::budget::Budget;
 use super::messages::{Command, ConnectionId, Input, JobData, Member, PeerEvent};
 use crate::clock;
 use crate::net::{BlobReader, ControlReceiver, ControlSender, NetError, Peer};
@@ -92,6 +93,7 @@ async fn talk(id: ConnectionId, peer: &Peer, inputs: &mpsc::Sender<Input>) -> Re
     if inputs.send(Input::Link(id, hello)).await.is_err() {
         return Ok(());
     }
+    let budget = Budget::new(Moment::now());
     let (probes_in, probes) = mpsc::channel(1);
     let (expected_in, expected) = watch::channel(None);
     let writer = Writer {
@@ -101,13 +103,14 @@ async fn talk(id: ConnectionId, peer: &Peer, inputs: &mpsc::Sender<Input>) -> Re
         inputs: inputs.clone(),
         probes,
         expected: expected_in,
+        budget: budget.clone(),
         shipping: None,
         parameters: None,
     };
     let result = tokio::select! {
         result = writer.run(orders) => result,
-        result = read_reports(id, &mut receiver, inputs) => result,
-        result = take_blobs(id, peer, inputs, probes_in, expected) => result,
+        result = read_reports(id, &mut receiver, inputs, &budget) => result,
+        result = take_blobs(id, peer, inputs, (probes_in, expected), &budget) => result,
     };
     result
 }
@@ -116,6 +119,7 @@ async fn read_reports(
     id: ConnectionId,
     receiver: &mut ControlReceiver,
     inputs: &mpsc::Sender<Input>,
+    budget: &Budget,
 ) -> Result<(), Broken> {
     loop {
         match receiver.recv::<Report>().await {
@@ -123,6 +127,7 @@ async fn read_reports(
                 return Err(Broken::Rules("it said hello twice".to_owned()));
             }
             Ok(Some(report)) => {
+                within(budget)?;
                 let said = Input::Link(id, PeerEvent::Report(report));
                 if inputs.send(said).await.is_err() {
                     return Ok(());
@@ -134,20 +139,31 @@ async fn read_reports(
     }
 }
 
+/// One more report or transfer of the worker.
+fn within(budget: &Budget) -> Result<(), Broken> {
+    if budget.spend(Moment::now()) {
+        return Ok(());
+    }
+    Err(Broken::Rules(
+        "it reports far more than its orders call for".to_owned(),
+    ))
+}
+
 /// Takes in transfers, each in a task of its own so that a slow one holds up no other; QUIC's
 /// limit on open streams bounds them.
 async fn take_blobs(
     id: ConnectionId,
     peer: &Peer,
     inputs: &mpsc::Sender<Input>,
-    probes: mpsc::Sender<u32>,
-    expected: watch::Receiver<Option<Expectation>>,
+    (probes, expected): (mpsc::Sender<u32>, watch::Receiver<Option<Expectation>>),
+    budget: &Budget,
 ) -> Result<(), Broken> {
     let mut tasks = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
             blob = peer.accept_blob() => {
                 let blob = blob.map_err(|error| Broken::Connection(error.to_string()))?;
+                within(budget)?;
                 let (inputs, probes) = (inputs.clone(), probes.clone());
                 let expected = expected.borrow().clone();
                 tasks.spawn(async move {
@@ -236,6 +252,7 @@ struct Writer {
     inputs: mpsc::Sender<Input>,
     probes: mpsc::Receiver<u32>,
     expected: watch::Sender<Option<Expectation>>,
+    budget: Budget,
     shipping: Option<Transfer>,
     parameters: Option<Transfer>,
 }
@@ -277,6 +294,7 @@ impl Writer {
                     self.expected
                         .send_replace(Some(Expectation::Result(expected)));
                     let training = Training::new(&order, job.passes, job.clock.now());
+                    self.budget.trains(&training);
                     self.say(&Order::Train(training)).await?;
                     let (session, cycle) = (training.session, training.cycle);
                     let peer = self.peer.clone();
@@ -300,6 +318,7 @@ impl Writer {
                     self.shipping = None;
                     let Some(job) = &job else { continue };
                     let session = session.get();
+                    self.budget.ships(new.len());
                     let order = Order::Ship {
                         session,
                         plan,

@@ -7,7 +7,7 @@
 //!
 //! - [`Connections`]: the workers that are connected, over all jobs.
 //! - [`Orchestrator`]: one job.
-//! - `link.rs`: one connection. `messages.rs`: what goes to it and comes from it. `placement.rs`, `roster.rs`, `fixed_plan.rs`: bookkeeping without I/O.
+//! - `link.rs`: one connection; `budget.rs`: how much may come over it. `messages.rs`: what goes to it and comes from it. `placement.rs`, `roster.rs`, `fixed_plan.rs`: bookkeeping without I/O.
 //!
 //! What holds here:
 //!
@@ -30,6 +30,7 @@
 //! **What it does not know:** where settings come from, how a run is shown or stored, and how
 //! workers are started.
 
+mod budget;
 mod checkpoint;
 mod connections;
 mod driver;
@@ -43,7 +44,7 @@ mod roster;
 mod solve;
 mod ticker;
 
-pub(crate) use checkpoint::Checkpoint;
+pub(crate) use checkpoint::{Checkpoint, FILE as CHECKPOINT};
 pub(crate) use connections::Connections;
 pub(crate) use driver::{Ended, Job, Orchestrator, Watch};
 pub(crate) use fixed_plan::FixedPlan;

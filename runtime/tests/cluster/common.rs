@@ -63,12 +63,17 @@ pub(crate) fn small_of(model: &str, batches: u64, folder: &Path) -> Vec<String> 
 impl Run {
     /// Starts it.
     pub(crate) fn start(args: &[String], more: &[&str]) -> Self {
+        Self::start_with_stderr(args, more, Stdio::piped())
+    }
+
+    /// Starts it with its messages going there.
+    pub(crate) fn start_with_stderr(args: &[String], more: &[&str], stderr: Stdio) -> Self {
         let mut child = program()
             .args(args)
             .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .spawn()
             .expect("the program starts");
         let (tell, events) = channel();
@@ -83,10 +88,12 @@ impl Run {
                 }
             }
         });
-        let mut errors = child.stderr.take().expect("it is piped");
+        let errors = child.stderr.take();
         let stderr = thread::spawn(move || {
             let mut text = String::new();
-            errors.read_to_string(&mut text).expect("it is text");
+            if let Some(mut errors) = errors {
+                errors.read_to_string(&mut text).expect("it is text");
+            }
             text
         });
         Self {
@@ -270,6 +277,10 @@ impl Daemon {
             .stderr(Stdio::null())
             .spawn();
         Self(child.expect("the program starts"))
+    }
+
+    pub(crate) fn pid(&self) -> u64 {
+        self.0.id().into()
     }
 
     pub(crate) fn is_running(&mut self) -> bool {

@@ -5,6 +5,7 @@
 
 mod common;
 mod faults;
+mod output;
 #[cfg(feature = "torch")]
 mod real;
 mod repeat;

@@ -23,9 +23,14 @@ enum Lie {
     Stale,
     /// A result that would ruin the model, and once it is accepted another one that is refused.
     Twice,
+    /// Its result, and then one report after the other.
+    Floods,
     /// A result that would ruin the model; once it is accepted the worker leaves.
     Leaves,
 }
+
+/// More reports than any worker has to make in some seconds.
+const FLOOD: usize = 1_000_000;
 
 /// What all of whose bytes have arrived is checked and accepted in much less than this.
 const ACCEPTED_WITHIN: Duration = Duration::from_millis(60);
@@ -95,6 +100,7 @@ async fn lie(token: &str, folder: &Path, lie: Lie) -> String {
                     Lie::TooShort => parameters.truncate(length - 1),
                     Lie::TooLong => parameters.push(0.0),
                     Lie::Stale => said = session.wrapping_sub(1),
+                    Lie::Floods => done = u64::MAX,
                     Lie::Twice | Lie::Leaves => {
                         let ruinous = (0..length).map(|place| (place % 7) as f32 * 1e6);
                         parameters = ruinous.collect();
@@ -120,6 +126,21 @@ async fn lie(token: &str, folder: &Path, lie: Lie) -> String {
                 }
                 let _ = peer.send_blob(&header, sent(&parameters)).await;
                 match lie {
+                    Lie::Floods => {
+                        // Of no order, of an old session, and of one that it has.
+                        let beat = |session| Report::Beat {
+                            session,
+                            cycle,
+                            done: 0,
+                        };
+                        let reports =
+                            [Report::Return, beat(session.wrapping_sub(1)), beat(session)];
+                        for number in 0..FLOOD {
+                            if control.send(&reports[number % 3]).await.is_err() {
+                                break;
+                            }
+                        }
+                    }
                     Lie::Twice => {
                         tokio::time::sleep(ACCEPTED_WITHIN).await;
                         let not_numbers = vec![f32::NAN; length];
@@ -260,6 +281,15 @@ fn a_result_that_is_too_far_off_is_refused_after_its_worker_has_left() {
     let expected = "a result of liar is refused: its update is";
     let honest = ["honest", "another", "third"];
     check_among("leaves", Lie::Leaves, expected, &honest, (3, 10), "0.005");
+}
+
+#[test]
+fn a_worker_that_floods_is_shown_out() {
+    check(
+        "floods",
+        Lie::Floods,
+        "it reports far more than its orders call for",
+    );
 }
 
 #[test]

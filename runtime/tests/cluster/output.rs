@@ -1,0 +1,190 @@
+//! Output that nobody takes changes nothing but the words that are lost.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::common::{Daemon, Run, program, signal, small};
+
+/// More than the program waits for anything.
+const PATIENCE: u32 = 1_200;
+
+/// Waits until a file is there.
+fn await_file(path: &Path) {
+    for _ in 0..PATIENCE {
+        if path.exists() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{} does not come", path.display());
+}
+
+fn full() -> File {
+    File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("it is on every Linux")
+}
+
+/// The smallest pipe takes a part of what is written; nobody reads until the run has ended.
+#[test]
+fn a_reader_that_reads_nothing_holds_no_cycle_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("run");
+    let (mut read, write) = io::pipe().expect("a pipe");
+    rustix::pipe::fcntl_setpipe_size(&write, 4096).expect("it can be small");
+    let mut child = program()
+        .args(small(60, &out))
+        .args(["--local", "3", "--throttles", "0.02,0.02,0.02"])
+        .args(["--beta", "2", "--s-min", "5", "--cycles", "8"])
+        .args(["--cycle-time", "2 s"])
+        .stdin(Stdio::null())
+        .stderr(write.try_clone().expect("another end"))
+        .stdout(write)
+        .spawn()
+        .expect("the program starts");
+    await_file(&out.join("run.json"));
+    let mut text = String::new();
+    read.read_to_string(&mut text).expect("it is text");
+    assert!(child.wait().expect("it ends").success(), "{text}");
+    assert!(text.len() > 4096, "nobody could have waited: {text}");
+    let events: Vec<Value> = text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let cycles = events.iter().filter(|event| event["event"] == "cycle");
+    let took = cycles.map(|cycle| cycle["took_s"].as_f64().expect("seconds"));
+    let took: Vec<f64> = took.collect();
+    assert_eq!(took.len(), 8, "every line is there: {text}");
+    assert!(took.iter().all(|took| *took <= 3.0), "{took:?}");
+    assert!(events.iter().any(|event| event["event"] == "ended"));
+}
+
+#[test]
+fn a_full_disk_under_the_messages_ends_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("run");
+    let state = folder.path().join("state");
+    let mut child = program()
+        .args(small(60, &out))
+        .args(["--listen", "127.0.0.1:0", "--no-discovery", "--expect", "1"])
+        .args(["--cycles", "4", "--cycle-time", "4 s", "--beta", "1"])
+        .arg("--state")
+        .arg(&state)
+        .env("RUST_LOG", "info")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(full())
+        .spawn()
+        .expect("the program starts");
+    let list = state.join("orchestrator/admission.json");
+    await_file(&list);
+    // Its own token is in words that are lost; this makes another one.
+    let token = program()
+        .args(["token", "--state"])
+        .arg(&state)
+        .output()
+        .expect("the program runs");
+    let token = String::from_utf8(token.stdout).expect("text");
+    let mut worker = program()
+        .args(["worker", "--once", "--join", token.trim(), "--name", "pc1"])
+        .arg("--state")
+        .arg(folder.path().join("worker"))
+        .env("RUST_LOG", "info")
+        .stdin(Stdio::null())
+        .stdout(full())
+        .stderr(full())
+        .spawn()
+        .expect("the program starts");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    assert_eq!(worker.wait().expect("it ends").code(), Some(0));
+    assert!(out.join("run.json").exists());
+}
+
+/// A file system without room: the run goes on, waits at its end, and loses nothing once there is
+/// room again; it says why it waits.
+#[test]
+fn a_disk_that_is_full_for_a_while_costs_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).expect("a folder");
+    let log = folder.path().join("log");
+    // A namespace of its own, so that nothing of it outlives the test.
+    let script = format!(
+        "mount -t tmpfs -o size=2M none {disk} || exit 77\n\
+         {program} cluster --model linear --json --benchmark-batches 40 \
+           --data synthetic:train=1920,test=500 --out {disk}/run --local 2 \
+           --throttles 0.05,0.05 --beta 1 --s-min 5 --cycles 6 --cycle-time '1 s' 2>{log} &\n\
+         while ! [ -e {disk}/run/checkpoint.safetensors ]; do sleep 0.05; done\n\
+         dd if=/dev/zero of={disk}/fill bs=4k 2>/dev/null\n\
+         while ! grep -q 'free some space' {log}; do sleep 0.05; done\n\
+         sleep 1\n\
+         rm {disk}/fill\n\
+         wait $!; code=$?\n\
+         cp -r {disk}/run {copy}\n\
+         exit $code",
+        disk = disk.display(),
+        log = log.display(),
+        copy = folder.path().join("copy").display(),
+        program = env!("CARGO_BIN_EXE_runtime"),
+    );
+    let output = Command::new("unshare")
+        .args(["-rm", "bash", "-c", &script])
+        .env("RUST_LOG", "warn")
+        .output()
+        .expect("it runs");
+    let said = fs::read_to_string(&log).unwrap_or_default();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(77) || stderr.contains("unshare failed") {
+        console::note!("not tested: this system allows no mount namespaces");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(0), "{said}\n{stderr}");
+    let told = said.matches("free some space").count();
+    assert_eq!(told, 1, "it is said once: {said}");
+    let copy = folder.path().join("copy");
+    for file in ["run.json", "model.safetensors", "events/0-exact.jsonl"] {
+        assert!(copy.join(file).exists(), "{file}");
+    }
+    let run = fs::read_to_string(copy.join("run.json")).expect("a record");
+    let run: Value = serde_json::from_str(&run).expect("JSON");
+    assert_eq!(run["cycles_complete"], 6, "{run}");
+    let rows = results::event_log::EventReader::open(&copy.join("events/0-exact.jsonl"));
+    let mut events = 0;
+    for row in rows.expect("a log") {
+        row.expect("it is whole");
+        events += 1;
+    }
+    assert!(events > 20, "the log is whole: {events} events");
+}
+
+/// Messages cannot be written, and a worker is killed, which is worth a message.
+#[test]
+fn a_lost_worker_is_done_without_where_messages_are_lost_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("state").display().to_string();
+    let more = [
+        "--listen",
+        "127.0.0.1:0",
+        "--state",
+        &state,
+        "--expect",
+        "2",
+    ];
+    let more = [&more[..], &["--cycles", "4", "--cycle-time", "4 s"]].concat();
+    let mut run =
+        Run::start_with_stderr(&small(60, &folder.path().join("run")), &more, full().into());
+    let listening = run.until("listening", |_| true);
+    let token = listening["token"].as_str().expect("a token").to_owned();
+    let _stays = Daemon::start(&token, "stays", folder.path(), &[]);
+    let goes = Daemon::start(&token, "goes", folder.path(), &[]);
+    run.until("cycle", |_| true);
+    signal("KILL", goes.pid());
+    let end = run.end();
+    end.completed();
+}
