@@ -142,6 +142,7 @@ mod tests {
                 eligible: 0,
                 needed: 1,
             },
+            Infeasible::CountLimit { most: 0, needed: 1 },
             Infeasible::InsufficientCapacity { capacity: 0, n: 1 },
             Infeasible::CardinalityGap {
                 employable: 0,

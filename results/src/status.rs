@@ -44,9 +44,10 @@ impl Status {
 }
 
 /// The reasons of infeasible and failed answers, to give those read back their static names.
-const REASONS: [&str; 8] = [
+const REASONS: [&str; 9] = [
     "insufficient_data",
     "insufficient_workers",
+    "count_limit",
     "insufficient_capacity",
     "cardinality_gap",
     FailureReason::TooLarge.name(),

@@ -5,7 +5,8 @@ use std::fmt;
 use crate::problem::{MAX_BATCHES, MAX_N, Problem};
 use serde::{Deserialize, Serialize};
 
-/// The first test that a problem without a plan fails, in the order of the variants.
+/// The first test that a problem without a plan fails, in the order of the variants; that the data
+/// needs more workers than may be employed is tested last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Infeasible {
@@ -23,6 +24,14 @@ pub enum Infeasible {
         /// Workers with `s_max ≥ max(1, s_min)`.
         eligible: u64,
         /// `max(1, beta)`.
+        needed: u64,
+    },
+    /// Fewer workers may be employed than must be, or than it takes to hold the data.
+    #[error("count limit: at most {most} may be employed, {needed} needed")]
+    CountLimit {
+        /// The most workers that may be employed.
+        most: u64,
+        /// `max(1, beta)`, or how many of the largest hold the data.
         needed: u64,
     },
     /// The eligible workers together cannot take the data.
@@ -54,6 +63,7 @@ impl Infeasible {
         match self {
             Self::InsufficientData { .. } => "insufficient_data",
             Self::InsufficientWorkers { .. } => "insufficient_workers",
+            Self::CountLimit { .. } => "count_limit",
             Self::InsufficientCapacity { .. } => "insufficient_capacity",
             Self::CardinalityGap { .. } => "cardinality_gap",
         }
@@ -67,6 +77,11 @@ pub enum Repair {
     /// Demand fewer employed workers.
     LowerBeta {
         /// The largest value that works.
+        to: u64,
+    },
+    /// Let more workers be employed.
+    RaiseCount {
+        /// The smallest value that works.
         to: u64,
     },
     /// Allow smaller lots.
@@ -102,6 +117,7 @@ impl fmt::Display for Repair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LowerBeta { to } => write!(f, "lower beta to {to}"),
+            Self::RaiseCount { to } => write!(f, "let {to} workers be employed"),
             Self::LowerSMin { to } => write!(f, "lower s_min to {to}"),
             Self::RaiseN { to } => write!(f, "raise n to {to}"),
             Self::LowerN { to } => write!(f, "lower n to {to}"),
@@ -133,17 +149,35 @@ impl Problem {
         if eligible < needed {
             return Some(Infeasible::InsufficientWorkers { eligible, needed });
         }
+        let most = self.most_employed();
+        if most < needed {
+            return Some(Infeasible::CountLimit { most, needed });
+        }
         let capacity = capacities.iter().sum();
         if capacity < n {
             return Some(Infeasible::InsufficientCapacity { capacity, n });
         }
         let employable = eligible.min(n / lot);
         let capacity = sum_of_largest(&mut capacities, employable);
-        (capacity < n).then_some(Infeasible::CardinalityGap {
-            employable,
-            capacity,
-            n,
+        if capacity < n {
+            return Some(Infeasible::CardinalityGap {
+                employable,
+                capacity,
+                n,
+            });
+        }
+        let holds = most >= employable || sum_of_largest(&mut capacities, most) >= n;
+        (!holds).then(|| Infeasible::CountLimit {
+            most,
+            needed: enough_largest(&mut capacities, n),
         })
+    }
+
+    /// What the largest workers that can be employed at once hold together.
+    pub(crate) fn employable_capacity(&self) -> u64 {
+        let mut capacities = self.eligible_capacities();
+        let employable = (self.n() / self.lot()).min(self.most_employed());
+        sum_of_largest(&mut capacities, employable)
     }
 
     /// The smallest single changes, one of each kind that can help; empty when there is a plan.
@@ -156,6 +190,7 @@ impl Problem {
         }
         let changes = [
             self.repair_beta(),
+            self.repair_count(),
             self.repair_s_min(),
             self.repair_n(),
             self.repair_capacity(),
@@ -172,9 +207,20 @@ impl Problem {
     /// Fewer employed workers never hurt, and only the first two tests look at beta.
     fn repair_beta(&self) -> Option<Repair> {
         let eligible = self.eligible_capacities().len() as u64;
-        let to = eligible.min(self.n() / self.lot());
+        let to = (eligible.min(self.n() / self.lot())).min(self.most_employed());
         let lowered = self.clone().with_beta(to);
         (to < self.beta() && lowered.infeasibility().is_none()).then_some(Repair::LowerBeta { to })
+    }
+
+    /// Without the limit there is a plan that employs as many as are needed.
+    fn repair_count(&self) -> Option<Repair> {
+        let unlimited = self.clone().with_most_employed(u64::MAX);
+        if unlimited.infeasibility().is_some() {
+            return None;
+        }
+        let enough = enough_largest(&mut self.eligible_capacities(), self.n());
+        let to = enough.max(self.beta()).max(1);
+        (to > self.most_employed()).then_some(Repair::RaiseCount { to })
     }
 
     /// Smaller lots never hurt, so the largest that works is found by bisection.
@@ -208,6 +254,9 @@ impl Problem {
             if j < self.beta() {
                 continue;
             }
+            if j > self.most_employed() {
+                break;
+            }
             if largest < n {
                 below = below.max(Some(largest));
             }
@@ -236,8 +285,8 @@ impl Problem {
 
     fn repair_workers(&self) -> Option<Repair> {
         let (n, lot, needed) = (self.n(), self.lot(), self.beta().max(1));
-        if n < lot * needed {
-            return None; // more workers would only need more data
+        if n < lot * needed || self.most_employed() < needed {
+            return None; // more workers do not help
         }
         let mut capacities = self.eligible_capacities();
         let eligible = capacities.len() as u64;
@@ -248,7 +297,7 @@ impl Problem {
             (count, left.div_ceil(count).max(lot))
         } else {
             // One more: the number of others that can still be employed beside it.
-            let others = eligible.min(n / lot - 1);
+            let others = eligible.min(n / lot - 1).min(self.most_employed() - 1);
             let left = n.saturating_sub(sum_of_largest(&mut capacities, others));
             (1, left.max(lot))
         };
@@ -260,10 +309,11 @@ impl Problem {
         let (n, lot, needed) = (self.n(), self.lot(), self.beta().max(1));
         let mut capacities = self.eligible_capacities();
         let eligible = capacities.len() as u64;
-        if n < lot * needed || eligible < needed {
+        let most = self.most_employed();
+        if n < lot * needed || eligible < needed || most < needed {
             return None;
         }
-        let largest = sum_of_largest(&mut capacities, eligible.min(n / lot));
+        let largest = sum_of_largest(&mut capacities, eligible.min(n / lot).min(most));
         Some((n.checked_sub(largest)?, capacities))
     }
 }
@@ -278,6 +328,18 @@ fn sum_of_largest(values: &mut [u64], count: u64) -> u64 {
         values.select_nth_unstable_by(count - 1, |a, b| b.cmp(a));
     }
     values.iter().take(count).sum()
+}
+
+/// How many of the largest values add up to `n`; all where they do not. Reorders them.
+fn enough_largest(values: &mut [u64], n: u64) -> u64 {
+    values.sort_unstable_by(|a, b| b.cmp(a));
+    let mut sum = 0;
+    let short = values.iter().take_while(|&&value| {
+        let short = sum < n;
+        sum += value;
+        short
+    });
+    short.count() as u64
 }
 
 #[cfg(test)]
@@ -303,7 +365,7 @@ mod tests {
             let chosen = || (0..workers.len()).filter(|i| set >> i & 1 == 1);
             let count = u64::from(set.count_ones());
             let capacity: u64 = chosen().map(|i| workers[i].s_max).sum();
-            count >= problem.beta()
+            (problem.beta()..=problem.most_employed()).contains(&count)
                 && chosen().all(|i| problem.is_eligible(&workers[i]))
                 && (count * problem.lot()..=capacity).contains(&problem.n())
         })
@@ -344,6 +406,51 @@ mod tests {
         assert_eq!(problem(0, 7, 0, &[]).infeasibility(), None);
     }
 
+    /// Limits on how many may be employed, or none.
+    fn counts() -> impl Strategy<Value = u64> {
+        prop_oneof![Just(u64::MAX), 0_u64..7]
+    }
+
+    #[test]
+    fn a_limit_on_the_count_comes_before_capacity_and_after_lots() {
+        let check = |n, s_min, beta, most, capacities: &[u64], expected: &str| {
+            let problem = problem(n, s_min, beta, capacities).with_most_employed(most);
+            assert_eq!(
+                problem.infeasibility().expect("no plan").to_string(),
+                expected
+            );
+        };
+        check(
+            99,
+            2,
+            3,
+            2,
+            &[4, 4, 9, 9],
+            "count limit: at most 2 may be employed, 3 needed",
+        );
+        check(
+            12,
+            1,
+            0,
+            2,
+            &[5, 5, 5],
+            "count limit: at most 2 may be employed, 3 needed",
+        );
+        check(
+            11,
+            4,
+            0,
+            2,
+            &[5, 5, 5],
+            "cardinality gap: at most 2 workers can be employed at once, \
+             and they can take 10 of 11 batches",
+        );
+        let repairs = problem(12, 1, 0, &[5, 5, 5])
+            .with_most_employed(2)
+            .repairs();
+        assert_eq!(repairs[0].to_string(), "let 3 workers be employed");
+    }
+
     #[test]
     fn repairs_are_offered_in_words() {
         let words: Vec<_> = problem(11, 4, 0, &[5, 5, 5])
@@ -367,10 +474,10 @@ mod tests {
 
         #[test]
         fn the_tests_decide_feasibility(
-            n in 0_u64..40, s_min in 0_u64..12, beta in 0_u64..6,
+            n in 0_u64..40, s_min in 0_u64..12, beta in 0_u64..6, most in counts(),
             capacities in prop::collection::vec(0_u64..14, 0..7),
         ) {
-            let problem = problem(n, s_min, beta, &capacities);
+            let problem = problem(n, s_min, beta, &capacities).with_most_employed(most);
             let expected = feasible_by_enumeration(&problem);
             prop_assert_eq!(problem.infeasibility().is_none(), expected);
         }
@@ -378,9 +485,12 @@ mod tests {
         /// Each repair works, and one step less of the same kind does not.
         #[test]
         fn repairs_work_and_are_smallest(
-            n in 0_u64..40, s_min in 0_u64..12, beta in 0_u64..6,
+            n in 0_u64..40, s_min in 0_u64..12, beta in 0_u64..6, most in counts(),
             capacities in prop::collection::vec(0_u64..14, 0..7),
         ) {
+            let problem = |n, s_min, beta, capacities: &[u64]| {
+                problem(n, s_min, beta, capacities).with_most_employed(most)
+            };
             let original = problem(n, s_min, beta, &capacities);
             let raised = |by| {
                 let mut capacities = capacities.clone();
@@ -396,6 +506,10 @@ mod tests {
                 let (repaired, smaller) = match repair {
                     Repair::LowerBeta { to } =>
                         (original.clone().with_beta(to), vec![original.clone().with_beta(to + 1)]),
+                    Repair::RaiseCount { to } => (
+                        original.clone().with_most_employed(to),
+                        vec![original.clone().with_most_employed(to - 1)],
+                    ),
                     Repair::LowerSMin { to } =>
                         (original.clone().with_s_min(to), vec![original.clone().with_s_min(to + 1)]),
                     Repair::LowerN { to } | Repair::RaiseN { to } => {

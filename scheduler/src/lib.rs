@@ -9,6 +9,8 @@
 //! from (`scenarios`), how anything is stored or printed (`results`), and the world: there is no
 //! clock, no I/O, no thread and no random number here. Time is an argument.
 
+mod bound;
+mod cheapest;
 mod cycle_model;
 mod estimate;
 mod ids;
@@ -33,6 +35,6 @@ pub use money::{Cost, DecimalError, Fee, MICROS_PER_UNIT, parse_micros};
 pub use outcome::{Certificate, Failure, FailureReason, Outcome, PlanStatus, Planned};
 pub use plan::{Plan, Violation};
 pub use problem::{MAX_BATCHES, MAX_N, MAX_WORKERS, Problem, ProblemError, Worker};
-pub use request::{Candidate, PlanRequest, PlanResponse, Rejection};
+pub use request::{Candidate, PlanRequest, PlanResponse};
 pub use time::{Instant, Span};
 pub use time_model::{CapacityModel, Link, MAX_PASSES, Speed, TimeModel};

@@ -75,6 +75,10 @@ impl Plan {
             let beta = problem.beta();
             return Err(Violation::TooFewWorkers { employed, beta });
         }
+        if employed > problem.most_employed() {
+            let most = problem.most_employed();
+            return Err(Violation::TooManyWorkers { employed, most });
+        }
         let fits = u128::from(fees) * u128::from(total) <= u128::from(u64::MAX);
         let actual = if fits {
             Cost::from_micros(cost.into())
@@ -152,6 +156,14 @@ pub enum Violation {
         /// The least that must be.
         beta: u64,
     },
+    /// Too many workers are employed.
+    #[error("the plan employs {employed} workers, expected at most {most}")]
+    TooManyWorkers {
+        /// Workers employed.
+        employed: u64,
+        /// The most that may be.
+        most: u64,
+    },
     /// The cost is not that of the batches.
     #[error("the plan states a cost of {stated}, its batches cost {actual}")]
     Cost {
@@ -212,6 +224,13 @@ mod tests {
             alone.verify(&problem().with_n(6)).unwrap_err().to_string(),
             "the plan employs 1 workers, expected at least 2"
         );
+        let both = Plan::costed(&problem(), vec![6, 4, 0]);
+        let limited = problem().with_most_employed(1);
+        assert_eq!(
+            both.verify(&limited).unwrap_err().to_string(),
+            "the plan employs 2 workers, expected at most 1"
+        );
+        assert_eq!(both.verify(&problem().with_most_employed(2)), Ok(()));
         let mut wrong = Plan::costed(&problem(), vec![6, 4, 0]);
         wrong.cost += Cost::from_micros(1);
         assert_eq!(

@@ -2,7 +2,8 @@
 //!
 //! Give each worker `i` an integer number of batches `x_i`, so that the total fee
 //! `Σ fee_i · x_i` is least, subject to `Σ x_i = n`, `x_i = 0` or `m ≤ x_i ≤ s_max_i` with the
-//! lot `m = max(1, s_min)`, and at least `beta` workers employed (`x_i ≥ 1`).
+//! lot `m = max(1, s_min)`, at least `beta` workers employed (`x_i ≥ 1`), and at most a stated
+//! number of them.
 
 use crate::money::Fee;
 use serde::{Deserialize, Serialize};
@@ -32,11 +33,13 @@ pub struct Problem {
     n: u64,
     s_min: u64,
     beta: u64,
+    most_employed: u64,
     workers: Vec<Worker>,
 }
 
 impl Problem {
-    /// States a problem: `n` batches, lots of at least `s_min`, at least `beta` employed workers.
+    /// States a problem: `n` batches, lots of at least `s_min`, at least `beta` employed workers,
+    /// and no limit above.
     ///
     /// # Errors
     /// When a number lies above [`MAX_N`] or [`MAX_BATCHES`], or there are more than [`MAX_WORKERS`] workers.
@@ -66,6 +69,7 @@ impl Problem {
             n,
             s_min,
             beta,
+            most_employed: u64::MAX,
             workers,
         })
     }
@@ -83,6 +87,11 @@ impl Problem {
     /// The least number of employed workers.
     pub const fn beta(&self) -> u64 {
         self.beta
+    }
+
+    /// The most workers that may be employed; `u64::MAX` where nothing limits them.
+    pub const fn most_employed(&self) -> u64 {
+        self.most_employed
     }
 
     /// The workers, in the order that plans follow.
@@ -109,6 +118,13 @@ impl Problem {
     #[must_use]
     pub fn with_beta(mut self, beta: u64) -> Self {
         self.beta = beta.min(MAX_BATCHES);
+        self
+    }
+
+    /// The same workers and data under another limit on how many may be employed.
+    #[must_use]
+    pub const fn with_most_employed(mut self, most: u64) -> Self {
+        self.most_employed = most;
         self
     }
 

@@ -3,7 +3,7 @@
 use crate::infeasible::Infeasible;
 use crate::named::named;
 use crate::outcome::FailureReason;
-use crate::request::Rejection;
+use crate::plan::Violation;
 
 named! {
     /// Why a worker is not, or no longer, a member.
@@ -81,7 +81,7 @@ pub enum Ending {
     SolverLate,
     /// The allocator's plan breaks a constraint.
     #[error("the allocator's plan was refused: {0}")]
-    PlanRejected(Rejection),
+    PlanRejected(Violation),
     /// No time is left for the cycles that remain.
     #[error("no time is left, {remaining} cycles remain")]
     OutOfTime {

@@ -262,6 +262,51 @@ fn what_would_do_does_on_a_shared_link() {
     what_would_do(&boards, "job.s_min=16");
 }
 
+/// A cheap slow worker that shares the link takes nothing away from a fast one that could do it alone.
+#[test]
+fn a_slow_worker_makes_no_job_impossible() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("two.toml");
+    let text = "\
+[job]
+batches = 10
+cycles = 1
+cycle_time = '950 ms'
+beta = 1
+s_min = 1
+
+[benchmark]
+batches = 10
+
+[model]
+parameters = '100 kB'
+
+[link]
+bandwidth = '16 Mbit/s'
+
+[[workers]]
+name = 'a'
+speed = '12 batches/s'
+fee = 2
+
+[[workers]]
+name = 'b'
+speed = '1.25 batches/s'
+fee = 1
+";
+    fs::write(&path, text).expect("written");
+    let two = path.to_str().expect("UTF-8");
+    let plan = quick(two, &[]);
+    assert_eq!(plan["status"], "optimal");
+    assert_eq!(plan["batches"], serde_json::json!([10, 0]));
+    assert_eq!(number(&plan["cost"]), 20.0);
+    // 0.1 s of the link and 10 / 12 s of computing.
+    let least = whole(&plan["least_limit"]["limit_ns"]);
+    assert_eq!(least.div_ceil(1_000_000), 934);
+    let below = format!("job.cycle_time={} ns", least - 1);
+    assert_eq!(quick(two, &["--set", &below])["reason"], "count_limit");
+}
+
 fn what_would_do(boards_text: &str, gap: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| {

@@ -4,9 +4,8 @@
 //! [`Problem::repairs`](scheduler::Problem::repairs) has these for one problem. Here they are for a
 //! [`PlanRequest`], whose capacities come from a limit and from how many share a link: what a problem
 //! calls capacity, a job calls time. Each change was solved: with it there is a plan, and with one
-//! step less of it there is none. No smaller change works at all: without a shared link since less
-//! never does where more does not, and with one since all that is less was looked at (of `beta` and
-//! `s_min` within a budget). Of newcomers on a shared link only one step less is known to fail.
+//! step less of it there is none. No smaller change works at all, since none that works is undone by
+//! more of it.
 
 use std::fmt;
 
@@ -15,9 +14,6 @@ use scheduler::{Candidate, Fee, Link, MAX_BATCHES, MAX_WORKERS, Margin, PlanRequ
 
 use crate::frontier::least_limit;
 use crate::{Allocator, Exact};
-
-/// The capacities that may be computed to see whether bisection missed a smaller change.
-const BUDGET: u64 = 20_000_000;
 
 /// The speed of a new worker is a whole number of these parts of a batch per second.
 const SPEED_PARTS: u64 = 1_000;
@@ -83,16 +79,12 @@ pub fn changes(request: &PlanRequest, exact: &mut Exact) -> Vec<Change> {
     }
     let (n, s_min, beta) = request.demand();
     let limit = least_limit(request, exact, None).map(|point| Change::Limit { to: point.limit });
-    let largest = request.problem(beta.max(1));
-    let largest = largest.workers().iter().map(|worker| worker.s_max).max();
-    let most_workers = (request.candidates().len() as u64).min(n / s_min.max(1));
-    let fewer = largest_value(request, exact, (beta, most_workers), |beta| {
-        (n, s_min, beta)
-    });
-    let most_batches = largest.unwrap_or(0).min(n / beta.max(1));
-    let smaller = largest_value(request, exact, (s_min, most_batches), |s_min| {
-        (n, s_min, beta)
-    });
+    let mut works = |demand| {
+        let changed = request.with_demand(demand);
+        changed.is_ok_and(|changed| employed(&changed, exact).is_some())
+    };
+    let fewer = largest_below(beta, |beta| works((n, s_min, beta)));
+    let smaller = largest_below(s_min, |s_min| works((n, s_min, beta)));
     [
         limit,
         fewer.map(|to| Change::Beta { to }),
@@ -124,39 +116,7 @@ fn employed(request: &PlanRequest, exact: &mut Exact) -> Option<u64> {
     response.outcome.planned().map(|_| response.employed)
 }
 
-/// The largest value below `fails` whose demand has a plan; those above `most` have none.
-fn largest_value(
-    request: &PlanRequest,
-    exact: &mut Exact,
-    (fails, most): (u64, u64),
-    demand: impl Fn(u64) -> (u64, u64, u64),
-) -> Option<u64> {
-    let candidates = request.candidates().len().max(1) as u64;
-    let mut budget = BUDGET;
-    let mut works = |value| {
-        let changed = request.with_demand(demand(value)).ok()?;
-        let response = changed.cheapest(|problem| exact.measure(problem).outcome);
-        let looked_at = response.solves.max(1).saturating_mul(candidates);
-        budget = budget.saturating_sub(looked_at);
-        Some((response.outcome.planned().is_some(), budget > 0))
-    };
-    let does = |answer: Option<(bool, bool)>| answer.is_some_and(|(does, _)| does);
-    let found = largest_below(fails, |value| does(works(value)));
-    if !request.time_model().depends_on_employed() {
-        return found;
-    }
-    // On a shared link a plan for smaller lots may employ too many, so that less may fail where
-    // more works: bisection does not see that.
-    let mut above = (found.map_or(0, |found| found + 1)..fails.min(most.saturating_add(1))).rev();
-    let missed = above.find_map(|value| match works(value) {
-        Some((true, _)) => Some(Some(value)),
-        Some((false, true)) => None,
-        Some((false, false)) | None => Some(None),
-    });
-    missed.flatten().or(found)
-}
-
-/// Below `fails`: a value that works while the next does not.
+/// The largest value below `fails` that works, as all smaller ones do.
 fn largest_below(fails: u64, mut works: impl FnMut(u64) -> bool) -> Option<u64> {
     if fails == 0 || !works(0) {
         return None;

@@ -5,11 +5,13 @@
 //! order, and lets cheaper workers hand over what the last ones lack to reach a lot. It is not
 //! optimal.
 //!
+//! It knows no limit on how many may be employed: where its plan employs more, it fails.
+//!
 //! Two things differ from the thesis program. It enumerated the sets, in exponential time; the same set
 //! is found in one sweep here. And with `s_min = 0` it could take a donor's last batch, and
 //! return a plan with fewer than beta employed workers; here a donor keeps one.
 
-use scheduler::{Outcome, Plan, Planned, Problem};
+use scheduler::{Failure, FailureReason, Outcome, Plan, Planned, Problem};
 
 use crate::Allocator;
 use crate::rank::{Keys, Ranked};
@@ -27,13 +29,23 @@ impl Allocator for Heuristic {
     }
 
     fn propose(&mut self, problem: &Problem) -> Outcome {
+        let most = problem.most_employed();
+        let is_allowed =
+            |plan: &Plan| problem.workers().len() as u64 <= most || plan.workers_employed() <= most;
         match self.allocate(problem) {
-            Some(plan) => Outcome::Planned(Planned::feasible(plan)),
-            None => Outcome::Infeasible(
-                problem
-                    .infeasibility()
-                    .expect("the heuristic plans every feasible problem"),
-            ),
+            Some(plan) if is_allowed(&plan) => Outcome::Planned(Planned::feasible(plan)),
+            plan => match (problem.infeasibility(), plan) {
+                (Some(infeasible), _) => Outcome::Infeasible(infeasible),
+                (None, Some(plan)) => Outcome::Failed(Failure {
+                    reason: FailureReason::NoPlanFound,
+                    message: format!(
+                        "the heuristic's plan employs {} workers, at most {most} may be; it does \
+                         not look for one with fewer",
+                        plan.workers_employed()
+                    ),
+                }),
+                (None, None) => unreachable!("the heuristic plans every feasible problem"),
+            },
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use scheduler::machine::{
     Action, CycleId, Departure, Event, PlanId, Record, SessionId, TrainOrder, WorkerId,
 };
-use scheduler::{Instant, Rejection, Violation};
+use scheduler::{Instant, Violation};
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::checkpoint::Checkpoint;
@@ -120,7 +120,7 @@ impl Orchestrator<'_> {
             self.because = Some(failure.message.clone());
         }
         if let Some(planned) = response.outcome.planned()
-            && let Err(Rejection::Violates(Violation::AboveCapacity { worker, x, s_max })) =
+            && let Err(Violation::AboveCapacity { worker, x, s_max }) =
                 request.verify(response.employed, planned)
         {
             let name = request

@@ -3,7 +3,8 @@
 use scenarios::scenario::WorkerSpec;
 use scheduler::machine::Limit;
 use scheduler::{
-    Candidate, CapacityModel, Cost, Fee, Outcome, Plan, PlanRequest, PlanResponse, Planned, Span,
+    Candidate, CapacityModel, Cost, Fee, Outcome, Plan, PlanRequest, PlanResponse, Planned,
+    Problem, Span,
 };
 use solvers::changes::{Change, changes};
 use solvers::frontier::{Point, least_limit};
@@ -65,6 +66,9 @@ pub(super) enum Idle {
     NotNeeded,
     /// It is cheaper than some employed worker, but a lot on it would cost more elsewhere.
     LotTooLarge,
+    /// It is as cheap as some employed worker, but one more would leave all of them less time at the
+    /// orchestrator's link, and that costs more.
+    OneTooMany(u64),
     /// There is no plan.
     NoPlan,
 }
@@ -223,6 +227,7 @@ fn workers(fleet: &[WorkerSpec], request: &PlanRequest, response: &PlanResponse)
         })
         .collect();
     let shares = plan.map_or(&[][..], |plan| &plan.batches);
+    let count_binds = employed == response.employed && !cheapest_hold(&problem, employed);
     let paid = request.candidates().iter().zip(shares);
     let highest = paid
         .filter(|(_, x)| **x > 0)
@@ -249,11 +254,23 @@ fn workers(fleet: &[WorkerSpec], request: &PlanRequest, response: &PlanResponse)
             _ if s_max < problem.lot() => Idle::BelowLot(s_max),
             None => Idle::NoPlan,
             Some(highest) if candidate.fee > highest => Idle::TooExpensive(highest),
+            Some(_) if count_binds => Idle::OneTooMany(employed),
             Some(highest) if candidate.fee == highest => Idle::NotNeeded,
             Some(_) => Idle::LotTooLarge,
         });
     }
     workers
+}
+
+/// Whether so many of the cheapest that can take a lot hold the data: then no plan needs more.
+fn cheapest_hold(problem: &Problem, count: u64) -> bool {
+    let workers = problem.workers().iter();
+    let mut able: Vec<_> = workers
+        .filter(|worker| problem.is_eligible(worker))
+        .collect();
+    able.sort_by_key(|worker| (worker.fee, u64::MAX - worker.s_max));
+    let held = (0..count).zip(able).map(|(_, worker)| worker.s_max);
+    held.sum::<u64>() >= problem.n()
 }
 
 /// The predicted times of a cycle, as the orchestrator serves one worker after the other. Where a

@@ -42,7 +42,7 @@ pub(super) fn page(name: &str, setting: &Setting, answer: &Answer, style: Style)
     match &answer.response.outcome {
         Outcome::Planned(planned) => text += &plan(answer, planned, style),
         Outcome::Infeasible(why) => {
-            text += &style.item("no plan", &why.to_string());
+            text += &style.item("no plan", &format!("{why}{}", nearest(answer)));
         }
         Outcome::Failed(failure) => {
             let name = answer.allocator.name();
@@ -147,6 +147,17 @@ fn bars(workers: &[&Worker], limit: Span, style: Style) -> String {
     table.render(style)
 }
 
+/// For which number of workers the reason holds, where it depends on it.
+fn nearest(answer: &Answer) -> String {
+    if !answer.request.time_model().depends_on_employed() {
+        return String::new();
+    }
+    let employed = counted(answer.response.employed, "worker");
+    format!(
+        ", with the capacities of {employed} at the orchestrator's link; no other number holds more"
+    )
+}
+
 /// Why nothing is cheaper, or what is.
 fn proof(answer: &Answer, planned: &Planned) -> String {
     let name = answer.allocator.name();
@@ -198,6 +209,9 @@ fn proof(answer: &Answer, planned: &Planned) -> String {
             many => format!("; capacities are those of {many} workers at the orchestrator's link"),
         };
         text += &link;
+        if planned.status == PlanStatus::Optimal {
+            text += ", and no other number of workers is cheaper";
+        }
     }
     text
 }

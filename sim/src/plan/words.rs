@@ -32,6 +32,10 @@ pub(super) fn why(answer: &Answer, idle: Idle, alone: bool) -> String {
             )
         }
         Idle::LotTooLarge => "cheaper than some employed, but left out by the allocator".to_owned(),
+        Idle::OneTooMany(employed) => format!(
+            "no more expensive than some employed, but with more than {employed} at the orchestrator's \
+             link all have less time, which costs more"
+        ),
         Idle::NoPlan => "there is no plan".to_owned(),
     }
 }

@@ -13,7 +13,7 @@
 //! optimal plans:
 //!
 //! - `lo` is the largest of beta, 1 and the number of largest capacities that reach n; `hi` is
-//!   `⌊n/m⌋`. Where they meet, the data row becomes `Σ y_i = n − m·lo`.
+//!   `⌊n/m⌋`, or as many as may be employed. Where they meet, the data row becomes `Σ y_i = n − m·lo`.
 //! - `s_i` is at most `n − m·(lo − 1)`: this is left when the others have a lot each.
 //! - If worker `d` is no more expensive than `i` and takes no less, all that `i` gets can be moved to an
 //!   unemployed `d`. So some optimal plan employs `d` wherever it employs `i`, and one row to
@@ -69,7 +69,9 @@ impl Model {
             .collect();
         let enough = enough_by_capacity(&columns, n, lot);
         let least_employed = problem.beta().max(1).max(enough);
-        let most_employed = (n / lot).min(columns.len() as u64);
+        let most_employed = (n / lot)
+            .min(columns.len() as u64)
+            .min(problem.most_employed());
         let most_above = n.saturating_sub(least_employed * lot);
         for column in &mut columns {
             column.above_lot = column.above_lot.min(most_above);
@@ -238,7 +240,8 @@ impl Model {
             }
         }
         let n = self.n;
-        if count < problem.beta() || count * self.lot > n || capacity < n {
+        let counts = problem.beta()..=problem.most_employed();
+        if !counts.contains(&count) || count * self.lot > n || capacity < n {
             return Err(format!(
                 "cbc employs {count} workers that together can take {capacity} of {n} batches"
             ));

@@ -19,6 +19,7 @@ pub(super) struct Request {
     n: u64,
     s_min: u64,
     beta: u64,
+    most_employed: u64,
     workers: Vec<Worker>,
     options: CbcOptions,
     node_limit: u32,
@@ -30,6 +31,7 @@ impl Request {
             n: problem.n(),
             s_min: problem.s_min(),
             beta: problem.beta(),
+            most_employed: problem.most_employed(),
             workers: problem.workers().to_vec(),
             options,
             node_limit,
@@ -39,6 +41,7 @@ impl Request {
     /// The problem, if its numbers lie within their bounds.
     fn problem(self) -> io::Result<Problem> {
         Problem::new(self.n, self.s_min, self.beta, self.workers)
+            .map(|problem| problem.with_most_employed(self.most_employed))
             .map_err(|error| invalid(error.to_string()))
     }
 }
@@ -185,6 +188,7 @@ mod tests {
                 eligible: 1,
                 needed: 2,
             }),
+            infeasible(Infeasible::CountLimit { most: 1, needed: 2 }),
             infeasible(Infeasible::InsufficientCapacity { capacity: 1, n: 2 }),
             infeasible(Infeasible::CardinalityGap {
                 employable: 1,
@@ -220,6 +224,7 @@ mod tests {
             fee: Fee::MAX,
         };
         let problem = Problem::new(5, 2, 1, vec![worker; 3]).expect("within bounds");
+        let problem = problem.with_most_employed(2);
         let good = frame(&Request::new(&problem, CbcOptions::Tuned, 9));
         let request = read(&good).expect("a frame").expect("not the end");
         assert_eq!(
@@ -249,7 +254,7 @@ mod tests {
     /// A length inside a message must not make the reader allocate for it either.
     #[test]
     fn an_absurd_count_inside_a_message_is_refused() {
-        let mut bytes = vec![13, 0, 0, 0, 1, 1, 1];
+        let mut bytes = vec![14, 0, 0, 0, 1, 1, 1, 1];
         bytes.extend_from_slice(&[0xff; 9]);
         bytes.push(0x01);
         assert!(read(&bytes).is_err());
@@ -265,14 +270,16 @@ mod tests {
             n: 1,
             s_min: 0,
             beta: 0,
+            most_employed: 1,
             workers: vec![worker],
             options: CbcOptions::Tuned,
             node_limit: 1,
         };
         let error = answer(request).expect_err("its capacity is too large");
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-        // n, s_min, beta, one worker of 1 batch, and a fee of 2^63 micro-units and more.
-        let mut bytes = vec![17, 0, 0, 0, 1, 0, 0, 1, 1];
+        // n, s_min, beta, at most one employed, one worker of 1 batch, and a fee of 2^63 micro-units
+        // and more.
+        let mut bytes = vec![18, 0, 0, 0, 1, 0, 0, 1, 1, 1];
         bytes.extend_from_slice(&[0xff; 9]);
         bytes.extend_from_slice(&[1, 0, 1, 0]);
         assert!(read(&bytes).is_err());

@@ -1,9 +1,11 @@
-//! The hard region: exactly `R = r − 1` workers to choose, of capacity at least n.
+//! The hard region: exactly `R` workers to choose, of capacity at least n, where the `R` cheapest
+//! have less.
 //!
-//! First the plan of the `r` cheapest, where their lots fit, against the bound at `λ = c_r`. There
-//! the relaxation's best set is the `R` cheapest, so deciding which workers are certain only looks at the
-//! neighbours of `r`, and most often leaves a handful of workers. What is left goes through the
-//! relaxation at its best multiplier, the search, and the dynamic programme.
+//! With `R = r − 1`, first the plan of the `r` cheapest, where their lots fit, against the bound at
+//! `λ = c_r`. There the relaxation's best set is the `R` cheapest, so deciding which workers are certain
+//! only looks at the neighbours of `r`, and most often leaves a handful of workers. What is left goes
+//! through the relaxation at its best multiplier, the search, and the dynamic programme. So does all of
+//! it where the number of employed workers is limited to fewer than `r`.
 
 use scheduler::{Certificate, Cost, Planned};
 
@@ -11,7 +13,6 @@ use super::budget::Budget;
 use super::relaxation::{Gain, Relaxation, fraction_bits, round_up};
 use super::sets::{Candidate, Cheapest, Decided, Frame, Incumbent};
 use super::{programme, search};
-use crate::rank::Ranked;
 
 /// Buffers that are kept between problems.
 #[derive(Debug, Default)]
@@ -21,24 +22,75 @@ pub(super) struct Buffers {
     member: Vec<bool>,
 }
 
-/// Plans a feasible problem of the hard region.
+/// Plans a feasible problem of the hard region that employs `r` or exactly `r − 1` workers: the
+/// `cheapest` and one more, or as many as they are.
 pub(super) fn solve(
-    ranked: &Ranked<'_>,
-    n: u64,
-    lot: u64,
+    frame: Frame<'_>,
     cheapest: &Cheapest,
     budget: Budget,
     buffers: &mut Buffers,
 ) -> Planned {
-    let frame = Frame {
-        ranked: *ranked,
-        n,
-        lot,
-    };
+    let Frame { ranked, n, lot } = frame;
     let r = cheapest.count + 1;
+    if lot * r as u64 > n {
+        return exactly(frame, cheapest, budget, buffers);
+    }
+    let (cost, bound) = all_cheapest(&frame, cheapest);
+    if cost == bound {
+        let plan = ranked.fill(lot, r, 0..r);
+        return Planned::bounded(plan, Cost::from_micros(bound), Certificate::Root);
+    }
+    let mut decided = Decided {
+        missing: cheapest.count,
+        capacity: 0,
+        cost: 0,
+    };
+    buffers.undecided.clear();
+    sweep_neighbours(
+        &frame,
+        cheapest,
+        cost - bound,
+        &mut buffers.undecided,
+        &mut decided,
+    );
+    let incumbent = Some(Incumbent {
+        cost,
+        employed: r,
+        member: vec![true; r],
+    });
+    choose(frame, cheapest, decided, incumbent, budget, buffers)
+}
+
+/// Plans a feasible problem that employs exactly as many workers as the `cheapest` are.
+pub(super) fn exactly(
+    frame: Frame<'_>,
+    cheapest: &Cheapest,
+    budget: Budget,
+    buffers: &mut Buffers,
+) -> Planned {
+    let decided = Decided {
+        missing: cheapest.count,
+        capacity: 0,
+        cost: 0,
+    };
+    let undecided = &mut buffers.undecided;
+    undecided.clear();
+    undecided.extend((0..frame.ranked.len()).map(|position| frame.candidate(position)));
+    choose(frame, cheapest, decided, None, budget, buffers)
+}
+
+/// Chooses among the undecided workers in the buffers.
+fn choose(
+    frame: Frame<'_>,
+    cheapest: &Cheapest,
+    decided: Decided,
+    mut incumbent: Option<Incumbent>,
+    budget: Budget,
+    buffers: &mut Buffers,
+) -> Planned {
     let answer = |incumbent: Incumbent, bound: u128, certificate| {
         let chosen = (0..incumbent.member.len()).filter(|&position| incumbent.member[position]);
-        let plan = frame.ranked.fill(lot, incumbent.employed, chosen);
+        let plan = frame.ranked.fill(frame.lot, incumbent.employed, chosen);
         debug_assert_eq!(
             plan.cost.micros(),
             incumbent.cost,
@@ -46,37 +98,11 @@ pub(super) fn solve(
         );
         Planned::bounded(plan, Cost::from_micros(bound), certificate)
     };
-
-    let mut incumbent = None;
-    let mut decided = Decided {
-        missing: cheapest.count,
-        capacity: 0,
-        cost: 0,
-    };
     let undecided = &mut buffers.undecided;
-    undecided.clear();
-    if lot * r as u64 <= n {
-        let (cost, bound) = all_cheapest(&frame, cheapest);
-        if cost == bound {
-            let plan = frame.ranked.fill(lot, r, 0..r);
-            return Planned::bounded(plan, Cost::from_micros(bound), Certificate::Root);
-        }
-        sweep_neighbours(&frame, cheapest, cost - bound, undecided, &mut decided);
-        incumbent = Some(Incumbent {
-            cost,
-            employed: r,
-            member: vec![true; r],
-        });
-    } else {
-        undecided.extend((0..frame.ranked.len()).map(|position| frame.candidate(position)));
-    }
-
     let member = &mut buffers.member;
     member.clear();
-    member.resize(
-        undecided.last().map_or(r, |last| last.position + 1).max(r),
-        false,
-    );
+    let all = undecided.last().map_or(0, |last| last.position + 1);
+    member.resize(all.max(cheapest.count + 1), false);
     member[..cheapest.count].fill(true);
     for candidate in undecided.iter() {
         member[candidate.position] = false;

@@ -24,14 +24,28 @@
 //!   each: `D(i) ≤ min(P_i, n − m(r − i)^+)`. The plan of the `r` cheapest attains this for every
 //!   `i`, so none costs less, and it employs `r > b`. ∎
 //!
+//! At most `w` may be employed:
+//!
+//! * **`r ≤ w`.** All of the above stands: the plans employ `b`, `r` or `r − 1 ≤ w` workers, and without
+//!   the limit they are optimal.
+//! * **`r > w`.** Some optimum employs exactly `w`.
+//!
+//!   *Proof.* Let `A` be the `w` cheapest, `P_w < n`, and let a plan employ the set `S` of `t < w`
+//!   workers, `D = S∖A` of them none of `A`. `D` holds at least `n − s(S∩A) > s(A∖S) ≥ m·|A∖S| =
+//!   m·(w − t + |D|)` batches, so more than `(w − t)·m` above its own lots. Give `m` of them to each of
+//!   `w − t` workers of `A∖S`, whose fees are no higher. ∎
+//!
+//! So there is one number `R` to employ in the hard region, `min(w, r − 1)`.
+//!
 //! Everything is in integers. Budgets are counts; if all run out, the answer is `bounded` with its
 //! lower bound, never called optimal.
 //!
 //! # The hard region
 //!
-//! 1. At the root ([`hard`]) the bound at the multiplier `λ = c_r` needs no selection: the relaxation's
-//!    best set is the `r − 1` cheapest. With the plan of the `r` cheapest as the incumbent, all workers
-//!    but a few neighbours of `r` in fee order are decided by looking at those neighbours alone.
+//! 1. At the root ([`hard`]) the bound at the multiplier `λ = c_(R+1)` needs no selection: the
+//!    relaxation's best set is the `R` cheapest. Where `R = r − 1`, with the plan of the `r` cheapest as
+//!    the incumbent, all workers but a few neighbours of `r` in fee order are decided by looking at
+//!    those neighbours alone.
 //! 2. The Lagrangian [`relaxation`] moves the multiplier to its best value over the rest.
 //! 3. Branch and bound ([`search`]), depth first over the workers that are still open. Each choice
 //!    against the relaxation costs its exact penalty.
@@ -62,7 +76,7 @@ pub use budget::Budget;
 
 use crate::Allocator;
 use crate::rank::Keys;
-use sets::Cheapest;
+use sets::{Cheapest, Frame};
 
 /// The exact allocator. See the module's description.
 #[derive(Debug, Default)]
@@ -112,7 +126,8 @@ impl Exact {
             return None;
         }
         let ranked = self.keys.by_fee(problem);
-        if (ranked.len() as u64) < least || ranked.capacity < n {
+        let most = problem.most_employed();
+        if (ranked.len() as u64) < least || ranked.capacity < n || most < least {
             return None;
         }
         let least = least as usize; // at most the number of workers
@@ -128,6 +143,16 @@ impl Exact {
         }
         cheapest.extend(&ranked, n, usize::MAX);
         let r = cheapest.count + 1;
+        if r as u64 > most {
+            // Exactly so many are employed; their lots fit, as they cannot even hold the data.
+            if problem.infeasibility().is_some() {
+                return None;
+            }
+            let mut cheapest = Cheapest::default();
+            cheapest.extend(&ranked, n, most as usize);
+            let frame = Frame { ranked, n, lot };
+            return Some(hard::exactly(frame, &cheapest, self.budget, &mut self.hard));
+        }
         if least >= r {
             let plan = ranked.fill(lot, least, 0..least);
             return Some(Planned::optimal(plan, Certificate::ClosedForm));
@@ -140,13 +165,7 @@ impl Exact {
         if lot * r as u64 > n && problem.infeasibility().is_some() {
             return None;
         }
-        Some(hard::solve(
-            &ranked,
-            n,
-            lot,
-            &cheapest,
-            self.budget,
-            &mut self.hard,
-        ))
+        let frame = Frame { ranked, n, lot };
+        Some(hard::solve(frame, &cheapest, self.budget, &mut self.hard))
     }
 }

@@ -1,7 +1,7 @@
 //! The Lagrangian relaxation of the hard region: its bound, the plans it finds on the way, and the
 //! workers that it leaves undecided.
 //!
-//! Relax the capacity with a multiplier `λ ≥ c_r`. A chosen worker then gains
+//! Relax the capacity with a multiplier `λ ≥ c_(R+1)`. A chosen worker then gains
 //! `g_i = (λ − c_i)·(s_i if c_i ≤ λ else m)`, the `R` largest gains are best, and
 //! `h(λ) = λ·n − Σ g_i` is a lower bound on the cost of every plan that employs `R`. `h` is
 //! concave and piecewise linear; the intersection of the best line on either side gives the next

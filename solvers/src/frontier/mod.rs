@@ -1,9 +1,8 @@
 //! What another limit, another `beta` or other lots would cost: exact trade-off curves.
 //!
-//! A [`PlanRequest`] is answered by the least number `w` of employed workers whose problem's plan
-//! employs no more than `w` (costs grow with `w`, so that the first is the cheapest). These
-//! curves follow that answer point by point: every point is what [`PlanRequest::cheapest`] says there,
-//! and one step before it costs more. Nothing is sampled. See [`time`] for the walk over time.
+//! The curves follow the answer of a [`PlanRequest`] point by point: every point is what
+//! [`PlanRequest::cheapest`] says there, and one step before it costs more. Nothing is sampled. See
+//! [`time`] for the walk over time.
 //!
 //! Budgets are counts of computed capacities. When one runs out, the curve says that it is not whole.
 
@@ -20,25 +19,21 @@ use crate::{Allocator, Exact};
 /// The capacities that are computed for one curve by default: a minute or so.
 pub const DEFAULT_BUDGET: u64 = 2_000_000_000;
 
-/// The capacities that are computed for a single limit.
-const LIMIT_BUDGET: u64 = 100_000_000;
-
 /// Of all limits from `from` to `upto`, those at which plans become cheaper than at any smaller
 /// one of them.
-pub fn over_time<'a>(
-    request: &'a PlanRequest,
-    exact: &'a mut Exact,
+pub fn over_time(
+    request: &PlanRequest,
+    exact: &mut Exact,
     (from, upto): (Span, Span),
-    effort: Effort<'a>,
+    effort: Effort<'_>,
 ) -> Curve<Point> {
-    time::walk(request, exact, (from, upto), None, effort)
+    time::walk(request, exact, (from, upto), effort)
 }
 
 /// The least limit at which there is a plan, of at most this cost if one is given. `None` when no
 /// limit is long enough.
 ///
-/// A nanosecond less is always too little. That no limit far below works either is looked at where
-/// a shared link leaves it open, within a budget.
+/// A nanosecond less is too little: more time never hurts.
 pub fn least_limit(request: &PlanRequest, exact: &mut Exact, most: Option<Cost>) -> Option<Point> {
     let mut at = |limit| {
         let response = request.within(limit).cheapest(|p| exact.measure(p).outcome);
@@ -61,16 +56,7 @@ pub fn least_limit(request: &PlanRequest, exact: &mut Exact, most: Option<Cost>)
             None => fails = middle,
         }
     }
-    if !request.time_model().depends_on_employed() {
-        return Some(found); // more time never hurts
-    }
-    // With a shared link an answer may be lost by more time: the walk finds what bisection misses.
-    let effort = Effort {
-        budget: LIMIT_BUDGET,
-        progress: &mut |_| {},
-    };
-    let below = time::walk(request, exact, (Span::ZERO, fails), most, effort);
-    Some(below.points.first().copied().unwrap_or(found))
+    Some(found)
 }
 
 /// The least cost for every least number of employed workers that has a plan.

@@ -1,13 +1,10 @@
 //! The curves over `beta` and over `s_min`.
 //!
-//! Where nothing depends on how many are employed, a plan that employs `e` workers answers every
-//! `beta` up to `e`, and one whose smallest share is `x` answers every `s_min` up to `x`: demanding
-//! more never makes a plan cheaper, so that the same plan is still the cheapest. The next problem
-//! is that of `e + 1` or `x + 1`. Over `beta` this solves one problem for the flat part, and then
-//! the closed form of the `beta` cheapest for each number.
-//!
-//! With a shared link the answer to every value is found by itself, since another number of
-//! employed workers has other capacities.
+//! A plan that employs `e` workers answers every `beta` up to `e`, and one whose smallest share is
+//! `x` answers every `s_min` up to `x`: demanding more never makes a plan cheaper, so that the same
+//! plan is still the cheapest. The next problem is that of `e + 1` or `x + 1`. Over `beta`, without a
+//! shared link, this solves one problem for the flat part, and then the closed form of the `beta`
+//! cheapest for each number.
 
 use scheduler::{Plan, PlanRequest};
 
@@ -86,11 +83,7 @@ fn steps(
             value += 1;
             continue;
         };
-        let upto = if request.time_model().depends_on_employed() {
-            value
-        } else {
-            holds_upto(&planned.plan).clamp(value, most)
-        };
+        let upto = holds_upto(&planned.plan).clamp(value, most);
         match curve.points.last_mut() {
             Some(last) if last.cost == planned.plan.cost && last.upto + 1 == value => {
                 last.upto = upto;

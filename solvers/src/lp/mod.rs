@@ -58,7 +58,10 @@ impl Allocator for Lp {
             Ok(solution) => solution,
             Err(message) => return failed(FailureReason::SolverError, message),
         };
-        let lower_bound = relaxation.bound(&solution);
+        let mut lower_bound = relaxation.bound(&solution);
+        if problem.most_employed() < workers as u64 {
+            lower_bound = lower_bound.max(problem.lower_bound());
+        }
         let Some(plan) = round::cheapest(problem, &relaxation, &solution) else {
             return failed(
                 FailureReason::NoPlanFound,

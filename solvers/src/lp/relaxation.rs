@@ -17,6 +17,9 @@
 //! of the most expensive with `v_i > 0`. So the bound is evaluated in integers, at the fees that the
 //! solver's solution points to: it is valid whatever the solver did, and is the relaxation's
 //! optimum to the last micro-unit if the solver found it.
+//!
+//! At most `w` employed is one row more: the least share that serves `x_i` is `x_i / s_i`, so that
+//! `Σ x_i / s_i ≤ w`. Where it binds, [`Problem::lower_bound`] is the better bound.
 
 use std::time::Duration;
 
@@ -34,6 +37,8 @@ pub(super) struct Relaxation {
     pub(super) n: u64,
     pub(super) lot: u64,
     pub(super) beta: u64,
+    /// The most that may be employed.
+    pub(super) most: u64,
     /// Eligible workers, cheapest first; among equal fees the largest first.
     pub(super) columns: Vec<Column>,
 }
@@ -71,6 +76,7 @@ impl Relaxation {
             n: problem.n(),
             lot: problem.lot(),
             beta: problem.beta(),
+            most: problem.most_employed(),
             columns,
         }
     }
@@ -103,6 +109,9 @@ impl Relaxation {
         let mut cost = Expression::with_capacity(2 * self.columns.len());
         let mut all = Expression::with_capacity(2 * self.columns.len());
         let mut lots = Expression::with_capacity(self.columns.len());
+        let limited = self.most < self.columns.len() as u64;
+        let mut shares =
+            Expression::with_capacity(if limited { 2 * self.columns.len() } else { 0 });
         for column in &self.columns {
             // Whole units of money keep the solver's numbers small; the base is paid anyway.
             let fee = to_f64(column.fee_micros - base) / 1e6;
@@ -110,6 +119,9 @@ impl Relaxation {
                 let variable = variables.add(variable().min(0).max(to_f64(most)));
                 cost.add_mul(fee, variable);
                 all.add_mul(1, variable);
+                if limited {
+                    shares.add_mul(1.0 / to_f64(column.s_max), variable);
+                }
                 variable
             };
             if split {
@@ -126,6 +138,9 @@ impl Relaxation {
         model.add_constraint(constraint::eq(all, to_f64(self.n)));
         if split {
             model.add_constraint(constraint::geq(lots, to_f64(self.lot * self.beta)));
+        }
+        if limited {
+            model.add_constraint(constraint::leq(shares, to_f64(self.most)));
         }
         let solved = model.solve()?;
         let batches = |(u, v): (Variable, Option<Variable>)| {

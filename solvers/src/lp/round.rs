@@ -53,7 +53,7 @@ fn fill(problem: &Problem, relaxation: &Relaxation, set: &[bool]) -> Option<Vec<
     let employed = || columns.iter().zip(set).filter(|(_, is_in)| **is_in);
     let count = employed().count() as u64;
     let capacity: u64 = employed().map(|(column, _)| column.s_max).sum();
-    if count < relaxation.beta || capacity < *n {
+    if count < relaxation.beta || count > relaxation.most || capacity < *n {
         return None;
     }
     let mut left = n.checked_sub(count * lot)?;
@@ -133,7 +133,7 @@ fn largest(relaxation: &Relaxation) -> Vec<bool> {
     let columns = &relaxation.columns;
     let mut order: Vec<usize> = (0..columns.len()).collect();
     order.sort_by_key(|&i| (std::cmp::Reverse(columns[i].s_max), i));
-    let employable = relaxation.n / relaxation.lot;
+    let employable = (relaxation.n / relaxation.lot).min(relaxation.most);
     let mut set = vec![false; columns.len()];
     for (_, i) in (0..employable).zip(order) {
         set[i] = true;

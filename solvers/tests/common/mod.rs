@@ -18,26 +18,34 @@ pub(crate) fn worker(micros: u64, s_max: u64) -> Worker {
 }
 
 /// The optimum in micro-units by a dynamic programme over workers, batches and the number of
-/// employed ones: nothing of the allocators' reasoning is in it. `O(k · n · s_max · beta)`.
+/// employed ones: nothing of the allocators' reasoning is in it. `O(k² · n · s_max)`.
 pub(crate) fn oracle(problem: &Problem) -> Option<u128> {
-    let (n, beta) = (problem.n() as usize, problem.beta() as usize);
-    let mut best = vec![vec![None; n + 1]; beta + 1];
+    let (n, k) = (problem.n() as usize, problem.workers().len());
+    let mut best = vec![vec![None; n + 1]; k + 1];
     best[0][0] = Some(0_u128);
     for worker in problem.workers() {
-        let mut next = best.clone();
-        for (employed, row) in best.iter().enumerate() {
-            for (total, cost) in row.iter().enumerate() {
+        for employed in (0..k).rev() {
+            let (fewer, more) = best.split_at_mut(employed + 1);
+            for (total, cost) in fewer[employed].iter().enumerate() {
                 let Some(cost) = cost else { continue };
                 for x in problem.lot()..=worker.s_max.min((n - total) as u64) {
-                    let cell = &mut next[(employed + 1).min(beta)][total + x as usize];
+                    let cell = &mut more[0][total + x as usize];
                     let cost = cost + u128::from(x) * u128::from(worker.fee.micros());
                     *cell = Some(cell.map_or(cost, |old: u128| old.min(cost)));
                 }
             }
         }
-        best = next;
     }
-    best[beta][n]
+    let counts = (0..=k as u64).zip(best);
+    let allowed = counts
+        .filter(|(employed, _)| (problem.beta()..=problem.most_employed()).contains(employed));
+    allowed.filter_map(|(_, row)| row[n]).min()
+}
+
+/// The same problems with a limit on how many may be employed, now and then none.
+pub(crate) fn limited(problems: impl Strategy<Value = Problem>) -> impl Strategy<Value = Problem> {
+    (problems, prop_oneof![9 => 0..8_u64, 1 => Just(u64::MAX)])
+        .prop_map(|(problem, most)| problem.with_most_employed(most))
 }
 
 /// Small problems of all sorts; fees from few values, so that ties are frequent, or from many.
