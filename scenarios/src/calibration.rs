@@ -316,7 +316,7 @@ fn cycle_model(seconds: [f64; 3]) -> CycleModel {
 mod tests {
     use super::*;
     use crate::recorded::{Measured, RecordedJob};
-    use scheduler::{Fee, Problem, Speed, Worker};
+    use scheduler::{Fee, Link, Problem, Speed, TimeModel, Worker};
 
     /// Runs of one to eight workers of many speeds whose measured times follow the time model exactly.
     fn synthetic(time_model: &CycleModel, count: u64) -> Vec<RecordedRun> {
@@ -338,6 +338,8 @@ mod tests {
                 job: RecordedJob {
                     problem: Problem::new(n, 0, 0, vec![worker; batches.len()]).expect("small"),
                     speeds: (0..workers).map(|worker| speed(worker, run)).collect(),
+                    links: vec![Link::default(); batches.len()],
+                    time_model: TimeModel::COMPUTE,
                     batches,
                     cycles: 50 + run,
                     limit: None,

@@ -14,7 +14,10 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use scheduler::{CycleModel, Fee, MAX_BATCHES, MAX_N, Problem, Span, Speed, Worker, parse_micros};
+use scheduler::{
+    CycleModel, Employed, Fee, Link, MAX_BATCHES, MAX_N, Prediction, Problem, Span, Speed,
+    TimeModel, Worker, parse_micros,
+};
 use serde_json::value::RawValue;
 
 use crate::instance::shown;
@@ -48,6 +51,10 @@ pub struct RecordedJob {
     pub problem: Problem,
     /// Each worker's speed by its benchmark.
     pub speeds: Vec<Speed>,
+    /// Each worker's own connection; nothing of it where the calibration says all.
+    pub links: Vec<Link>,
+    /// What a batch is: how often it is trained, and whether its data travels.
+    pub time_model: TimeModel,
     /// The batches that each worker was given; 0 if it was not employed.
     pub batches: Vec<u64>,
     /// How often all batches were trained.
@@ -68,16 +75,28 @@ pub struct Measured {
 impl RecordedJob {
     /// How long each employed worker computes in a cycle of these batches, in the list's order.
     pub fn computes(&self, batches: &[u64]) -> Vec<Span> {
-        let workers = self.speeds.iter().zip(batches);
-        let employed = workers.filter(|&(_, &batches)| batches > 0);
-        employed
-            .map(|(speed, &batches)| speed.time_for(batches))
-            .collect()
+        self.prediction(batches, &CycleModel::default()).computes
     }
 
     /// How long all cycles take when each worker is given these batches.
     pub fn predict(&self, batches: &[u64], cycle_model: &CycleModel) -> Span {
-        cycle_model.cycle(&self.computes(batches)) * self.cycles
+        self.prediction(batches, cycle_model).cycle * self.cycles
+    }
+
+    /// How long a worker computes for these batches.
+    pub fn computing(&self, worker: usize, batches: u64) -> Span {
+        self.time_model.computing(self.speeds[worker], batches)
+    }
+
+    fn prediction(&self, batches: &[u64], cycle_model: &CycleModel) -> Prediction {
+        let workers = self.speeds.iter().zip(&self.links).zip(batches);
+        let employed = workers.filter(|&(_, &batches)| batches > 0);
+        let employed = employed.map(|((&speed, &link), &batches)| Employed {
+            speed,
+            link,
+            batches,
+        });
+        cycle_model.predict(&self.time_model, &employed.collect::<Vec<_>>())
     }
 
     /// The benchmark of the slowest employed worker over the median of all workers present.
@@ -209,6 +228,8 @@ fn finish(
         names,
         job: RecordedJob {
             problem,
+            links: vec![Link::default(); fields.speeds.len()],
+            time_model: TimeModel::COMPUTE,
             speeds: fields.speeds,
             batches: fields.batches,
             cycles: run.whole("global_cycles", 1, MAX_BATCHES)?,

@@ -11,9 +11,10 @@
 //! must predict the same.
 //!
 //! What it does not know: drift, jitter and faults of workers (it trusts benchmarks),
-//! bandwidths other than those its [`CycleModel`] were measured with, and the shipping of data.
+//! and the shipping of data before the first cycle.
 
 use crate::time::Span;
+use crate::time_model::{Link, Speed, TimeModel};
 use serde::{Deserialize, Serialize};
 
 /// What a cycle takes besides the workers' computing, as fitted on runs or measured.
@@ -28,7 +29,56 @@ pub struct CycleModel {
     pub up: Span,
 }
 
+/// A worker that a plan employs, as it was known when the plan was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Employed {
+    /// Its speed: a benchmark, or what was learnt.
+    pub speed: Speed,
+    /// Its own connection.
+    pub link: Link,
+    /// Its batches in a cycle.
+    pub batches: u64,
+}
+
+/// What is predicted of a cycle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prediction {
+    /// The whole cycle.
+    pub cycle: Span,
+    /// How long each employed worker computes.
+    pub computes: Vec<Span>,
+    /// When the result of each is taken in and evaluated, from the beginning of the cycle.
+    pub through: Vec<Span>,
+}
+
 impl CycleModel {
+    /// The one prediction: what a cycle takes by what was known when its plan was made. Every figure
+    /// that is called predicted comes from here.
+    ///
+    /// Where a worker's own connection is the slower one, what it takes longer counts as its own
+    /// time.
+    pub fn predict(&self, time_model: &TimeModel, employed: &[Employed]) -> Prediction {
+        let compute = |worker: &Employed| time_model.computing(worker.speed, worker.batches);
+        let computes: Vec<Span> = employed.iter().map(compute).collect();
+        let beside = |worker: &Employed| {
+            let link = &worker.link;
+            let slower = link.transfer - (self.down + self.up); // zero where it is not
+            slower + link.latency + time_model.ship(link) * worker.batches
+        };
+        let own: Vec<Span> = employed
+            .iter()
+            .zip(&computes)
+            .map(|(worker, &compute)| compute + beside(worker))
+            .collect();
+        let through = self.taken_in(&own).into_iter();
+        let through: Vec<Span> = through.map(|at| self.evaluation + at).collect();
+        Prediction {
+            cycle: through.iter().copied().max().unwrap_or(self.evaluation),
+            computes,
+            through,
+        }
+    }
+
     /// The time of one cycle in which the employed workers, in the order of the orchestrator's
     /// list, compute for these times.
     ///

@@ -27,7 +27,7 @@ mod request;
 mod time;
 mod time_model;
 
-pub use cycle_model::CycleModel;
+pub use cycle_model::{CycleModel, Employed, Prediction};
 pub use estimate::{BenchmarkRule, MAX_ROUNDS, Margins};
 pub use infeasible::{Infeasible, Repair};
 pub use margin::Margin;

@@ -211,6 +211,12 @@ impl TimeModel {
         self.fixed(link, employed) + moving
     }
 
+    /// How long a worker computes for this number of batches, over all passes, rounded up.
+    pub fn computing(&self, speed: Speed, batches: u64) -> Span {
+        let nanos = u128::from(self.passes) * u128::from(speed.nanos) * u128::from(batches); // < 2^124
+        saturated(nanos.div_ceil(u128::from(speed.batches)))
+    }
+
     /// The most batches that fit the limit: `⌊(limit − fixed) / (passes · margin / speed + ship)⌋`.
     pub fn fitting(
         &self,

@@ -113,9 +113,9 @@ pub(super) fn table(context: &ReportContext, record: &Value) -> Option<Table> {
         Column::new("error_percent", "error, %"),
     ]);
     let of = |key: &str| record.get(key).and_then(Value::as_f64);
-    if let (Some(predicted), Some(measured)) = (of("predicted_s"), of("wall_s")) {
+    if let (Some(predicted), Some(measured)) = (of("predicted_s"), of("measured_s")) {
         table.push(vec![
-            Cell::text("all cycles, by benchmarks and measured connections"),
+            Cell::text("all cycles in which no worker was missing"),
             Cell::number(predicted),
             Cell::number(measured),
             Cell::number(error(&(predicted, measured))),

@@ -221,7 +221,7 @@ fn transposed(summary: &Csv) -> Table {
 }
 
 /// What a real run says of itself at its end.
-const FACTS: [(&str, &str); 13] = [
+const FACTS: [(&str, &str); 15] = [
     ("ending", "ended"),
     ("because", "because"),
     ("accuracy", "accuracy"),
@@ -229,7 +229,9 @@ const FACTS: [(&str, &str); 13] = [
     ("loss", "loss"),
     ("wall_s", "wall time, s"),
     ("limit_s", "limit, s"),
-    ("predicted_s", "predicted before, s"),
+    ("predicted_s", "cycles as predicted, s"),
+    ("measured_s", "the same cycles as measured, s"),
+    ("error_percent", "error of the prediction, %"),
     ("setup_s", "set-up before, s"),
     ("longest_stall_s", "longest stall of the orchestrator, s"),
     ("fee", "fee"),

@@ -27,8 +27,9 @@
 use scheduler::machine::{
     AssignmentRow, Departure, Ending, Fate, PlanRow, Record, ShareRow, Totals, WorkerId,
 };
-use scheduler::{Cost, CycleModel, Fee, Instant, Span, Speed};
+use scheduler::{Cost, Fee, Instant, Span, Speed};
 
+use super::forecast::{Beside, Forecast, Forecaster};
 use super::plan::Job;
 
 /// How a run ended.
@@ -100,15 +101,15 @@ pub struct RunSummary {
     cycles: u64,
     shipping: Span,
     incomplete: Option<AssignmentRow>,
-    forecast: Option<Forecast>,
+    forecast: Option<Forecaster>,
 }
 
 impl RunSummary {
-    /// Nothing of a run yet. It also predicts the run's wall time, as [`RunSummary::predicted`]
-    /// says; a summary by `default` does not.
+    /// Nothing of a run yet. It also compares the run's cycles with their prediction, as
+    /// [`RunSummary::forecast`] says; a summary by `default` does not.
     pub fn with_prediction(job: &Job) -> Self {
         Self {
-            forecast: Some(Forecast::new(job)),
+            forecast: Some(Forecaster::new(job)),
             ..Self::default()
         }
     }
@@ -119,24 +120,30 @@ impl RunSummary {
             Record::Planned(row) => {
                 self.plan = Some(row);
                 self.shares.clear();
+                if let Some(forecast) = &mut self.forecast {
+                    forecast.planned();
+                }
             }
-            Record::Share(row) => self.shares.push(row),
+            Record::Share(row) => {
+                self.shares.push(row);
+                if let Some(forecast) = &mut self.forecast {
+                    forecast.share(&row);
+                }
+            }
             Record::Shipped { since, .. } => self.shipping = self.shipping + at.since(since),
             Record::Assignment(row) => {
-                let totals = self.of(row.worker);
-                totals.add(&row);
-                let benchmark = totals.benchmark;
+                self.of(row.worker).add(&row);
                 if let Some(forecast) = &mut self.forecast {
-                    forecast.add(&row, benchmark);
+                    forecast.assignment(&row);
                 }
                 if row.fate != Fate::Complete {
                     self.incomplete.get_or_insert(row);
                 }
             }
-            Record::Cycle(_) => {
+            Record::Cycle(row) => {
                 self.cycles += 1;
                 if let Some(forecast) = &mut self.forecast {
-                    forecast.end_cycle();
+                    forecast.cycle(row.ended.since(row.started));
                 }
             }
             Record::Joined { worker, fee, .. } => {
@@ -154,18 +161,6 @@ impl RunSummary {
                 totals.last_departure = Some(why);
             }
             Record::NotPlanned { .. } | Record::Paused { .. } | Record::Ignored { .. } => {}
-        }
-    }
-
-    /// Says how long the parameters take to a worker and back, as measured. Cycles are predicted
-    /// by it from then on.
-    pub fn measured(&mut self, worker: WorkerId, both_ways: Span) {
-        if let Some(forecast) = &mut self.forecast {
-            let worker = worker.get() as usize;
-            if worker >= forecast.both_ways.len() {
-                forecast.both_ways.resize(worker + 1, None);
-            }
-            forecast.both_ways[worker] = Some(both_ways);
         }
     }
 
@@ -205,11 +200,15 @@ impl RunSummary {
         self.incomplete.as_ref()
     }
 
-    /// What [`CycleModel`] says of the cycles that were run, from benchmarks and measured
-    /// connections alone; nothing if no cycle was run, or one with a worker without a benchmark.
-    pub fn predicted(&self) -> Option<Span> {
-        let forecast = self.forecast.as_ref()?;
-        (self.cycles > 0 && !forecast.is_unknown).then_some(forecast.total)
+    /// What was predicted of the cycles that were run, by what was known when each plan was made,
+    /// beside what they took; nothing if no cycle is counted.
+    pub fn forecast(&self) -> Option<Forecast> {
+        self.forecast.as_ref()?.sums()
+    }
+
+    /// The same of a worker's computing.
+    pub fn forecast_of(&self, worker: WorkerId) -> Option<Beside> {
+        self.forecast.as_ref()?.worker(worker)
     }
 
     fn of(&mut self, worker: WorkerId) -> &mut WorkerTotals {
@@ -267,55 +266,5 @@ impl WorkerTotals {
         self.expected = self.expected + row.expected;
         self.elapsed = self.elapsed + row.elapsed;
         self.computed = self.computed + row.computed;
-    }
-}
-
-/// The predicted time of all cycles so far, and the shares of the one under way.
-#[derive(Clone, Debug)]
-struct Forecast {
-    passes: u64,
-    /// By the links that the scenario states: for workers whose connection was not measured.
-    stated: Span,
-    both_ways: Vec<Option<Span>>,
-    computes: Vec<Span>,
-    transfer: Span,
-    total: Span,
-    is_unknown: bool,
-}
-
-impl Forecast {
-    fn new(job: &Job) -> Self {
-        Self {
-            passes: job.config.time_model.passes.into(),
-            stated: job.cycle_model.down + job.cycle_model.up,
-            both_ways: Vec::new(),
-            computes: Vec::new(),
-            transfer: Span::ZERO,
-            total: Span::ZERO,
-            is_unknown: false,
-        }
-    }
-
-    fn add(&mut self, row: &AssignmentRow, benchmark: Option<Speed>) {
-        let Some(benchmark) = benchmark else {
-            self.is_unknown = true;
-            return;
-        };
-        let measured = self.both_ways.get(row.worker.get() as usize);
-        self.transfer = self.transfer + measured.copied().flatten().unwrap_or(self.stated);
-        let compute = benchmark.time_for(row.assigned * self.passes);
-        self.computes.push(compute);
-    }
-
-    fn end_cycle(&mut self) {
-        let one_way = self.transfer / (2 * u64::max(self.computes.len() as u64, 1));
-        let cycle_model = CycleModel {
-            evaluation: Span::ZERO, // it runs beside the next cycle
-            down: one_way,
-            up: one_way,
-        };
-        self.total = self.total + cycle_model.cycle(&self.computes);
-        self.computes.clear();
-        self.transfer = Span::ZERO;
     }
 }

@@ -302,6 +302,12 @@ columns! {
         s_max: u64 = "s_max",
         /// The batches that it is given; 0 if it is not employed.
         batches: u64 = "batches",
+        /// The parameters down and up over its own connection, as it was measured or stated.
+        transfer: Span = "transfer_ns",
+        /// The latency of its connection, down and up together.
+        latency: Span = "latency_ns",
+        /// One batch of data over its own connection.
+        ship: Span = "ship_ns",
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use scheduler::machine::{AssignmentRow, CycleRow, Fate, ShareRow};
-use scheduler::{Fee, Span, Speed};
+use scheduler::machine::{AssignmentRow, CycleRow, ShareRow};
+use scheduler::{Fee, Link, Span, Speed};
 
 use super::columns::{QuestionRow, RunRow, WorkerRow};
+use super::forecast::was_there;
 use super::plan::RunKey;
 use super::recorded::RecordedFolder;
 use super::stream::Stream;
@@ -51,6 +52,8 @@ pub struct Candidate {
     pub fee: Fee,
     /// How fast it was thought to be: its benchmark, or what was learnt before this plan.
     pub speed: Speed,
+    /// Its connection, as it was measured or stated.
+    pub link: Link,
     /// The most that it could be given.
     pub s_max: u64,
     /// What it is given.
@@ -125,6 +128,7 @@ impl Runs<'_> {
                 name: Arc::clone(&worker.name),
                 fee: share.fee,
                 speed: share.speed,
+                link: share.link(),
                 s_max: share.s_max,
                 batches: share.batches,
                 computes: Vec::new(),
@@ -196,13 +200,5 @@ impl Iterator for Runs<'_> {
             self.keys = Box::new(std::iter::empty()); // nothing that follows can be trusted
         }
         Some(run)
-    }
-}
-
-/// Whether a worker was there all through a cycle, and its result came.
-const fn was_there(fate: Fate) -> bool {
-    match fate {
-        Fate::Complete | Fate::Truncated | Fate::Late | Fate::Refused => true,
-        Fate::Lost | Fate::Absent => false,
     }
 }

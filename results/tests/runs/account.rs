@@ -1,10 +1,11 @@
 //! What a run's records add up to while they stream by.
 
-use results::runs::RunSummary;
+use results::runs::{Beside, Forecast, RunSummary};
 use scheduler::machine::{
-    AssignmentRow, CycleId, CycleResult, CycleRow, Fate, PlanId, Record, SessionId, WorkerId,
+    AssignmentRow, CycleId, CycleResult, CycleRow, Fate, PlanId, PlanRow, Record, SessionId,
+    ShareRow, Trigger, WorkerId,
 };
-use scheduler::{Cost, Fee, Instant, Span, Speed};
+use scheduler::{Cost, Fee, Instant, PlanStatus, Span, Speed};
 
 use super::job;
 
@@ -22,7 +23,7 @@ fn assignment(cycle: u32, worker: u32, fate: Fate, assigned: u64) -> Record {
         cost: Cost::from_micros(7),
         expected: Span::ZERO,
         elapsed: Span::ZERO,
-        computed: Span::ZERO,
+        computed: Span::from_millis(40),
     })
 }
 
@@ -34,7 +35,7 @@ fn cycle(cycle: u32) -> Record {
         started: Instant::START,
         limit: Span::ZERO,
         results_at: Instant::START,
-        ended: Instant::START,
+        ended: Instant::START + Span::from_millis(300),
         workers: 2,
         accepted: 5,
         lost: 0,
@@ -42,32 +43,59 @@ fn cycle(cycle: u32) -> Record {
     })
 }
 
-fn benchmarked(worker: u32, millis: u64) -> Record {
-    Record::Benchmarked {
+fn planned(plan: u32) -> Record {
+    Record::Planned(PlanRow {
+        plan: PlanId::new(plan),
+        trigger: Trigger::First,
+        cycle: CycleId::new(1),
+        solve: Span::ZERO,
+        limit: Span::ZERO,
+        candidates: 3,
+        workers_employed: 2,
+        capacities_for: 2,
+        cost: Cost::ZERO,
+        status: PlanStatus::Optimal,
+        lower_bound: None,
+        certificate: None,
+        moved: 0,
+    })
+}
+
+/// A share of a worker whose batches take so many milliseconds, over a connection that takes as
+/// many in all.
+fn share(worker: u32, millis: u64, batches: u64, connection: u64) -> Record {
+    Record::Share(ShareRow {
+        plan: PlanId::new(1),
         worker: WorkerId::new(worker),
-        session: SessionId::new(worker),
+        fee: Fee::ZERO,
         speed: Speed::measured(1, Span::from_millis(millis)).expect("some"),
-        rounds: 1,
-        noisy: false,
-    }
+        s_max: batches,
+        batches,
+        transfer: Span::from_millis(connection),
+        latency: Span::ZERO,
+        ship: Span::from_millis(50),
+    })
 }
 
 #[test]
 fn many_cycles_are_predicted_and_summed_without_being_kept() {
     let mut summary = RunSummary::with_prediction(&job());
     let mut record = |record: &Record| summary.record(Instant::START, record);
-    record(&benchmarked(0, 10));
-    record(&benchmarked(1, 100));
-    record(&benchmarked(1, 1)); // a later benchmark predicts nothing
+    record(&planned(1));
+    record(&share(0, 10, 3, 0));
+    record(&share(1, 100, 2, 0));
+    record(&share(2, 1, 0, 0)); // not employed
     let cycles = 100_000;
     for number in 1..=cycles {
-        record(&assignment(number, 0, Fate::Complete, 3));
-        let fate = if number == 9 {
-            Fate::Late
-        } else {
-            Fate::Complete
+        let fate = |at| {
+            if number == at {
+                Fate::Late
+            } else {
+                Fate::Complete
+            }
         };
-        record(&assignment(number, 1, fate, 2));
+        record(&assignment(number, 0, fate(0), 3));
+        record(&assignment(number, 1, fate(9), 2));
         record(&cycle(number));
     }
     assert_eq!(summary.cycles(), u64::from(cycles));
@@ -79,25 +107,65 @@ fn many_cycles_are_predicted_and_summed_without_being_kept() {
         (u64::from(cycles), u64::from(cycles) - 1)
     );
     assert_eq!(worker.cost, Cost::from_micros(7 * u128::from(cycles)));
-    // The job's links take 7 + 11 ms both ways, 9 ms one way: worker 1, the second of the list, has
-    // its parameters after 9 ms and computes for 200 ms; its result takes 9 ms.
-    let a_cycle = Span::from_millis(9 + 200 + 9);
-    assert_eq!(summary.predicted(), Some(a_cycle * u64::from(cycles)));
+    // The job's links take 7 ms down and 11 ms up: worker 1, the second of the list, has its
+    // parameters after 7 ms and computes for 200 ms; the evaluation takes 5 ms.
+    let a_cycle = Span::from_millis(7 + 200 + 11 + 5);
+    let all = u64::from(cycles);
+    assert_eq!(
+        summary.forecast(),
+        Some(Forecast {
+            cycles_took: Beside {
+                predicted: a_cycle * all,
+                measured: Span::from_millis(300) * all,
+            },
+            cycles: all,
+            left_out: 0,
+        })
+    );
+    assert_eq!(
+        summary.forecast_of(WorkerId::new(0)),
+        Some(Beside {
+            predicted: Span::from_millis(30) * all,
+            measured: Span::from_millis(40) * all,
+        })
+    );
+    assert_eq!(summary.forecast_of(WorkerId::new(2)), None);
     assert_eq!(summary.workers().len(), 2);
 }
 
+/// Each plan by what was known when it was made; cycles in which a worker was missing say nothing.
 #[test]
-fn measured_connections_go_before_stated_ones() {
+fn a_run_is_predicted_plan_by_plan() {
     let mut summary = RunSummary::with_prediction(&job());
-    summary.measured(WorkerId::new(0), Span::from_millis(2));
-    summary.record(Instant::START, &benchmarked(0, 10));
-    summary.record(Instant::START, &assignment(1, 0, Fate::Complete, 3));
-    assert_eq!(summary.predicted(), None, "no cycle is over");
-    summary.record(Instant::START, &cycle(1));
-    assert_eq!(summary.predicted(), Some(Span::from_millis(1 + 30 + 1)));
-    // A worker without a benchmark leaves nothing to predict from.
-    summary.record(Instant::START, &assignment(2, 1, Fate::Absent, 3));
-    summary.record(Instant::START, &cycle(2));
-    assert_eq!(summary.predicted(), None);
-    assert_eq!(RunSummary::default().predicted(), None);
+    let mut record = |record: &Record| summary.record(Instant::START, record);
+    for at in [planned(1), share(0, 10, 3, 0)] {
+        record(&at);
+    }
+    for at in [assignment(1, 0, Fate::Complete, 3), cycle(1)] {
+        record(&at);
+    }
+    for at in [assignment(2, 0, Fate::Lost, 3), cycle(2)] {
+        record(&at);
+    }
+    // It was learnt to be twice as slow, behind a connection of 28 ms, of which 18 are the job's.
+    for at in [planned(2), share(0, 20, 3, 28)] {
+        record(&at);
+    }
+    for at in [assignment(3, 0, Fate::Complete, 3), cycle(3)] {
+        record(&at);
+    }
+    let [first, second] = [7 + 30 + 11 + 5, 7 + 60 + 10 + 11 + 5];
+    let forecast = summary.forecast().expect("two cycles are counted");
+    assert_eq!(
+        forecast.cycles_took.predicted,
+        Span::from_millis(first + second)
+    );
+    assert_eq!(forecast.cycles_took.measured, Span::from_millis(600));
+    assert_eq!((forecast.cycles, forecast.left_out), (2, 1));
+    let error = forecast.cycles_took.error_percent().expect("it took time");
+    assert!(
+        (error - 100.0 * (146.0 / 600.0 - 1.0)).abs() < 1e-9,
+        "{error}"
+    );
+    assert_eq!(RunSummary::default().forecast(), None);
 }

@@ -72,6 +72,9 @@ fn record(kind: u8, [a, b, c, d]: [u32; 4], n: [u64; 6]) -> Record {
             speed: speed(n[1]),
             s_max: n[2],
             batches: n[3],
+            transfer: Span::from_nanos(n[4]),
+            latency: Span::from_nanos(n[0] / 2),
+            ship: Span::from_nanos(n[1] / 2),
         }),
         6 => Record::Shipped {
             plan: PlanId::new(c),
@@ -299,6 +302,9 @@ fn expected(runs: &[(RunKey, Said)]) -> Vec<Expected> {
                         text(share.speed.took().nanos()),
                         text(share.s_max),
                         text(share.batches),
+                        text(share.transfer.nanos()),
+                        text(share.latency.nanos()),
+                        text(share.ship.nanos()),
                     ]);
                     shares.push(row);
                 }
@@ -375,6 +381,9 @@ fn expected(runs: &[(RunKey, Said)]) -> Vec<Expected> {
                 "speed_ns",
                 "s_max",
                 "batches",
+                "transfer_ns",
+                "latency_ns",
+                "ship_ns",
             ],
             shares,
         ),

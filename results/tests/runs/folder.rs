@@ -41,6 +41,9 @@ fn long_runs_fill_many_row_groups() {
             speed,
             s_max: 9,
             batches: 2,
+            transfer: Span::ZERO,
+            latency: Span::ZERO,
+            ship: Span::ZERO,
         };
         (at, Record::Share(share))
     }));

@@ -13,24 +13,15 @@ use std::path::{Path, PathBuf};
 
 use results::event_log::EventReader;
 use scheduler::machine::{
-    Action, AssignmentRow, CycleRow, Event, PlanId, PlanRow, Record, Scheduler, SessionId,
-    ShareRow, Totals, WorkerId,
+    Action, AssignmentRow, CycleRow, PlanId, PlanRow, Record, Scheduler, SessionId, ShareRow,
+    Totals,
 };
-use scheduler::{Instant, Link, Span};
+use scheduler::{Instant, Span};
 
 use crate::orchestrator::{Checkpoint, Ended};
 
 /// Where the logs of earlier parts lie in the folder of a run.
 const EARLIER: &str = "earlier";
-
-/// Something that happened in an earlier part of a run.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Replayed<'a> {
-    /// A worker's connection was measured.
-    Link(WorkerId, Link),
-    /// A record, with the numbers and moments of the whole run.
-    Record(&'a Record),
-}
 
 /// The earlier parts of a run, up to the checkpoint from which it is resumed.
 #[derive(Debug, Default)]
@@ -53,7 +44,7 @@ impl History {
     pub(crate) fn replay(
         parts: &[PathBuf],
         checkpoint: &Checkpoint,
-        mut take: impl FnMut(Instant, Replayed<'_>),
+        mut take: impl FnMut(Instant, &Record),
     ) -> Result<Self, String> {
         let mut history = Self::default();
         let mut readers = Vec::new();
@@ -117,7 +108,7 @@ impl History {
         reader: EventReader<io::BufReader<fs::File>>,
         path: &Path,
         last: u32,
-        take: &mut impl FnMut(Instant, Replayed<'_>),
+        take: &mut impl FnMut(Instant, &Record),
     ) -> Result<(), String> {
         let mut scheduler = Scheduler::new(reader.config().clone());
         let mut actions = Vec::new();
@@ -125,9 +116,6 @@ impl History {
         for line in reader {
             let (now, event) = line.map_err(|error| error.to_string())?;
             let at = self.shift.moment(now);
-            if let Event::Joined { worker, profile } = &event {
-                take(at, Replayed::Link(*worker, profile.link));
-            }
             let _ = scheduler.step(now, event, &mut actions);
             for action in actions.drain(..) {
                 let Action::Record(record) = action else {
@@ -135,7 +123,7 @@ impl History {
                 };
                 let record = self.shift.record(&record);
                 next.follow(&record);
-                take(at, Replayed::Record(&record));
+                take(at, &record);
                 if let Record::Cycle(row) = record
                     && row.cycle.get() == last
                 {

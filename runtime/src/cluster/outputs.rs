@@ -64,9 +64,13 @@ fn details(ran: &Ran<'_>) -> Map<String, Value> {
     };
     details.remove("event");
     let worker = |(worker, info): (&WorkerId, &WorkerInfo)| {
+        let own = ran.report.summary.forecast_of(*worker);
         json!({
             "name": ran.name(*worker), "processor": info.cpu, "cores": info.cores,
             "device": info.device, "threads": info.threads,
+            "predicted_s": own.map(|own| own.predicted.seconds_f64()),
+            "measured_s": own.map(|own| own.measured.seconds_f64()),
+            "error_percent": own.and_then(|own| own.error_percent()),
         })
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -14,11 +14,11 @@ use console::{note, print_line};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use results::runs::RunSummary;
 use scheduler::machine::{Config, Event, Fate, Record, WorkerId};
-use scheduler::{Instant, Link, Span};
+use scheduler::{Instant, Span};
 use serde_json::{Value, json};
 
 use super::compute_times::ComputeTimes;
-use super::history::{Replayed, Shift};
+use super::history::Shift;
 use super::judgements::Judgements;
 use super::keeper::{Keeper, Kept};
 use super::room::Room;
@@ -104,24 +104,14 @@ impl Report {
     }
 
     /// Takes in what happened in an earlier part of the run.
-    pub(crate) fn replays(&mut self, at: Instant, replayed: Replayed<'_>) {
-        match replayed {
-            Replayed::Link(worker, link) => self.measured(worker, &link),
-            Replayed::Record(record) => {
-                self.keeper.replay(at, record);
-                self.summary.record(at, record);
-            }
-        }
+    pub(crate) fn replays(&mut self, at: Instant, record: &Record) {
+        self.keeper.replay(at, record);
+        self.summary.record(at, record);
     }
 
     /// The records that follow come after those of earlier parts.
     pub(crate) fn goes_on(&mut self, shift: Shift) {
         self.shift = shift;
-    }
-
-    /// By a worker's connection the time of cycles is predicted.
-    fn measured(&mut self, worker: WorkerId, link: &Link) {
-        self.summary.measured(worker, link.transfer + link.latency);
     }
 
     /// Nothing more comes: waits until everything is kept.
@@ -319,10 +309,9 @@ impl Watch for Report {
         self.emit(None, "note", json!({"text": line}));
     }
 
-    fn member(&mut self, worker: WorkerId, member: &Member, link: &Link) {
+    fn member(&mut self, worker: WorkerId, member: &Member) {
         let hello = &member.hello;
         self.names.insert(worker, hello.name.clone());
-        self.measured(worker, link);
         let known = self.workers.remove(&worker);
         // Until it reports what its choice comes to.
         let device = known.map_or_else(|| hello.device.clone(), |known| known.device);

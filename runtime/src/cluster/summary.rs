@@ -5,7 +5,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use results::runs::RunEnd;
+use results::runs::{Beside, RunEnd};
 use scheduler::Span;
 use scheduler::machine::{Replan, WorkerId};
 use serde_json::{Value, json};
@@ -135,13 +135,17 @@ pub(crate) fn boxed(ran: &Ran<'_>) -> String {
             ran.ended.longest_stall.seconds_f64() * 1e3
         ),
     );
-    if let Some(predicted) = summary.predicted() {
-        let predicted = predicted.seconds_f64();
-        let error = 100.0 * (wall / predicted - 1.0);
+    if let Some(forecast) = summary.forecast() {
+        let left_out = match forecast.left_out {
+            0 => String::new(),
+            count => format!("; {count} more, as a worker was missing in them, are left out"),
+        };
         row(
             "predicted",
             format!(
-                "{predicted:.3} s by benchmarks and connections, measured {wall:.3} s ({error:+.1} %)"
+                "{} in {} cycles{left_out}",
+                beside(&forecast.cycles_took),
+                forecast.cycles
             ),
         );
     }
@@ -163,11 +167,15 @@ pub(crate) fn boxed(ran: &Ran<'_>) -> String {
         row(
             ran.name(share.worker),
             format!(
-                "{} of at most {} batches at {} each, {:.0} batches/s",
+                "{} of at most {} batches at {} each, {:.0} batches/s{}",
                 share.batches,
                 share.s_max,
                 share.fee,
-                share.speed.per_second_f64()
+                share.speed.per_second_f64(),
+                summary
+                    .forecast_of(share.worker)
+                    .map(|own| format!("; computing {}", beside(&own)))
+                    .unwrap_or_default()
             ),
         );
     }
@@ -185,6 +193,17 @@ pub(crate) fn boxed(ran: &Ran<'_>) -> String {
     }
     row("files", ran.folder.display().to_string());
     framed(&rows)
+}
+
+/// What was predicted and what came.
+fn beside(of: &Beside) -> String {
+    let [predicted, measured] = [of.predicted, of.measured].map(Span::seconds_f64);
+    let error = of.error_percent();
+    let error = error.map(|error| format!(" ({error:+.1} %)"));
+    format!(
+        "{predicted:.3} s, measured {measured:.3} s{}",
+        error.unwrap_or_default()
+    )
 }
 
 fn framed(rows: &[(String, String)]) -> String {
@@ -212,6 +231,8 @@ pub(crate) fn json(ran: &Ran<'_>) -> Value {
     let totals = &end.totals;
     let judged = ran.kept.judgements.last();
     let differs = ran.differs();
+    let forecast = report.summary.forecast();
+    let took = forecast.map(|forecast| forecast.cycles_took);
     json!({
         "event": "ended",
         "ending": end.ending.reason(),
@@ -223,7 +244,10 @@ pub(crate) fn json(ran: &Ran<'_>) -> Value {
         "limit_s": end.limit.seconds_f64(),
         "setup_s": totals.first_cycle_at.map(|at| at.nanos() as f64 / 1e9),
         "longest_stall_s": ran.ended.longest_stall.seconds_f64(),
-        "predicted_s": report.summary.predicted().map(Span::seconds_f64),
+        "predicted_s": took.map(|took| took.predicted.seconds_f64()),
+        "measured_s": took.map(|took| took.measured.seconds_f64()),
+        "error_percent": took.and_then(|took| took.error_percent()),
+        "cycles_not_predicted": forecast.map(|forecast| forecast.left_out),
         "fee": totals.cost.to_string(),
         "cycles_complete": totals.complete,
         "cycles_truncated": totals.truncated,

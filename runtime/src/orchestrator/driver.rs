@@ -66,7 +66,7 @@ pub(crate) trait Watch {
     /// Something worth a line.
     fn note(&mut self, line: &str);
     /// A worker was taken in, with what it says of itself and how its connection was measured.
-    fn member(&mut self, worker: WorkerId, member: &Member, link: &Link);
+    fn member(&mut self, worker: WorkerId, member: &Member);
     /// A worker can train, on this device.
     fn ready(&mut self, worker: WorkerId, device: DeviceChoice);
     /// A worker holds this number of batches of its share.
@@ -447,7 +447,7 @@ impl<'a> Orchestrator<'a> {
         }
         let profile = *profile;
         if let Some(member) = self.connections.members.get(&id) {
-            self.watch.member(worker, member, &link);
+            self.watch.member(worker, member);
         }
         if let Some(old) = self.connection_of.insert(worker, id)
             && old != id

@@ -1,8 +1,12 @@
 //! Whole runs without faults.
 
 use std::fs;
+use std::path::Path;
 
 use results::report::{self, ReportContext};
+use results::runs::RecordedFolder;
+use scheduler::{Employed, Span};
+use serde_json::Value;
 
 use crate::common::{Daemon, Run, is_alive, program, signal, small};
 
@@ -75,6 +79,7 @@ fn four_workers_learn_within_the_limit() {
     // The tables are those of the dictionary.
     let differences = results::dictionary::differences(&out).expect("tables");
     assert_eq!(differences, [""; 0]);
+    predicts_what_its_folder_says(summary, &out);
     // And how it was made: enough to do it again.
     let made = fs::read_to_string(out.join("run.json")).expect("a record");
     let made: serde_json::Value = serde_json::from_str(&made).expect("JSON");
@@ -570,4 +575,40 @@ fn tokens_and_workers_are_commands() {
     let token = run(&["token", "--uses", "3", "--address", "127.0.0.1:9317"]);
     assert!(runtime::net::Token::parse(token.trim()).is_ok(), "{token}");
     assert_eq!(run(&["workers", "list"]), "", "nobody came yet");
+}
+
+/// What the summary calls predicted is the sum over the plans of the folder, each by what was known
+/// when it was made, to the last nanosecond: what `sim replay` of it says.
+fn predicts_what_its_folder_says(summary: &Value, out: &Path) {
+    let folder = RecordedFolder::open(out).expect("it was written");
+    let job = folder.job();
+    let run = folder.runs().expect("tables").next().expect("a run");
+    let (mut predicted, mut measured) = (Span::ZERO, Span::ZERO);
+    for period in run.expect("it can be read").periods {
+        let employed = period.candidates.iter().filter(|c| c.batches > 0);
+        let employed = employed.map(|candidate| Employed {
+            speed: candidate.speed,
+            link: candidate.link,
+            batches: candidate.batches,
+        });
+        let employed: Vec<Employed> = employed.collect();
+        assert!(
+            employed
+                .iter()
+                .all(|worker| worker.link.latency > Span::ZERO)
+        );
+        let prediction = job.cycle_model.predict(&job.config.time_model, &employed);
+        predicted = predicted + prediction.cycle * period.cycles;
+        measured = measured + period.training;
+    }
+    let error = 100.0 * (predicted.seconds_f64() / measured.seconds_f64() - 1.0);
+    for (key, of_folder) in [
+        ("predicted_s", predicted.seconds_f64()),
+        ("measured_s", measured.seconds_f64()),
+        ("error_percent", error),
+    ] {
+        let of_summary = summary[key].as_f64().expect("a number");
+        // A nanosecond is told apart; the last bit of a float is not.
+        assert!((of_summary - of_folder).abs() < 1e-10, "{key}: {summary}");
+    }
 }

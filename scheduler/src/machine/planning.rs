@@ -314,6 +314,9 @@ impl Scheduler {
                 speed: candidate.speed,
                 s_max,
                 batches,
+                transfer: candidate.link.transfer,
+                latency: candidate.link.latency,
+                ship: candidate.link.ship,
             })
             .collect();
         let employed = rows.iter().filter(|row| row.batches > 0);

@@ -1,12 +1,13 @@
 //! Rows for the tables: all that a report needs. No decision reads them.
 
+use crate::cycle_model::Employed;
 use crate::ids::{CycleId, PlanId, SessionId, WorkerId};
 use crate::money::{Cost, Fee};
 use crate::named::named;
 use crate::outcome::{Certificate, PlanStatus};
 use crate::reason::{Departure, Ending};
 use crate::time::{Instant, Span};
-use crate::time_model::Speed;
+use crate::time_model::{Link, Speed};
 
 /// One row. Where no time is given, it is that of the step that gave the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +153,32 @@ pub struct ShareRow {
     pub s_max: u64,
     /// Its batches; 0 if it is not employed.
     pub batches: u64,
+    /// The parameters down and up over its own connection.
+    pub transfer: Span,
+    /// The latency of its connection, down and up together.
+    pub latency: Span,
+    /// One batch of data over its own connection.
+    pub ship: Span,
+}
+
+impl ShareRow {
+    /// The worker as the plan employs it, if it does.
+    pub fn employed(&self) -> Option<Employed> {
+        (self.batches > 0).then_some(Employed {
+            speed: self.speed,
+            link: self.link(),
+            batches: self.batches,
+        })
+    }
+
+    /// Its own connection.
+    pub const fn link(&self) -> Link {
+        Link {
+            transfer: self.transfer,
+            latency: self.latency,
+            ship: self.ship,
+        }
+    }
 }
 
 /// One worker's share in one cycle.

@@ -30,8 +30,9 @@ enum Method {
 }
 
 /// What a real run says of itself, beside the figures that all runs have.
-const OF_REAL_RUNS: [(&str, &str); 4] = [
-    ("predicted_s", "wall s as predicted"),
+const OF_REAL_RUNS: [(&str, &str); 5] = [
+    ("predicted_s", "cycles as predicted, s"),
+    ("error_percent", "error of the prediction, %"),
     ("accuracy", "accuracy"),
     ("true_class_probability", "true-class probability"),
     ("loss", "loss"),

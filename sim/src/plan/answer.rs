@@ -3,8 +3,8 @@
 use scenarios::scenario::WorkerSpec;
 use scheduler::machine::Limit;
 use scheduler::{
-    Candidate, CapacityModel, Cost, Fee, Outcome, Plan, PlanRequest, PlanResponse, Planned,
-    Problem, Span,
+    Candidate, CapacityModel, Cost, Employed, Fee, Outcome, Plan, PlanRequest, PlanResponse,
+    Planned, Problem, Span,
 };
 use solvers::changes::{Change, changes};
 use solvers::frontier::{Point, least_limit};
@@ -273,24 +273,22 @@ fn cheapest_hold(problem: &Problem, count: u64) -> bool {
     held.sum::<u64>() >= problem.n()
 }
 
-/// The predicted times of a cycle, as the orchestrator serves one worker after the other. Where a
-/// worker's own connection is the slower one, what it takes longer counts as its own time.
+/// The predicted times of a cycle, as the orchestrator serves one worker after the other.
 fn predict(setting: &Setting, request: &PlanRequest, plan: &Plan, workers: &mut [Worker]) {
     let time_model = request.time_model();
     let cycle_model = setting.scenario().cycle_model(time_model.own);
-    let employed = plan.workers_employed();
     let shares = request.candidates().iter().zip(&plan.batches);
     let shares: Vec<_> = shares.filter(|&(_, &batches)| batches > 0).collect();
-    let compute = |&(candidate, &batches): &(&Candidate, &u64)| {
-        let own = &candidate.link;
-        let moving = time_model.time(candidate.speed, own, employed, batches)
-            - time_model.fixed(own, employed);
-        moving + own.latency + (own.transfer - (cycle_model.down + cycle_model.up))
+    let employed = |&(candidate, &batches): &(&Candidate, &u64)| Employed {
+        speed: candidate.speed,
+        link: candidate.link,
+        batches,
     };
-    let computes: Vec<Span> = shares.iter().map(compute).collect();
-    for ((candidate, _), through) in shares.iter().zip(cycle_model.taken_in(&computes)) {
+    let employed: Vec<Employed> = shares.iter().map(employed).collect();
+    let prediction = cycle_model.predict(time_model, &employed);
+    for ((candidate, _), through) in shares.iter().zip(prediction.through) {
         let worker = &mut workers[candidate.worker.get() as usize];
-        worker.predicted = Some(cycle_model.evaluation + through);
+        worker.predicted = Some(through);
     }
 }
 

@@ -29,9 +29,6 @@ pub(super) fn read(path: &Path) -> Result<Folder, Stop> {
         format!("{shown} was interrupted: {finished} of {planned} replicates are there")
     });
     let mut notes = Vec::new();
-    if job.config.time_model.ships_each_cycle {
-        notes.push("data travels in every cycle, which predictions leave out".to_owned());
-    }
     let (mut runs, mut cycles, mut left_out) = (Vec::new(), 0, 0);
     for run in folder.runs().map_err(crate::folder::stop)? {
         let run = run.map_err(crate::folder::stop)?;
@@ -91,11 +88,9 @@ fn recorded(id: &str, period: Period, job: &FolderJob) -> Result<RecordedRun, St
         names: candidates.iter().map(|c| c.name.to_string()).collect(),
         job: RecordedJob {
             problem: problem.map_err(|error| error.to_string())?,
-            // In each cycle a batch is trained `passes` times.
-            speeds: candidates
-                .iter()
-                .map(|c| c.speed.stretched(config.time_model.passes, 1))
-                .collect(),
+            speeds: candidates.iter().map(|c| c.speed).collect(),
+            links: candidates.iter().map(|c| c.link).collect(),
+            time_model: config.time_model,
             batches: candidates.iter().map(|c| c.batches).collect(),
             cycles: period.cycles,
             limit: Some(period.limit * period.cycles),

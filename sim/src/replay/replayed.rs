@@ -60,7 +60,7 @@ impl Replay<'_> {
     /// recorded, if it was recorded with as many.
     pub(super) fn compute(&self, worker: usize, batches: u64) -> (Span, Option<Span>) {
         let job = &self.run.job;
-        let predicted = job.speeds[worker].time_for(batches);
+        let predicted = job.computing(worker, batches);
         let recorded = &self.run.measured.computes[worker];
         let is_same = job.batches[worker] == batches && !recorded.is_empty();
         let total = || {

@@ -245,7 +245,7 @@ fn a_real_run() {
     record["plan"]["mode"] = "real".into();
     for (key, value) in [
         ("predicted_s", json!(12.5)),
-        ("wall_s", json!(10.0)),
+        ("measured_s", json!(10.0)),
         ("accuracy", json!(0.9321)),
         (
             "differs_because",
@@ -266,7 +266,7 @@ fn a_real_run() {
         &row.unwrap_or_else(|| panic!("{name} is not told"))[1]
     };
     assert_eq!(fact("accuracy").numbers, [0.9321]);
-    assert_eq!(fact("predicted before, s").numbers, [12.5]);
+    assert_eq!(fact("cycles as predicted, s").numbers, [12.5]);
     assert!(report.html.contains("follows &lt;measured&gt; speeds"));
     let row = &report.table("Predicted and measured").rows[0];
     assert_eq!(row[3].numbers, [25.0], "12.5 of 10 s is a quarter too much");
