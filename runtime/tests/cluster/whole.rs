@@ -82,7 +82,7 @@ fn four_workers_learn_within_the_limit() {
     predicts_what_its_folder_says(summary, &out);
     // And how it was made: enough to do it again.
     let made = fs::read_to_string(out.join("run.json")).expect("a record");
-    let made: serde_json::Value = serde_json::from_str(&made).expect("JSON");
+    let made: Value = serde_json::from_str(&made).expect("JSON");
     assert_eq!(made["command_line"][1], "cluster");
     assert_eq!(made["version"], env!("CARGO_PKG_VERSION"));
     assert!(made["machine"]["cores"].as_u64() > Some(0), "{made}");
@@ -158,7 +158,7 @@ fn the_log_of_a_run_replays_it() {
         ending,
         totals,
         ended: at,
-        limit: scheduler::Span::from_nanos(8_000_000_000),
+        limit: Span::from_nanos(8_000_000_000),
         truth: None,
     };
     let names = ["local-1", "local-2", "local-3"].map(Into::into);
@@ -167,7 +167,7 @@ fn the_log_of_a_run_replays_it() {
         .finish(serde_json::Map::new)
         .expect("they are written");
     for table in ["plans", "shares", "cycles", "lots", "history", "workers"] {
-        let read = |folder: &std::path::Path| fs::read(folder.join(format!("{table}.parquet")));
+        let read = |folder: &Path| fs::read(folder.join(format!("{table}.parquet")));
         let (first, second) = (read(&out).expect(table), read(&again).expect(table));
         assert!(first == second, "{table}.parquet differs");
     }
@@ -353,7 +353,7 @@ fn daemons_join_by_token_even_in_the_middle_of_a_run() {
     end.completed();
     end.holds_its_limits(60);
     // It is cheaper, so that it gets what it can take.
-    let works = |lot: &&serde_json::Value| lot["worker"] == "second" && lot["accepted"] != 0;
+    let works = |lot: &&Value| lot["worker"] == "second" && lot["accepted"] != 0;
     assert!(end.all("lot").any(|lot| works(&lot)), "{:#?}", end.seen);
     // They are daemons: they wait for the next job.
     assert!(first.is_running() && second.is_running());
@@ -520,7 +520,7 @@ fn a_sweep_runs_every_combination_with_the_same_workers() {
     // A lot of 41 is more than there are batches: such a job has no plan.
     assert_eq!(end.code, Some(5), "{:#?}\n{}", end.seen, end.stderr);
     let dump = fs::read_to_string(out.join("dump.json")).expect("a dump");
-    let dump: serde_json::Value = serde_json::from_str(&dump).expect("it is JSON");
+    let dump: Value = serde_json::from_str(&dump).expect("it is JSON");
     let cells = dump.as_array().expect("a list");
     let summary: Vec<_> = cells
         .iter()
@@ -533,7 +533,7 @@ fn a_sweep_runs_every_combination_with_the_same_workers() {
             )
         })
         .collect();
-    let text = |text: &str| serde_json::Value::from(text);
+    let text = |text: &str| Value::from(text);
     let (one, much, linear, random) = (text("1"), text("41"), text("linear"), text("random"));
     assert_eq!(
         summary,
