@@ -10,8 +10,8 @@ use scheduler::machine::{
 };
 use scheduler::{
     BenchmarkRule, CapacityModel, Certificate, Cost, Failure, FailureReason, Fee, Infeasible,
-    Instant, Link, Margin, Margins, Outcome, Plan, PlanResponse, PlanStatus, Planned, Span,
-    TimeModel,
+    Instant, Link, Margin, Margins, Objective, Outcome, Plan, PlanResponse, PlanStatus, Planned,
+    Span, TimeModel,
 };
 
 type Log = Vec<(Instant, Event)>;
@@ -227,6 +227,7 @@ fn config() -> impl Strategy<Value = Config> {
                     learnt,
                     keep,
                 },
+                objective: Objective::ALL[usize::from(adaptive) + usize::from(accepts)],
                 replan: if adaptive {
                     Replan::Adaptive
                 } else {

@@ -53,6 +53,24 @@ impl PlanRequest {
         }
     }
 
+    /// A plan of at most this cost, if one is given, for some number of employed workers, with that
+    /// number; and how many problems were solved. The plan need not be the cheapest.
+    ///
+    /// With an allocator that proves its optima, `None` means that there is no such plan.
+    pub fn affordable(
+        &self,
+        most: Option<Cost>,
+        mut solve: impl FnMut(&crate::Problem) -> Outcome,
+    ) -> (Option<(u64, Planned)>, u64) {
+        let least = self.demand().2.max(1);
+        let all = (self.candidates().len() as u64).max(least);
+        let shared = self.time_model().depends_on_employed();
+        let mut search = Search::new(self);
+        search.wanted = Wanted::AtMost(most.unwrap_or(Cost::from_micros(u128::MAX)));
+        search.run((if shared { least } else { all }, all), &mut solve);
+        (search.best, search.solves)
+    }
+
     /// Why there is no plan for the number whose employable workers hold the most; there is none
     /// for any.
     fn nearest(&self, (least, all): (u64, u64)) -> (u64, Infeasible) {
@@ -74,8 +92,17 @@ impl PlanRequest {
     }
 }
 
+/// What a search is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Cheapest,
+    /// Any plan of at most this cost.
+    AtMost(Cost),
+}
+
 struct Search<'a> {
     request: &'a PlanRequest,
+    wanted: Wanted,
     /// Places of the candidates, the cheapest first.
     by_fee: Vec<usize>,
     bound: Bound,
@@ -94,6 +121,7 @@ impl<'a> Search<'a> {
         by_fee.sort_by_key(|&place| request.candidates()[place].fee);
         Self {
             request,
+            wanted: Wanted::Cheapest,
             by_fee,
             bound: Bound::default(),
             open: BinaryHeap::new(),
@@ -109,7 +137,11 @@ impl<'a> Search<'a> {
         (least, all): (u64, u64),
         solve: &mut impl FnMut(&crate::Problem) -> Outcome,
     ) {
-        match self.unlimited((least, all)) {
+        let first = match self.wanted {
+            Wanted::Cheapest => self.unlimited((least, all)),
+            Wanted::AtMost(_) => None, // bounds may show that there is none
+        };
+        match first {
             Some(employed) => {
                 self.solve(employed, solve);
                 self.push(Cost::ZERO, least, employed - 1);
@@ -118,7 +150,8 @@ impl<'a> Search<'a> {
             None => self.push(Cost::ZERO, least, all),
         }
         while let Some(Reverse((bound, from, upto))) = self.open.pop() {
-            if self.is_beaten(bound, from) {
+            let is_found = self.wanted != Wanted::Cheapest && self.best.is_some();
+            if is_found || self.is_beaten(bound, from) {
                 return;
             }
             let raised = self.raised(bound, from);
@@ -145,7 +178,10 @@ impl<'a> Search<'a> {
         if problem.infeasibility().is_some() {
             return;
         }
-        let enough = self.best.as_ref().map(|(_, planned)| planned.plan.cost);
+        let enough = match self.wanted {
+            Wanted::Cheapest => self.best.as_ref().map(|(_, planned)| planned.plan.cost),
+            Wanted::AtMost(most) => Some(most),
+        };
         let bound = bound.max(self.bound.of(&problem, &self.by_fee, enough));
         if !self.is_beaten(bound, from) {
             self.open.push(Reverse((bound, from, upto)));
@@ -154,6 +190,11 @@ impl<'a> Search<'a> {
 
     /// Whether nothing that costs this or more, for this number or a larger one, would be chosen.
     fn is_beaten(&self, bound: Cost, from: u64) -> bool {
+        if let Wanted::AtMost(most) = self.wanted
+            && bound > most
+        {
+            return true;
+        }
         let best = self.best.as_ref();
         best.is_some_and(|(employed, planned)| (planned.plan.cost, *employed) < (bound, from))
     }

@@ -35,6 +35,6 @@ pub use money::{Cost, DecimalError, Fee, MICROS_PER_UNIT, parse_micros};
 pub use outcome::{Certificate, Failure, FailureReason, Outcome, PlanStatus, Planned};
 pub use plan::{Plan, Violation};
 pub use problem::{MAX_BATCHES, MAX_N, MAX_WORKERS, Problem, ProblemError, Worker};
-pub use request::{Candidate, PlanRequest, PlanResponse};
+pub use request::{Candidate, Objective, PlanRequest, PlanResponse};
 pub use time::{Instant, Span};
 pub use time_model::{CapacityModel, Link, MAX_PASSES, Speed, TimeModel};

@@ -10,6 +10,7 @@
 use crate::ids::WorkerId;
 use crate::margin::Margin;
 use crate::money::Fee;
+use crate::named::named;
 use crate::outcome::{Outcome, Planned};
 use crate::plan::Violation;
 use crate::problem::{Problem, ProblemError, Worker};
@@ -42,7 +43,22 @@ pub struct PlanRequest {
     beta: u64,
     limit: Span,
     time_model: TimeModel,
+    objective: Objective,
     candidates: Vec<Candidate>,
+}
+
+named! {
+    /// What a plan is chosen by.
+    #[derive(Default)]
+    pub enum Objective {
+        /// The least fee. Of several such plans, any.
+        #[default]
+        Cheapest = "cheapest",
+        /// The least fee, and of such plans the one whose cycle takes the least time.
+        CheapestThenQuickest = "cheapest-then-quickest",
+        /// The least time of a cycle, and of such plans the cheapest.
+        Quickest = "quickest",
+    }
 }
 
 /// The answer to a request.
@@ -79,8 +95,21 @@ impl PlanRequest {
             beta,
             limit,
             time_model,
+            objective: Objective::Cheapest,
             candidates,
         })
+    }
+
+    /// The same question with another objective.
+    #[must_use]
+    pub const fn with_objective(mut self, objective: Objective) -> Self {
+        self.objective = objective;
+        self
+    }
+
+    /// What the plan is chosen by. [`PlanRequest::cheapest`] looks at the fee alone.
+    pub const fn objective(&self) -> Objective {
+        self.objective
     }
 
     /// The workers, in the order that plans follow.
@@ -108,7 +137,8 @@ impl PlanRequest {
     /// # Errors
     /// When a number lies out of a problem's bounds.
     pub fn with_demand(&self, demand: (u64, u64, u64)) -> Result<Self, ProblemError> {
-        Self::new(demand, self.limit, self.time_model, self.candidates.clone())
+        let asked = Self::new(demand, self.limit, self.time_model, self.candidates.clone())?;
+        Ok(asked.with_objective(self.objective))
     }
 
     /// The same question within another limit.
@@ -125,13 +155,9 @@ impl PlanRequest {
     /// # Errors
     /// When they are too many.
     pub fn and(&self, more: &[Candidate]) -> Result<Self, ProblemError> {
-        let demand = self.demand();
-        Self::new(
-            demand,
-            self.limit,
-            self.time_model,
-            [&self.candidates, more].concat(),
-        )
+        let candidates = [&self.candidates, more].concat();
+        let asked = Self::new(self.demand(), self.limit, self.time_model, candidates)?;
+        Ok(asked.with_objective(self.objective))
     }
 
     /// The problem with the capacities for this number of employed workers, and at most so many.

@@ -307,6 +307,57 @@ fee = 1
     assert_eq!(quick(two, &["--set", &below])["reason"], "count_limit");
 }
 
+/// Four equal machines at one fee: any division costs the same, and an equal one is done first.
+#[test]
+fn of_the_cheapest_plans_the_quickest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("four.toml");
+    let text = "\
+[job]
+batches = 1000
+cycles = 1
+max_time = '300 s'
+
+[benchmark]
+batches = 10
+
+[fleet]
+speed = '5 batches/s'
+
+[[workers]]
+name = 'pc'
+count = 4
+";
+    fs::write(&path, text).expect("written");
+    let four = path.to_str().expect("UTF-8");
+    let plan = |set: &str, allocator: &str| {
+        let args = ["--set", set, "--allocator", allocator];
+        let plan = quick(four, &args);
+        assert_eq!(number(&plan["cost"]), 1000.0);
+        assert_eq!(plan["objective"], set.trim_start_matches("job.objective="));
+        plan["batches"].clone()
+    };
+    let alone = serde_json::json!([1000, 0, 0, 0]);
+    let equal = serde_json::json!([250, 250, 250, 250]);
+    assert_eq!(plan("job.objective=cheapest", "exact"), alone);
+    assert_eq!(plan("job.objective=cheapest-then-quickest", "exact"), equal);
+    assert_eq!(plan("job.objective=quickest", "exact"), equal);
+    // Other allocators look at the fee alone, and the plan says so.
+    let other = quick(
+        four,
+        &[
+            "--set",
+            "job.objective=quickest",
+            "--allocator",
+            "heuristic",
+        ],
+    );
+    assert_eq!(
+        (&other["batches"], &other["objective"]),
+        (&alone, &"cheapest".into())
+    );
+}
+
 fn what_would_do(boards_text: &str, gap: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| {

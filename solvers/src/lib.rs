@@ -15,6 +15,7 @@ mod exact;
 pub mod frontier;
 mod heuristic;
 mod lp;
+mod objective;
 mod rank;
 mod registry;
 mod trivial;
@@ -23,6 +24,7 @@ pub use cbc::{Cbc, CbcOptions, CbcProcess};
 pub use exact::{Budget, Exact};
 pub use heuristic::Heuristic;
 pub use lp::{Lp, MAX_LP_WORKERS};
+pub use objective::answer;
 pub use registry::{AllocatorName, Entry, Host, REGISTRY, UnknownAllocator};
 
 use std::time::{Duration, Instant};
@@ -41,6 +43,12 @@ pub trait Allocator: Send {
     /// The CPU time that all calls so far spent inside an external solver library.
     fn library_cpu(&self) -> Duration {
         Duration::ZERO
+    }
+
+    /// Whether it proves that its plans are the cheapest, so that it can be asked what another limit
+    /// would cost.
+    fn proves(&self) -> bool {
+        false
     }
 
     /// Answers one problem, verifies the answer in integers, and says how long both took.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
+use scheduler::PlanRequest;
 use scheduler::machine::PlanId;
-use scheduler::{Outcome, PlanRequest, PlanResponse};
 use solvers::Allocator;
 use tokio::sync::mpsc;
 
@@ -36,8 +36,7 @@ impl Solver {
                         question = newer;
                     }
                     let (plan, request) = question;
-                    let response = solve(&request, allocator.as_mut());
-                    let response = Box::new(response);
+                    let response = Box::new(solvers::answer(&request, allocator.as_mut()));
                     let answer = Input::Solved {
                         job,
                         plan,
@@ -55,8 +54,4 @@ impl Solver {
     pub(super) fn ask(&self, plan: PlanId, request: Arc<PlanRequest>) {
         let _ = self.questions.send((plan, request)); // the thread lives as long as this
     }
-}
-
-fn solve(request: &PlanRequest, allocator: &mut dyn Allocator) -> PlanResponse {
-    request.cheapest(|problem| -> Outcome { allocator.measure(problem).outcome })
 }

@@ -173,6 +173,7 @@ impl Scenario {
             beta: job.beta,
             time_model,
             margins: margins(&self.groups, job.risk),
+            objective: job.objective,
             replan: job.replan,
             partial: job.partial,
             billing: job.billing,

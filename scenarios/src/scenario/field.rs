@@ -1,7 +1,7 @@
 //! How values of each type are read and written.
 
-use scheduler::CapacityModel;
 use scheduler::machine::{Billing, Partial, Replan};
+use scheduler::{CapacityModel, Objective};
 
 use crate::scenario::key::{Field, Key};
 use crate::scenario::read::{Item, plain};
@@ -226,6 +226,11 @@ pub(crate) use choices;
 
 choices! {
     CapacityModel { "full" => Full, "compute-only" => ComputeOnly }
+    Objective {
+        "cheapest" => Cheapest,
+        "cheapest-then-quickest" => CheapestThenQuickest,
+        "quickest" => Quickest,
+    }
     Replan { "adaptive" => Adaptive, "static" => Static }
     Partial { "accept" => Accept, "discard" => Discard }
     Billing { "assigned" => Assigned, "computed" => Computed }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use scheduler::machine::{Billing, Limit, MAX_CYCLES, Partial, Replan, Waits};
 use scheduler::{
     BenchmarkRule, CapacityModel, Fee, MAX_BATCHES, MAX_N, MAX_PASSES, MAX_ROUNDS, MAX_WORKERS,
-    Span,
+    Objective, Span,
 };
 
 use crate::scenario::field::{choices, listed};
@@ -47,6 +47,9 @@ keys! {
         tau: u32 => default("1").within(1, MAX_PASSES as u64);
         /// Allocator that makes the plans: exact, heuristic, cbc or lp.
         allocator: String => default("\"exact\"").within(1, 64).flag("allocator");
+        /// What plans are chosen by: the least fee, the least fee and then the least time of a cycle, or
+        /// the least time and then the least fee. Allocators other than exact look at the fee alone.
+        objective: Objective => default("\"cheapest\"").flag("objective");
         /// What the capacity of a worker accounts for: everything, or computing only, as in the
         /// thesis.
         capacity: CapacityModel => default("\"full\"");

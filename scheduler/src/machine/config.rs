@@ -2,6 +2,7 @@
 
 use crate::estimate::{BenchmarkRule, MAX_ROUNDS, Margins};
 use crate::problem::{MAX_BATCHES, MAX_N, MAX_WORKERS};
+use crate::request::Objective;
 use crate::time::Span;
 use crate::time_model::{MAX_PASSES, TimeModel};
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,9 @@ pub struct Config {
     pub time_model: TimeModel,
     /// What is added to measured times against error and jitter.
     pub margins: Margins,
+    /// What plans are chosen by.
+    #[serde(default)]
+    pub objective: Objective,
     /// Whether the plan is made again.
     pub replan: Replan,
     /// What becomes of a share that was not finished.
@@ -150,6 +154,7 @@ impl Config {
             limit,
             time_model: TimeModel::COMPUTE,
             margins: Margins::NONE,
+            objective: Objective::Cheapest,
             replan: Replan::Static,
             partial: Partial::Accept,
             billing: Billing::Assigned,

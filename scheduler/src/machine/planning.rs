@@ -233,7 +233,8 @@ impl Scheduler {
         }
         let demand = (self.config.batches, self.config.s_min, self.config.beta);
         let request = PlanRequest::new(demand, limit, self.config.time_model, candidates)
-            .expect("the configuration was checked, and bounds the number of workers");
+            .expect("the configuration was checked, and bounds the number of workers")
+            .with_objective(self.config.objective);
         let request = Arc::new(request);
         self.arrived = false;
         self.solving = Some(Solving {

@@ -3,8 +3,8 @@
 use scenarios::scenario::WorkerSpec;
 use scheduler::machine::Limit;
 use scheduler::{
-    Candidate, CapacityModel, Cost, Employed, Fee, Outcome, Plan, PlanRequest, PlanResponse,
-    Planned, Problem, Span,
+    Candidate, CapacityModel, Cost, Employed, Fee, Objective, Outcome, Plan, PlanRequest,
+    PlanResponse, Planned, Problem, Span,
 };
 use solvers::changes::{Change, changes};
 use solvers::frontier::{Point, least_limit};
@@ -17,6 +17,8 @@ use crate::run::Setting;
 pub(super) struct Answer {
     pub(super) request: PlanRequest,
     pub(super) allocator: AllocatorName,
+    /// What the plan is chosen by: the fee alone, unless the allocator proves what it says.
+    pub(super) objective: Objective,
     /// What the allocator says.
     pub(super) response: PlanResponse,
     /// What the exact allocator says.
@@ -156,7 +158,12 @@ pub(super) fn of(setting: &Setting) -> Answer {
     let exact = &mut Exact::default();
     let best = request.cheapest(|problem| exact.measure(problem).outcome);
     let mut solver = allocator.create(&Host::default());
-    let response = request.cheapest(|problem| solver.measure(problem).outcome);
+    let response = solvers::answer(&request, solver.as_mut());
+    let objective = if solver.proves() {
+        request.objective()
+    } else {
+        Objective::Cheapest
+    };
     let stated = Stated::of_setting(setting, &request);
     let fleet = scenario.fleet(setting.seed, 0);
     let plan = response.outcome.planned().map(|planned| &planned.plan);
@@ -175,6 +182,7 @@ pub(super) fn of(setting: &Setting) -> Answer {
         },
         request,
         allocator,
+        objective,
         response,
         best,
         stated,

@@ -25,6 +25,8 @@ struct More<'a> {
     capacities_for: u64,
     /// What the exact allocator's plan costs.
     optimum: Option<Box<RawValue>>,
+    /// What the plan is chosen by.
+    objective: &'static str,
     predicted_cycle_ns: Option<u64>,
     predicted_job_ns: Option<u64>,
     least_fee: Option<At>,
@@ -114,6 +116,7 @@ pub(super) fn of(setting: &Setting, answer: &Answer, runs: &[RunEnd]) -> Result<
         stated_ns: stated.now().nanos(),
         capacities_for: answer.response.employed,
         optimum: answer.optimum().map(decimal),
+        objective: answer.objective.name(),
         predicted_cycle_ns: answer.cycle.map(Span::nanos),
         predicted_job_ns: answer
             .cycle

@@ -3,7 +3,8 @@
 use results::runs::RunEnd;
 use results::text::{Style, Table, counted, first_of, plus_minus};
 use scheduler::machine::Limit;
-use scheduler::{Certificate, Cost, Outcome, PlanStatus, Planned, Span};
+use scheduler::{Certificate, Cost, Objective, Outcome, PlanStatus, Planned, Span};
+use solvers::frontier::Point;
 
 use super::answer::{Answer, Idle, Worker};
 use super::chart;
@@ -99,6 +100,7 @@ fn plan(answer: &Answer, planned: &Planned, style: Style) -> String {
     );
     text += &style.item("fee", &fee);
     text += &style.item("proof", &proof(answer, planned));
+    text += &chosen(answer, style);
     if let Some(cycle) = answer.cycle {
         let line = format!(
             "{} per cycle, {} for all, predicted without errors, jitter and faults; a cycle has {}",
@@ -147,6 +149,23 @@ fn bars(workers: &[&Worker], limit: Span, style: Style) -> String {
     table.render(style)
 }
 
+/// The second objective, and what is proved of it.
+fn chosen(answer: &Answer, style: Style) -> String {
+    let least = |point: Option<Point>| seconds(point.map_or(Span::ZERO, |point| point.limit));
+    let text = match answer.objective {
+        Objective::Cheapest => return String::new(),
+        Objective::CheapestThenQuickest => format!(
+            "cheapest, then quickest: no plan as cheap fits a cycle of less than {}",
+            least(answer.prices.same_from)
+        ),
+        Objective::Quickest => format!(
+            "quickest, then cheapest: no plan fits a cycle of less than {}",
+            least(answer.prices.least_limit)
+        ),
+    };
+    style.item("chosen", &text)
+}
+
 /// For which number of workers the reason holds, where it depends on it.
 fn nearest(answer: &Answer) -> String {
     if !answer.request.time_model().depends_on_employed() {
@@ -165,6 +184,9 @@ fn proof(answer: &Answer, planned: &Planned) -> String {
     let why = match planned.certificate {
         Some(Certificate::ClosedForm) if employed == 1 => {
             "by a formula: the cheapest that can take a lot takes all".to_owned()
+        }
+        Some(Certificate::ClosedForm) if answer.objective != Objective::Cheapest => {
+            "by a formula: no plan puts more on the cheap ones".to_owned()
         }
         Some(Certificate::ClosedForm) => format!(
             "by a formula: the {employed} cheapest that can take a lot, the cheapest filled first; \
@@ -186,6 +208,9 @@ fn proof(answer: &Answer, planned: &Planned) -> String {
         None => String::new(),
     };
     let mut text = match planned.status {
+        PlanStatus::Optimal if answer.objective == Objective::Quickest => {
+            format!("no plan that is as quick is cheaper: {why}")
+        }
         PlanStatus::Optimal => format!("no plan is cheaper: {why}"),
         PlanStatus::Bounded | PlanStatus::Feasible => {
             let bound = planned.lower_bound;

@@ -112,8 +112,7 @@ pub(super) fn run_of(
     let (mut truth, mut exact) = (Truth::default(), Exact::default());
     // A cycle is judged just after its row was given.
     let is_complete = Cell::new(false);
-    let mut allocate =
-        |request: &PlanRequest| request.cheapest(|problem| solver.measure(problem).outcome);
+    let mut allocate = |request: &PlanRequest| solvers::answer(request, solver);
     let mut rows = |at: Instant, record: &Record| {
         if let Record::Cycle(row) = record {
             is_complete.set(row.result == CycleResult::Complete);

@@ -101,6 +101,10 @@ impl Allocator for Exact {
         "exact"
     }
 
+    fn proves(&self) -> bool {
+        true
+    }
+
     fn propose(&mut self, problem: &Problem) -> Outcome {
         match self.solve(problem) {
             Some(planned) => Outcome::Planned(planned),

@@ -12,8 +12,9 @@ mod time;
 
 pub use curve::{Curve, Effort, Point, Step};
 
-use scheduler::{Cost, PlanRequest, Span};
+use scheduler::{Cost, PlanRequest, Problem, Span};
 
+use crate::objective::{Found, quickest};
 use crate::{Allocator, Exact};
 
 /// The capacities that are computed for one curve by default: a minute or so.
@@ -35,28 +36,18 @@ pub fn over_time(
 ///
 /// A nanosecond less is too little: more time never hurts.
 pub fn least_limit(request: &PlanRequest, exact: &mut Exact, most: Option<Cost>) -> Option<Point> {
-    let mut at = |limit| {
-        let response = request.within(limit).cheapest(|p| exact.measure(p).outcome);
-        let plan = &response.outcome.planned()?.plan;
-        most.is_none_or(|most| plan.cost <= most).then(|| Point {
-            limit,
-            cost: plan.cost,
-            workers_employed: plan.workers_employed(),
-        })
-    };
-    let mut found = at(LONGEST)?;
-    let mut fails = Span::ZERO;
-    if let Some(point) = at(fails) {
-        return Some(point);
-    }
-    while found.limit - fails > Span::from_nanos(1) {
-        let middle = fails + (found.limit - fails) / 2;
-        match at(middle) {
-            Some(point) => found = point,
-            None => fails = middle,
-        }
-    }
-    Some(found)
+    let mut solve = |problem: &Problem| exact.measure(problem).outcome;
+    let longest = request.within(LONGEST);
+    let (employed, planned) = longest.affordable(most, &mut solve).0?;
+    let found = Found::new(&longest, employed, planned);
+    let limit = quickest(request, most, found, &mut solve).0.limit;
+    let response = request.within(limit).cheapest(&mut solve);
+    let plan = &response.outcome.planned()?.plan;
+    Some(Point {
+        limit,
+        cost: plan.cost,
+        workers_employed: plan.workers_employed(),
+    })
 }
 
 /// The least cost for every least number of employed workers that has a plan.

@@ -1,0 +1,123 @@
+//! The objectives against every plan there is.
+
+use proptest::prelude::*;
+use scheduler::machine::WorkerId;
+use scheduler::{
+    Candidate, Fee, Link, Margin, Objective, PlanRequest, PlanStatus, Span, Speed, TimeModel,
+};
+use solvers::{Exact, Heuristic, answer};
+
+/// A worker: milliseconds a batch, fee.
+type Numbers = (u64, u64);
+
+fn request(demand: (u64, u64, u64), shared_ms: u64, workers: &[Numbers]) -> PlanRequest {
+    let time_model = TimeModel {
+        shared: Span::from_millis(shared_ms),
+        ..TimeModel::COMPUTE
+    };
+    let candidate = |(id, &(each, fee)): (u32, &Numbers)| Candidate {
+        worker: WorkerId::new(id),
+        fee: Fee::from_micros(fee).expect("small"),
+        speed: Speed::measured(1, Span::from_millis(each)).expect("valid"),
+        margin: Margin::NONE,
+        link: Link::default(),
+        most: u64::MAX,
+    };
+    let candidates = (0..).zip(workers).map(candidate).collect();
+    PlanRequest::new(demand, Span::from_secs(1), time_model, candidates).expect("valid")
+}
+
+/// When a plan is done, with its own number of workers at the link.
+fn time(request: &PlanRequest, batches: &[u64]) -> Span {
+    let employed = batches.iter().filter(|&&x| x > 0).count() as u64;
+    let shares = batches.iter().enumerate();
+    let times = shares.filter_map(|(place, &x)| request.least_limit(place, employed, x));
+    times.max().unwrap_or_default()
+}
+
+/// Cost and time of every plan.
+fn all(request: &PlanRequest) -> Vec<(u128, Span)> {
+    fn extend(
+        request: &PlanRequest,
+        batches: &mut Vec<u64>,
+        left: u64,
+        all: &mut Vec<(u128, Span)>,
+    ) {
+        let (_, s_min, beta) = request.demand();
+        let candidates = request.candidates();
+        if batches.len() == candidates.len() {
+            let employed = batches.iter().filter(|&&x| x > 0).count() as u64;
+            let taken = time(request, batches);
+            if left == 0 && employed >= beta && taken <= request.limit() {
+                let fees = candidates.iter().zip(batches.iter());
+                let cost = fees.map(|(c, &x)| c.fee.times(x).micros()).sum();
+                all.push((cost, taken));
+            }
+            return;
+        }
+        for x in (0..=left).filter(|&x| x == 0 || x >= s_min) {
+            batches.push(x);
+            extend(request, batches, left - x, all);
+            batches.pop();
+        }
+    }
+    let mut plans = Vec::new();
+    extend(request, &mut Vec::new(), request.demand().0, &mut plans);
+    plans
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn each_objective_is_the_best_of_all_plans(
+        n in 1..10_u64, s_min in 0..4_u64, beta in 0..4_u64,
+        shared_ms in prop_oneof![Just(0), 1..200_u64],
+        workers in prop::collection::vec((20..400_u64, 0..3_u64), 1..5),
+    ) {
+        let request = request((n, s_min, beta), shared_ms, &workers);
+        let plans = all(&request);
+        for &objective in Objective::ALL {
+            let asked = request.clone().with_objective(objective);
+            let response = answer(&asked, &mut Exact::default());
+            let Some(planned) = response.outcome.planned() else {
+                prop_assert!(plans.is_empty() && response.outcome.status() == "infeasible");
+                continue;
+            };
+            prop_assert_eq!(asked.verify(response.employed, planned), Ok(()));
+            prop_assert_eq!(planned.status, PlanStatus::Optimal);
+            let cost = planned.plan.cost.micros();
+            let taken = time(&request, &planned.plan.batches);
+            let pairs = plans.iter().copied();
+            match objective {
+                Objective::Cheapest => prop_assert_eq!(Some(cost), pairs.map(|(c, _)| c).min()),
+                Objective::CheapestThenQuickest => prop_assert_eq!(Some((cost, taken)), pairs.min()),
+                Objective::Quickest => {
+                    let best = pairs.map(|(cost, taken)| (taken, cost)).min();
+                    prop_assert_eq!(Some((taken, cost)), best);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn equal_workers_at_one_fee_share_equally() {
+    let four =
+        request((100, 10, 1), 0, &[(10, 1); 4]).with_objective(Objective::CheapestThenQuickest);
+    let response = answer(&four, &mut Exact::default());
+    let planned = response.outcome.planned().expect("feasible");
+    assert_eq!(planned.plan.batches, [25; 4]);
+    // Another allocator looks at the fee alone.
+    let response = answer(&four, &mut Heuristic::default());
+    let planned = response.outcome.planned().expect("feasible");
+    assert_eq!(planned.plan.batches, [100, 0, 0, 0]);
+    // Where nobody costs the same, one decision shows that nothing is quicker.
+    let unlike: Vec<_> = (1..=6).map(|fee| (40, fee)).collect();
+    let unlike = request((100, 10, 1), 0, &unlike);
+    let response = answer(
+        &unlike.with_objective(Objective::CheapestThenQuickest),
+        &mut Exact::default(),
+    );
+    assert!(response.solves <= 2, "{}", response.solves);
+}
