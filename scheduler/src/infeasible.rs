@@ -55,6 +55,12 @@ pub enum Infeasible {
         /// Batches there are.
         n: u64,
     },
+    /// Only where workers have curves: no choice within their limits has so many batches.
+    #[error("limits gap: no shares within the limits of the workers add up to {n} batches")]
+    LimitsGap {
+        /// Batches there are.
+        n: u64,
+    },
 }
 
 impl Infeasible {
@@ -66,6 +72,7 @@ impl Infeasible {
             Self::CountLimit { .. } => "count_limit",
             Self::InsufficientCapacity { .. } => "insufficient_capacity",
             Self::CardinalityGap { .. } => "cardinality_gap",
+            Self::LimitsGap { .. } => "limits_gap",
         }
     }
 }

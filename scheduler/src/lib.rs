@@ -11,6 +11,7 @@
 
 mod bound;
 mod cheapest;
+mod curve;
 mod cycle_model;
 mod estimate;
 mod ids;
@@ -27,6 +28,10 @@ mod request;
 mod time;
 mod time_model;
 
+pub use curve::{
+    Curve, CurveError, CurveProblem, CurveViolation, CurveWorker, MAX_CURVE_COST,
+    MAX_CURVE_WORKERS, Schedule,
+};
 pub use cycle_model::{CycleModel, Employed, Prediction};
 pub use estimate::{BenchmarkRule, MAX_ROUNDS, Margins};
 pub use infeasible::{Infeasible, Repair};

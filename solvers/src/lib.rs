@@ -11,6 +11,7 @@
 pub mod cbc;
 pub mod changes;
 mod clock;
+pub mod curves;
 mod exact;
 pub mod frontier;
 mod heuristic;
