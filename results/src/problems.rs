@@ -72,7 +72,8 @@ impl ProblemColumns {
             32,
             "The most batches that each worker can take.",
         ));
-        columns.push(list(FEE, 64, "What each worker is paid per batch."));
+        columns.push(list(FEE, 64, "What each worker is paid per batch; where costs are given by points, what a batch costs at \
+             `s_max`, rounded down."));
         columns
     }
 

@@ -149,6 +149,7 @@ mod tests {
                 capacity: 0,
                 n: 1,
             },
+            Infeasible::LimitsGap { n: 1 },
         ];
         for outcome in infeasible.map(Outcome::Infeasible) {
             let row = OutcomeRow::from(&outcome);

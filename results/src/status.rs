@@ -44,16 +44,18 @@ impl Status {
 }
 
 /// The reasons of infeasible and failed answers, to give those read back their static names.
-const REASONS: [&str; 9] = [
+const REASONS: [&str; 11] = [
     "insufficient_data",
     "insufficient_workers",
     "count_limit",
     "insufficient_capacity",
     "cardinality_gap",
+    "limits_gap",
     FailureReason::TooLarge.name(),
     FailureReason::NoPlanFound.name(),
     FailureReason::Unverified.name(),
     FailureReason::SolverError.name(),
+    FailureReason::Unsupported.name(),
 ];
 
 /// The reason of this name, as every row shares it.

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use scheduler::{Fee, Problem, Worker};
+use scheduler::{Case, Fee, Problem, Worker};
 
+use crate::curves;
 use crate::draw::Draws;
 
 /// Micro-units in a cent: the fees of the thesis have two decimals.
@@ -35,10 +36,18 @@ pub enum Family {
     Mixed,
     /// The thesis' distribution with 10^3, 10^4, 10^5 and 10^6 workers in turn.
     Large,
+    /// Curves whose marginal costs rise; everybody takes part.
+    Convex,
+    /// Curves whose marginal costs fall; everybody takes part.
+    Concave,
+    /// A few straight pieces with jumps between them; workers may be idle.
+    Tiered,
+    /// A table of unrelated costs for each worker; everybody takes part.
+    Arbitrary,
 }
 
 impl Family {
-    /// The families that `all` stands for: every one but [`Family::Large`].
+    /// The families that `all` stands for: every one with fees but [`Family::Large`].
     pub const ALL: [Self; 8] = [
         Self::Thesis,
         Self::TightLots,
@@ -50,8 +59,11 @@ impl Family {
         Self::Mixed,
     ];
 
+    /// The families with curves.
+    pub const CURVES: [Self; 4] = [Self::Convex, Self::Concave, Self::Tiered, Self::Arbitrary];
+
     /// Every family by name.
-    pub const NAMED: [Self; 9] = [
+    pub const NAMED: [Self; 13] = [
         Self::Thesis,
         Self::TightLots,
         Self::ForcedLot,
@@ -61,6 +73,10 @@ impl Family {
         Self::ZeroLot,
         Self::Mixed,
         Self::Large,
+        Self::Convex,
+        Self::Concave,
+        Self::Tiered,
+        Self::Arbitrary,
     ];
 
     /// The name on the command line and in tables.
@@ -75,6 +91,10 @@ impl Family {
             Self::ZeroLot => "zero-lot",
             Self::Mixed => "mixed",
             Self::Large => "large",
+            Self::Convex => "convex",
+            Self::Concave => "concave",
+            Self::Tiered => "tiered",
+            Self::Arbitrary => "arbitrary",
         }
     }
 
@@ -90,10 +110,29 @@ impl Family {
             Self::ZeroLot => 7,
             Self::Mixed => 8,
             Self::Large => 9,
+            Self::Convex => 10,
+            Self::Concave => 11,
+            Self::Tiered => 12,
+            Self::Arbitrary => 13,
         }
     }
 
     /// Test number `test` (0-based) under a seed, independent of all other tests.
+    pub fn case(self, seed: u64, test: u64) -> Case {
+        let mut draws = Draws::of_test(seed, self.stream(), test);
+        match self {
+            Self::Convex => Case::Curves(curves::convex(&mut draws)),
+            Self::Concave => Case::Curves(curves::concave(&mut draws)),
+            Self::Tiered => Case::Curves(curves::tiered(&mut draws)),
+            Self::Arbitrary => Case::Curves(curves::arbitrary(&mut draws)),
+            _ => Case::Fees(self.problem(seed, test)),
+        }
+    }
+
+    /// The same of a family with fees.
+    ///
+    /// # Panics
+    /// When the family has curves: only [`case`](Self::case) has those.
     pub fn problem(self, seed: u64, test: u64) -> Problem {
         let draws = &mut Draws::of_test(seed, self.stream(), test);
         match self {
@@ -112,6 +151,9 @@ impl Family {
             Self::ZeroLot => zero_lot(draws),
             Self::Mixed => mixed(draws),
             Self::Large => thesis(draws, 10_u64.pow(3 + (test % 4) as u32)),
+            Self::Convex | Self::Concave | Self::Tiered | Self::Arbitrary => {
+                panic!("{self} has curves, and no fees")
+            }
         }
     }
 
@@ -127,7 +169,11 @@ impl Family {
             | Self::Ties
             | Self::Partition
             | Self::ZeroLot
-            | Self::Mixed => None,
+            | Self::Mixed
+            | Self::Convex
+            | Self::Concave
+            | Self::Tiered
+            | Self::Arbitrary => None,
         }
     }
 }
@@ -329,6 +375,30 @@ mod tests {
         "partition c29c5df11347c759",
         "zero-lot f5943606c0e9b26a",
         "mixed c4d772007d998c0f",
+    ];
+
+    #[test]
+    fn tests_with_curves_never_change() {
+        let digest = |family: Family| {
+            let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+            for test in [0, 1, 99_999] {
+                let mut text = Vec::new();
+                crate::write_instance(&mut text, "0", &family.case(1, test)).expect("memory");
+                for byte in text {
+                    hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+                }
+            }
+            hash
+        };
+        let digests = Family::CURVES.map(|family| format!("{family} {:016x}", digest(family)));
+        assert_eq!(digests, CURVES);
+    }
+
+    const CURVES: [&str; 4] = [
+        "convex 5beb7bed7073c6b6",
+        "concave af0f8bea499f3e88",
+        "tiered ce38f7c9bd1c263f",
+        "arbitrary 216ed6a3747f90cc",
     ];
 
     #[test]

@@ -15,12 +15,14 @@
 
 pub mod calibration;
 mod catalogue;
+mod curves;
 mod draw;
 mod family;
 mod instance;
 mod math;
 mod near;
 mod outside;
+pub mod published;
 pub mod recorded;
 pub mod scenario;
 pub mod settings;

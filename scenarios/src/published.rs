@@ -133,7 +133,9 @@ impl Experiment {
             Goal::Makespan => 10_000,
         };
         let tasks = move || (1_000..=most).step_by(200);
-        [10, 100].into_iter().flat_map(move |resources| tasks().map(move |t| (t, resources)))
+        [10, 100]
+            .into_iter()
+            .flat_map(move |resources| tasks().map(move |t| (t, resources)))
     }
 
     /// One of its problems.
@@ -154,7 +156,11 @@ impl Experiment {
                 Limits::LowerAndUpper => (5, tasks),
                 Limits::Shares => (
                     if dearest == Some(at) { share / 4 } else { 4 },
-                    if cheapest == Some(at) { share / 2 } else { 2 * share },
+                    if cheapest == Some(at) {
+                        share / 2
+                    } else {
+                        2 * share
+                    },
                 ),
             };
             let costs = table[lower as usize..=upper as usize].to_vec();
@@ -208,7 +214,8 @@ impl Mersenne {
     fn word(&mut self) -> u32 {
         if self.next == self.state.len() {
             for at in 0..624 {
-                let joined = (self.state[at] & 0x8000_0000) | (self.state[(at + 1) % 624] & 0x7fff_ffff);
+                let joined =
+                    (self.state[at] & 0x8000_0000) | (self.state[(at + 1) % 624] & 0x7fff_ffff);
                 let twist = if joined % 2 == 1 { 0x9908_b0df } else { 0 };
                 self.state[at] = self.state[(at + 397) % 624] ^ (joined >> 1) ^ twist;
             }
@@ -224,7 +231,8 @@ impl Mersenne {
 
     fn uniform(&mut self, low: f64, high: f64) -> f64 {
         let (high_bits, low_bits) = (self.word() >> 5, self.word() >> 6);
-        let unit = (f64::from(high_bits) * 67_108_864.0 + f64::from(low_bits)) / 9_007_199_254_740_992.0;
+        let unit =
+            (f64::from(high_bits) * 67_108_864.0 + f64::from(low_bits)) / 9_007_199_254_740_992.0;
         low + (high - low) * unit
     }
 }

@@ -6,7 +6,8 @@
 //! or as points with straight lines between them. An idle worker costs nothing and has no batches;
 //! one that is employed may have none either, where its curve begins at 0.
 
-use crate::problem::{MAX_BATCHES, MAX_N};
+use crate::money::Fee;
+use crate::problem::{MAX_BATCHES, MAX_N, Problem, Worker};
 
 /// The most workers of a problem with curves.
 pub const MAX_CURVE_WORKERS: usize = 10_000;
@@ -240,6 +241,52 @@ impl CurveProblem {
     pub fn workers(&self) -> &[CurveWorker] {
         &self.workers
     }
+
+    /// The nearest problem with fees, for figures about problems: limits as capacities, and as a fee what a
+    /// batch costs at the upper limit.
+    pub fn outline(&self) -> Problem {
+        let lower = self.workers.iter().map(|worker| worker.curve.lower()).min();
+        let workers = self.workers.iter().map(|worker| {
+            let s_max = worker.curve.upper();
+            let cost = worker.curve.at(s_max).unwrap_or(0).max(0) as u64;
+            let fee = Fee::from_micros(cost / s_max.max(1)).unwrap_or(Fee::MAX);
+            Worker { s_max, fee }
+        });
+        let most = self.workers.len() as u64;
+        let (least, lower) = (self.least.min(most), lower.unwrap_or(0));
+        Problem::new(self.n, lower, least, workers.collect()).unwrap_or_else(|_| {
+            unreachable!("a problem with curves is within the bounds of one with fees")
+        })
+    }
+
+    /// The schedule with these batches, where 0 leaves a worker idle that may be. `None` if they are not
+    /// within the limits of all workers.
+    pub fn schedule(&self, batches: &[u64]) -> Option<Schedule> {
+        if batches.len() != self.workers.len() {
+            return None;
+        }
+        let (mut shares, mut cost) = (Vec::with_capacity(batches.len()), 0);
+        for (worker, &x) in self.workers.iter().zip(batches) {
+            let share = (x > 0 || !worker.may_idle).then_some(x);
+            if let Some(x) = share {
+                cost += i128::from(worker.curve.at(x)?);
+            }
+            shares.push(share);
+        }
+        Some(Schedule {
+            batches: shares,
+            cost,
+        })
+    }
+}
+
+/// A problem of either kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Case {
+    /// Every worker has a fee per batch.
+    Fees(Problem),
+    /// What a worker costs is given by points.
+    Curves(CurveProblem),
 }
 
 /// Who is employed, with how many batches, and what that costs.

@@ -29,7 +29,7 @@ mod time;
 mod time_model;
 
 pub use curve::{
-    Curve, CurveError, CurveProblem, CurveViolation, CurveWorker, MAX_CURVE_COST,
+    Case, Curve, CurveError, CurveProblem, CurveViolation, CurveWorker, MAX_CURVE_COST,
     MAX_CURVE_WORKERS, Schedule,
 };
 pub use cycle_model::{CycleModel, Employed, Prediction};

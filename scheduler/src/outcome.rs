@@ -111,7 +111,7 @@ named! {
         ClosedForm = "closed_form",
         /// The Lagrangian bound met the plan at the root.
         Root = "root",
-        /// Branch and bound closed the gap.
+        /// Branch and bound closed the gap; where costs are given by points, all plans within it were looked at.
         Search = "search",
         /// A dynamic programme over the undecided workers closed it.
         DynamicProgramme = "dynamic_programme",
@@ -143,5 +143,7 @@ named! {
         Unverified = "unverified",
         /// The solver itself reported an error.
         SolverError = "solver_error",
+        /// The allocator does not take problems of this kind.
+        Unsupported = "unsupported",
     }
 }

@@ -28,6 +28,9 @@ pub(crate) enum Command {
     /// Compare the allocators over many seeded tests
     #[command(after_help = VALIDATE_EXAMPLES, allow_negative_numbers = true)]
     Validate(Box<ValidateArgs>),
+    /// Solve the problems of two papers, and compare with the optima printed there
+    #[command(after_help = PUBLISHED_EXAMPLES)]
+    Published(PublishedArgs),
     /// Join the shards of a validation
     Merge(MergeArgs),
     /// Predict recorded runs, under the same or another allocator, and compare
@@ -67,7 +70,7 @@ pub(crate) struct SolveArgs {
     /// A file of instances, one JSON object per line or one in all; `-` is standard input
     #[arg(default_value = "-", value_name = "FILE")]
     pub(crate) input: PathBuf,
-    /// heuristic, exact, cbc or lp
+    /// exact, heuristic, cbc, lp, highs, gurobi, equal, proportional, marin, marco, mardec or olar
     #[arg(long, default_value = "exact", value_name = "NAME")]
     pub(crate) allocator: AllocatorName,
     /// One JSON line for each instance, or a table to read
@@ -101,6 +104,30 @@ pub(crate) struct GenerateArgs {
     /// The index of the first, from 0
     #[arg(long, default_value_t = 0, value_name = "I")]
     pub(crate) first: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishedArgs {
+    /// A file with the published optima, to compare with
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// One of the experiments only
+    #[arg(long, value_name = "NAME")]
+    pub(crate) experiment: Option<String>,
+    /// The allocators, separated by commas
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "NAMES",
+        default_value = "exact"
+    )]
+    pub(crate) allocators: Vec<AllocatorName>,
+    /// Print every problem, too
+    #[arg(long)]
+    pub(crate) each: bool,
+    /// One JSON line for each problem and allocator instead of tables
+    #[arg(long, conflicts_with = "each")]
+    pub(crate) json: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -178,9 +205,12 @@ impl std::str::FromStr for Families {
         if name == "all" {
             return Ok(Self(Family::ALL.to_vec()));
         }
+        if name == "curves" {
+            return Ok(Self(Family::CURVES.to_vec()));
+        }
         let family: Family = name
             .parse()
-            .map_err(|error: scenarios::UnknownFamily| format!("{error}, or all"))?;
+            .map_err(|error: scenarios::UnknownFamily| format!("{error}, or all, or curves"))?;
         Ok(Self(vec![family]))
     }
 }
@@ -544,6 +574,21 @@ Examples:
   sim generate --family forced-lot --n-tests 3 | sim solve --format table
   sim solve lab.json --allocator cbc";
 
+const PUBLISHED_EXAMPLES: &str = "\
+Examples:
+  sim published
+  sim published optima.json
+  sim published --experiment random_costs --allocators exact,equal,proportional,marin --each
+  sim published --json | jq 'select(.resources == 10)'
+
+The papers are L. L. Pilla, Scheduling Algorithms for Federated Learning With Minimal Energy Consumption
+(IEEE TPDS 2023, doi 10.1109/TPDS.2023.3240833: the least total cost) and Optimal Task Assignment to
+Heterogeneous Federated Learning Devices (2020, arXiv 2010.00239: the least makespan). Costs are rounded to
+micro-units: a published optimum of k resources is met when ours lies within k of them, a makespan within
+one.
+
+FILE is {\"experiments\":[{\"experiment\":NAME,\"optima\":[[TASKS,RESOURCES,OPTIMUM],...]},...]}.";
+
 const FAMILIES: &str = "\
 Families:
   thesis      the distribution of the thesis: 50 to 100 workers
@@ -555,6 +600,10 @@ Families:
   zero-lot    lots of 0 and 1, often infeasible
   mixed       everything at random, often infeasible
   large       thesis with 10^3, 10^4, 10^5 and 10^6 workers in turn
+  convex      costs by points: marginal costs rise, everybody takes part
+  concave     costs by points: marginal costs fall, everybody takes part
+  tiered      costs by points: straight pieces and jumps, workers may be idle
+  arbitrary   costs by points: unrelated ones, everybody takes part
 
 Instance I of a seed is the same whatever the number of tests.";
 
@@ -564,6 +613,7 @@ Examples:
   sim validate --family all --n-tests 1000 --out results/all
   sim validate --n-tests 100000 --shard 2/4 --out results/shard2
   sim validate --instances mine.jsonl --allocators exact,cbc
+  sim validate --family curves --allocators exact,equal,proportional,marin,marco,mardec
   sim validate --n-tests 100000 --allocators heuristic,exact --simulate
 
 With --simulate, the true speed of each worker is s_max batches per second times a lognormal factor

@@ -13,8 +13,8 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<Exit, Stop> {
         .ok_or_else(|| Stop::usage("--first and --n-tests go beyond the last test there can be"))?;
     let mut out = BufWriter::new(io::stdout().lock());
     for test in args.first..end {
-        let problem = args.family.problem(args.seed, test);
-        scenarios::write_instance(&mut out, &test.to_string(), &problem)
+        let case = args.family.case(args.seed, test);
+        scenarios::write_instance(&mut out, &test.to_string(), &case)
             .and_then(|()| out.write_all(b"\n"))
             .map_err(Stop::output)?;
     }

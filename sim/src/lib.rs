@@ -17,6 +17,7 @@ mod machine;
 mod merge;
 mod parallel;
 mod plan;
+mod published;
 mod replay;
 mod report;
 mod risk;
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
         Command::Solve(args) => solve::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Validate(args) => validate::command(&args),
+        Command::Published(args) => published::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Run(args) => run::command(&args),

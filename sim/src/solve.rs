@@ -7,7 +7,7 @@ use std::path::Path;
 use console::{Exit, Stop};
 use results::text::Table;
 use scenarios::{Instance, InstanceError, Instances};
-use scheduler::{FailureReason, Outcome, Repair};
+use scheduler::{Case, Cost, FailureReason, Outcome, Repair};
 use solvers::Host;
 
 use crate::cli::{Format, SolveArgs};
@@ -15,6 +15,7 @@ use crate::terminal::style;
 
 pub(crate) fn run(args: &SolveArgs) -> Result<Exit, Stop> {
     let mut allocator = args.allocator.create(&Host::default());
+    allocator.ready().map_err(Stop::usage)?;
     let mut out = BufWriter::new(io::stdout().lock());
     let mut exit = Exit::Done;
     let wanted = args
@@ -26,7 +27,7 @@ pub(crate) fn run(args: &SolveArgs) -> Result<Exit, Stop> {
         index += 1;
         match instance {
             Ok(instance) if is_wanted => {
-                let outcome = allocator.measure(&instance.problem).outcome;
+                let outcome = allocator.measure_case(&instance.case).outcome;
                 let text = match args.format {
                     Format::Json => plan_line(&instance, allocator.name(), &outcome)?,
                     Format::Table => table(&instance, allocator.name(), &outcome),
@@ -107,17 +108,12 @@ pub(crate) fn is_our_bug(allocator: &str, outcome: &Outcome) -> bool {
 
 /// The smallest changes that make the problem feasible, in words.
 fn repairs(instance: &Instance, outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Infeasible(_) => {
-            let repairs: Vec<String> = instance
-                .problem
-                .repairs()
-                .iter()
-                .map(Repair::to_string)
-                .collect();
+    match (outcome, &instance.case) {
+        (Outcome::Infeasible(_), Case::Fees(problem)) => {
+            let repairs: Vec<String> = problem.repairs().iter().map(Repair::to_string).collect();
             repairs.join(", or ")
         }
-        Outcome::Planned(_) | Outcome::Failed(_) => String::new(),
+        _ => String::new(),
     }
 }
 
@@ -134,21 +130,35 @@ fn plan_line(instance: &Instance, allocator: &str, outcome: &Outcome) -> Result<
 
 /// The plan as text: its cost, and who is employed.
 fn table(instance: &Instance, allocator: &str, outcome: &Outcome) -> String {
-    let problem = &instance.problem;
-    let mut text = format!(
-        "instance {}: {} batches, lots of {} or more, {} or more of {} workers\n",
-        instance.id,
-        problem.n(),
-        problem.lot(),
-        problem.beta(),
-        problem.workers().len(),
-    );
+    let mut text = match &instance.case {
+        Case::Fees(problem) => format!(
+            "instance {}: {} batches, lots of {} or more, {} of {} workers\n",
+            instance.id,
+            problem.n(),
+            problem.lot(),
+            match problem.most_employed() {
+                u64::MAX => format!("{} or more", problem.beta()),
+                most => format!("{} to {most}", problem.beta()),
+            },
+            problem.workers().len(),
+        ),
+        Case::Curves(problem) => format!(
+            "instance {}: {} batches, {} to {} of {} workers, costs by points\n",
+            instance.id,
+            problem.n(),
+            problem.least(),
+            problem.most(),
+            problem.workers().len(),
+        ),
+    };
     let planned = match outcome {
         Outcome::Planned(planned) => planned,
         Outcome::Infeasible(infeasible) => {
             text += &format!("  {allocator}: {infeasible}\n");
-            for repair in problem.repairs() {
-                text += &format!("  to make it feasible: {repair}\n");
+            if let Case::Fees(problem) = &instance.case {
+                for repair in problem.repairs() {
+                    text += &format!("  to make it feasible: {repair}\n");
+                }
             }
             return text;
         }
@@ -167,18 +177,43 @@ fn table(instance: &Instance, allocator: &str, outcome: &Outcome) -> String {
     if let Some(certificate) = planned.certificate {
         text += &format!(" ({})", certificate.name());
     }
-    let mut table = Table::new(["worker", "name"], ["s_max", "batches", "fee", "cost"]);
     let names = instance.names.as_deref().unwrap_or(&[]);
-    let shares = problem.workers().iter().zip(&planned.plan.batches);
-    for (index, (worker, &x)) in shares.enumerate().filter(|(_, (_, x))| **x > 0) {
-        table.row([
-            &index.to_string(),
-            names.get(index).and_then(Option::as_deref).unwrap_or(""),
-            &worker.s_max.to_string(),
-            &x.to_string(),
-            &worker.fee.to_string(),
-            &worker.fee.times(x).to_string(),
-        ]);
-    }
+    let name = |index: usize| names.get(index).and_then(Option::as_deref).unwrap_or("");
+    let batches = &planned.plan.batches;
+    let table = match &instance.case {
+        Case::Fees(problem) => {
+            let mut table = Table::new(["worker", "name"], ["s_max", "batches", "fee", "cost"]);
+            let shares = problem.workers().iter().zip(batches);
+            for (index, (worker, &x)) in shares.enumerate().filter(|(_, (_, x))| **x > 0) {
+                table.row([
+                    &index.to_string(),
+                    name(index),
+                    &worker.s_max.to_string(),
+                    &x.to_string(),
+                    &worker.fee.to_string(),
+                    &worker.fee.times(x).to_string(),
+                ]);
+            }
+            table
+        }
+        Case::Curves(problem) => {
+            let mut table = Table::new(["worker", "name"], ["least", "most", "batches", "cost"]);
+            let shares = problem.workers().iter().zip(batches);
+            let employed = shares.enumerate();
+            for (index, (worker, &x)) in employed.filter(|(_, (it, x))| **x > 0 || !it.may_idle) {
+                // A verified plan is within the limits, and a file's costs are not below zero.
+                let cost = u128::try_from(worker.curve.at(x).unwrap_or(0)).unwrap_or(0);
+                table.row([
+                    &index.to_string(),
+                    name(index),
+                    &worker.curve.lower().to_string(),
+                    &worker.curve.upper().to_string(),
+                    &x.to_string(),
+                    &Cost::from_micros(cost).to_string(),
+                ]);
+            }
+            table
+        }
+    };
     format!("{text}\n{}", table.render(style()))
 }

@@ -110,6 +110,105 @@ fn a_key_that_is_not_known_is_refused() {
     assert!(run.stdout.contains("\"cost\":34,"), "{}", run.stdout);
 }
 
+const CURVES: &str = r#"{"n":14,"beta":0,"workers":[{"name":"tiers","costs":[[1,1.5],[5,5.5],[9,6.3]]},{"costs":[[4,1],[8,3]],"may_idle":false},{"s_max":11,"fee":1}]}"#;
+
+#[test]
+fn costs_by_points_are_solved_with_their_proof() {
+    let run = sim_with_input(&["solve"], CURVES.as_bytes());
+    run.assert_done();
+    let plan: Value = serde_json::from_str(&run.stdout).expect("a line of JSON");
+    assert_eq!(
+        plan["batches"],
+        serde_json::json!([9, 5, 0]),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(
+        (&plan["status"], &plan["cost"]),
+        (&"optimal".into(), &7.8.into())
+    );
+    assert_eq!(plan["lower_bound"], 7.8);
+    assert!(plan["certificate"].is_string());
+
+    let run = sim_with_input(&["solve", "--format", "table"], CURVES.as_bytes());
+    assert!(
+        run.says("0 to 3 of 3 workers, costs by points"),
+        "{}",
+        run.stdout
+    );
+    assert!(run.says("0 tiers 1 9 9 6.3"), "{}", run.stdout);
+
+    let run = sim_with_input(&["solve", "--allocator", "cbc"], CURVES.as_bytes());
+    assert!(
+        run.stdout.contains("\"reason\":\"unsupported\""),
+        "{}",
+        run.stdout
+    );
+
+    let few = CURVES.replace("\"beta\":0", "\"beta\":0,\"most_employed\":1");
+    let run = sim_with_input(&["solve"], few.as_bytes());
+    assert!(
+        run.stdout.contains("\"reason\":\"insufficient_capacity\""),
+        "{}",
+        run.stdout
+    );
+    let one = GOOD.replace("\"beta\":0", "\"beta\":0,\"most_employed\":1");
+    let run = sim_with_input(&["solve"], one.as_bytes());
+    assert!(
+        run.stdout.contains("\"status\":\"infeasible\""),
+        "{}",
+        run.stdout
+    );
+    let wrong = CURVES.replace("[5,5.5]", "[5,5.500001]");
+    sim_with_input(&["solve"], wrong.as_bytes()).assert_fails(
+        3,
+        "costs of worker 0: from 1 to 5 batches the cost changes by 4000001",
+    );
+}
+
+/// A solver of the user's own is asked for by name only, and says what it lacks in one line.
+#[test]
+fn a_solver_that_is_not_installed_says_how_to_get_it() {
+    for (allocator, package) in [("highs", "highspy"), ("gurobi", "gurobipy")] {
+        for command in [["solve", "-"], ["validate", "--n-tests=1"]] {
+            let flag = if command[0] == "solve" {
+                "--allocator"
+            } else {
+                "--allocators"
+            };
+            let output = common::program()
+                .args(command)
+                .args([flag, allocator])
+                .env("ALLOT_PYTHON", "/no/such/python")
+                .stdin(std::process::Stdio::null())
+                .output()
+                .expect("it runs");
+            let expected = format!("{allocator} needs Python with {package}, but /no/such/python");
+            common::run(output).assert_fails(2, &expected);
+        }
+    }
+}
+
+/// With the solvers installed, where `ALLOT_PYTHON` names their Python: they agree with `exact`.
+#[test]
+fn solvers_that_are_installed_agree_with_exact() {
+    if std::env::var_os("ALLOT_PYTHON").is_none() {
+        return;
+    }
+    let run = sim(&[
+        "validate",
+        "--family",
+        "all",
+        "--n-tests",
+        "25",
+        "--allocators",
+        "exact,highs,gurobi",
+    ]);
+    run.assert_done();
+    let clean = "mismatches: 0 of feasibility, 0 of cost, 0 of lower bounds";
+    assert!(run.says(clean), "{}", run.stdout);
+}
+
 #[test]
 fn input_that_is_not_there_is_named() {
     sim(&["solve", "no/such/file"]).assert_fails(3, "cannot read no/such/file: ");
@@ -119,9 +218,9 @@ fn input_that_is_not_there_is_named() {
 
 #[test]
 fn wrong_arguments_are_explained() {
-    sim(&["solve", "--allocator", "gurobi"]).assert_fails(
+    sim(&["solve", "--allocator", "glpk"]).assert_fails(
         2,
-        "no allocator is called \"gurobi\", expected one of heuristic, exact",
+        "no allocator is called \"glpk\", expected one of heuristic, exact",
     );
     sim(&["generate", "--family", "thesys"]).assert_fails(2, "no family is called \"thesys\"");
     sim(&["generate", "--n-tests", "-1"]).assert_fails(2, "invalid value '-1' for '--n-tests <N>'");

@@ -369,3 +369,40 @@ fn cpu_time_is_that_of_the_run_alone() {
         "{run}"
     );
 }
+
+/// Families with curves, all allocators in one table: the papers' own are optimal on their shapes.
+#[test]
+fn families_with_curves_are_compared() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("out");
+    let run = sim(&[
+        "validate",
+        "--family",
+        "curves",
+        "--n-tests",
+        "40",
+        "--allocators",
+        "exact,equal,proportional,marin,marco,mardec,olar",
+        "--out",
+        out.to_str().expect("UTF-8"),
+    ]);
+    run.assert_done();
+    let summary = fs::read_to_string(out.join("summary.csv")).expect("a table");
+    let mut lines = summary.lines();
+    let heading: Vec<&str> = lines.next().expect("a heading").split(',').collect();
+    let column = |name: &str| heading.iter().position(|it| *it == name).expect("a column");
+    let (family, allocator, optimal) = (column("family"), column("allocator"), column("optimal"));
+    let optimal = |wanted: (&str, &str)| {
+        let rows = summary
+            .lines()
+            .map(|line| line.split(',').collect::<Vec<_>>());
+        let mut rows = rows.filter(|row| (row[family], row[allocator]) == wanted);
+        rows.next().expect("a row")[optimal].to_owned()
+    };
+    for family in ["convex", "concave", "arbitrary"] {
+        assert_eq!(optimal((family, "exact")), "40");
+    }
+    assert_eq!(optimal(("convex", "marin")), "40");
+    assert_eq!(optimal(("concave", "mardec")), "40");
+    assert_ne!(optimal(("arbitrary", "marin")), "40");
+}

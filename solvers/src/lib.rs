@@ -1,7 +1,8 @@
 //! Allocators behind one trait.
 //!
 //! `heuristic` is the algorithm of the thesis, `exact` proves the optimum, `cbc` solves the
-//! mixed-integer program and `lp` rounds its relaxation. Whatever one of them returns was
+//! mixed-integer program and `lp` rounds its relaxation; [`papers`] has the rules that papers
+//! compare with. Whatever one of them returns was
 //! verified in integers first: see [`Allocator::measure`].
 //!
 //! **What it deliberately does not know:** where problems come from, how answers are stored or
@@ -17,6 +18,7 @@ pub mod frontier;
 mod heuristic;
 mod lp;
 mod objective;
+pub mod papers;
 mod rank;
 mod registry;
 mod trivial;
@@ -30,7 +32,9 @@ pub use registry::{AllocatorName, Entry, Host, REGISTRY, UnknownAllocator};
 
 use std::time::{Duration, Instant};
 
-use scheduler::{Cost, Failure, FailureReason, Outcome, PlanStatus, Problem};
+use scheduler::{
+    Case, Cost, CurveProblem, Failure, FailureReason, Outcome, Plan, PlanStatus, Problem,
+};
 use serde::{Deserialize, Serialize};
 
 /// Something that answers allocation problems. It may keep buffers between calls.
@@ -40,6 +44,25 @@ pub trait Allocator: Send {
 
     /// Answers one problem. Callers use [`Allocator::measure`], which verifies the answer.
     fn propose(&mut self, problem: &Problem) -> Outcome;
+
+    /// Whether it can answer at all.
+    ///
+    /// # Errors
+    /// What is missing, and how to get it.
+    fn ready(&mut self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Answers one problem with curves. Callers use [`Allocator::measure_curves`], which verifies the answer.
+    fn propose_curves(&mut self, _: &CurveProblem) -> Outcome {
+        Outcome::Failed(Failure {
+            reason: FailureReason::Unsupported,
+            message: format!(
+                "{} takes a fee per batch, not costs by points; exact takes both",
+                self.name()
+            ),
+        })
+    }
 
     /// The CPU time that all calls so far spent inside an external solver library.
     fn library_cpu(&self) -> Duration {
@@ -60,6 +83,25 @@ pub trait Allocator: Send {
             outcome,
             wall: start.elapsed(),
             library_cpu: self.library_cpu().saturating_sub(library_start),
+        }
+    }
+
+    /// Answers a problem with curves, as [`Allocator::measure`] does.
+    fn measure_curves(&mut self, problem: &CurveProblem) -> Measured {
+        let (start, library_start) = (Instant::now(), self.library_cpu());
+        let outcome = verified_curves(problem, self.propose_curves(problem));
+        Measured {
+            outcome,
+            wall: start.elapsed(),
+            library_cpu: self.library_cpu().saturating_sub(library_start),
+        }
+    }
+
+    /// Answers a problem of either kind.
+    fn measure_case(&mut self, case: &Case) -> Measured {
+        match case {
+            Case::Fees(problem) => self.measure(problem),
+            Case::Curves(problem) => self.measure_curves(problem),
         }
     }
 
@@ -87,12 +129,38 @@ pub struct Measured {
 /// Lets only verified plans through: a plan that breaks a constraint becomes a failure with
 /// reason `unverified`, and so does a lower bound above the cost.
 pub fn verified(problem: &Problem, outcome: Outcome) -> Outcome {
+    checked(outcome, |plan| {
+        plan.verify(problem)
+            .map_err(|violation| violation.to_string())
+    })
+}
+
+/// The same for a problem with curves.
+fn verified_curves(problem: &CurveProblem, outcome: Outcome) -> Outcome {
+    checked(outcome, |plan| {
+        let Some(schedule) = problem.schedule(&plan.batches) else {
+            return Err("the plan is not within the limits of its workers".to_owned());
+        };
+        if u128::try_from(schedule.cost) != Ok(plan.cost.micros()) {
+            let stated = plan.cost;
+            return Err(format!(
+                "the plan states a cost of {stated}, its batches cost {} micro-units",
+                schedule.cost
+            ));
+        }
+        schedule
+            .verify(problem)
+            .map_err(|violation| violation.to_string())
+    })
+}
+
+fn checked(outcome: Outcome, verify: impl FnOnce(&Plan) -> Result<(), String>) -> Outcome {
     let Outcome::Planned(planned) = &outcome else {
         return outcome;
     };
     let above = |bound: Cost| bound > planned.plan.cost;
-    let message = match planned.plan.verify(problem) {
-        Err(violation) => violation.to_string(),
+    let message = match verify(&planned.plan) {
+        Err(violation) => violation,
         Ok(()) if planned.lower_bound.is_some_and(above) => {
             "the lower bound lies above the cost".to_owned()
         }

@@ -1,11 +1,13 @@
 //! The allocators by name.
 //!
-//! A new one (a commercial solver behind a feature, say) is one more row in [`REGISTRY`].
+//! A new one is one more row in [`REGISTRY`].
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::cbc::{Outside, Solver};
+use crate::papers::{Paper, Rule};
 use crate::{Allocator, Cbc, CbcProcess, Exact, Heuristic, Lp};
 
 /// What an allocator may ask of the program it runs in.
@@ -28,7 +30,7 @@ pub struct Entry {
 }
 
 /// Every allocator there is, in the order of comparisons.
-pub static REGISTRY: [Entry; 4] = [
+pub static REGISTRY: [Entry; 12] = [
     Entry {
         name: "heuristic",
         about: "the algorithm of the thesis: fast, not optimal",
@@ -52,7 +54,52 @@ pub static REGISTRY: [Entry; 4] = [
         about: "the continuous relaxation, rounded and repaired",
         create: |_| Box::new(Lp::new()),
     },
+    Entry {
+        name: "highs",
+        about: "the same program by HiGHS, where the Python package highspy is installed",
+        create: |_| Box::new(Outside::new(Solver::Highs, python())),
+    },
+    Entry {
+        name: "gurobi",
+        about: "the same program by Gurobi, where the Python package gurobipy is installed",
+        create: |_| Box::new(Outside::new(Solver::Gurobi, python())),
+    },
+    Entry {
+        name: "equal",
+        about: "equal shares within the limits",
+        create: |_| Box::new(Paper(Rule::Equal)),
+    },
+    Entry {
+        name: "proportional",
+        about: "shares in proportion to the upper limits",
+        create: |_| Box::new(Paper(Rule::Proportional)),
+    },
+    Entry {
+        name: "marin",
+        about: "Pilla's algorithm for increasing marginal costs",
+        create: |_| Box::new(Paper(Rule::MarIn)),
+    },
+    Entry {
+        name: "marco",
+        about: "Pilla's algorithm for constant marginal costs",
+        create: |_| Box::new(Paper(Rule::MarCo)),
+    },
+    Entry {
+        name: "mardec",
+        about: "Pilla's algorithm for decreasing marginal costs",
+        create: |_| Box::new(Paper(Rule::MarDec)),
+    },
+    Entry {
+        name: "olar",
+        about: "Pilla's algorithm for the least makespan",
+        create: |_| Box::new(Paper(Rule::Olar)),
+    },
 ];
+
+/// The interpreter that the user names for solvers in Python.
+fn python() -> Option<PathBuf> {
+    std::env::var_os("ALLOT_PYTHON").map(PathBuf::from)
+}
 
 /// One of the [`REGISTRY`].
 #[derive(Clone, Copy, Debug)]
@@ -114,8 +161,9 @@ mod tests {
             assert_eq!(name.create(&Host::default()).name(), name.name());
         }
         assert_eq!(
-            "gurobi".parse::<AllocatorName>().unwrap_err().to_string(),
-            "no allocator is called \"gurobi\", expected one of heuristic, exact, cbc, lp"
+            "glpk".parse::<AllocatorName>().unwrap_err().to_string(),
+            "no allocator is called \"glpk\", expected one of heuristic, exact, cbc, lp, highs, gurobi, equal, \
+             proportional, marin, marco, mardec, olar"
         );
     }
 }

@@ -58,8 +58,8 @@ fn plain(problem: &CurveProblem) -> Option<i128> {
             vec![vec![None; n + 1]; k + 1]
         };
         for count in 0..k {
-            for sum in 0..=n {
-                let Some(cost) = costs[count][sum] else {
+            for (sum, cost) in costs[count].iter().enumerate() {
+                let Some(cost) = *cost else {
                     continue;
                 };
                 for x in worker.curve.lower()..=worker.curve.upper() {

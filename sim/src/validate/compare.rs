@@ -1,16 +1,18 @@
 //! The tests of a comparison, solved on several threads.
 
+use std::borrow::Cow;
+use std::iter::Peekable;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use console::Progress;
 use results::{Chunk, Detail, ResultsError, Simulated, Took, Validation};
-use scheduler::{Plan, Problem};
+use scheduler::{Case, CurveProblem, Plan, Problem};
 use solvers::{Allocator, Measured};
 
 use super::job::Job;
 use super::log;
-use super::source::{Batch, Source};
+use super::source::{Batch, Problems, Source};
 use crate::cli::Log;
 use crate::parallel::{self, Out};
 use crate::world::OneCycle;
@@ -66,6 +68,63 @@ pub(super) fn run(
     Ok(library_cpu)
 }
 
+/// Some of the next problems, of one kind.
+enum Group {
+    Fees(Vec<Problem>),
+    Curves(Vec<CurveProblem>),
+}
+
+impl Group {
+    fn take(problems: &mut Peekable<Problems>, most: usize) -> Self {
+        let (mut fees, mut curves) = (Vec::new(), Vec::new());
+        while fees.len() + curves.len() < most {
+            let of_a_kind = |case: &Case| match case {
+                Case::Fees(_) => curves.is_empty(),
+                Case::Curves(_) => fees.is_empty(),
+            };
+            match problems.next_if(of_a_kind) {
+                Some(Case::Fees(problem)) => fees.push(problem),
+                Some(Case::Curves(problem)) => curves.push(problem),
+                None => break,
+            }
+        }
+        if curves.is_empty() {
+            Self::Fees(fees)
+        } else {
+            Self::Curves(curves)
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Fees(problems) => problems.len(),
+            Self::Curves(problems) => problems.len(),
+        }
+    }
+
+    fn measure(&self, allocator: &mut dyn Allocator) -> Vec<Measured> {
+        match self {
+            Self::Fees(problems) => allocator.measure_all(problems),
+            Self::Curves(problems) => {
+                let problems = problems.iter();
+                problems
+                    .map(|problem| allocator.measure_curves(problem))
+                    .collect()
+            }
+        }
+    }
+
+    /// What tables and simulated cycles see of them.
+    fn outlines(&self) -> Cow<'_, [Problem]> {
+        match self {
+            Self::Fees(problems) => Cow::Borrowed(problems),
+            Self::Curves(problems) => {
+                Cow::Owned(problems.iter().map(CurveProblem::outline).collect())
+            }
+        }
+    }
+}
+
 /// One thread's allocators.
 struct Worker<'a> {
     allocators: Vec<Box<dyn Allocator>>,
@@ -111,15 +170,15 @@ impl<'a> Worker<'a> {
                 solved.is_whole = false;
                 break;
             }
-            let group: Vec<Problem> = problems.by_ref().take(self.group).collect();
+            let group = Group::take(&mut problems, self.group);
             let start = Instant::now();
             let mut answers: Vec<std::vec::IntoIter<Measured>> = Vec::with_capacity(count);
             for allocator in &mut self.allocators {
-                let measured = allocator.measure_all(&group);
+                let measured = group.measure(allocator.as_mut());
                 assert_eq!(measured.len(), group.len(), "every problem has an answer");
                 answers.push(measured.into_iter());
             }
-            for problem in &group {
+            for problem in group.outlines().iter() {
                 let answers: Vec<Measured> =
                     answers.iter_mut().filter_map(Iterator::next).collect();
                 let test = solved.chunk.next_test();

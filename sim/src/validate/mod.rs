@@ -15,7 +15,7 @@ use std::time::Duration;
 use console::{Exit, Stop, stop_on_ctrl_c};
 use results::{FamilyPlan, Report, RunPlan, Validation};
 use serde_json::{Map, Value, json};
-use solvers::AllocatorName;
+use solvers::{AllocatorName, Host};
 
 use crate::cli::{Families, Log, ValidateArgs};
 use crate::folder;
@@ -140,6 +140,7 @@ fn job(args: &ValidateArgs) -> Result<(Job, bool), Stop> {
             let message = format!("--allocators names {} twice, expected once", name.name());
             return Err(Stop::usage(message));
         }
+        name.create(&Host::default()).ready().map_err(Stop::usage)?;
         allocators.push(name);
     }
     let Families(families) = args.family.clone();

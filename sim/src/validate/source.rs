@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use console::Stop;
 use results::RunPlan;
 use scenarios::{Family, Instance, Instances};
-use scheduler::Problem;
+use scheduler::Case;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::solve;
@@ -24,6 +24,9 @@ const MAX_BATCH: u64 = 256;
 
 /// Workers after which a batch of a file's tests ends.
 const BATCH_WORKERS: usize = 1 << 17;
+
+/// Workers that count as one with a curve, which takes more memory.
+const CURVE: usize = 64;
 
 /// Where the tests come from.
 #[derive(Clone, Debug)]
@@ -55,19 +58,19 @@ pub(super) enum Problems {
         seed: u64,
         tests: Range<u64>,
     },
-    Given(Vec<Problem>),
+    Given(Vec<Case>),
 }
 
 impl Iterator for Problems {
-    type Item = Problem;
+    type Item = Case;
 
-    fn next(&mut self) -> Option<Problem> {
+    fn next(&mut self) -> Option<Case> {
         match self {
             Self::Seeded {
                 family,
                 seed,
                 tests,
-            } => tests.next().map(|test| family.problem(*seed, test)),
+            } => tests.next().map(|test| family.case(*seed, test)),
             Self::Given(problems) => {
                 // Given last first, so that the first is popped.
                 problems.pop()
@@ -162,16 +165,19 @@ impl Iterator for Source {
 
 impl File {
     /// Some of the next tests; bad lines were named when the file was scanned.
-    fn take(&mut self, first_test: u64, most: u64) -> Vec<Problem> {
+    fn take(&mut self, first_test: u64, most: u64) -> Vec<Case> {
         let (mut problems, mut workers) = (Vec::new(), 0);
         while (problems.len() as u64) < most && workers < BATCH_WORKERS {
             match self.instances.next() {
                 None => break,
                 Some(Err(_)) => {}
-                Some(Ok(Instance { problem, .. })) => {
+                Some(Ok(Instance { case, .. })) => {
                     if self.passed >= first_test {
-                        workers += problem.workers().len();
-                        problems.push(problem);
+                        workers += match &case {
+                            Case::Fees(problem) => problem.workers().len(),
+                            Case::Curves(problem) => problem.workers().len() * CURVE,
+                        };
+                        problems.push(case);
                     }
                     self.passed += 1;
                 }

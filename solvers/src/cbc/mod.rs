@@ -8,6 +8,8 @@
 //! that turns a run which stopped at its node limit into an error, losing the plan, calls every
 //! finished run optimal, and spends as long on stating a model as a twentieth of the solve.
 //!
+//! [`Outside`] gives the same model to HiGHS or Gurobi.
+//!
 //! What CBC answers is taken with care, for its arithmetic is in floating point and its
 //! constraints hold up to tolerances:
 //!
@@ -25,11 +27,13 @@
 
 mod model;
 mod options;
+mod outside;
 mod process;
 mod serve;
 mod wire;
 
 pub use options::CbcOptions;
+pub use outside::{Outside, Solver};
 pub use process::CbcProcess;
 pub use serve::{serve, serve_stdio};
 
@@ -155,7 +159,19 @@ fn interpret(problem: &Problem, model: &Model, run: &raw::Model) -> Outcome {
             "cbc reached its node limit before it found a plan".to_owned(),
         );
     }
-    let incumbent = match model.incumbent(problem, run.col_solution()) {
+    let claimed = run.best_possible_value().min(run.obj_value());
+    concluded(problem, model, run.col_solution(), proven, claimed)
+}
+
+/// The plan of a solution, and what is known of it: what a solver claims, where that can be trusted.
+fn concluded(
+    problem: &Problem,
+    model: &Model,
+    solution: &[f64],
+    proven: bool,
+    claimed: f64,
+) -> Outcome {
+    let incumbent = match model.incumbent(problem, solution) {
         Ok(incumbent) => incumbent,
         Err(message) => return failed(FailureReason::Unverified, message),
     };
@@ -165,7 +181,6 @@ fn interpret(problem: &Problem, model: &Model, run: &raw::Model) -> Outcome {
     let (status, lower_bound) = if proven && (is_true || cost == floor) {
         (PlanStatus::Optimal, cost)
     } else {
-        let claimed = run.best_possible_value().min(run.obj_value());
         let bound = Some(model.safe_bound(claimed)).filter(|&bound| {
             // A bound above a plan's cost is none.
             model.is_exact() && bound <= cost

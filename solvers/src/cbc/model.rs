@@ -182,6 +182,11 @@ impl Model {
         cbc
     }
 
+    /// Whether a solution has as many values as the model has columns.
+    pub(super) fn has_columns(&self, count: usize) -> bool {
+        count == 2 * self.columns.len()
+    }
+
     /// Whether CBC's arithmetic can tell two costs apart on this model, and whole numbers from
     /// fractions. Where it cannot, even its bounds can be wrong.
     pub(super) const fn is_exact(&self) -> bool {
@@ -243,7 +248,7 @@ impl Model {
         let counts = problem.beta()..=problem.most_employed();
         if !counts.contains(&count) || count * self.lot > n || capacity < n {
             return Err(format!(
-                "cbc employs {count} workers that together can take {capacity} of {n} batches"
+                "it employs {count} workers that together can take {capacity} of {n} batches"
             ));
         }
         let mut left = n - count * self.lot;
@@ -291,6 +296,21 @@ impl Stated {
             cost: Vec::with_capacity(2 * count),
             ..Self::default()
         }
+    }
+
+    /// The model as a line of JSON, with a limit on nodes. The rows after the count have no lower bound.
+    pub(super) fn to_json(&self, nodes: u32) -> String {
+        serde_json::json!({
+            "nodes": nodes,
+            "cost": self.cost,
+            "upper": self.upper,
+            "starts": self.starts,
+            "rows": self.rows,
+            "weights": self.weights,
+            "row_lower": self.row_lower[..=COUNT_ROW],
+            "row_upper": self.row_upper,
+        })
+        .to_string()
     }
 
     /// Adds to the present column; its rows must come in ascending order.

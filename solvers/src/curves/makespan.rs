@@ -18,8 +18,13 @@ pub fn least_makespan(problem: &CurveProblem) -> Option<(i64, CurveProblem)> {
     let workers = problem.workers();
     for worker in workers {
         assert!(!worker.may_idle, "an idle worker has no part in a makespan");
-        let points = worker.curve.to_points();
-        let falls = points.windows(2).any(|pair| pair[1].1 < pair[0].1);
+        let falls = match worker.curve.as_table() {
+            Some((_, costs)) => costs.windows(2).any(|pair| pair[1] < pair[0]),
+            None => {
+                let points = worker.curve.to_points();
+                points.windows(2).any(|pair| pair[1].1 < pair[0].1)
+            }
+        };
         assert!(!falls, "a time must not fall with the batches");
     }
     let n = problem.n();

@@ -41,7 +41,10 @@ mod makespan;
 mod passes;
 mod work;
 
-use scheduler::{Certificate, CurveProblem, Infeasible, Schedule};
+use scheduler::{
+    Certificate, Cost, CurveProblem, Failure, FailureReason, Infeasible, Outcome, Plan, Planned,
+    Schedule,
+};
 
 pub use makespan::least_makespan;
 
@@ -87,6 +90,39 @@ pub enum Solution {
 /// The cheapest plan, with its proof.
 pub fn solve(problem: &CurveProblem) -> Solution {
     solve_within(problem, BUDGET)
+}
+
+/// The same as an allocator answers. For costs that are not below zero.
+pub(crate) fn propose(problem: &CurveProblem) -> Outcome {
+    let failed = |reason, message: &str| {
+        Outcome::Failed(Failure {
+            reason,
+            message: message.to_owned(),
+        })
+    };
+    match solve(problem) {
+        Solution::Infeasible => Outcome::Infeasible(infeasibility(problem)),
+        Solution::Unknown => failed(
+            FailureReason::NoPlanFound,
+            "the budget ended before a plan was found",
+        ),
+        Solution::Planned {
+            schedule,
+            lower_bound,
+            certificate,
+        } => match (u128::try_from(schedule.cost), u128::try_from(lower_bound)) {
+            (Ok(cost), bound) => {
+                let batches = schedule.batches.iter().map(|x| x.unwrap_or(0)).collect();
+                let plan = Plan {
+                    batches,
+                    cost: Cost::from_micros(cost),
+                };
+                let bound = Cost::from_micros(bound.unwrap_or(0));
+                Outcome::Planned(Planned::bounded(plan, bound, certificate))
+            }
+            (Err(_), _) => failed(FailureReason::Unsupported, "the optimum lies below zero"),
+        },
+    }
 }
 
 fn solve_within(problem: &CurveProblem, budget: Budget) -> Solution {

@@ -70,12 +70,12 @@ mod relaxation;
 mod search;
 mod sets;
 
-use scheduler::{Certificate, Outcome, Plan, Planned, Problem};
+use scheduler::{Certificate, CurveProblem, Outcome, Plan, Planned, Problem};
 
 pub use budget::Budget;
 
-use crate::Allocator;
 use crate::rank::Keys;
+use crate::{Allocator, curves};
 use sets::{Cheapest, Frame};
 
 /// The exact allocator. See the module's description.
@@ -103,6 +103,10 @@ impl Allocator for Exact {
 
     fn proves(&self) -> bool {
         true
+    }
+
+    fn propose_curves(&mut self, problem: &CurveProblem) -> Outcome {
+        curves::propose(problem)
     }
 
     fn propose(&mut self, problem: &Problem) -> Outcome {

@@ -4,27 +4,15 @@
 //! since whatever it was meant to say would be left out of the problem; keys that begin with `x-` are
 //! free.
 
-use std::collections::BTreeSet;
-use std::fmt;
+mod parse;
+
 use std::io::{self, BufRead};
 
-use scheduler::{Fee, MAX_BATCHES, MAX_N, Problem, Worker, parse_micros};
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use scheduler::{Case, Cost, CurveProblem, MAX_BATCHES};
 
-use crate::near::nearest;
-
-/// A problem with the names that its file gives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Instance {
-    /// The identity as JSON text, such as `3` or `"a"`; the 0-based index where none is given.
-    pub id: String,
-    /// The workers' names, in order, if any has one.
-    pub names: Option<Vec<Option<String>>>,
-    /// The problem itself.
-    pub problem: Problem,
-}
+pub use parse::Instance;
+pub(crate) use parse::shown;
+use parse::{Fault, is_object, parse};
 
 /// Why a line, or the whole input, is not an instance.
 #[derive(Debug, thiserror::Error)]
@@ -102,15 +90,13 @@ impl<R: BufRead> Instances<R> {
                     .split_inclusive(|&b| b == b'\n')
                     .map(<[u8]>::to_vec)
                     .collect();
-                if lines.iter().any(|line| {
-                    serde_json::from_slice(line).is_ok_and(|wire: Wire<'_>| wire.n.is_some())
-                }) {
+                if lines.iter().any(|line| is_object(line)) {
                     self.ahead = lines.into_iter();
                     let cut = parse(&first, self.index).expect_err("the line was cut short");
-                    return Err(cut.at(start));
+                    return Err(bad(cut, start));
                 }
                 self.done = true;
-                Err(problem.at(start))
+                Err(bad(problem, start))
             }
         }
     }
@@ -138,7 +124,7 @@ impl<R: BufRead> Iterator for Instances<R> {
             }
             let result = match parse(&line, self.index) {
                 Err(problem) if problem.is_cut_short && self.index == 0 => self.read_whole(line),
-                result => result.map_err(|problem| problem.at(self.line)),
+                result => result.map_err(|problem| bad(problem, self.line)),
             };
             self.index += 1;
             return Some(result);
@@ -146,15 +132,30 @@ impl<R: BufRead> Iterator for Instances<R> {
     }
 }
 
+fn bad(fault: Fault, start: usize) -> InstanceError {
+    InstanceError::Bad {
+        line: start + fault.line,
+        message: fault.message,
+    }
+}
+
 /// Writes one instance as a line of JSON, without the line's end.
-pub fn write_instance(out: &mut impl io::Write, id: &str, problem: &Problem) -> io::Result<()> {
+pub fn write_instance(out: &mut impl io::Write, id: &str, case: &Case) -> io::Result<()> {
+    let problem = match case {
+        Case::Fees(problem) => problem,
+        Case::Curves(problem) => return write_curves(out, id, problem),
+    };
     write!(
         out,
-        "{{\"id\":{id},\"n\":{},\"beta\":{},\"s_min\":{},\"workers\":[",
+        "{{\"id\":{id},\"n\":{},\"beta\":{},\"s_min\":{}",
         problem.n(),
         problem.beta(),
         problem.s_min()
     )?;
+    if problem.most_employed() <= MAX_BATCHES {
+        write!(out, ",\"most_employed\":{}", problem.most_employed())?;
+    }
+    out.write_all(b",\"workers\":[")?;
     for (index, worker) in problem.workers().iter().enumerate() {
         let comma = if index == 0 { "" } else { "," };
         write!(
@@ -166,254 +167,27 @@ pub fn write_instance(out: &mut impl io::Write, id: &str, problem: &Problem) -> 
     out.write_all(b"]}")
 }
 
-/// A JSON object as it stands in a file, each of its keys there or not. A key that is not known is
-/// an error, unless it begins with `x-`.
-macro_rules! object {
-    ($(#[$doc:meta])* $what:literal struct $name:ident { $($key:ident: $kind:ty,)* }) => {
-        $(#[$doc])*
-        struct $name<'a> { $($key: Option<$kind>,)* }
-
-        impl<'de: 'a, 'a> Deserialize<'de> for $name<'a> {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Fields;
-                impl<'de> Visitor<'de> for Fields {
-                    type Value = $name<'de>;
-
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str($what)
-                    }
-
-                    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<$name<'de>, M::Error> {
-                        $(let mut $key = None;)*
-                        while let Some(key) = map.next_key_seed(Key(&[$(stringify!($key)),*]))? {
-                            match key {
-                                $(Some(stringify!($key)) if $key.is_some() => {
-                                    return Err(M::Error::duplicate_field(stringify!($key)));
-                                })*
-                                $(Some(stringify!($key)) => $key = Some(map.next_value()?),)*
-                                _ => _ = map.next_value::<IgnoredAny>()?,
-                            }
-                        }
-                        Ok($name { $($key,)* })
-                    }
-                }
-                deserializer.deserialize_map(Fields)
-            }
+fn write_curves(out: &mut impl io::Write, id: &str, problem: &CurveProblem) -> io::Result<()> {
+    write!(
+        out,
+        "{{\"id\":{id},\"n\":{},\"beta\":{},\"most_employed\":{},\"workers\":[",
+        problem.n(),
+        problem.least(),
+        problem.most(),
+    )?;
+    for (index, worker) in problem.workers().iter().enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        write!(out, "{comma}{{\"costs\":[")?;
+        for (point, (x, cost)) in worker.curve.to_points().into_iter().enumerate() {
+            let comma = if point == 0 { "" } else { "," };
+            // A file's costs are not below zero.
+            let cost = Cost::from_micros(u128::try_from(cost).unwrap_or(0));
+            write!(out, "{comma}[{x},{cost}]")?;
         }
-    };
-}
-
-object! {
-    /// An instance.
-    "an instance object"
-    struct Wire {
-        id: &'a RawValue,
-        n: &'a RawValue,
-        beta: &'a RawValue,
-        s_min: &'a RawValue,
-        workers: Vec<WireWorker<'a>>,
+        let may_idle = worker.may_idle;
+        write!(out, "],\"may_idle\":{may_idle}}}")?;
     }
-}
-
-object! {
-    /// One of its workers.
-    "a worker object"
-    struct WireWorker {
-        s_max: &'a RawValue,
-        fee: &'a RawValue,
-        name: String,
-    }
-}
-
-/// A key among these, or `None` for one that is free.
-struct Key(&'static [&'static str]);
-
-impl<'de> DeserializeSeed<'de> for Key {
-    type Value = Option<&'static str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_identifier(self)
-    }
-}
-
-impl Visitor<'_> for Key {
-    type Value = Option<&'static str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
-        let known = self.0.iter().find(|known| **known == key).copied();
-        if known.is_some() || key.starts_with("x-") {
-            return Ok(known);
-        }
-        let meant = match nearest(&key.to_lowercase(), self.0.iter().copied()) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("expected one of {}", self.0.join(", ")),
-        };
-        let key = shown(key);
-        Err(E::custom(format!(
-            "{UNKNOWN} {key:?}, {meant} Keys that begin with x- are free"
-        )))
-    }
-}
-
-/// How the message about a key begins.
-const UNKNOWN: &str = "there is no key";
-
-const EXAMPLE: &str = "expected an instance such as \
-     {\"n\":14,\"beta\":0,\"s_min\":5,\"workers\":[{\"s_max\":5,\"fee\":1.5}]}";
-
-/// What is wrong with a text, its lines counted from its beginning.
-#[derive(Debug)]
-struct Fault {
-    /// 0-based.
-    line: usize,
-    message: String,
-    is_cut_short: bool,
-}
-
-impl Fault {
-    fn new(message: String) -> Self {
-        Self {
-            line: 0,
-            message,
-            is_cut_short: false,
-        }
-    }
-
-    fn missing(key: &str) -> Self {
-        Self::new(format!("missing field `{key}`, {EXAMPLE}"))
-    }
-
-    fn at(self, start: usize) -> InstanceError {
-        InstanceError::Bad {
-            line: start + self.line,
-            message: self.message,
-        }
-    }
-}
-
-impl From<serde_json::Error> for Fault {
-    fn from(error: serde_json::Error) -> Self {
-        // serde_json appends the place; ours is the line in the file.
-        let text = error.to_string();
-        let what = text.split(" at line ").next().unwrap_or(&text);
-        let message = if what.starts_with(UNKNOWN) {
-            format!("{what} (column {})", error.column())
-        } else if error.is_data() {
-            format!("{what} (column {}), {EXAMPLE}", error.column())
-        } else {
-            format!(
-                "not valid JSON: {what} (column {}), expected one object a line",
-                error.column()
-            )
-        };
-        Self {
-            line: error.line().saturating_sub(1),
-            message,
-            is_cut_short: error.is_eof(),
-        }
-    }
-}
-
-fn parse(text: &[u8], index: u64) -> Result<Instance, Fault> {
-    // Without the line's end, at which serde_json would count another line.
-    let wire: Wire<'_> = serde_json::from_slice(text.trim_ascii_end())?;
-    let id = match wire.id.map(RawValue::get) {
-        None => index.to_string(),
-        Some(text)
-            if text.starts_with(['"', '-']) || text.starts_with(|c: char| c.is_ascii_digit()) =>
-        {
-            text.to_owned()
-        }
-        Some(text) => {
-            return Err(Fault::new(format!(
-                "id is {}, expected a number or a string",
-                shown(text)
-            )));
-        }
-    };
-    let given = wire.workers.ok_or_else(|| Fault::missing("workers"))?;
-    let mut workers = Vec::with_capacity(given.len());
-    for (worker, wire) in given.iter().enumerate() {
-        let s_max = batches(required(wire.s_max, "s_max")?, MAX_BATCHES, || {
-            format!("s_max of worker {worker}")
-        })?;
-        let fee = required(wire.fee, "fee")?.get();
-        let fee = fee.parse::<Fee>().map_err(|error| {
-            Fault::new(format!("fee of worker {worker} is {}, {error}", shown(fee)))
-        })?;
-        workers.push(Worker { s_max, fee });
-    }
-    let problem = Problem::new(
-        batches(required(wire.n, "n")?, MAX_N, || "n".to_owned())?,
-        batches(required(wire.s_min, "s_min")?, MAX_BATCHES, || {
-            "s_min".to_owned()
-        })?,
-        batches(required(wire.beta, "beta")?, MAX_BATCHES, || {
-            "beta".to_owned()
-        })?,
-        workers,
-    )
-    .map_err(|error| Fault::new(error.to_string()))?;
-    let names = names(given)?;
-    Ok(Instance { id, names, problem })
-}
-
-fn required<'a>(value: Option<&'a RawValue>, key: &str) -> Result<&'a RawValue, Fault> {
-    value.ok_or_else(|| Fault::missing(key))
-}
-
-/// A whole number of batches or workers, written as any decimal.
-fn batches(raw: &RawValue, most: u64, what: impl Fn() -> String) -> Result<u64, Fault> {
-    let expected = || {
-        Fault::new(format!(
-            "{} is {}, expected a whole number from 0 to {most}",
-            what(),
-            shown(raw.get())
-        ))
-    };
-    // Plain digits are the rule; anything else takes the longer way.
-    if let Ok(value) = raw.get().parse() {
-        return if value <= most {
-            Ok(value)
-        } else {
-            Err(expected())
-        };
-    }
-    match parse_micros(raw.get()) {
-        Ok(micros) if micros % 1_000_000 == 0 && micros / 1_000_000 <= u128::from(most) => {
-            Ok((micros / 1_000_000) as u64)
-        }
-        Ok(_) | Err(_) => Err(expected()),
-    }
-}
-
-/// The names, unique; `None` when no worker has one.
-fn names(workers: Vec<WireWorker<'_>>) -> Result<Option<Vec<Option<String>>>, Fault> {
-    let names: Vec<Option<String>> = workers.into_iter().map(|worker| worker.name).collect();
-    let mut seen = BTreeSet::new();
-    for name in names.iter().flatten() {
-        if !seen.insert(name) {
-            return Err(Fault::new(format!(
-                "two workers are called {name:?}, expected unique names"
-            )));
-        }
-    }
-    let any = !seen.is_empty();
-    Ok(any.then_some(names))
-}
-
-/// Foreign text in a message: on one line, and not all of it.
-pub(crate) fn shown(text: &str) -> String {
-    let line: String = text.chars().take(40).filter(|c| !c.is_control()).collect();
-    if text.chars().count() > 40 {
-        line + "…"
-    } else {
-        line
-    }
+    out.write_all(b"]}")
 }
 
 #[cfg(test)]
@@ -431,6 +205,76 @@ mod tests {
     const GOOD: &str =
         r#"{"n":14,"beta":0,"s_min":5,"workers":[{"s_max":5,"fee":1.50},{"s_max":9,"fee":2e0}]}"#;
 
+    const CURVES: &str = r#"{"n":9,"beta":1,"most_employed":2,"s_min":2,"workers":[
+        {"costs":[[0,0],[1,9],[4,12],[6,12.5]]},{"s_max":9,"fee":0.25},
+        {"costs":[[5,1e-6]],"may_idle":false}]}"#;
+
+    #[test]
+    fn costs_are_given_by_points() {
+        let Ok(Instance {
+            case: Case::Curves(problem),
+            ..
+        }) = &read(CURVES)[0]
+        else {
+            panic!("expected curves: {:?}", read(CURVES));
+        };
+        assert_eq!((problem.n(), problem.least(), problem.most()), (9, 1, 2));
+        let [tiers, line, forced] = problem.workers() else {
+            panic!("expected three workers");
+        };
+        assert_eq!((tiers.curve.lower(), tiers.curve.upper()), (2, 6));
+        assert_eq!(tiers.curve.at(2), Some(10_000_000));
+        assert_eq!(
+            (line.curve.at(1), line.curve.at(8)),
+            (None, Some(2_000_000))
+        );
+        assert_eq!((forced.curve.at(5), forced.may_idle), (Some(1), false));
+        assert!(tiers.may_idle && line.may_idle);
+
+        let refused = |from: &str, to: &str, expected: &str| {
+            let text = CURVES.replacen(from, to, 1);
+            let error = read(&text)[0].clone().expect_err(to);
+            assert!(error.contains(expected) && !error.contains('\n'), "{error}");
+        };
+        refused(
+            "[1,9]",
+            "[1,9],[1,9]",
+            "the point at 1 batches does not come after",
+        );
+        refused(
+            "[4,12]",
+            "[4,12.000001]",
+            "from 1 to 4 batches the cost changes by 3000001",
+        );
+        refused(
+            "[0,0]",
+            "[0,1]",
+            "costs of worker 0: 0 batches cost something",
+        );
+        refused(
+            "[1,9]",
+            "[1,-9]",
+            "1 batches cost -9, expected a number that is not negative",
+        );
+        refused("[1,9]", "[1,9,9]", "trailing characters");
+        refused(
+            "\"fee\":0.25",
+            "\"fee\":1,\"costs\":[[1,1]]",
+            "worker 1: there is a fee too",
+        );
+        refused(
+            "\"s_min\":2",
+            "\"s_min\":6",
+            "worker 2: they allow no number of batches",
+        );
+        refused(
+            "\"most_employed\":2",
+            "\"most_employed\":0",
+            "at most 0 may be",
+        );
+        refused("1e-6", "1e13", "the cost of 5 batches is too large");
+    }
+
     #[test]
     fn lines_are_read_and_ids_default_to_the_index() {
         let named = GOOD.replace("{\"s_max\":9", "{\"name\":\"pc2\",\"s_max\":9");
@@ -444,7 +288,10 @@ mod tests {
         };
         assert_eq!(first.id, "0");
         assert_eq!(first.names, None);
-        assert_eq!(first.problem.workers()[0].fee.to_string(), "1.5");
+        let Case::Fees(problem) = &first.case else {
+            panic!("expected fees");
+        };
+        assert_eq!(problem.workers()[0].fee.to_string(), "1.5");
         assert_eq!(second.id, "\"x\"");
         assert_eq!(second.names, Some(vec![None, Some("pc2".to_owned())]));
     }
@@ -459,13 +306,16 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        let Ok(instance) = &read(GOOD)[0] else {
-            panic!("expected an instance");
-        };
-        let mut text = Vec::new();
-        write_instance(&mut text, &instance.id, &instance.problem).expect("memory");
-        let text = String::from_utf8(text).expect("JSON is UTF-8");
-        assert_eq!(read(&text)[0].as_ref(), Ok(instance));
+        let limited = GOOD.replacen("\"beta\":0", "\"beta\":0,\"most_employed\":1", 1);
+        for text in [GOOD, &limited, CURVES] {
+            let Ok(instance) = &read(text)[0] else {
+                panic!("expected an instance");
+            };
+            let mut text = Vec::new();
+            write_instance(&mut text, &instance.id, &instance.case).expect("memory");
+            let text = String::from_utf8(text).expect("JSON is UTF-8");
+            assert_eq!(read(&text)[0].as_ref(), Ok(instance));
+        }
     }
 
     #[test]
@@ -535,11 +385,11 @@ mod tests {
         );
         check(
             &with("{", "{\"budget\":3,"),
-            "there is no key \"budget\", expected one of id, n, beta, s_min, workers",
+            "there is no key \"budget\", expected one of id, n, beta, s_min, most_employed, workers",
         );
         check(
             &with("\"s_max\":9", "\"s_max\":9,\"fixed\":2"),
-            "there is no key \"fixed\", expected one of s_max, fee, name",
+            "there is no key \"fixed\", expected one of s_max, fee, costs, may_idle, name",
         );
         check(
             &GOOD.replace("{\"s_max\"", "{\"name\":\"a\",\"s_max\""),
