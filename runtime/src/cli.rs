@@ -12,12 +12,15 @@ use crate::model::{Loss, ModelKind};
 use crate::net::cli::{JoinArgs, StateArgs, TokenArgs, WorkersArgs};
 use crate::setting_args::{HEADING, SettingArgs};
 use crate::train::DeviceChoice;
+use crate::trainer::TrainerCommand;
+use crate::trainer::check::CheckArgs;
 use crate::trainer::pace::Fraction;
 
 const CLUSTER_EXAMPLES: &str = "\
 Examples:
   runtime cluster --local 4 --data synthetic     four worker processes of this machine
   runtime cluster lab.toml --data mnist --out first-run
+  runtime cluster --local 2 --trainer 'python my_model.py'    a model of your own
   runtime cluster --local 4 --plan plan.json     run a plan that sim solve made
   runtime cluster --resume first-run             resume a run that was broken off
 
@@ -37,6 +40,13 @@ Examples:
   runtime worker --join allot1-…          the token that the orchestrator printed
   runtime worker                          after that, its key is enough
   runtime worker --join token.txt --name pc7 --least-fee 2.5";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  runtime trainer check -- python my_model.py
+  runtime trainer check --data mnist --batch-size 64 -- python my_model.py
+
+The protocol is in docs/trainers.md. Code 4 says that it was broken.";
 
 /// Trains on many unequal machines, at the least fee and within a time limit.
 #[derive(Debug, Parser)]
@@ -68,9 +78,22 @@ pub(crate) enum Command {
     /// Solve for a parent process with CBC, which is not thread-safe
     #[command(hide = true)]
     CbcServer,
-    /// Train for a parent process what needs no libtorch
-    #[command(hide = true)]
-    Trainer,
+    /// Hold a trainer of your own against the protocol
+    Trainer(TrainerArgs),
+}
+
+/// What is done with a trainer; without a word it trains for a parent process.
+#[derive(Debug, Args)]
+pub(crate) struct TrainerArgs {
+    #[command(subcommand)]
+    pub(crate) task: Option<TrainerTask>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrainerTask {
+    /// Start a trainer, have it do all that a job asks for, and say what broke
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
 }
 
 /// What is to be run, and where.
@@ -93,6 +116,10 @@ pub(crate) struct ClusterArgs {
     /// The model to train
     #[arg(long, value_enum)]
     pub(crate) model: Option<ModelKind>,
+    /// Train with a program of your own, such as 'python my_model.py'; workers of other machines need
+    /// the same program and option
+    #[arg(long, value_name = "COMMAND", conflicts_with = "model")]
+    pub(crate) trainer: Option<TrainerCommand>,
     /// The loss that training minimises
     #[arg(long, value_enum, default_value_t = Loss::Logits)]
     pub(crate) loss: Loss,
@@ -162,6 +189,10 @@ pub(crate) struct WorkerArgs {
     /// Run at a fraction of full speed, such as 0.5; 1:0.1@3 means a tenth of it from cycle 3 on
     #[arg(long, default_value_t = Fraction::WHOLE, value_name = "F")]
     pub(crate) throttle: Fraction,
+    /// The program that trains jobs that ask for one, such as 'python my_model.py': the same as the
+    /// orchestrator's
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) trainer: Option<TrainerCommand>,
     /// The least fee per batch to work for
     #[arg(long, default_value = "0", value_name = "FEE", value_parser = fee)]
     pub(crate) least_fee: Fee,

@@ -35,7 +35,7 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser};
 use console::{Exit, Stop};
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, TrainerTask};
 
 /// For the last messages to be written where nobody reads them.
 const MESSAGES_WITHIN: Duration = Duration::from_secs(1);
@@ -54,7 +54,10 @@ pub fn main() -> ExitCode {
         Command::CbcServer => solvers::cbc::serve_stdio()
             .map(|()| Exit::Done)
             .map_err(Stop::failed),
-        Command::Trainer => return trainer::main(train::trainer),
+        Command::Trainer(args) => match args.task {
+            None => return trainer::main(train::trainer),
+            Some(TrainerTask::Check(args)) => trainer::check::run(args),
+        },
     };
     match exit {
         Ok(exit) => exit.into(),

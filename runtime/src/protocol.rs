@@ -17,7 +17,7 @@ use crate::data::BatchShape;
 use crate::model::{ModelKind, ModelSpec};
 
 /// Both sides must speak the same version.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// The longest name of a worker, in bytes.
 pub const MAX_NAME: usize = 64;
@@ -58,12 +58,33 @@ pub struct Brief {
     pub job: u32,
     /// What is trained.
     pub model: ModelSpec,
+    /// How many parameters it has.
+    pub parameters: u64,
+    /// The program that trains it, if it is the user's own.
+    pub program: Option<Program>,
     /// What this worker is paid per batch, in micro-units.
     pub fee_micro: u64,
     /// Seeds what a worker generates itself: the data of its benchmark.
     pub seed: u64,
     /// Whether it may train on a GPU, if it has one.
     pub allow_gpu: bool,
+}
+
+/// A program that trains: it does not travel, and must be the same everywhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// The command of the orchestrator's machine, to be read.
+    pub command: String,
+    /// SHA-256 of the files that it names.
+    pub digest: [u8; 32],
+}
+
+impl Program {
+    /// The beginning of a digest, which is enough to compare two by eye.
+    #[must_use]
+    pub fn short(digest: &[u8; 32]) -> String {
+        data_encoding::HEXLOWER.encode(&digest[..8])
+    }
 }
 
 /// A message of the orchestrator.
@@ -348,10 +369,12 @@ impl Brief {
             batch_size,
             features,
             classes,
+            values,
         } = self.model.shape;
         // Bounded one by one first, so that their products are small numbers.
         bound("features of a sample", features.into(), 1 << 20)?;
         bound("classes", classes.into(), 256)?;
+        bound("what values are below", values.into(), 256)?;
         bound("samples in a batch", batch_size.into(), 1 << 20)?;
         bound(
             "bytes of a batch",
@@ -360,9 +383,14 @@ impl Brief {
         )?;
         bound(
             "bytes of parameters",
-            self.model.layout().wire_len() as u64,
+            self.parameters.saturating_mul(4),
             MAX_PARAMETER_BYTES as u64,
-        )
+        )?;
+        let words = self
+            .program
+            .as_ref()
+            .map_or(0, |program| program.command.len());
+        bound("bytes of the trainer's command", words as u64, 1 << 12)
     }
 }
 
@@ -427,7 +455,7 @@ mod tests {
         };
         let fee = hello().check(ModelKind::Linear).expect("good");
         assert_eq!(fee.micros(), 1_500_000);
-        check(&|h| h.version = 9, "version 9 of the protocol, expected 1");
+        check(&|h| h.version = 9, "version 9 of the protocol, expected 2");
         check(&|h| h.name = String::new(), "its name is \"\"");
         check(&|h| h.name = "a\nb".to_owned(), "printable");
         check(&|h| h.name = "x".repeat(65), "1 to 64");
@@ -448,7 +476,7 @@ mod tests {
                 && let Order::Job(brief) = order
             {
                 prop_assert!(brief.model.shape.wire_len() <= 1 << 28);
-                prop_assert!(brief.model.layout().wire_len() <= MAX_PARAMETER_BYTES);
+                prop_assert!(brief.parameters <= MAX_PARAMETER_BYTES as u64 / 4);
             }
         }
 
@@ -466,6 +494,7 @@ mod tests {
             batch_size: 32,
             features: 784,
             classes: 10,
+            values: 256,
         };
         let model = ModelSpec {
             kind: ModelKind::Linear,
@@ -476,6 +505,8 @@ mod tests {
         let brief = |shape: BatchShape| Brief {
             job: 1,
             model: ModelSpec { shape, ..model },
+            parameters: 7_850,
+            program: None,
             fee_micro: 1,
             seed: 1,
             allow_gpu: true,

@@ -14,6 +14,7 @@ fn spec() -> ModelSpec {
         batch_size: 1,
         features: 3,
         classes: 2,
+        values: 256,
     };
     ModelSpec {
         kind: ModelKind::Linear,

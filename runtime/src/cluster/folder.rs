@@ -92,6 +92,8 @@ pub(crate) struct SavedCommand {
     throttles: Vec<Fraction>,
     data: String,
     model: Option<ModelKind>,
+    /// The user's own program.
+    trainer: Option<String>,
     loss: Loss,
     aggregate: String,
     device: String,
@@ -117,6 +119,7 @@ impl SavedCommand {
             }
             .to_string(),
             model: args.model,
+            trainer: args.trainer.as_ref().map(|t| t.whole().to_string()),
             loss: args.loss,
             aggregate: args.aggregate.to_string(),
             device: args.device.to_string(),
@@ -163,6 +166,11 @@ impl SavedCommand {
         args.throttles = self.throttles;
         args.data = self.data.parse().map_err(Stop::bad)?;
         args.model = self.model;
+        args.trainer = self
+            .trainer
+            .map(|t| t.parse())
+            .transpose()
+            .map_err(Stop::bad)?;
         args.loss = self.loss;
         args.aggregate = self.aggregate.parse().map_err(Stop::bad)?;
         args.device = self.device.parse().map_err(Stop::bad)?;

@@ -6,6 +6,7 @@
 //!
 //! **What it does not know:** models, and what becomes of the judgements.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -45,7 +46,7 @@ impl Judgements {
         let (mut first, mut last) = (None, None);
         judgements.each(0..=up_to.unwrap_or(0), |cycle, judged| {
             if let Some(judged) = judged {
-                first.get_or_insert((cycle, judged));
+                first.get_or_insert_with(|| (cycle, judged.clone()));
                 last = Some((cycle, judged));
             }
             Ok(())
@@ -59,11 +60,11 @@ impl Judgements {
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn add(&mut self, cycle: u32, judged: &Evaluation) -> io::Result<()> {
-        if self.first.is_none_or(|(first, _)| cycle <= first) {
-            self.first = Some((cycle, *judged));
+        if self.first.as_ref().is_none_or(|(first, _)| cycle <= *first) {
+            self.first = Some((cycle, judged.clone()));
         }
-        if self.last.is_none_or(|(last, _)| cycle >= last) {
-            self.last = Some((cycle, *judged));
+        if self.last.as_ref().is_none_or(|(last, _)| cycle >= *last) {
+            self.last = Some((cycle, judged.clone()));
         }
         let mut bytes = [0; PLACE];
         bytes[0] = 1;
@@ -128,6 +129,7 @@ fn evaluation(bytes: &[u8; PLACE]) -> Evaluation {
         loss: value(8),
         accuracy: value(16),
         true_class_probability: value(24),
+        others: BTreeMap::new(), // these are not kept
     }
 }
 
@@ -140,6 +142,7 @@ mod tests {
             loss,
             accuracy: 0.5,
             true_class_probability: 0.1,
+            others: BTreeMap::new(),
         }
     }
 

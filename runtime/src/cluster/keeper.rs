@@ -124,7 +124,7 @@ impl Keeper {
     }
 
     pub(crate) fn judged(&mut self, cycle: u32, judged: &Evaluation) {
-        let _ = self.queue.try_send(Entry::Judged(cycle, *judged)); // one less is no gap
+        let _ = self.queue.try_send(Entry::Judged(cycle, judged.clone())); // one less is no gap
     }
 
     pub(crate) fn checkpoint(&mut self, checkpoint: Checkpoint) {

@@ -15,6 +15,7 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use crate::net::Token;
 use crate::train::DeviceChoice;
+use crate::trainer::TrainerCommand;
 use crate::trainer::pace::Fraction;
 
 /// How long workers have to end by themselves.
@@ -84,16 +85,18 @@ impl Locals {
         state: Scratch,
         names: &[String],
         throttles: &[Fraction],
-        device: DeviceChoice,
+        (device, trainer): (DeviceChoice, Option<&TrainerCommand>),
         token: &Token,
     ) -> io::Result<Self> {
         let program = std::env::current_exe()?;
         let mut children = Vec::new();
         for (name, throttle) in names.iter().zip(throttles) {
+            let trainer = trainer.map(|trainer| format!("--trainer={trainer}"));
             let mut child = Command::new(&program)
                 .args(["worker", "--with-parent", "--name", name])
                 .args(["--throttle", &throttle.to_string()])
                 .args(["--device", &device.to_string()])
+                .args(trainer)
                 .arg("--state")
                 .arg(state.path().join(name))
                 .env_remove("ALLOT_JOIN")

@@ -46,7 +46,8 @@ impl Cluster {
                     let message = format!("--throttles has {has} fractions, expected {needs}");
                     return Err(Stop::new(Exit::Usage, message));
                 }
-                let started = Locals::start(scratch, names, &throttles, args.device, &token).await;
+                let how = (args.device, args.trainer.as_ref());
+                let started = Locals::start(scratch, names, &throttles, how, &token).await;
                 let locals = started.map_err(|error| {
                     Stop::failed(format!("a worker cannot be started: {error}"))
                 })?;

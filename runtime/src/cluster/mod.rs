@@ -189,7 +189,7 @@ async fn execute(
         scenario: setting.scenario.clone(),
         config: setting.config.clone(),
         seed: setting.scenario.run().seed,
-        model: setting.model,
+        model: setting.model.clone(),
         rule: args.aggregate,
         data,
         device: if setting.scenario.training().allow_gpu {

@@ -30,9 +30,9 @@ pub(crate) fn write(
     tables: Option<Tables>,
     room: &Room,
 ) -> io::Result<()> {
-    let layout = ran.setting.model.layout();
+    let layout = &ran.setting.model.layout;
     let model = ran.folder.join("model.safetensors");
-    let save = || save_model(&model, &layout, &ran.ended.model).map_err(FileError::into_io);
+    let save = || save_model(&model, layout, &ran.ended.model).map_err(FileError::into_io);
     room.patience().with(&model, save)?;
     let file = |name, write: &dyn Fn(&mut Whole) -> io::Result<()>| {
         let path = ran.folder.join(name);

@@ -17,9 +17,9 @@ use crate::average::{Average, Contribution, Rule};
 use crate::cli::ClusterArgs;
 use crate::clock;
 use crate::data::Splits;
-use crate::model::{ModelKind, ModelSpec, to_wire};
+use crate::model::{ModelKind, to_wire};
 use crate::orchestrator::{Checkpoint, FixedPlan};
-use crate::trainer;
+use crate::trainer::Described;
 
 /// How late timers and threads may be without a result being thrown away: what the time model
 /// leaves the orchestrator at the end of a cycle, beside the time of averaging.
@@ -53,17 +53,20 @@ impl Prepared {
                 (source, given, Some(checkpoint))
             }
         };
-        let kind = args.model.unwrap_or(if cfg!(feature = "torch") {
-            ModelKind::Mlp
-        } else {
-            ModelKind::Linear
-        });
-        args.model = Some(kind);
-        trainer::check(kind).map_err(Stop::bad)?;
+        let kind = match (&args.trainer, args.model) {
+            (Some(_), _) => ModelKind::Program,
+            (None, Some(kind)) => kind,
+            (None, None) if cfg!(feature = "torch") => ModelKind::Mlp,
+            (None, None) => ModelKind::Linear,
+        };
+        if args.trainer.is_none() {
+            args.model = Some(kind);
+        }
         let data = args.data.load().map_err(Stop::bad)?;
         let material = Material {
             features: data.train.features(),
             classes: data.train.classes(),
+            values: data.train.batch_shape(1).values,
             samples: data.train.samples(),
         };
         if let Some(path) = &args.plan {
@@ -160,10 +163,10 @@ fn names(
 
 /// The orchestrator's own time at the end of a cycle, measured: averaging this number of results,
 /// twice as long as it took at worst, and some slack.
-fn own_time(model: &ModelSpec, rule: Rule, results: u64) -> Span {
-    let average = Average::new(&model.layout(), rule);
-    let parameters = model.initial(1);
-    let bytes = to_wire(&parameters);
+fn own_time(model: &Described, rule: Rule, results: u64) -> Span {
+    let average = Average::new(&model.layout, rule);
+    let parameters = model.initial.as_ref();
+    let bytes = to_wire(parameters);
     let mut worst = Duration::ZERO;
     for _ in 0..3 {
         let results = (0..results.min(64)).map(|worker| Contribution {
@@ -171,7 +174,7 @@ fn own_time(model: &ModelSpec, rule: Rule, results: u64) -> Span {
             session: SessionId::new(worker as u32),
             weight: 1,
             update: average
-                .check(&bytes, &parameters)
+                .check(&bytes, parameters)
                 .expect("the model's own parameters are fit to be averaged"),
         });
         let results = results.collect();

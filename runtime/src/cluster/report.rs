@@ -360,6 +360,7 @@ impl Watch for Report {
             json!({
                 "cycle": cycle, "accuracy": judged.accuracy, "loss": judged.loss,
                 "true_class_probability": judged.true_class_probability,
+                "others": judged.others,
             }),
         );
     }

@@ -16,6 +16,8 @@ use scheduler::{Margin, Margins, Span};
 use crate::cli::ClusterArgs;
 use crate::data::BatchShape;
 use crate::model::{ModelKind, ModelSpec};
+use crate::train::DeviceChoice;
+use crate::trainer::Described;
 
 /// What a batch's time spreads by, as the logarithm's standard deviation in millionths, when a
 /// scenario says nothing of it: benchmarks of short rounds, and jitter of a shared machine.
@@ -92,7 +94,7 @@ pub(crate) struct Setting {
     pub(crate) scenario: Scenario,
     pub(crate) provenance: Provenance,
     pub(crate) config: Config,
-    pub(crate) model: ModelSpec,
+    pub(crate) model: Described,
 }
 
 /// What the data says of itself.
@@ -100,6 +102,8 @@ pub(crate) struct Setting {
 pub(crate) struct Material {
     pub(crate) features: u32,
     pub(crate) classes: u32,
+    /// Every value is below this.
+    pub(crate) values: u32,
     pub(crate) samples: usize,
 }
 
@@ -138,18 +142,27 @@ impl Setting {
             batch_size,
             features: material.features,
             classes: material.classes,
+            values: material.values,
         };
-        let model = ModelSpec {
+        let spec = ModelSpec {
             kind,
             weights: first.training().weights,
             loss: args.loss,
             shape,
         };
+        let (seed, device) = (first.run().seed, args.device);
+        let device = if first.training().allow_gpu {
+            device
+        } else {
+            DeviceChoice::Cpu
+        };
+        let given = args.trainer.as_ref();
+        let model = Described::of(spec, given, seed, device).map_err(Stop::bad)?;
         let sized = with(there)
             .and(
                 "--model",
                 "model.parameters",
-                &format!("\"{} B\"", model.layout().wire_len()),
+                &format!("\"{} B\"", model.layout.wire_len()),
             )
             .and(
                 "--data",

@@ -14,6 +14,7 @@ use super::keeper::Kept;
 use super::report::Account;
 use super::settings::Setting;
 use crate::orchestrator::Ended;
+use crate::train::Evaluation;
 
 /// A run that is over.
 pub(crate) struct Ran<'a> {
@@ -107,13 +108,7 @@ pub(crate) fn boxed(ran: &Ran<'_>) -> String {
     let because = because.map(|why| format!(" ({why})")).unwrap_or_default();
     row("ended", format!("{}{because}", end.ending));
     if let Some(judged) = ran.kept.judgements.last() {
-        row(
-            "model",
-            format!(
-                "accuracy {:.4} (argmax), true-class probability {:.4}, loss {:.4}",
-                judged.accuracy, judged.true_class_probability, judged.loss
-            ),
-        );
+        row("model", quality(judged));
     }
     row(
         "cycles",
@@ -225,6 +220,23 @@ fn framed(rows: &[(String, String)]) -> String {
     text + &format!("└{line}┘\n")
 }
 
+/// What is known of a model.
+fn quality(judged: &Evaluation) -> String {
+    let known = [
+        ("accuracy", judged.accuracy, " (argmax)"),
+        ("true-class probability", judged.true_class_probability, ""),
+        ("loss", judged.loss, ""),
+    ];
+    let others = judged.others.iter();
+    let others = others.map(|(name, value)| (name.as_str(), *value, ""));
+    let told = known.into_iter().filter(|(_, value, _)| !value.is_nan());
+    let all = told.chain(others);
+    let words: Vec<String> = all
+        .map(|(name, value, note)| format!("{name} {value:.4}{note}"))
+        .collect();
+    words.join(", ")
+}
+
 /// As an event.
 pub(crate) fn json(ran: &Ran<'_>) -> Value {
     let (end, report) = (&ran.end, ran.report);
@@ -240,6 +252,7 @@ pub(crate) fn json(ran: &Ran<'_>) -> Value {
         "accuracy": judged.map(|judged| judged.accuracy),
         "true_class_probability": judged.map(|judged| judged.true_class_probability),
         "loss": judged.map(|judged| judged.loss),
+        "others": judged.map(|judged| &judged.others),
         "wall_s": end.wall().seconds_f64(),
         "limit_s": end.limit.seconds_f64(),
         "setup_s": totals.first_cycle_at.map(|at| at.nanos() as f64 / 1e9),

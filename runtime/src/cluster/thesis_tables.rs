@@ -123,8 +123,8 @@ pub(crate) fn models(ran: &Ran<'_>, out: &mut impl Write) -> io::Result<()> {
         writeln!(
             out,
             "{},{},{cycle},{}",
-            number(judged.map(|judged| judged.loss)),
-            number(judged.map(|judged| judged.true_class_probability)),
+            number(judged.as_ref().map(|judged| judged.loss)),
+            number(judged.as_ref().map(|judged| judged.true_class_probability)),
             number(judged.map(|judged| judged.accuracy)),
         )
     })
@@ -135,6 +135,7 @@ fn seconds(span: Span) -> String {
 }
 
 fn number(value: Option<f64>) -> String {
+    let value = value.filter(|value| !value.is_nan()); // a program did not say it
     value.map_or(NONE.to_owned(), |value| format!("{value:.6}"))
 }
 

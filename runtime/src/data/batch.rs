@@ -13,6 +13,8 @@ pub struct BatchShape {
     pub features: u32,
     /// Number of classes; labels are below it.
     pub classes: u32,
+    /// Every value is below this, at most 256: what is made up for a benchmark must be as well.
+    pub values: u32,
 }
 
 impl BatchShape {
@@ -107,6 +109,7 @@ mod tests {
         batch_size: 2,
         features: 3,
         classes: 4,
+        values: 256,
     };
 
     #[test]
@@ -136,7 +139,7 @@ mod tests {
             bytes in proptest::collection::vec(any::<u8>(), 0..48),
         ) {
             let (batch_size, features) = small.unwrap_or((batch_size, features));
-            let shape = BatchShape { batch_size, features, classes };
+            let shape = BatchShape { batch_size, features, classes, values: 256 };
             let expected = u128::from(batch_size) * (u128::from(features) + 1);
             let first_label = (u128::from(batch_size) * u128::from(features)) as usize;
             let fits = bytes.len() as u128 == expected

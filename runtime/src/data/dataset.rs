@@ -7,6 +7,8 @@ use super::batch::{Batch, BatchShape};
 pub struct Dataset {
     features: u32,
     classes: u32,
+    /// Every value is below this.
+    values: u32,
     /// One row after the other.
     pixels: Vec<u8>,
     labels: Vec<u8>,
@@ -31,9 +33,11 @@ impl Dataset {
             "a row of features for each label"
         );
         debug_assert!(labels.iter().all(|&label| u32::from(label) < classes));
+        let greatest = pixels.iter().copied().max().unwrap_or(0);
         Self {
             features,
             classes,
+            values: u32::from(greatest) + 1,
             pixels,
             labels,
         }
@@ -88,6 +92,7 @@ impl Dataset {
             batch_size,
             features: self.features,
             classes: self.classes,
+            values: self.values,
         }
     }
 

@@ -22,7 +22,7 @@ pub fn save_model(path: &Path, layout: &Layout, parameters: &[f32]) -> Result<()
     let mut views = Vec::with_capacity(parts.len());
     for (tensor, bytes) in &parts {
         let view = TensorView::new(Dtype::F32, tensor.dimensions.clone(), bytes).map_err(format)?;
-        views.push((tensor.name, view));
+        views.push((tensor.name.as_str(), view));
     }
     let bytes = safetensors::serialize(views, None).map_err(format)?;
     files::replace(path, &bytes, files::ORDINARY)
@@ -44,6 +44,7 @@ mod tests {
             batch_size: 4,
             features: 5,
             classes: 3,
+            values: 256,
         };
         let spec = ModelSpec {
             kind: ModelKind::Linear,

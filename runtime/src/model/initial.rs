@@ -90,6 +90,7 @@ mod tests {
             batch_size: 32,
             features,
             classes,
+            values: 256,
         };
         ModelSpec {
             kind,

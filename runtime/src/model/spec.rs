@@ -15,6 +15,9 @@ pub enum ModelKind {
     Mlp,
     /// One linear layer, in plain Rust: for machines without libtorch, and for tests.
     Linear,
+    /// Whatever a program of the user's own trains. It tells its own layout.
+    #[value(skip)]
+    Program,
 }
 
 /// The loss that training minimises.
@@ -49,11 +52,12 @@ pub struct Layout {
 }
 
 /// The name and the dimensions of a tensor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TensorShape {
     /// The name in the file of a stored model.
-    pub name: &'static str,
+    pub name: String,
     /// Outputs and inputs of a weight, outputs of a bias; the last varies fastest.
+    #[serde(rename = "shape")]
     pub dimensions: Vec<usize>,
 }
 
@@ -62,17 +66,21 @@ const HIDDEN: usize = 200;
 
 impl ModelSpec {
     /// The layout of its parameters.
+    ///
+    /// # Panics
+    ///
+    /// For a program's model: it is asked instead.
     #[must_use]
     pub fn layout(&self) -> Layout {
         let tensors = self.layers().into_iter().flat_map(|layer| {
             let [weight, bias] = layer.names;
             [
                 TensorShape {
-                    name: weight,
+                    name: weight.to_owned(),
                     dimensions: vec![layer.outputs, layer.inputs],
                 },
                 TensorShape {
-                    name: bias,
+                    name: bias.to_owned(),
                     dimensions: vec![layer.outputs],
                 },
             ]
@@ -97,6 +105,7 @@ impl ModelSpec {
                 layer(["fc3.weight", "fc3.bias"], HIDDEN, outputs),
             ],
             ModelKind::Linear => vec![layer(["linear.weight", "linear.bias"], inputs, outputs)],
+            ModelKind::Program => unreachable!("a program tells what its parameters are"),
         }
     }
 }
@@ -110,22 +119,29 @@ pub(super) struct Layer {
 }
 
 impl Layout {
+    /// Of these tensors in this order.
+    #[must_use]
+    pub fn of(tensors: Vec<TensorShape>) -> Self {
+        Self { tensors }
+    }
+
     /// The tensors in order.
     #[must_use]
     pub fn tensors(&self) -> &[TensorShape] {
         &self.tensors
     }
 
-    /// Total number of parameters.
+    /// Total number of parameters; `usize::MAX`, which no model can have, if that overflows.
     #[must_use]
     pub fn parameter_count(&self) -> usize {
-        self.tensors.iter().map(TensorShape::len).sum()
+        let lengths = self.tensors.iter().map(TensorShape::len);
+        lengths.fold(0, usize::saturating_add)
     }
 
     /// Bytes of the parameters on the wire, as little-endian floats.
     #[must_use]
     pub fn wire_len(&self) -> usize {
-        4 * self.parameter_count()
+        self.parameter_count().saturating_mul(4)
     }
 
     /// Splits `parameters` into tensors.
@@ -153,7 +169,8 @@ impl Layout {
 
 impl TensorShape {
     fn len(&self) -> usize {
-        self.dimensions.iter().product()
+        let sizes = self.dimensions.iter().copied();
+        sizes.fold(1, usize::saturating_mul)
     }
 }
 
@@ -177,7 +194,8 @@ macro_rules! written_as_on_the_command_line {
         impl fmt::Display for $kind {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let value = self.to_possible_value();
-                f.write_str(value.as_ref().map_or("", clap::builder::PossibleValue::get_name))
+                // A value that cannot be chosen is the user's own program.
+                f.write_str(value.as_ref().map_or("program", clap::builder::PossibleValue::get_name))
             }
         }
     )*};
@@ -198,6 +216,7 @@ mod tests {
                 batch_size: 32,
                 features: 784,
                 classes: 10,
+                values: 256,
             },
         };
         let layout = spec.layout();
@@ -206,7 +225,11 @@ mod tests {
             784 * 200 + 200 + 200 * 200 + 200 + 200 * 10 + 10
         );
         assert_eq!(layout.wire_len(), 796_840);
-        let names: Vec<&str> = layout.tensors().iter().map(|tensor| tensor.name).collect();
+        let names: Vec<&str> = layout
+            .tensors()
+            .iter()
+            .map(|tensor| tensor.name.as_str())
+            .collect();
         assert_eq!(names[..3], ["fc1.weight", "fc1.bias", "fc2.weight"]);
         spec.kind = ModelKind::Linear;
         assert_eq!(spec.layout().parameter_count(), 7_850);

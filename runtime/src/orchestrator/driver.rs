@@ -28,8 +28,9 @@ use crate::average::{Average, Contribution, Rule, Update};
 use crate::clock::Clock;
 use crate::data::Splits;
 use crate::model::{ModelSpec, to_wire};
-use crate::protocol::{Brief, Report, Trained};
+use crate::protocol::{Brief, Program, Report, Trained};
 use crate::train::{DeviceChoice, Evaluation};
+use crate::trainer::Described;
 
 /// How long judgements are waited for after the end.
 const LAST_JUDGEMENT: Duration = Duration::from_secs(60);
@@ -41,7 +42,7 @@ pub(crate) struct Job {
     /// The scheduler's configuration.
     pub(crate) config: Config,
     pub(crate) seed: u64,
-    pub(crate) model: ModelSpec,
+    pub(crate) model: Described,
     pub(crate) rule: Rule,
     pub(crate) data: Splits,
     /// The device on which models are judged.
@@ -108,6 +109,8 @@ pub(crate) struct Orchestrator<'a> {
     pub(super) scenario: Scenario,
     pub(super) seed: u64,
     spec: ModelSpec,
+    /// What trains it, if it is the user's own program.
+    program: Option<Program>,
     /// Data travels in every cycle, ahead of the parameters, and not once.
     pub(super) ships_each_cycle: bool,
     data: Arc<JobData>,
@@ -172,24 +175,25 @@ impl<'a> Orchestrator<'a> {
         connections.jobs += 1;
         let number = connections.jobs;
         let clock = Clock::start();
-        let layout = job.model.layout();
+        let layout = Arc::clone(&job.model.layout);
         let average = Average::new(&layout, job.rule);
         let Splits { train, test } = job.data;
         let data = Arc::new(JobData {
             train: Arc::new(train),
-            batch_size: job.model.shape.batch_size,
+            batch_size: job.model.spec.shape.batch_size,
             passes: job.config.time_model.passes,
             average,
             wire_len: layout.wire_len(),
             clock,
         });
         let solver = Solver::start(number, job.allocator, connections.sender())?;
-        let evaluator =
-            Evaluator::start(number, job.model, job.device, &test, connections.sender());
+        let mut model = job.model.initial.as_ref().clone();
+        let (spec, program) = (job.model.spec, job.model.program.clone());
+        let place = (job.device, job.seed);
+        let evaluator = Evaluator::start(number, job.model, place, &test, connections.sender());
         let closed = job.given.is_some();
         let roster = Roster::new(job.names, closed);
         let mut placement = Placement::new(job.config.batches);
-        let mut model = job.model.initial(job.seed);
         if let Some(checkpoint) = &job.resumed {
             model.clone_from(&checkpoint.parameters);
             for (name, batches) in &checkpoint.held {
@@ -211,7 +215,8 @@ impl<'a> Orchestrator<'a> {
             wake: None,
             scenario: job.scenario,
             seed: job.seed,
-            spec: job.model,
+            spec,
+            program: program.map(|(_, program)| program),
             data,
             solver,
             evaluator,
@@ -422,6 +427,8 @@ impl<'a> Orchestrator<'a> {
         let brief = Brief {
             job: self.number,
             model: self.spec,
+            parameters: self.model.len() as u64,
+            program: self.program.clone(),
             fee_micro: fee.micros(),
             seed: self.seed,
             allow_gpu: self.scenario.training().allow_gpu,

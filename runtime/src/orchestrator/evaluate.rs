@@ -14,10 +14,9 @@ use tokio::sync::mpsc;
 
 use super::messages::Input;
 use crate::data::Dataset;
-use crate::model::ModelSpec;
-use crate::train::DeviceChoice;
+use crate::train::{DeviceChoice, Evaluation};
 use crate::trainer::pace::Fraction;
-use crate::trainer::{Priority, Process, Reply, Request, TrainerEvent};
+use crate::trainer::{Described, Priority, Process, Reply, Request, TrainerEvent};
 
 /// Bytes of models that may wait: 160 models of the network on mnist.
 const WAITING: usize = 1 << 27;
@@ -39,9 +38,11 @@ pub(super) struct Evaluator {
 #[derive(Debug)]
 struct Judge {
     job: u32,
-    model: ModelSpec,
+    model: Described,
     device: DeviceChoice,
+    seed: u64,
     test: Bytes,
+    samples: u64,
     answers: mpsc::Sender<Input>,
     slot: Mutex<Slot>,
 }
@@ -59,8 +60,8 @@ impl Evaluator {
     /// Starts the process, so that it is ready when the first cycle is over.
     pub(super) fn start(
         job: u32,
-        model: ModelSpec,
-        device: DeviceChoice,
+        model: Described,
+        (device, seed): (DeviceChoice, u64),
         test: &Dataset,
         answers: mpsc::Sender<Input>,
     ) -> Self {
@@ -68,7 +69,9 @@ impl Evaluator {
             job,
             model,
             device,
+            seed,
             test: test.to_wire().into(),
+            samples: test.samples() as u64,
             answers,
             slot: Mutex::default(),
         });
@@ -148,16 +151,12 @@ impl Judge {
         slot.lives += 1;
         let shared = Arc::clone(self);
         let hear = move |heard| shared.hear(heard);
-        let process = Process::start(self.model.kind, 1, Priority::Idle, hear)?;
-        let job = Request::Job {
-            model: self.model,
-            seed: 0, // nothing is drawn
-            device: self.device,
-            threads: 1,
-            throttle: Fraction::WHOLE,
-        };
+        let process = Process::start(&self.model.launch(), 1, Priority::Idle, hear)?;
+        let (spec, seed) = (&self.model.spec, self.seed);
+        let job = Request::job(spec, seed, self.device, 1, Fraction::WHOLE);
         process.send(job, Vec::new());
-        process.send(Request::TestSet, vec![self.test.clone()]);
+        let samples = self.samples;
+        process.send(Request::TestSet { samples }, vec![self.test.clone()]);
         slot.process = Some(process);
         Ok(())
     }
@@ -184,9 +183,9 @@ impl Judge {
         let mut answers = Vec::new();
         let mut slot = self.lock();
         match heard {
-            TrainerEvent::Reply(Reply::Judged { cycle, judged }, _) => {
+            TrainerEvent::Reply(Reply::Judged { cycle, metrics }, _) => {
                 slot.busy = None;
-                answers.push((cycle, Ok(judged)));
+                answers.push((cycle, Ok(Evaluation::of(metrics))));
             }
             TrainerEvent::Reply(Reply::Failed { reason }, _) | TrainerEvent::Unfit(reason) => {
                 slot.lives = LIVES; // another one would fail in the same way
@@ -200,7 +199,13 @@ impl Judge {
                 answers.extend(slot.busy.take().map(|cycle| (cycle, Err(why))));
             }
             TrainerEvent::Reply(
-                Reply::Begun { .. } | Reply::Ready { .. } | Reply::Report(_) | Reply::Trained(_),
+                Reply::Begun { .. }
+                | Reply::Ready { .. }
+                | Reply::Initial
+                | Reply::Benchmarked { .. }
+                | Reply::Held { .. }
+                | Reply::Beat { .. }
+                | Reply::Trained(_),
                 _,
             ) => {}
         }

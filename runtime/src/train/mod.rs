@@ -41,5 +41,6 @@ pub fn trainer(
             let _ = threads; // a linear step is too small to be shared
             Err(TrainError::NoTorch(spec.kind))
         }
+        ModelKind::Program => Err(TrainError::NotHere),
     }
 }

@@ -1,5 +1,7 @@
 //! Loss, accuracy and gradients of outputs, computed in the same way for every kind of model.
 
+use std::collections::BTreeMap;
+
 use super::types::Evaluation;
 use crate::model::Loss;
 
@@ -69,6 +71,7 @@ impl EvaluationTally {
             loss: self.loss / samples,
             accuracy: self.hits as f64 / samples,
             true_class_probability: self.probability / samples,
+            others: BTreeMap::new(),
         }
     }
 }

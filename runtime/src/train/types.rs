@@ -1,5 +1,6 @@
 //! What a trainer is, where it trains, and why it cannot.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -30,7 +31,7 @@ pub trait Trainer {
 }
 
 /// The quality of a model on a data set: means over its samples.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
     /// The loss that training minimises.
     pub loss: f64,
@@ -38,7 +39,29 @@ pub struct Evaluation {
     pub accuracy: f64,
     /// The probability that the model assigns to the true class.
     pub true_class_probability: f64,
+    /// What else a program says of its model, by name. Of the three above it may leave some out: they
+    /// are then no numbers.
+    pub others: BTreeMap<String, f64>,
 }
+
+impl Evaluation {
+    /// From numbers by their names; what is no number is left out.
+    pub(crate) fn of(metrics: serde_json::Map<String, serde_json::Value>) -> Self {
+        let numbers = metrics.into_iter();
+        let numbers = numbers.filter_map(|(name, value)| Some((name, value.as_f64()?)));
+        let mut others: BTreeMap<String, f64> = numbers.take(MOST_METRICS).collect();
+        let mut known = |name| others.remove(name).unwrap_or(f64::NAN);
+        Self {
+            loss: known("loss"),
+            accuracy: known("accuracy"),
+            true_class_probability: known("true_class_probability"),
+            others,
+        }
+    }
+}
+
+/// More than anybody reads.
+const MOST_METRICS: usize = 64;
 
 /// The device to train on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +87,9 @@ pub enum TrainError {
         "this program was built without libtorch, so it cannot train '{0}': use --model linear, or build it with './allot runtime'"
     )]
     NoTorch(ModelKind),
+    /// A program of the user's own is to train.
+    #[error("this trainer knows its own models alone: name the program with --trainer")]
+    NotHere,
     /// There is no such GPU.
     #[error("there is no {wanted}: {why}; use --device cpu")]
     NoDevice {

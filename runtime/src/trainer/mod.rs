@@ -6,25 +6,34 @@
 //! least priority. A trainer of the model `linear` is this very program, which does not map libtorch;
 //! the program `runtime-trainer` beside it trains the others.
 //!
-//! Requests and replies are frames over standard input and output: a head in postcard, then plain
-//! bytes, so that parameters stay as they are on the wire. Beats, and the decision to stop, come from
+//! Any other program may train too, if it speaks the protocol of `docs/trainers.md`: frames over
+//! standard input and output, a head in JSON, then plain bytes, so that parameters stay as they are on
+//! the wire. Beats, and the decision to stop, come from
 //! the training loop alone: another batch is begun only if it would end in time at the pace so far.
 //!
-//! - `process.rs`: the parent's side. `serve.rs`: the child's. `frame.rs`: their messages.
+//! - `process.rs`, `group.rs`: the parent's side. `serve.rs`: the child's. `frame.rs`: their messages.
+//! - `command.rs`: a program of the user's own. `describe.rs`: what it says of its model.
+//! - `check.rs`: whether a program keeps to the protocol.
 //! - `pace.rs`: how the child keeps time. `practice.rs`: the data of its benchmark.
 //!
 //! **What it does not know:** the network, plans, and what trains: a program passes that in.
 
+pub(crate) mod check;
+mod command;
+mod describe;
 mod frame;
+mod group;
 pub(crate) mod pace;
-mod practice;
+pub(crate) mod practice;
 mod process;
 mod serve;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use command::TrainerCommand;
+pub(crate) use describe::Described;
 pub(crate) use frame::{Moment, Reply, Request, Task, Ticket};
-pub(crate) use process::{Priority, Process, TrainerEvent, check, give_way};
+pub(crate) use process::{Launch, Priority, Process, TrainerEvent, give_way};
 pub use serve::Make;
 
 use std::io::{self, IsTerminal};
@@ -38,7 +47,10 @@ const END_WITHIN: Duration = Duration::from_secs(2);
 /// Trains for the process at the other end of standard input and output, and ends with it.
 pub fn main(make: Make) -> ExitCode {
     if io::stdin().is_terminal() || io::stdout().is_terminal() {
-        console::note!("error: a trainer is started by 'runtime', which it speaks to over pipes");
+        console::note!(
+            "error: a trainer is started by 'runtime', which it speaks to over pipes; 'runtime trainer \
+             check -- COMMAND' tries one of your own"
+        );
         return ExitCode::from(2);
     }
     // A batch ends soon; a GPU that hangs does not.

@@ -129,6 +129,27 @@ impl Fraction {
         }
     }
 
+    /// From each cycle on, the fraction that holds.
+    pub(crate) fn steps(self) -> Vec<(u32, f64)> {
+        let first = (0, self.first);
+        [first].into_iter().chain(self.later).collect()
+    }
+
+    /// Reverses [`Fraction::steps`].
+    pub(crate) fn of_steps(steps: &[(u32, f64)]) -> Option<Self> {
+        let is_fit = |fraction: f64| (Self::LEAST..=1.0).contains(&fraction);
+        let (&(0, first), later) = steps.split_first()? else {
+            return None;
+        };
+        let later = match later {
+            [] => None,
+            [one] => Some(*one),
+            _ => return None,
+        };
+        let all = [Some(first), later.map(|(_, fraction)| fraction)];
+        (all.into_iter().flatten().all(is_fit)).then_some(Self { first, later })
+    }
+
     /// What holds in a cycle.
     fn at(self, cycle: u32) -> f64 {
         match self.later {

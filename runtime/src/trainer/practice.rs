@@ -6,10 +6,12 @@ use crate::data::{Batch, BatchShape};
 
 /// The number of different batches of a benchmark: a single one would be learnt by heart, and
 /// training on it would take another time than on real data.
-pub(super) const DISTINCT: u64 = 16;
+const DISTINCT: usize = 16;
+/// Bytes that they may have in all; one batch is always made.
+const MOST: usize = 1 << 26;
 
 /// Random batches that differ from one another.
-pub(super) fn practice(shape: &BatchShape, seed: u64) -> Vec<Batch> {
+pub(crate) fn practice(shape: &BatchShape, seed: u64) -> Vec<Batch> {
     let mut state = seed ^ 0x9e37_79b9_7f4a_7c15;
     let mut next = || {
         // SplitMix64: any cheap noise will do.
@@ -23,7 +25,7 @@ pub(super) fn practice(shape: &BatchShape, seed: u64) -> Vec<Batch> {
         let mut bytes: Vec<u8> = (0..values)
             // Most pixels of a picture are black.
             .map(|_| match next() {
-                z if z % 5 == 0 => (z >> 8) as u8,
+                z if z % 5 == 0 => (u32::from((z >> 8) as u8) % shape.values.max(1)) as u8,
                 _ => 0,
             })
             .collect();
@@ -32,5 +34,6 @@ pub(super) fn practice(shape: &BatchShape, seed: u64) -> Vec<Batch> {
         );
         Batch::from_wire(shape, bytes).expect("it was made by the shape")
     };
-    (0..DISTINCT).map(batch).collect()
+    let count = (MOST / shape.wire_len().max(1)).clamp(1, DISTINCT);
+    (0..count).map(batch).collect()
 }

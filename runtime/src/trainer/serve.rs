@@ -20,12 +20,11 @@ use bytes::Bytes;
 
 use super::frame::{self, Reply, Request, Task, Ticket};
 use super::pace::{Fraction, Pace, Tail, Throttle};
-use super::practice::{DISTINCT, practice};
 use crate::clock;
 use crate::data::{Batch, Dataset};
 use crate::model::{ModelSpec, from_wire, to_wire};
-use crate::protocol::{Report, Trained, Training};
-use crate::train::{DeviceChoice, TrainError, Trainer};
+use crate::protocol::Trained;
+use crate::train::{DeviceChoice, Evaluation, TrainError, Trainer};
 
 /// Makes a trainer: see [`train::trainer`](crate::train::trainer).
 pub type Make = fn(&ModelSpec, DeviceChoice, usize) -> Result<Box<dyn Trainer>, TrainError>;
@@ -42,7 +41,7 @@ const PIECE: Duration = Duration::from_millis(50);
 /// When its replies cannot be written.
 pub(super) fn serve(
     input: impl Read + Send + 'static,
-    output: impl Write,
+    mut output: impl Write,
     make: Make,
     left: impl FnOnce() + Send + 'static,
 ) -> io::Result<()> {
@@ -55,6 +54,7 @@ pub(super) fn serve(
             listen(input, work, &shared);
             left();
         })?;
+    output.write_all(frame::GREETING)?;
     let mut loop_ = Loop {
         make,
         orders,
@@ -65,7 +65,8 @@ pub(super) fn serve(
         waiting: VecDeque::new(),
     };
     loop_.reply(&Reply::Begun {
-        release: frame::RELEASE.to_owned(),
+        protocol: frame::PROTOCOL,
+        trainer: concat!("allot ", env!("CARGO_PKG_VERSION")).to_owned(),
     });
     loop_.run();
     loop_.broken.map_or(Ok(()), Err)
@@ -79,13 +80,15 @@ fn listen(mut input: impl Read, work: Sender<(Request, Vec<u8>)>, cancelled: &At
             Request::Cancel { ticket } => {
                 cancelled.fetch_max(ticket, Ordering::Relaxed);
             }
-            Request::Job { .. }
+            Request::Job(_)
             | Request::Over
+            | Request::Initial
+            | Request::Practice
             | Request::Benchmark { .. }
             | Request::Keep { .. }
             | Request::Hold { .. }
             | Request::Train(_)
-            | Request::TestSet
+            | Request::TestSet { .. }
             | Request::Judge { .. } => {
                 if work.send((ask, body)).is_err() {
                     return;
@@ -125,6 +128,31 @@ enum Cannot {
     Train(#[from] TrainError),
     #[error("its parent sent {0}: a bug")]
     Asked(&'static str),
+    #[error("{0}")]
+    Job(String),
+}
+
+fn batches(model: &ModelSpec, body: &[u8]) -> Result<Vec<Batch>, Cannot> {
+    let shape = &model.shape;
+    let batch = |part: &[u8]| Batch::from_wire(shape, part.to_vec());
+    let parts = body.chunks(shape.wire_len().max(1)).map(batch);
+    let all: Result<_, _> = parts.collect();
+    all.map_err(|_| Cannot::Asked("half a batch"))
+}
+
+fn metrics(judged: &Evaluation) -> serde_json::Map<String, serde_json::Value> {
+    let known = [
+        ("loss", judged.loss),
+        ("accuracy", judged.accuracy),
+        ("true_class_probability", judged.true_class_probability),
+    ];
+    let others = judged
+        .others
+        .iter()
+        .map(|(name, value)| (name.as_str(), *value));
+    let all = known.into_iter().chain(others);
+    all.map(|(name, value)| (name.to_owned(), value.into()))
+        .collect()
 }
 
 impl<W: Write> Loop<W> {
@@ -152,19 +180,15 @@ impl<W: Write> Loop<W> {
         ask: Request,
         body: Vec<u8>,
     ) -> Result<(), Cannot> {
-        if let Request::Job {
-            model,
-            seed,
-            device,
-            threads,
-            throttle,
-        } = ask
-        {
+        if let Request::Job(head) = ask {
             *job = None; // its memory is free before the next one's is taken
+            let (model, device, throttle) = head.read().map_err(Cannot::Job)?;
+            let seed = head.seed;
             self.throttle = Throttle::new(throttle);
-            let trainer = (self.make)(&model, device, threads as usize)?;
+            let trainer = (self.make)(&model, device, head.threads as usize)?;
             self.reply(&Reply::Ready {
-                device: trainer.device(),
+                device: trainer.device().to_string(),
+                tensors: model.layout().tensors().to_vec(),
             });
             *job = Some(JobState {
                 trainer,
@@ -184,18 +208,25 @@ impl<W: Write> Loop<W> {
             return Ok(()); // there is nothing to do before there is a job
         };
         match ask {
-            Request::Job { .. } | Request::Over | Request::Cancel { .. } => {} // dealt with before
+            Request::Job(_) | Request::Over | Request::Cancel { .. } => {} // dealt with before
+            Request::Initial => {
+                let initial = to_wire(&job.model.initial(job.seed));
+                self.reply_with(&Reply::Initial, initial.into());
+            }
+            Request::Practice => {
+                job.practice = batches(&job.model, &body)?;
+            }
             Request::Benchmark {
                 ticket,
                 session,
                 batches,
             } => {
                 if let Some(took) = self.benchmark(job, ticket, batches)? {
-                    self.reply(&Reply::Report(Report::Benchmarked {
+                    self.reply(&Reply::Benchmarked {
                         session,
                         batches,
                         took_ns: clock::nanos(took),
-                    }));
+                    });
                 }
             }
             Request::Keep { .. } | Request::Hold { .. } => self.stock(job, &ask, &body)?,
@@ -204,7 +235,7 @@ impl<W: Write> Loop<W> {
                 drop(body);
                 self.train(job, &share, &start)?;
             }
-            Request::TestSet => {
+            Request::TestSet { .. } => {
                 let shape = job.model.shape;
                 let set = Dataset::from_wire(shape.features, shape.classes, body);
                 job.test = Some(set.ok_or(Cannot::Asked("half a test set"))?);
@@ -214,7 +245,8 @@ impl<W: Write> Loop<W> {
                 let set = job.test.as_ref();
                 let set = set.ok_or(Cannot::Asked("no test set"))?;
                 let judged = job.trainer.evaluate(&parameters, set)?;
-                self.reply(&Reply::Judged { cycle, judged });
+                let metrics = metrics(&judged);
+                self.reply(&Reply::Judged { cycle, metrics });
             }
         }
         Ok(())
@@ -239,29 +271,26 @@ impl<W: Write> Loop<W> {
             } => {
                 // Of an earlier plan's stream, if it does not fit.
                 if first == job.held.len() as u64 {
-                    let shape = &job.model.shape;
-                    for part in body.chunks(shape.wire_len().max(1)) {
-                        let batch = Batch::from_wire(shape, part.to_vec());
-                        let batch = batch.map_err(|_| Cannot::Asked("half a batch"))?;
-                        job.held.push(batch);
-                    }
+                    job.held.extend(batches(&job.model, body)?);
                 }
                 (session, plan)
             }
-            Request::Job { .. }
+            Request::Job(_)
             | Request::Over
+            | Request::Initial
+            | Request::Practice
             | Request::Benchmark { .. }
             | Request::Train(_)
             | Request::Cancel { .. }
-            | Request::TestSet
+            | Request::TestSet { .. }
             | Request::Judge { .. } => return Ok(()),
         };
         let held = job.held.len() as u64;
-        self.reply(&Reply::Report(Report::Shipped {
+        self.reply(&Reply::Held {
             session,
             plan,
             held,
-        }));
+        });
         Ok(())
     }
 
@@ -274,12 +303,14 @@ impl<W: Write> Loop<W> {
                 }
                 Request::Keep { .. }
                 | Request::Hold { .. }
-                | Request::Job { .. }
+                | Request::Job(_)
                 | Request::Over
+                | Request::Initial
+                | Request::Practice
                 | Request::Benchmark { .. }
                 | Request::Train(_)
                 | Request::Cancel { .. }
-                | Request::TestSet
+                | Request::TestSet { .. }
                 | Request::Judge { .. } => self.waiting.push_back((ask, body)),
             }
         }
@@ -294,7 +325,7 @@ impl<W: Write> Loop<W> {
         batches: u64,
     ) -> Result<Option<Duration>, Cannot> {
         if job.practice.is_empty() {
-            job.practice = practice(&job.model.shape, job.seed);
+            return Err(Cannot::Asked("no batches to practise on"));
         }
         job.trainer.begin(&job.model.initial(job.seed))?;
         let mut since = Instant::now();
@@ -307,7 +338,7 @@ impl<W: Write> Loop<W> {
                 return Ok(None);
             }
             self.take_in(job)?;
-            let batch = &job.practice[(step % DISTINCT) as usize];
+            let batch = &job.practice[(step % job.practice.len() as u64) as usize];
             self.step(job.trainer.as_mut(), batch, ticket, None)?;
         }
         Ok(Some(since.elapsed()))
@@ -322,7 +353,7 @@ impl<W: Write> Loop<W> {
         until: Instant,
     ) -> Result<(), Cannot> {
         let is_data = |ask: &Request| matches!(ask, Request::Keep { .. } | Request::Hold { .. });
-        while (job.held.len() as u64) < order.training.batches && !self.is_cancelled(order.ticket) {
+        while (job.held.len() as u64) < order.batches && !self.is_cancelled(order.ticket) {
             // It may have come behind another request, such as a benchmark that this one cancelled.
             let at = self.waiting.iter().position(|(ask, _)| is_data(ask));
             if let Some((ask, body)) = at.and_then(|at| self.waiting.remove(at)) {
@@ -344,24 +375,22 @@ impl<W: Write> Loop<W> {
 
     fn train(&mut self, job: &mut JobState, order: &Task, start: &[f32]) -> Result<(), Cannot> {
         let Task {
-            ticket, training, ..
-        } = *order;
-        let Training {
+            ticket,
             session,
             cycle,
             passes,
             beat_batches,
             tail_batches,
             ..
-        } = training;
+        } = *order;
         let stop_at = order.stop_at.here();
         self.await_data(job, order, stop_at)?;
         // Fewer are here if they did not come in time: then these are trained.
-        let share = order.training.batches.min(job.held.len() as u64);
+        let share = order.batches.min(job.held.len() as u64);
         let passes = u64::from(passes.max(1));
         self.throttle.reaches(cycle);
         let began = Instant::now();
-        let beat = Duration::from_nanos(training.beat_ns);
+        let beat = Duration::from_nanos(order.beat_ns);
         let mut pace = Pace::new(began, stop_at, beat, beat_batches);
         let mut tail = Tail::new(began, tail_batches.min(share));
         job.trainer.begin(start)?;
@@ -378,11 +407,11 @@ impl<W: Write> Loop<W> {
                 tail.done(Instant::now());
             }
             if pace.beats(Instant::now(), done) {
-                self.reply(&Reply::Report(Report::Beat {
+                self.reply(&Reply::Beat {
                     session,
                     cycle,
                     done,
-                }));
+                });
             }
         }
         let mut parameters = Vec::new();

@@ -14,8 +14,8 @@ use super::process::{Process, TrainerEvent};
 use super::serve::serve;
 use crate::data::{BatchShape, DataSource, Synthetic};
 use crate::model::{Loss, ModelKind, ModelSpec, Weights, to_wire};
-use crate::protocol::{Report, Trained, Training};
-use crate::train::{DeviceChoice, trainer};
+use crate::protocol::{Trained, Training};
+use crate::train::{DeviceChoice, Evaluation, trainer};
 
 fn model() -> ModelSpec {
     ModelSpec {
@@ -26,18 +26,13 @@ fn model() -> ModelSpec {
             batch_size: 4,
             features: 6,
             classes: 3,
+            values: 256,
         },
     }
 }
 
 fn job(device: DeviceChoice) -> Request {
-    Request::Job {
-        model: model(),
-        seed: 1,
-        device,
-        threads: 1,
-        throttle: Fraction::WHOLE,
-    }
+    Request::job(&model(), 1, device, 1, Fraction::WHOLE)
 }
 
 /// The two sides with pipes between them, on threads of this process.
@@ -46,7 +41,7 @@ fn start() -> (Process, Receiver<TrainerEvent>) {
     let (from_child, to_parent) = io::pipe().expect("a pipe");
     let child = thread::spawn(move || serve(from_parent, to_parent, trainer, || {}));
     let (tell, heard) = channel();
-    let end = move |broken: Option<io::Error>| {
+    let end = move |broken: Option<io::Error>, _| {
         let ended = child.join().expect("it does not panic");
         TrainerEvent::Died(format!("{broken:?} {ended:?}"))
     };
@@ -55,6 +50,9 @@ fn start() -> (Process, Receiver<TrainerEvent>) {
     };
     let process = Process::over(to_child, from_child, end, hear).expect("threads");
     process.send(job(DeviceChoice::Cpu), Vec::new());
+    let batches = practice(&model().shape, 1).into_iter();
+    let batches = batches.map(|batch| batch.into_wire().into()).collect();
+    process.send(Request::Practice, batches);
     (process, heard)
 }
 
@@ -82,11 +80,7 @@ fn share(ticket: Ticket, batches: u64, stop_in: Duration) -> Request {
         results_in_ns: 0,
     };
     let stop_at = Moment::of(Instant::now() + stop_in);
-    Request::Train(Task {
-        ticket,
-        training,
-        stop_at,
-    })
+    Request::Train(Task::new(ticket, &training, stop_at))
 }
 
 fn start_of_all() -> Vec<Bytes> {
@@ -125,8 +119,8 @@ fn it_trains_what_it_holds_and_beats() {
     let (mut held, mut beats) = (Vec::new(), Vec::new());
     let (done, body) = loop {
         match next(&heard) {
-            (Reply::Report(Report::Shipped { held: count, .. }), _) => held.push(count),
-            (Reply::Report(Report::Beat { done, .. }), _) => beats.push(done),
+            (Reply::Held { held: count, .. }, _) => held.push(count),
+            (Reply::Beat { done, .. }, _) => beats.push(done),
             (Reply::Trained(Trained { done, .. }), body) => break (done, body),
             other => panic!("{other:?}"),
         }
@@ -148,10 +142,7 @@ fn it_trains_what_it_holds_and_beats() {
 fn it_returns_what_it_has_when_time_is_up_and_nothing_when_cancelled() {
     let (process, heard) = start();
     process.send(HOLD, some_batches(16));
-    assert!(matches!(
-        next(&heard),
-        (Reply::Report(Report::Shipped { .. }), _)
-    ));
+    assert!(matches!(next(&heard), (Reply::Held { .. }, _)));
     process.send(share(1, 16, Duration::ZERO), start_of_all());
     let (Reply::Trained(Trained { done: 0, .. }), body) = next(&heard) else {
         panic!("no batch fits");
@@ -169,7 +160,7 @@ fn it_returns_what_it_has_when_time_is_up_and_nothing_when_cancelled() {
     process.send(Request::Cancel { ticket: 3 }, Vec::new());
     process.send(benchmark(4, 20), Vec::new());
     let answer = next(&heard);
-    let Reply::Report(Report::Benchmarked { batches: 20, .. }) = answer.0 else {
+    let Reply::Benchmarked { batches: 20, .. } = answer.0 else {
         panic!("{answer:?}");
     };
 }
@@ -197,8 +188,8 @@ fn it_waits_for_data_that_is_on_its_way() {
     let (mut held, mut done) = (Vec::new(), None);
     while done.is_none() {
         match next(&heard).0 {
-            Reply::Report(Report::Shipped { held: count, .. }) => held.push(count),
-            Reply::Report(_) => {}
+            Reply::Held { held: count, .. } => held.push(count),
+            Reply::Beat { .. } => {}
             Reply::Trained(Trained { done: all, .. }) => done = Some(all),
             other => panic!("{other:?}"),
         }
@@ -219,15 +210,10 @@ fn it_judges_as_a_trainer_does() {
         ..model()
     };
     let (process, heard) = start();
-    let job = Request::Job {
-        model: spec,
-        seed: 1,
-        device: DeviceChoice::Auto,
-        threads: 1,
-        throttle: Fraction::WHOLE,
-    };
+    let job = Request::job(&spec, 1, DeviceChoice::Auto, 1, Fraction::WHOLE);
     process.send(job, Vec::new());
-    process.send(Request::TestSet, vec![test.to_wire().into()]);
+    let samples = test.samples() as u64;
+    process.send(Request::TestSet { samples }, vec![test.to_wire().into()]);
     let parameters = spec.initial(4);
     process.send(
         Request::Judge { cycle: 9 },
@@ -235,7 +221,10 @@ fn it_judges_as_a_trainer_does() {
     );
     let mut plain = trainer(&spec, DeviceChoice::Cpu, 1).expect("a trainer");
     let judged = plain.evaluate(&parameters, &test).expect("it judges");
-    assert_eq!(next(&heard).0, Reply::Judged { cycle: 9, judged });
+    let Reply::Judged { cycle: 9, metrics } = next(&heard).0 else {
+        panic!("it judges");
+    };
+    assert_eq!(Evaluation::of(metrics), judged, "to the last bit");
 }
 
 #[test]

@@ -4,6 +4,9 @@
 //! kept from job to job while it trains the same kind of model on a CPU. A GPU's memory is free only
 //! when its process has ended, so that one ends with its job.
 //!
+//! A program of the user's own may take long to begin, so it is started before the worker asks for
+//! work; and it may hang, so it is started anew when the worker was excluded.
+//!
 //! **What it does not know:** the network, and how training goes (`trainer`).
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,18 +14,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::model::ModelSpec;
+use crate::model::{ModelKind, ModelSpec};
 use crate::train::DeviceChoice;
 use crate::trainer::pace::Fraction;
-use crate::trainer::{Priority, Process, Reply, Request, Ticket, TrainerEvent};
+use crate::trainer::practice::practice;
+use crate::trainer::{
+    Launch, Priority, Process, Reply, Request, Ticket, TrainerCommand, TrainerEvent,
+};
 
 /// How this machine trains.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TrainSettings {
     pub(crate) device: DeviceChoice,
     pub(crate) threads: usize,
     /// The fraction of full speed that it runs at.
     pub(crate) throttle: Fraction,
+    /// The user's own program.
+    pub(crate) trainer: Option<TrainerCommand>,
 }
 
 /// What a trainer has to know of a job.
@@ -31,6 +39,17 @@ pub(crate) struct Job {
     pub(crate) model: ModelSpec,
     pub(crate) seed: u64,
     pub(crate) allow_gpu: bool,
+    /// The digest of the program that trains it, if it is the user's own.
+    pub(crate) digest: Option<[u8; 32]>,
+}
+
+/// What a process was started for: another job may need another one.
+#[derive(Clone, Debug)]
+struct StartedFor {
+    kind: ModelKind,
+    digest: Option<[u8; 32]>,
+    /// Whether it may use a GPU, once a job says so.
+    allow_gpu: Option<bool>,
 }
 
 /// What trains. The process ends when this is dropped.
@@ -39,6 +58,10 @@ pub(crate) struct Compute {
     settings: TrainSettings,
     job: Option<Job>,
     process: Option<Process>,
+    /// What the process was started for.
+    started_for: Option<StartedFor>,
+    /// The process has the batches of its benchmark.
+    has_practice: bool,
     /// What the process trains on, once it said so.
     device: Arc<Mutex<Option<DeviceChoice>>>,
     events: UnboundedSender<TrainerEvent>,
@@ -53,6 +76,8 @@ impl Compute {
             settings,
             job: None,
             process: None,
+            started_for: None,
+            has_practice: false,
             device: Arc::default(),
             events,
             last: 0,
@@ -66,15 +91,47 @@ impl Compute {
         self.last
     }
 
+    /// Starts a program that will take a while to begin.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn warm(&mut self) -> Result<(), String> {
+        let Some(command) = &self.settings.trainer else {
+            return Ok(());
+        };
+        let digest = command.read()?.digest;
+        self.start(ModelKind::Program, Some(digest), None)
+    }
+
     /// A job begins: nothing of the one before is left.
     pub(crate) fn begin(&mut self, job: Job) {
-        let is_fit =
-            |before: Job| before.model.kind == job.model.kind && before.allow_gpu == job.allow_gpu;
-        if !self.job.is_some_and(is_fit) {
+        let is_fit = |of: &StartedFor| {
+            (of.kind, of.digest) == (job.model.kind, job.digest)
+                && of.allow_gpu.is_none_or(|allowed| allowed == job.allow_gpu)
+        };
+        if !self.started_for.as_ref().is_some_and(is_fit) {
             self.process = None;
         }
+        if let Some(of) = &mut self.started_for {
+            of.allow_gpu = Some(job.allow_gpu);
+        }
         self.job = Some(job);
+        self.has_practice = false;
+        if job.model.kind == ModelKind::Program && self.process.is_none() {
+            return self.start_for(job); // its set-up takes a while
+        }
         self.send(self.job_for(job), Vec::new());
+    }
+
+    /// The worker was excluded: a program that hangs is of no use any more.
+    pub(crate) fn excluded(&mut self) {
+        self.cancel_all();
+        if let Some(job) = self.job
+            && job.model.kind == ModelKind::Program
+        {
+            self.process = None;
+            self.start_for(job);
+        }
     }
 
     /// The job is over.
@@ -106,46 +163,68 @@ impl Compute {
             return; // there is nothing to do before there is a job
         };
         if self.process.is_none() {
-            match self.start(job) {
-                Ok(process) => {
-                    process.send(self.job_for(job), Vec::new());
-                    self.process = Some(process);
-                }
-                Err(why) => {
-                    let _ = self.events.send(TrainerEvent::Unfit(why)); // the connection may be over
-                    return;
-                }
-            }
+            self.start_for(job);
+        }
+        if matches!(request, Request::Benchmark { .. }) && !self.has_practice {
+            self.has_practice = true;
+            let batches = practice(&job.model.shape, job.seed).into_iter();
+            let batches = batches.map(|batch| batch.into_wire().into()).collect();
+            self.send(Request::Practice, batches);
         }
         self.send(request, body);
     }
 
-    fn start(&mut self, job: Job) -> Result<Process, String> {
+    /// Starts a process for a job. That it cannot be started is an event.
+    fn start_for(&mut self, job: Job) {
+        match self.start(job.model.kind, job.digest, Some(job.allow_gpu)) {
+            Ok(()) => self.send(self.job_for(job), Vec::new()),
+            Err(why) => {
+                let _ = self.events.send(TrainerEvent::Unfit(why)); // the connection may be over
+            }
+        }
+    }
+
+    fn start(
+        &mut self,
+        kind: ModelKind,
+        digest: Option<[u8; 32]>,
+        allow_gpu: Option<bool>,
+    ) -> Result<(), String> {
+        let launch = match (&self.settings.trainer, kind) {
+            (Some(command), ModelKind::Program) => Launch::Given(command.clone()),
+            (_, kind) => Launch::Own(kind),
+        };
         // The process before may still reply, which says nothing of this one's device.
         self.device = Arc::default();
         let (events, device) = (self.events.clone(), Arc::clone(&self.device));
         let hear = move |event| {
-            if let TrainerEvent::Reply(Reply::Ready { device: on }, _) = &event {
+            if let TrainerEvent::Reply(Reply::Ready { device: on, .. }, _) = &event {
                 tracing::info!(device = %on, "ready to train");
-                *device.lock().unwrap_or_else(PoisonError::into_inner) = Some(*on);
+                *device.lock().unwrap_or_else(PoisonError::into_inner) = on.parse().ok();
             }
             let _ = events.send(event);
         };
-        Process::start(job.model.kind, self.settings.threads, Priority::Usual, hear)
+        let process = Process::start(&launch, self.settings.threads, Priority::Usual, hear)?;
+        self.process = Some(process);
+        self.has_practice = false;
+        self.started_for = Some(StartedFor {
+            kind,
+            digest,
+            allow_gpu,
+        });
+        Ok(())
     }
 
     fn job_for(&self, job: Job) -> Request {
-        Request::Job {
-            model: job.model,
-            seed: job.seed,
-            device: if job.allow_gpu {
-                self.settings.device
-            } else {
-                DeviceChoice::Cpu
-            },
-            threads: u32::try_from(self.settings.threads).unwrap_or(u32::MAX),
-            throttle: self.settings.throttle,
-        }
+        let device = if job.allow_gpu {
+            self.settings.device
+        } else {
+            DeviceChoice::Cpu
+        };
+        let TrainSettings {
+            threads, throttle, ..
+        } = self.settings;
+        Request::job(&job.model, job.seed, device, threads, throttle)
     }
 }
 
@@ -153,7 +232,7 @@ impl Compute {
 mod tests {
     use super::*;
     use crate::data::BatchShape;
-    use crate::model::{Loss, ModelKind, Weights};
+    use crate::model::{Loss, Weights};
 
     #[test]
     fn a_job_alone_starts_nothing() {
@@ -161,6 +240,7 @@ mod tests {
             device: DeviceChoice::Auto,
             threads: 1,
             throttle: Fraction::WHOLE,
+            trainer: None,
         });
         // Without a job, requests lead to nothing.
         let keep = Request::Keep {
@@ -180,10 +260,12 @@ mod tests {
                     batch_size: 4,
                     features: 6,
                     classes: 3,
+                    values: 256,
                 },
             },
             seed: 1,
             allow_gpu: true,
+            digest: None,
         });
         compute.over();
         assert!(compute.process.is_none());

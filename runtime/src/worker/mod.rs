@@ -1,11 +1,12 @@
 //! `runtime worker`: a daemon that finds its orchestrator, works for it, and comes back.
 //!
 //! - `session.rs`: one connection.
-//! - `compute.rs`: its trainer.
+//! - `compute.rs`: its trainer. `program.rs`: what is checked of the user's own.
 //!
 //! **What it does not know:** plans, and other workers.
 
 mod compute;
+mod program;
 mod session;
 
 use std::io::BufRead;
@@ -18,12 +19,15 @@ use crate::cli::WorkerArgs;
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::net::Dialer;
 use crate::net::cli::CliError;
-use compute::TrainSettings;
-use session::{End, WorkerOptions};
+use crate::trainer::TrainerEvent;
+use compute::{Compute, TrainSettings};
+use session::{End, Training, WorkerOptions};
 
 /// Between two attempts to reach an orchestrator, at first and at most.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 const AGAIN_AFTER_MOST: Duration = Duration::from_secs(15);
+/// For a program to load its libraries.
+const BEGUN_WITHIN: Duration = Duration::from_secs(600);
 
 /// Runs the daemon.
 pub(crate) async fn run(args: WorkerArgs) -> Result<Exit, Stop> {
@@ -53,6 +57,7 @@ pub(crate) async fn run(args: WorkerArgs) -> Result<Exit, Stop> {
             device: args.device,
             threads: args.threads.max(1),
             throttle: args.throttle,
+            trainer: args.trainer,
         },
     };
     let mut interrupts = Interrupts::listen().map_err(Stop::failed)?;
@@ -83,11 +88,17 @@ pub(crate) async fn run(args: WorkerArgs) -> Result<Exit, Stop> {
 /// Works until there is nothing more to do, which for a daemon is never.
 async fn serve(dialer: &Dialer, options: &WorkerOptions, once: bool) -> Result<Exit, Stop> {
     let mut wait = AGAIN_AFTER;
+    let mut training = None;
     loop {
+        // It asks for work when what trains is there.
+        let ready = match training.take() {
+            Some(ready) => ready,
+            None => warm(&options.settings).await?,
+        };
         match dialer.dial().await {
             Ok(peer) => {
                 tracing::info!(orchestrator = %peer.remote(), "connected as {}", options.name);
-                match session::serve(&peer, options).await {
+                match session::serve(&peer, options, ready).await {
                     End::Useless(reason) => return Err(Stop::failed(reason)),
                     End::Died(reason) if once => return Err(Stop::failed(reason)),
                     // One that dies again and again comes back ever later.
@@ -102,12 +113,37 @@ async fn serve(dialer: &Dialer, options: &WorkerOptions, once: bool) -> Result<E
                     }
                 }
             }
-            Err(error) if error.is_retryable() => tracing::warn!("{error}"),
+            Err(error) if error.is_retryable() => {
+                training = Some(ready);
+                tracing::warn!("{error}");
+            }
             Err(error) => return Err(Stop::bad(error)),
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(AGAIN_AFTER_MOST);
     }
+}
+
+/// Starts a program of the user's own, and waits until it speaks; built-in trainers need no time.
+async fn warm(settings: &TrainSettings) -> Result<Training, Stop> {
+    let (mut compute, mut done) = Compute::new(settings.clone());
+    compute.warm().map_err(Stop::failed)?;
+    if let Some(command) = &settings.trainer {
+        let begun = tokio::time::timeout(BEGUN_WITHIN, done.recv()).await;
+        match begun {
+            Ok(Some(TrainerEvent::Reply(..))) => {}
+            Ok(Some(TrainerEvent::Died(why) | TrainerEvent::Unfit(why))) => {
+                return Err(Stop::failed(why));
+            }
+            Ok(None) | Err(_) => {
+                let within = BEGUN_WITHIN.as_secs();
+                return Err(Stop::failed(format!(
+                    "'{command}' did not begin to serve within {within} s"
+                )));
+            }
+        }
+    }
+    Ok((compute, done))
 }
 
 /// The token of a parent process, and a sign of its end: its end of our standard input closes.

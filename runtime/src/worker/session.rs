@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::compute::{Compute, Job, TrainSettings};
+use super::program;
 use crate::data::Batch;
 use crate::model::ModelKind;
 use crate::net::{BlobReader, ControlSender, NetError, Peer};
@@ -55,9 +56,12 @@ const REMEMBERED: usize = 8;
 /// Streams of batches that may have overtaken their order.
 const EARLY: usize = 64;
 
+/// What trains, and what it says.
+pub(crate) type Training = (Compute, mpsc::UnboundedReceiver<TrainerEvent>);
+
 /// Serves an orchestrator until the connection ends.
-pub(crate) async fn serve(peer: &Peer, options: &WorkerOptions) -> End {
-    match Session::start(peer, options).await {
+pub(crate) async fn serve(peer: &Peer, options: &WorkerOptions, training: Training) -> End {
+    match Session::start(peer, options, training).await {
         Ok(session) => session.run().await,
         Err(error) => End::Over(error.to_string()),
     }
@@ -74,6 +78,8 @@ struct Session<'a> {
     /// Batches that came before the order of their plan.
     early: Vec<Shipment>,
     compute: Compute,
+    /// Parameters of the job's model.
+    parameters: u64,
     done: mpsc::UnboundedReceiver<TrainerEvent>,
     /// An order to train whose parameters are not here, or the parameters without an order.
     pending: PendingTask,
@@ -154,7 +160,11 @@ impl Drop for Session<'_> {
 }
 
 impl<'a> Session<'a> {
-    async fn start(peer: &'a Peer, options: &'a WorkerOptions) -> Result<Self, NetError> {
+    async fn start(
+        peer: &'a Peer,
+        options: &'a WorkerOptions,
+        (compute, done): Training,
+    ) -> Result<Self, NetError> {
         let (mut control, mut receiver) = peer.open_control().await?;
         control.send(&Report::Hello(hello(options))).await?;
         let (heard, orders) = mpsc::channel(64);
@@ -201,7 +211,6 @@ impl<'a> Session<'a> {
                 }
             }
         };
-        let (compute, done) = Compute::new(options.settings);
         Ok(Self {
             peer,
             options,
@@ -211,6 +220,7 @@ impl<'a> Session<'a> {
             shipping: None,
             early: Vec::new(),
             compute,
+            parameters: 0,
             done,
             pending: PendingTask::default(),
             sending: None,
@@ -293,6 +303,11 @@ impl<'a> Session<'a> {
                     );
                     return Err(self.leave(reason, End::Useless).await);
                 }
+                let own = self.options.settings.trainer.as_ref();
+                if let Err(reason) = program::fits(own, &brief) {
+                    return Err(self.leave(reason, End::Useless).await);
+                }
+                self.parameters = brief.parameters;
                 self.compute.cancel_all();
                 (self.pending, self.sending) = (PendingTask::default(), None);
                 (self.exclusions, self.return_at) = (0, None);
@@ -301,6 +316,7 @@ impl<'a> Session<'a> {
                     model: brief.model,
                     seed: brief.seed,
                     allow_gpu: brief.allow_gpu,
+                    digest: brief.program.as_ref().map(|program| program.digest),
                 });
                 tracing::info!(model = %brief.model.kind, "a job");
             }
@@ -341,11 +357,8 @@ impl<'a> Session<'a> {
                 let stop_in = pace::stop_in(stop_in, results_in, self.sent.longest());
                 // More than a year is as good as for ever, and does not overflow a clock.
                 let stop_in = stop_in.min(Duration::from_secs(1 << 25));
-                self.pending.task = Some(Task {
-                    ticket: self.compute.ticket(),
-                    training,
-                    stop_at: Moment::of(received + stop_in),
-                });
+                let stop_at = Moment::of(received + stop_in);
+                self.pending.task = Some(Task::new(self.compute.ticket(), &training, stop_at));
                 self.begin();
             }
             Order::Abort { session, cycle } => {
@@ -357,7 +370,7 @@ impl<'a> Session<'a> {
             }
             Order::Excluded { reason, may_return } => {
                 tracing::warn!(reason, "excluded");
-                self.compute.cancel_all();
+                self.compute.excluded();
                 if may_return {
                     let wait = RETURN_AFTER * 2_u32.saturating_pow(self.exclusions.min(10));
                     let wait = wait.min(RETURN_AFTER_MOST);
@@ -398,7 +411,7 @@ impl<'a> Session<'a> {
         let (Some(waiting), Some((session, cycle, _))) = (&*task, &*parameters) else {
             return;
         };
-        if (waiting.training.session, waiting.training.cycle) != (*session, *cycle) {
+        if (waiting.session, waiting.cycle) != (*session, *cycle) {
             return; // the other half of the newer one is still on its way
         }
         if let (Some(task), Some((_, _, parameters))) = (task.take(), parameters.take()) {
@@ -414,12 +427,52 @@ impl<'a> Session<'a> {
             TrainerEvent::Unfit(reason) => return Err(self.leave(reason, End::Useless).await),
         };
         match reply {
-            Reply::Ready { device } => {
-                let device = device.to_string();
+            Reply::Ready { device, tensors } => {
+                if let Err(reason) = program::is_ready(&device, tensors, self.parameters) {
+                    return Err(self.leave(reason, End::Useless).await);
+                }
                 self.say(&Report::Ready { device }).await
             }
-            Reply::Report(report) => self.say(&report).await,
+            Reply::Benchmarked {
+                session,
+                batches,
+                took_ns,
+            } => {
+                self.say(&Report::Benchmarked {
+                    session,
+                    batches,
+                    took_ns,
+                })
+                .await
+            }
+            Reply::Held {
+                session,
+                plan,
+                held,
+            } => {
+                self.say(&Report::Shipped {
+                    session,
+                    plan,
+                    held,
+                })
+                .await
+            }
+            Reply::Beat {
+                session,
+                cycle,
+                done,
+            } => {
+                self.say(&Report::Beat {
+                    session,
+                    cycle,
+                    done,
+                })
+                .await
+            }
             Reply::Trained(trained) => {
+                if let Err(reason) = program::gave(&parameters, self.parameters) {
+                    return Err(self.leave(reason, End::Useless).await);
+                }
                 let (peer, sent) = (self.peer.clone(), self.sent.clone());
                 let since = Instant::now();
                 let task = tokio::spawn(async move {
@@ -438,7 +491,8 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             Reply::Failed { reason } => Err(self.leave(reason, End::Useless).await),
-            Reply::Begun { .. } | Reply::Judged { .. } => Ok(()), // of no interest here
+            // Of no interest here.
+            Reply::Begun { .. } | Reply::Initial | Reply::Judged { .. } => Ok(()),
         }
     }
 
@@ -463,7 +517,7 @@ impl<'a> Session<'a> {
 
 fn hello(options: &WorkerOptions) -> Hello {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut models = vec![ModelKind::Linear];
+    let mut models = vec![ModelKind::Linear, ModelKind::Program];
     if cfg!(feature = "torch") {
         models.push(ModelKind::Mlp);
     }
@@ -497,13 +551,12 @@ async fn read_blob(
     };
     let waited = async {
         let brief = briefs.wait_for(announced).await;
-        brief
-            .ok()
-            .and_then(|brief| brief.as_ref().map(|brief| brief.model))
+        let told = |brief: &Brief| (brief.model, 4 * brief.parameters as usize);
+        brief.ok().and_then(|brief| brief.as_ref().map(told))
     };
     let model = tokio::time::timeout(ANNOUNCED_WITHIN, waited).await;
     let model = model.ok().flatten();
-    let Some(model) = model else {
+    let Some((model, parameter_bytes)) = model else {
         return Err("something was sent for a job that does not exist".to_owned());
     };
     let mut bytes = Vec::new();
@@ -512,7 +565,7 @@ async fn read_blob(
             count as usize * model.shape.wire_len()
         }
         Down::Data { .. } => return Err("too many batches in one stream".to_owned()),
-        Down::Probe { .. } | Down::Parameters { .. } => model.layout().wire_len(),
+        Down::Probe { .. } | Down::Parameters { .. } => parameter_bytes, // bounded with the brief
     };
     match blob
         .read_exact_into(&mut bytes, expected, TRANSFER_WITHIN)

@@ -6,6 +6,7 @@
 mod common;
 mod faults;
 mod output;
+mod programs;
 #[cfg(feature = "torch")]
 mod real;
 mod repeat;

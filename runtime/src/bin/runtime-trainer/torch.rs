@@ -20,7 +20,7 @@ pub(crate) fn trainer(
     threads: usize,
 ) -> Result<Box<dyn Trainer>, TrainError> {
     match spec.kind {
-        ModelKind::Linear => runtime::train::trainer(spec, device, threads),
+        ModelKind::Linear | ModelKind::Program => runtime::train::trainer(spec, device, threads),
         ModelKind::Mlp => Ok(Box::new(Torch::new(spec, device, threads)?)),
     }
 }

@@ -1,0 +1,137 @@
+//! What a worker checks of a program of the user's own: that it is the job's, and that what it says fits.
+//!
+//! **What it does not know:** how the program is run, and connections.
+
+use crate::model::{ModelKind, TensorShape};
+use crate::protocol::Brief;
+use crate::train::DeviceChoice;
+use crate::trainer::TrainerCommand;
+
+/// Whether a job can be done with a worker's own program.
+///
+/// # Errors
+/// One line that says why not, and what to do.
+pub(super) fn fits(own: Option<&TrainerCommand>, brief: &Brief) -> Result<(), String> {
+    match (brief.model.kind, &brief.program, own) {
+        (ModelKind::Linear | ModelKind::Mlp, _, _) => Ok(()),
+        (ModelKind::Program, None, _) => Err("the job names no program that trains it".to_owned()),
+        (ModelKind::Program, Some(program), None) => Err(format!(
+            "the job is trained by '{0}': copy its files to this machine and start the worker with \
+             --trainer '{0}'",
+            program.command
+        )),
+        (ModelKind::Program, Some(program), Some(own)) => match own.differs(program)? {
+            None => Ok(()),
+            Some(why) => Err(why),
+        },
+    }
+}
+
+/// Whether a trainer that is ready trains the job's model.
+///
+/// # Errors
+/// One line that says why not.
+pub(super) fn is_ready(
+    device: &str,
+    tensors: Vec<TensorShape>,
+    expected: u64,
+) -> Result<(), String> {
+    if device.parse::<DeviceChoice>().is_err() {
+        return Err(format!(
+            "its trainer names the device {device:?}, expected cpu or cuda:NUMBER"
+        ));
+    }
+    let found = crate::model::Layout::of(tensors).parameter_count() as u64;
+    if found != expected {
+        return Err(format!(
+            "its trainer has {found} parameters, the job has {expected}: the program or a library of \
+             it differs from the orchestrator's"
+        ));
+    }
+    Ok(())
+}
+
+/// Whether what a trainer gave are parameters of the job's model.
+///
+/// # Errors
+/// One line that says why not.
+pub(super) fn gave(parameters: &[u8], expected: u64) -> Result<(), String> {
+    let (found, bytes) = (parameters.len(), expected.saturating_mul(4));
+    if found as u64 != bytes {
+        return Err(format!(
+            "its trainer gave {found} bytes of parameters, expected {bytes} for {expected} parameters"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::BatchShape;
+    use crate::model::{Loss, ModelSpec, Weights};
+    use crate::protocol::Program;
+
+    fn brief(kind: ModelKind, program: Option<Program>) -> Brief {
+        let shape = BatchShape {
+            batch_size: 4,
+            features: 6,
+            classes: 3,
+            values: 256,
+        };
+        Brief {
+            job: 1,
+            model: ModelSpec {
+                kind,
+                weights: Weights::Xavier,
+                loss: Loss::Logits,
+                shape,
+            },
+            parameters: 5,
+            program,
+            fee_micro: 1,
+            seed: 1,
+            allow_gpu: false,
+        }
+    }
+
+    #[test]
+    fn a_worker_does_a_job_of_its_own_program_alone() {
+        let own: TrainerCommand = "sh".parse().expect("a command");
+        let program = own.read().expect("there is a shell");
+        let of = |program| brief(ModelKind::Program, program);
+        assert_eq!(fits(None, &brief(ModelKind::Linear, None)), Ok(()));
+        assert_eq!(fits(Some(&own), &brief(ModelKind::Mlp, None)), Ok(()));
+        assert_eq!(fits(Some(&own), &of(Some(program.clone()))), Ok(()));
+        assert!(fits(Some(&own), &of(None)).is_err());
+        let why = fits(None, &of(Some(program.clone()))).expect_err("it has none");
+        assert!(why.contains("--trainer 'sh'"), "{why}");
+        let other = Program {
+            digest: [7; 32],
+            ..program.clone()
+        };
+        let why = fits(Some(&own), &of(Some(other))).expect_err("it has another one");
+        for digest in [&program.digest, &[7; 32]] {
+            assert!(why.contains(&Program::short(digest)), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_the_job_is_said() {
+        let tensors = |dimensions: &[usize]| {
+            vec![TensorShape {
+                name: "w".to_owned(),
+                dimensions: dimensions.to_vec(),
+            }]
+        };
+        assert_eq!(is_ready("cpu", tensors(&[5]), 5), Ok(()));
+        let why = is_ready("cpu", tensors(&[2, 3]), 5).expect_err("six");
+        assert!(
+            why.starts_with("its trainer has 6 parameters, the job has 5"),
+            "{why}"
+        );
+        assert!(is_ready("mps", tensors(&[5]), 5).is_err());
+        assert_eq!(gave(&[0; 20], 5), Ok(()));
+        assert!(gave(&[0; 24], 5).is_err() && gave(&[], 5).is_err());
+    }
+}
