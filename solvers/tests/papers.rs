@@ -64,12 +64,15 @@ fn optimum(problem: &CurveProblem) -> i128 {
     }
 }
 
+/// Gives the slopes of a cost function the order that a rule is made for.
+type Shape = fn(&mut Vec<i64>);
+
 /// With everybody taking part and a sum between the limits there is always a plan, and every rule finds one.
 #[test]
 fn each_rule_is_optimal_where_its_paper_says_so() {
     let mut random = Random(77);
     for case in 0..3_000 {
-        let shapes: [(Rule, fn(&mut Vec<i64>)); 3] = [
+        let shapes: [(Rule, Shape); 3] = [
             (Rule::MarIn, |slopes| slopes.sort_unstable()),
             (Rule::MarCo, |slopes| {
                 let first = slopes.first().copied().unwrap_or(0);
