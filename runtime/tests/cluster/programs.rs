@@ -31,7 +31,7 @@ fn has(modules: &str) -> bool {
         "{why}"
     );
     if !found {
-        eprintln!("{why}");
+        console::note!("{why}");
     }
     found
 }
