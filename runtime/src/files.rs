@@ -1,6 +1,6 @@
 //! Files that are replaced atomically, private folders, and what can be wrong with a file.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -66,6 +66,17 @@ pub(crate) fn private_folder(folder: &Path) -> Result<(), FileError> {
         .mode(0o700)
         .create(folder)
         .map_err(FileError::io("create the folder", folder))
+}
+
+/// Has a folder to this process alone until what this gives is dropped, and leaves no file in it;
+/// none if another process has it. The system lets go of it however a process ends.
+pub(crate) fn lock_folder(folder: &Path) -> Result<Option<File>, FileError> {
+    let file = File::open(folder).map_err(FileError::io("open", folder))?;
+    match file.try_lock() {
+        // Some network file systems lock no folders: there, nothing is promised.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+    }
 }
 
 /// Reads a file; none if there is none.

@@ -43,6 +43,9 @@ const MESSAGES_WITHIN: Duration = Duration::from_secs(1);
 /// Runs the command line that the process was started with.
 pub fn main() -> ExitCode {
     let command = Cli::parse().command;
+    if let Command::Worker(args) = &command {
+        worker::hide_token(args);
+    }
     let exit = match command {
         Command::Cluster(args) => in_tokio(2, cluster::run(*args)),
         Command::Sweep(args) => in_tokio(2, cluster::sweep(*args)),

@@ -2,7 +2,8 @@
 //!
 //! **What it does not know:** what a run leaves at its end.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -13,75 +14,127 @@ use serde::{Deserialize, Serialize};
 use super::settings::{Setting, Source};
 use crate::cli::ClusterArgs;
 use crate::data::DataSource;
+use crate::files;
 use crate::model::{Loss, ModelKind};
 use crate::orchestrator::FixedPlan;
 use crate::trainer::pace::Fraction;
 
 const COMMAND: &str = "command.json";
 
-/// Where a run writes to.
+/// Where a run writes to. Nobody else does, as long as this lives.
 #[derive(Debug)]
 pub(crate) struct OutputFolder {
     path: PathBuf,
-    is_resumed: bool,
+    kind: Kind,
+    lock: Option<File>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// It must hold no run.
+    New,
+    /// The next one in a folder of runs.
+    Next,
+    /// It holds the run that is resumed.
+    Resumed,
 }
 
 impl OutputFolder {
     /// The folder that the user chose, which must hold no run; or the next in the folder of runs.
     pub(crate) fn asked(args: &ClusterArgs, setting: &Setting) -> Result<Self, Stop> {
         let out = Path::new(&setting.scenario.training().out);
-        if args.settings.text("out").is_some() {
-            if out.join(COMMAND).exists() {
-                return Err(Stop::usage(format!(
-                    "{} holds a run already; name another folder with --out, or resume the run \
-                     with --resume",
-                    out.display()
-                )));
-            }
-            return Ok(Self::within(out.to_owned()));
-        }
-        let number = (1..1_000_000_u32).find(|number| !run(out, *number).exists());
-        let number = number.ok_or_else(|| Stop::usage(format!("{} is full", out.display())))?;
-        Ok(Self::within(run(out, number)))
+        let (path, kind) = if args.settings.text("out").is_some() {
+            refuse_run(out)?;
+            (out, Kind::New)
+        } else {
+            (out, Kind::Next)
+        };
+        Ok(Self::of(path.to_owned(), kind))
     }
 
     /// A folder that is to be made.
     pub(crate) const fn within(path: PathBuf) -> Self {
-        Self {
-            path,
-            is_resumed: false,
-        }
+        Self::of(path, Kind::New)
     }
 
     /// The folder of a run that is resumed.
-    pub(crate) fn again(folder: &Path) -> Self {
+    pub(crate) fn again(folder: &Path) -> Result<Self, Stop> {
+        let mut again = Self::of(folder.to_owned(), Kind::Resumed);
+        again.lock()?;
+        Ok(again)
+    }
+
+    const fn of(path: PathBuf, kind: Kind) -> Self {
         Self {
-            path: folder.to_owned(),
-            is_resumed: true,
+            path,
+            kind,
+            lock: None,
         }
     }
 
-    /// Makes it.
-    pub(crate) fn make(&self) -> Result<(), Stop> {
-        fs::create_dir_all(&self.path).map_err(|error| {
+    /// Makes it, and has it alone from now on.
+    pub(crate) fn make(&mut self) -> Result<(), Stop> {
+        let made = match self.kind {
+            Kind::Resumed => return Ok(()),
+            Kind::New => fs::create_dir_all(&self.path),
+            Kind::Next => self.make_next(),
+        };
+        made.map_err(|error| {
             Stop::usage(format!(
                 "cannot write to {}: {error}; name another folder with --out",
                 self.path.display()
             ))
-        })
+        })?;
+        self.lock()?;
+        refuse_run(&self.path) // another one may have been begun meanwhile
+    }
+
+    /// Several may look for the next one at once: each number is made once.
+    fn make_next(&mut self) -> io::Result<()> {
+        fs::create_dir_all(&self.path)?;
+        let mut number = 1_u32;
+        loop {
+            let next = self.path.join(format!("run-{number}"));
+            match fs::create_dir(&next) {
+                Ok(()) => {
+                    self.path = next;
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn lock(&mut self) -> Result<(), Stop> {
+        let locked = files::lock_folder(&self.path).map_err(Stop::bad)?;
+        self.lock = Some(locked.ok_or_else(|| {
+            let path = self.path.display();
+            Stop::usage(format!(
+                "{path} is in use by a run under way; wait for its end, or name another folder"
+            ))
+        })?);
+        Ok(())
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(crate) const fn is_resumed(&self) -> bool {
-        self.is_resumed
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.kind == Kind::Resumed
     }
 }
 
-fn run(out: &Path, number: u32) -> PathBuf {
-    out.join(format!("run-{number}"))
+/// A folder holds one run.
+fn refuse_run(folder: &Path) -> Result<(), Stop> {
+    if !folder.join(COMMAND).exists() {
+        return Ok(());
+    }
+    Err(Stop::usage(format!(
+        "{} holds a run already; name another folder with --out, or resume the run with --resume",
+        folder.display()
+    )))
 }
 
 /// What the command line adds to the scenario.
@@ -103,13 +156,20 @@ pub(crate) struct SavedCommand {
     state: Option<PathBuf>,
     no_discovery: bool,
     given: Option<Vec<(String, u64)>>,
+    /// The checksum of the data.
+    data_sha256: String,
     /// With every value.
     scenario: String,
 }
 
 impl SavedCommand {
     /// Of a command line whose model is known.
-    pub(crate) fn of(args: &ClusterArgs, given: Option<&FixedPlan>, setting: &Setting) -> Self {
+    pub(crate) fn of(
+        args: &ClusterArgs,
+        given: Option<&FixedPlan>,
+        setting: &Setting,
+        data_sha256: String,
+    ) -> Self {
         Self {
             local: args.local,
             throttles: args.throttles.clone(),
@@ -128,6 +188,7 @@ impl SavedCommand {
             state: args.state.state.as_deref().map(whole),
             no_discovery: args.no_discovery,
             given: given.map(|given| given.shares().to_vec()),
+            data_sha256,
             scenario: setting.scenario.to_string(),
         }
     }
@@ -157,11 +218,7 @@ impl SavedCommand {
     }
 
     /// Fills in what the command line leaves open; returns the scenario and the plan.
-    pub(crate) fn restore(
-        self,
-        args: &mut ClusterArgs,
-        folder: &Path,
-    ) -> Result<(Source, Option<FixedPlan>), Stop> {
+    pub(crate) fn restore(self, args: &mut ClusterArgs, folder: &Path) -> Result<Restored, Stop> {
         args.local = self.local;
         args.throttles = self.throttles;
         args.data = self.data.parse().map_err(Stop::bad)?;
@@ -182,8 +239,19 @@ impl SavedCommand {
             file: folder.join(COMMAND).display().to_string(),
             text: self.scenario,
         };
-        Ok((source, self.given.map(FixedPlan::of)))
+        Ok(Restored {
+            source,
+            given: self.given.map(FixedPlan::of),
+            data_sha256: self.data_sha256,
+        })
     }
+}
+
+/// What a folder says of its run, beside the command line.
+pub(crate) struct Restored {
+    pub(crate) source: Source,
+    pub(crate) given: Option<FixedPlan>,
+    pub(crate) data_sha256: String,
 }
 
 /// A run may be resumed from another working folder.

@@ -240,6 +240,19 @@ pub(crate) fn set_aside(log: &Path, folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(parts)
 }
 
+/// The last part is the log of the run again, since nothing went on.
+///
+/// # Errors
+/// When it cannot be moved.
+pub(crate) fn put_back(log: &Path, folder: &Path) -> io::Result<()> {
+    let part = |number: u32| folder.join(EARLIER).join(format!("{number}.jsonl"));
+    let last = (1..).map(part).take_while(|part| part.exists()).last();
+    match last {
+        Some(last) if !log.exists() => fs::rename(last, log),
+        Some(_) | None => Ok(()),
+    }
+}
+
 fn sum(one: &Totals, other: &Totals) -> Totals {
     Totals {
         complete: one.complete + other.complete,

@@ -5,28 +5,75 @@
 //!
 //! **What it does not know:** what workers do.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use console::note;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 use crate::net::Token;
 use crate::train::DeviceChoice;
 use crate::trainer::TrainerCommand;
 use crate::trainer::pace::Fraction;
 
-/// How long workers have to end by themselves.
+/// How long workers have to end by themselves, all together.
 const END_WITHIN: Duration = Duration::from_secs(1);
 
 /// The worker processes of this machine. Those that are left are killed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Locals {
-    children: Vec<(Child, ChildStdin)>,
+    workers: Vec<Local>,
     /// Holds their keys; removed at the end.
     _state: Scratch,
+}
+
+#[derive(Debug)]
+struct Local {
+    id: Option<u32>,
+    stdin: ChildStdin,
+    /// Is told when it has to end, and waits for it.
+    ends: oneshot::Sender<Instant>,
+    watch: JoinHandle<()>,
+}
+
+/// The folder of this program's keys, to be removed however it ends.
+static SCRATCH: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// Removes what this program leaves to nobody: for an end without unwinding.
+pub(crate) fn remove_scratch() {
+    let mut scratch = SCRATCH.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(path) = scratch.take() {
+        let _ = fs::remove_dir_all(path); // as below
+    }
+}
+
+/// Removes the folders of programs that were killed.
+fn remove_those_of_the_dead(base: &Path) {
+    let Ok(entries) = fs::read_dir(base) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let id = name.to_str().and_then(|name| {
+            let (id, attempt) = name.strip_prefix("allot-")?.split_once('-')?;
+            let _: u32 = attempt.parse().ok()?;
+            id.parse::<u32>().ok()
+        });
+        let is_dead =
+            |id| Path::new("/proc/self").exists() && !Path::new(&format!("/proc/{id}")).exists();
+        if id.is_some_and(is_dead) {
+            // One of another user stays.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// A folder for this run alone.
@@ -37,13 +84,18 @@ impl Scratch {
     /// Makes one that no other user can read.
     pub(crate) fn new() -> io::Result<Self> {
         let base = std::env::temp_dir();
+        remove_those_of_the_dead(&base);
         for attempt in 0..1_000_u32 {
             let path = base.join(format!("allot-{}-{attempt}", std::process::id()));
-            let mut builder = std::fs::DirBuilder::new();
+            let mut builder = fs::DirBuilder::new();
             #[cfg(unix)]
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
             match builder.create(&path) {
-                Ok(()) => return Ok(Self(path)),
+                Ok(()) => {
+                    let mut scratch = SCRATCH.lock().unwrap_or_else(PoisonError::into_inner);
+                    *scratch = Some(path.clone());
+                    return Ok(Self(path));
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -59,7 +111,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         // What cannot be removed stays in the system's folder of temporary files.
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -89,16 +141,16 @@ impl Locals {
         token: &Token,
     ) -> io::Result<Self> {
         let program = std::env::current_exe()?;
-        let mut children = Vec::new();
-        for (name, throttle) in names.iter().zip(throttles) {
+        let mut workers = Vec::new();
+        for (number, (name, throttle)) in names.iter().zip(throttles).enumerate() {
             let trainer = trainer.map(|trainer| format!("--trainer={trainer}"));
             let mut child = Command::new(&program)
-                .args(["worker", "--with-parent", "--name", name])
+                .args(["worker", "--with-parent", &format!("--name={name}")])
                 .args(["--throttle", &throttle.to_string()])
                 .args(["--device", &device.to_string()])
                 .args(trainer)
                 .arg("--state")
-                .arg(state.path().join(name))
+                .arg(state.path().join(number.to_string())) // a name is no path
                 .env_remove("ALLOT_JOIN")
                 .env("OMP_NUM_THREADS", "1")
                 .stdin(Stdio::piped())
@@ -109,36 +161,76 @@ impl Locals {
             let mut stdin = stdin.ok_or_else(|| io::Error::other("a worker has no input"))?;
             stdin.write_all(format!("{token}\n").as_bytes()).await?;
             stdin.flush().await?;
-            children.push((child, stdin));
+            let (ends, told) = oneshot::channel();
+            workers.push(Local {
+                id: child.id(),
+                stdin,
+                ends,
+                watch: tokio::spawn(watch(name.clone(), child, told)),
+            });
         }
         Ok(Self {
-            children,
+            workers,
             _state: state,
         })
     }
 
     /// Their process ids, in the order of their names.
     pub(crate) fn ids(&self) -> Vec<Option<u32>> {
-        self.children.iter().map(|(child, _)| child.id()).collect()
+        self.workers.iter().map(|worker| worker.id).collect()
     }
 
     /// Waits until they end, and kills those that do not.
     pub(crate) async fn end(self) {
-        for (mut child, stdin) in self.children {
-            drop(stdin);
-            if tokio::time::timeout(END_WITHIN, child.wait())
-                .await
-                .is_err()
-            {
-                let _ = child.kill().await;
-            }
+        let until = Instant::now() + END_WITHIN;
+        let mut watches = Vec::new();
+        for worker in self.workers {
+            let _ = worker.ends.send(until); // it may have ended
+            drop(worker.stdin); // which tells it
+            watches.push(worker.watch);
         }
+        for watch in watches {
+            let _ = watch.await;
+        }
+    }
+}
+
+/// Waits for a worker's end, and says so if nobody wanted it.
+async fn watch(name: String, mut child: Child, mut told: oneshot::Receiver<Instant>) {
+    let until = tokio::select! {
+        until = &mut told => until,
+        ended = child.wait() => {
+            let how = match ended {
+                Ok(status) => status.to_string(),
+                Err(error) => error.to_string(),
+            };
+            note!("{name}, a worker of this machine, has ended: {how}");
+            return;
+        }
+    };
+    let until = until.unwrap_or_else(|_| Instant::now());
+    if timeout_at(until, child.wait()).await.is_err() {
+        let _ = child.kill().await;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folders_of_the_dead_are_removed_and_no_others() {
+        let base = tempfile::tempdir().expect("a folder");
+        let own = format!("allot-{}-0", std::process::id());
+        let dead = format!("allot-{}-3", u32::MAX); // more than any process has
+        for name in [&own, &dead, "allot-1x-0", "allot-1", "another"] {
+            fs::create_dir(base.path().join(name)).expect("made");
+        }
+        remove_those_of_the_dead(base.path());
+        let there = |name: &str| base.path().join(name).exists();
+        assert!(there(&own) && there("allot-1x-0") && there("allot-1") && there("another"));
+        assert!(!there(&dead) || !Path::new("/proc/self").exists());
+    }
 
     #[test]
     fn workers_of_one_machine_leave_it_some_room() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use console::{Exit, Stop, note, print};
 use serde_json::json;
 
-use super::local::{Locals, Scratch, throttles};
+use super::local::{Locals, Scratch, remove_scratch, throttles};
 use crate::cli::ClusterArgs;
 use crate::interrupt::{self, Interrupts};
 use crate::net::cli::listen_options;
@@ -123,7 +123,7 @@ async fn listen(args: &ClusterArgs, scratch: Option<&Scratch>) -> Result<(Listen
     Ok((listener, token))
 }
 
-/// The first Ctrl-C, or SIGTERM, ends the job in order; the second ends the program.
+/// The first Ctrl-C, SIGTERM, or SIGHUP of a terminal that is gone, ends the job in order; the second ends the program.
 fn listen_for_interrupts(connections: &Connections) -> Result<(), Stop> {
     let inputs = connections.sender();
     let mut interrupts = Interrupts::listen().map_err(Stop::failed)?;
@@ -134,6 +134,7 @@ fn listen_for_interrupts(connections: &Connections) -> Result<(), Stop> {
         if inputs.send(Input::Interrupted).await.is_ok() {
             interrupts.next().await;
         }
+        remove_scratch();
         std::process::exit(i32::from(Exit::Interrupted as u8));
     });
     Ok(())

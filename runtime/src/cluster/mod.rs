@@ -27,22 +27,26 @@ mod sweep;
 mod tables;
 mod thesis_tables;
 
+use std::path::Path;
+use std::sync::Arc;
+
 use console::{Exit, Stop, note, print};
 use scenarios::Overrides;
 use scenarios::scenario::Vary;
-use scheduler::machine::Ending;
+use scheduler::machine::{Ending, Totals};
+use scheduler::{Instant, Span};
 use serde_json::json;
-use solvers::Host;
+use solvers::{AllocatorName, Host};
 
 use crate::cli::{ClusterArgs, SweepArgs};
-use crate::orchestrator::{Job, Orchestrator};
+use crate::orchestrator::{Ended, Job, Orchestrator, Watch, judge_once};
 use crate::train::DeviceChoice;
 use history::History;
 use members::Cluster;
 use prepare::Prepared;
 use report::Report;
 use room::Room;
-use settings::said;
+use settings::{Setting, said};
 use summary::Ran;
 use tables::Tables;
 
@@ -66,6 +70,9 @@ pub(crate) async fn run(mut args: ClusterArgs) -> Result<Exit, Stop> {
     log(tracing::Level::WARN);
     let said = said(&args)?;
     let prepared = Prepared::new(&mut args, &said, None)?;
+    if prepared.last().is_some() {
+        return finish(prepared, &args).await;
+    }
     let mut cluster = Cluster::open(&args, &prepared.names).await?;
     let outcome = execute(prepared, &args, &mut cluster).await;
     cluster.close().await;
@@ -131,10 +138,20 @@ pub(crate) async fn sweep(args: SweepArgs) -> Result<Exit, Stop> {
 
 /// Runs a job with the workers that are there and come; prints and writes what comes of it.
 async fn execute(
-    prepared: Prepared,
+    mut prepared: Prepared,
     args: &ClusterArgs,
     cluster: &mut Cluster,
 ) -> Result<(Exit, serde_json::Value), Stop> {
+    prepared.folder.make()?;
+    let command = prepared.command.clone().at(cluster.address);
+    command.write(prepared.folder.path())?;
+    let room = Room::default();
+    let (mut report, history) = begin(&prepared, args, &room)?;
+    let host = Host {
+        cbc_server: std::env::current_exe()
+            .ok()
+            .map(|program| (program, vec!["cbc-server".into()])),
+    };
     let Prepared {
         setting,
         data,
@@ -142,23 +159,101 @@ async fn execute(
         resumed,
         names,
         folder,
-        command,
         allocator,
+        ..
     } = prepared;
     let given_plan = given.is_some();
-    folder.make()?;
-    command.at(cluster.address).write(folder.path())?;
-    let room = Room::default();
+    let job = Job {
+        scenario: setting.scenario.clone(),
+        config: setting.config.clone(),
+        seed: setting.scenario.run().seed,
+        model: setting.model.clone(),
+        rule: args.aggregate,
+        data,
+        device: judge_on(&setting, args),
+        allocator: allocator.create(&host),
+        given,
+        names,
+        resumed,
+    };
+    let orchestrator =
+        Orchestrator::new(job, &mut cluster.connections, &mut report).map_err(Stop::failed)?;
+    let ended = history.whole(orchestrator.run().await);
+    let of = Concluded {
+        setting: &setting,
+        folder: folder.path(),
+        allocator,
+        given_plan,
+        room: &room,
+    };
+    conclude(&of, ended, report, args)
+}
+
+/// Writes what is missing of a run of which every cycle is done.
+async fn finish(prepared: Prepared, args: &ClusterArgs) -> Result<Exit, Stop> {
+    let folder = prepared.folder.path();
+    if folder.join(results::RUN_FILE).exists() {
+        note!("the run in {} is finished", folder.display());
+        return Ok(Exit::Done);
+    }
+    let Some(last) = prepared.last() else {
+        return Ok(Exit::Done);
+    };
+    let (setting, room) = (&prepared.setting, Room::default());
+    let (mut report, history) = begin(&prepared, args, &room)?;
+    let judge_on = (judge_on(setting, args), setting.scenario.run().seed);
+    let (model, test) = (setting.model.clone(), &prepared.data.test);
+    let judged = judge_once(model, judge_on, test, &last.parameters).await;
+    match judged {
+        Ok(judged) => report.judged(last.cycle, &judged),
+        Err(why) => report.note(&format!("the model cannot be judged: {why}")),
+    }
+    let ended = history.whole(Ended {
+        ending: Ending::Completed,
+        totals: Totals::default(),
+        because: None,
+        model: Arc::new(last.parameters.clone()),
+        at: Instant::START,
+        names: last.names.clone(),
+        longest_stall: Span::ZERO,
+    });
+    let of = Concluded {
+        setting,
+        folder,
+        allocator: prepared.allocator,
+        given_plan: prepared.given.is_some(),
+        room: &room,
+    };
+    let concluded = conclude(&of, ended, report, args);
+    let log = Tables::log(folder, prepared.allocator);
+    let back = history::put_back(&log, folder);
+    let exit = concluded.map(|(exit, _)| exit)?;
+    back.map_err(|error| Stop::failed(format!("{}: {error}", log.display())))?;
+    Ok(exit)
+}
+
+/// Where models are judged.
+fn judge_on(setting: &Setting, args: &ClusterArgs) -> DeviceChoice {
+    if setting.scenario.training().allow_gpu {
+        args.device
+    } else {
+        DeviceChoice::Cpu
+    }
+}
+
+/// Begins the account of a run, with what it did before if it is resumed.
+fn begin(prepared: &Prepared, args: &ClusterArgs, room: &Room) -> Result<(Report, History), Stop> {
+    let (folder, allocator) = (&prepared.folder, prepared.allocator);
+    let resumed = prepared.resumed.as_ref();
     let begin = || {
-        let (tables, summary) = Tables::create(&folder, &setting, args, allocator, &room)?;
-        let resumed = resumed.as_ref();
-        let report = Report::new(folder.path(), tables, summary, args.json, resumed, &room);
+        let (tables, summary) = Tables::create(folder, &prepared.setting, args, allocator, room)?;
+        let report = Report::new(folder.path(), tables, summary, args.json, resumed, room);
         report.map_err(|error| {
             let folder = folder.path().display();
             Stop::bad(format!("cannot write to {folder}: {error}"))
         })
     };
-    let (mut report, history) = match &resumed {
+    let (mut report, history) = match resumed {
         None => (begin()?, History::default()),
         Some(checkpoint) => {
             let log = Tables::log(folder.path(), allocator);
@@ -180,41 +275,42 @@ async fn execute(
         }
     };
     report.goes_on(history.shift);
-    let host = Host {
-        cbc_server: std::env::current_exe()
-            .ok()
-            .map(|program| (program, vec!["cbc-server".into()])),
-    };
-    let job = Job {
-        scenario: setting.scenario.clone(),
-        config: setting.config.clone(),
-        seed: setting.scenario.run().seed,
-        model: setting.model.clone(),
-        rule: args.aggregate,
-        data,
-        device: if setting.scenario.training().allow_gpu {
-            args.device
-        } else {
-            DeviceChoice::Cpu
-        },
-        allocator: allocator.create(&host),
-        given,
-        names,
-        resumed,
-    };
-    let orchestrator =
-        Orchestrator::new(job, &mut cluster.connections, &mut report).map_err(Stop::failed)?;
-    let ended = history.whole(orchestrator.run().await);
+    Ok((report, history))
+}
+
+/// What is known of a run that is over, beside its account.
+struct Concluded<'a> {
+    setting: &'a Setting,
+    folder: &'a Path,
+    allocator: AllocatorName,
+    given_plan: bool,
+    room: &'a Room,
+}
+
+/// Prints and writes what came of a run.
+fn conclude(
+    of: &Concluded<'_>,
+    ended: Ended,
+    report: Report,
+    args: &ClusterArgs,
+) -> Result<(Exit, serde_json::Value), Stop> {
     let (account, mut kept) = report.finish();
     let (tables, broken) = (kept.tables.take(), kept.broken.take());
-    let ran = Ran::new(&setting, &ended, &account, &kept, given_plan, folder.path());
+    let ran = Ran::new(
+        of.setting,
+        &ended,
+        &account,
+        &kept,
+        of.given_plan,
+        of.folder,
+    );
     let summary = summary::json(&ran);
     let text = if args.json {
         format!("{summary}\n")
     } else {
         summary::boxed(&ran)
     };
-    let written = outputs::write(&ran, allocator.name(), tables, &room);
+    let written = outputs::write(&ran, of.allocator.name(), tables, of.room);
     print(&text)?;
     written.map_err(|error| Stop::failed(format!("results cannot be written: {error}")))?;
     if let Some(error) = broken {

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use console::Stop;
+use data_encoding::HEXLOWER;
 use scenarios::Overrides;
 use scheduler::Span;
 use scheduler::machine::{Limit, SessionId, WorkerId};
+use sha2::{Digest, Sha256};
 use solvers::AllocatorName;
 
 use super::folder::{OutputFolder, SavedCommand};
@@ -18,7 +20,7 @@ use crate::cli::ClusterArgs;
 use crate::clock;
 use crate::data::Splits;
 use crate::model::{ModelKind, to_wire};
-use crate::orchestrator::{Checkpoint, FixedPlan};
+use crate::orchestrator::{CHECKPOINT, Checkpoint, FixedPlan};
 use crate::trainer::Described;
 
 /// How late timers and threads may be without a result being thrown away: what the time model
@@ -44,13 +46,16 @@ impl Prepared {
         said: &Overrides,
         place: Option<PathBuf>,
     ) -> Result<Self, Stop> {
-        let (source, mut given, resumed) = match args.resume.clone() {
-            None => (Source::open(args)?, None, None),
+        let (source, mut given, resumed, held) = match args.resume.clone() {
+            None => (Source::open(args)?, None, None, None),
             Some(folder) => {
-                let checkpoint = Checkpoint::read(&folder).map_err(Stop::bad)?;
+                let held = OutputFolder::again(&folder)?;
                 let command = SavedCommand::read(&folder)?;
-                let (source, given) = command.restore(args, &folder)?;
-                (source, given, Some(checkpoint))
+                // Without one, no cycle was over: the run begins.
+                let checkpoint = Checkpoint::read(&folder).map_err(Stop::bad)?;
+                let restored = command.restore(args, &folder)?;
+                let held = (held, restored.data_sha256);
+                (restored.source, restored.given, checkpoint, Some(held))
             }
         };
         let kind = match (&args.trainer, args.model) {
@@ -63,6 +68,16 @@ impl Prepared {
             args.model = Some(kind);
         }
         let data = args.data.load().map_err(Stop::bad)?;
+        let data_sha256 = fingerprint(&data);
+        if let Some((_, before)) = &held
+            && *before != data_sha256
+        {
+            return Err(Stop::bad(format!(
+                "{} is not the data that this run was begun with (its checksum differs): expected \
+                 the same files",
+                args.data
+            )));
+        }
         let material = Material {
             features: data.train.features(),
             classes: data.train.classes(),
@@ -84,7 +99,25 @@ impl Prepared {
         let allocator = setting.scenario.job().allocator.parse();
         let allocator: AllocatorName =
             allocator.map_err(|error| Stop::bad(format!("job.allocator: {error}")))?;
+        if let (Some(checkpoint), Some(folder)) = (&resumed, &args.resume) {
+            let model = setting.model.layout.parameter_count();
+            let checked = checkpoint.check(&setting.config, setting.scenario.run().seed, model);
+            checked.map_err(|why| {
+                let path = folder.join(CHECKPOINT);
+                let path = path.display();
+                Stop::bad(format!("{path}: {why}: it is not a checkpoint of this job"))
+            })?;
+        }
         let names = names(args, &setting, given.as_ref(), resumed.as_ref());
+        if let (Some(local), None) = (args.local, args.listen)
+            && setting.config.beta > u64::from(local)
+        {
+            let beta = setting.config.beta;
+            return Err(Stop::usage(format!(
+                "--local starts {local} workers and job.beta needs {beta}: start more, let others \
+                 join with --listen, or lower --beta"
+            )));
+        }
         let config = &mut setting.config;
         if setting.scenario.job().expect.is_none() {
             let expected = match (args.local, &given) {
@@ -97,15 +130,11 @@ impl Prepared {
         let employed = u64::from(config.expect);
         config.time_model.own =
             config.time_model.own + own_time(&setting.model, args.aggregate, employed);
-        if let Some(checkpoint) = &resumed {
+        if let Some(checkpoint) = &resumed
+            && checkpoint.cycle < config.cycles
+        {
             config.first_cycle = checkpoint.cycle + 1;
             config.limit = less(config.limit, checkpoint.elapsed);
-            if config.first_cycle > config.cycles {
-                return Err(Stop::bad(format!(
-                    "all {} cycles of this run are done",
-                    config.cycles
-                )));
-            }
         }
         if let Limit::Job { max_time, .. } = config.limit
             && max_time == Span::ZERO
@@ -113,12 +142,12 @@ impl Prepared {
             return Err(Stop::bad("no time is left of job.max_time"));
         }
         config.check().map_err(Stop::bad)?;
-        let folder = match (place, &args.resume) {
+        let folder = match (place, held) {
             (Some(place), _) => OutputFolder::within(place),
-            (None, Some(folder)) => OutputFolder::again(folder),
+            (None, Some((held, _))) => held,
             (None, None) => OutputFolder::asked(args, &setting)?,
         };
-        let command = SavedCommand::of(args, given.as_ref(), &setting);
+        let command = SavedCommand::of(args, given.as_ref(), &setting, data_sha256);
         Ok(Self {
             setting,
             data,
@@ -130,6 +159,23 @@ impl Prepared {
             allocator,
         })
     }
+}
+
+impl Prepared {
+    /// The checkpoint of a run of which every cycle is done: what is missing of its files is written.
+    pub(crate) fn last(&self) -> Option<&Checkpoint> {
+        let is_last = |checkpoint: &&Checkpoint| checkpoint.cycle >= self.setting.config.cycles;
+        self.resumed.as_ref().filter(is_last)
+    }
+}
+
+/// The checksum of all samples.
+fn fingerprint(data: &Splits) -> String {
+    let mut sum = Sha256::new();
+    for part in [&data.train, &data.test] {
+        sum.update(part.to_wire());
+    }
+    HEXLOWER.encode(&sum.finalize())
 }
 
 /// Names whose numbers are known beforehand: those of the plan, of the run that is resumed, or of the

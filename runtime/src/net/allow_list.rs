@@ -150,6 +150,15 @@ impl AllowList {
         Ok(self.read()?.workers.iter().any(|worker| worker.id == id))
     }
 
+    /// The name with which a key joined; none if it is not on the list.
+    pub(super) fn name(&self, id: PeerId) -> Result<Option<String>, NetError> {
+        let workers = self.read()?.workers.into_iter();
+        Ok(workers
+            .filter(|worker| worker.id == id)
+            .map(|worker| worker.name)
+            .next())
+    }
+
     /// Decides whether to admit a worker whose key TLS has proved. The use of a token is on disk
     /// before the worker is admitted, so that neither a crash nor a restart gives it back.
     pub(super) fn admit(

@@ -3,7 +3,7 @@
 //! Every address here is a hint that anyone in the network could forge; the pinned key decides.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 
 use mdns_sd::{ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
 use tokio::sync::mpsc;
@@ -20,22 +20,61 @@ pub(super) fn reachable(address: SocketAddr) -> Vec<SocketAddr> {
         return vec![address];
     }
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let mut addresses: Vec<IpAddr> = interfaces
+    let found = interfaces
         .iter()
         .filter(|interface| !interface.is_loopback() && !interface.is_link_local())
-        .map(if_addrs::Interface::ip)
-        .filter(|ip| ip.is_ipv4() || address.is_ipv6())
-        .collect();
-    // IPv4 first: it is easier to type, and every local network has it.
-    addresses.sort_unstable();
-    addresses.dedup();
-    addresses.truncate(limits::ADDRESSES / 2);
+        .filter(|interface| interface.ip().is_ipv4() || address.is_ipv6())
+        .map(|interface| (interface.name.as_str(), interface.ip()));
+    let mut addresses = in_order(found.collect(), &outward());
+    if addresses.len() > limits::ADDRESSES / 2 {
+        let left_out = addresses.split_off(limits::ADDRESSES / 2);
+        let left_out: Vec<String> = left_out.iter().map(IpAddr::to_string).collect();
+        let left_out = left_out.join(", ");
+        tracing::warn!(
+            "more addresses than fit a token, left out: {left_out}; --address names one"
+        );
+    }
     if addresses.is_empty() {
         addresses.push(Ipv4Addr::LOCALHOST.into());
     }
     let port = address.port();
     let addresses = addresses.into_iter();
     addresses.map(|ip| SocketAddr::new(ip, port)).collect()
+}
+
+/// Our own addresses towards other networks. Nothing is sent for it.
+fn outward() -> Vec<IpAddr> {
+    let towards = |own: IpAddr, other: IpAddr| {
+        let socket = UdpSocket::bind((own, 0)).ok()?;
+        socket.connect((other, 9)).ok()?; // of the blocks for documentation: nobody has it
+        Some(socket.local_addr().ok()?.ip())
+    };
+    let v4 = towards(
+        Ipv4Addr::UNSPECIFIED.into(),
+        Ipv4Addr::new(192, 0, 2, 1).into(),
+    );
+    let v6 = towards(
+        Ipv6Addr::UNSPECIFIED.into(),
+        Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
+    );
+    v4.into_iter().chain(v6).collect()
+}
+
+/// Those first that other machines most likely reach: of the default route; of interfaces that are
+/// no bridges for containers and virtual machines; IPv4, which every local network has.
+fn in_order(mut found: Vec<(&str, IpAddr)>, outward: &[IpAddr]) -> Vec<IpAddr> {
+    const INNER: [&str; 11] = [
+        "docker", "br-", "veth", "virbr", "cni", "flannel", "podman", "lxc", "lxd", "vmnet", "cali",
+    ];
+    let is_inner = |name: &str| INNER.iter().any(|inner| name.starts_with(inner));
+    found.sort_by_key(|(name, ip)| (!outward.contains(ip), is_inner(name), *ip));
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for (_, ip) in found {
+        if !addresses.contains(&ip) {
+            addresses.push(ip);
+        }
+    }
+    addresses
 }
 
 /// A running announcement; dropping it withdraws it.
@@ -137,5 +176,30 @@ struct Daemon(ServiceDaemon);
 impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.0.shutdown();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_that_others_reach_comes_first_and_bridges_last() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let bridges = (0..8).map(|number| ip(&format!("172.{}.0.1", 17 + number)));
+        let mut found: Vec<(&str, IpAddr)> = bridges.map(|ip| ("br-5f0c", ip)).collect();
+        found.extend([
+            ("wg0", ip("10.9.0.1")),
+            ("eth0", ip("192.168.1.5")),
+            ("eth0", ip("fd00::5")),
+            ("eth0", ip("192.168.1.5")),
+        ]);
+        let ordered = in_order(found.clone(), &[ip("192.168.1.5")]);
+        assert_eq!(ordered[0], ip("192.168.1.5"));
+        assert_eq!(ordered[1], ip("10.9.0.1"));
+        assert_eq!(ordered[2], ip("fd00::5"));
+        assert_eq!(ordered.len(), 11, "each once");
+        let unknown = in_order(found, &[]);
+        assert_eq!(unknown[..2], [ip("10.9.0.1"), ip("192.168.1.5")]);
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::allow_list::AllowList;
 use super::codec::{decode, encode};
 use super::discovery::{self, Announcement};
+use super::door::Door;
 use super::endpoint;
 use super::error::{DONE, NetError, REPLACED, REVOKED};
 use super::handshake::{Binding, Hello, Welcome, is_valid_name};
@@ -185,7 +186,7 @@ impl Drop for Listener {
 
 /// Handles each incoming connection in a task of its own, of which there is a bounded number.
 async fn accept_loop(shared: Arc<Shared>, endpoint: Endpoint) {
-    let mut handlers = JoinSet::new();
+    let (mut handlers, door) = (JoinSet::new(), Door::default());
     loop {
         let incoming = tokio::select! {
             incoming = endpoint.accept() => incoming,
@@ -193,6 +194,11 @@ async fn accept_loop(shared: Arc<Shared>, endpoint: Endpoint) {
         };
         let Some(incoming) = incoming else { return };
         let pending = shared.pending();
+        let from = incoming.remote_address().ip();
+        let Some(place) = door.enter(from, Instant::now().into_std()) else {
+            incoming.refuse();
+            continue;
+        };
         let Ok(permit) = Arc::clone(&shared.pending).try_acquire_owned() else {
             incoming.refuse();
             continue;
@@ -205,7 +211,7 @@ async fn accept_loop(shared: Arc<Shared>, endpoint: Endpoint) {
         let shared = Arc::clone(&shared);
         handlers.spawn(async move {
             handle(&shared, incoming).await;
-            drop(permit);
+            drop((permit, place));
         });
     }
 }
@@ -296,7 +302,6 @@ async fn admit(
         Ok(received) => received?,
         Err(_) => return Err(JoinRefusal::TimedOut.into()),
     };
-    let name = hello.name.clone();
     let binding = Binding::new(connection, spki);
     let admit = move |list: &AllowList| {
         let proof = hello.proof.as_ref().map(|proof| (proof, &binding));
@@ -305,9 +310,8 @@ async fn admit(
     shared.allow_list(admit).await??;
     let registration = Registration::new(shared, id, connection);
     // A revocation between the admission and the registration would have been missed.
-    if !shared.allow_list(move |list| list.contains(id)).await? {
-        return Err(JoinRefusal::Revoked.into());
-    }
+    let name = shared.allow_list(move |list| list.name(id)).await?;
+    let name = name.ok_or(JoinRefusal::Revoked)?;
     endpoint::raise_limits(connection);
     let welcome = encode("a welcome", &Welcome)?;
     let send = async {

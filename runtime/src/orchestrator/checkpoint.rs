@@ -5,15 +5,18 @@
 //!
 //! **What it does not know:** the job; its settings lie beside it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use results::WholeFile;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use scheduler::Span;
+use scheduler::machine::Config;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::FixedPlan;
 use crate::model::{from_wire, to_wire};
@@ -22,8 +25,10 @@ use crate::model::{from_wire, to_wire};
 pub(crate) const FILE: &str = "checkpoint.safetensors";
 
 const KEY: &str = "allot";
+/// The checksum of the parameters and of the rest.
+const SUM: &str = "sha256";
 const TENSOR: &str = "parameters";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// A larger file is no checkpoint.
 const MAX_BYTES: u64 = 1 << 31;
 
@@ -50,7 +55,7 @@ pub(crate) struct Checkpoint {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CheckpointError {
     /// It cannot be read.
-    #[error("{}: {source}; name the folder of a run that was broken off after a cycle", path.display())]
+    #[error("{}: {source}", path.display())]
     Unreadable {
         /// Which file.
         path: PathBuf,
@@ -100,9 +105,11 @@ impl Checkpoint {
             names: self.names.clone(),
         };
         let bytes = to_wire(&self.parameters);
+        let written = serde_json::to_string(&written)?;
+        let sum = checksum(&written, &bytes);
         let view = TensorView::new(Dtype::F32, vec![self.parameters.len()], &bytes);
         let view = view.map_err(io::Error::other)?;
-        let metadata = HashMap::from([(KEY.to_owned(), serde_json::to_string(&written)?)]);
+        let metadata = HashMap::from([(KEY.to_owned(), written), (SUM.to_owned(), sum)]);
         let whole = safetensors::serialize([(TENSOR, view)], Some(metadata));
         let whole = whole.map_err(io::Error::other)?;
         let mut file = WholeFile::create(&folder.join(FILE))?;
@@ -112,26 +119,92 @@ impl Checkpoint {
         fs::File::open(folder)?.sync_all()
     }
 
-    /// Reads that of a folder.
+    /// Reads that of a folder; none if no cycle was over.
     ///
     /// # Errors
-    /// When there is none, or it is damaged.
-    pub(crate) fn read(folder: &Path) -> Result<Self, CheckpointError> {
+    /// When it cannot be read, or is damaged.
+    pub(crate) fn read(folder: &Path) -> Result<Option<Self>, CheckpointError> {
         let path = folder.join(FILE);
         let unreadable = |source| CheckpointError::Unreadable {
             path: path.clone(),
             source,
         };
-        let length = fs::metadata(&path).map_err(unreadable)?.len();
+        let length = match fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            metadata => metadata.map_err(unreadable)?.len(),
+        };
         if length > MAX_BYTES {
             let why = format!("it has {length} bytes");
             return Err(CheckpointError::Damaged { path, why });
         }
         let bytes = fs::read(&path).map_err(unreadable)?;
-        Self::parse(&bytes).map_err(|why| CheckpointError::Damaged {
-            path: path.clone(),
-            why,
-        })
+        Self::parse(&bytes)
+            .map(Some)
+            .map_err(|why| CheckpointError::Damaged {
+                path: path.clone(),
+                why,
+            })
+    }
+
+    /// Compares it with the job that is to go on, and with itself.
+    ///
+    /// # Errors
+    /// The first thing that cannot be.
+    pub(crate) fn check(
+        &self,
+        config: &Config,
+        seed: u64,
+        parameters: usize,
+    ) -> Result<(), String> {
+        let expect = |what: &str, found: u64, expected: u64| {
+            if found == expected {
+                return Ok(());
+            }
+            Err(format!("{what} is {found}, expected {expected}"))
+        };
+        let count = self.parameters.len();
+        expect("its number of parameters", count as u64, parameters as u64)?;
+        expect("its seed", self.seed, seed)?;
+        if self.cycle == 0 || self.cycle > config.cycles {
+            let (cycle, cycles) = (self.cycle, config.cycles);
+            return Err(format!("its cycle is {cycle}, expected 1 to {cycles}"));
+        }
+        let names: BTreeSet<&str> = self.names.iter().map(String::as_str).collect();
+        expect(
+            "its number of different names",
+            names.len() as u64,
+            self.names.len() as u64,
+        )?;
+        let known = |name: &str| {
+            let is_known = names.contains(name);
+            is_known
+                .then_some(())
+                .ok_or_else(|| format!("its worker {name:?} has no number"))
+        };
+        let mut planned = BTreeSet::new();
+        let mut batches = 0_u64;
+        for (name, share) in &self.plan {
+            known(name)?;
+            if !planned.insert(name) {
+                return Err(format!("its plan has {name:?} twice"));
+            }
+            batches = batches.saturating_add(*share);
+        }
+        if !self.plan.is_empty() {
+            expect("the number of batches of its plan", batches, config.batches)?;
+        }
+        let mut held = BTreeSet::new();
+        for (name, batches) in &self.held {
+            known(name)?;
+            for batch in batches {
+                if *batch >= config.batches || !held.insert(*batch) {
+                    return Err(format!(
+                        "batch {batch} of {name:?} does not exist, or is held twice"
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {
@@ -140,6 +213,14 @@ impl Checkpoint {
         let metadata = header.metadata().as_ref();
         let text = metadata.and_then(|metadata| metadata.get(KEY));
         let text = text.ok_or("it has no state of a run")?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(words)?;
+        let tensor = tensors.tensor(TENSOR).map_err(words)?;
+        let sum = metadata.and_then(|metadata| metadata.get(SUM));
+        if let Some(sum) = sum
+            && *sum != checksum(text, tensor.data())
+        {
+            return Err("its checksum is that of another content".to_owned());
+        }
         let written: Written = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if written.version != VERSION {
             return Err(format!(
@@ -147,8 +228,9 @@ impl Checkpoint {
                 written.version
             ));
         }
-        let tensors = SafeTensors::deserialize(bytes).map_err(words)?;
-        let tensor = tensors.tensor(TENSOR).map_err(words)?;
+        if sum.is_none() {
+            return Err("it has no checksum".to_owned());
+        }
         if tensor.dtype() != Dtype::F32 {
             return Err("its parameters are no 32-bit floats".to_owned());
         }
@@ -168,8 +250,16 @@ impl Checkpoint {
     }
 }
 
+/// Of everything that a checkpoint says.
+fn checksum(text: &str, parameters: &[u8]) -> String {
+    let sum = Sha256::new_with_prefix(text).chain_update(parameters);
+    HEXLOWER.encode(&sum.finalize())
+}
+
 #[cfg(test)]
 mod tests {
+    use scheduler::machine::Limit;
+
     use super::*;
 
     fn checkpoint() -> Checkpoint {
@@ -191,7 +281,9 @@ mod tests {
         let mut later = checkpoint();
         later.cycle = 4;
         later.write(folder.path()).expect("written again");
-        let read = Checkpoint::read(folder.path()).expect("whole");
+        let read = Checkpoint::read(folder.path())
+            .expect("whole")
+            .expect("it is there");
         assert_eq!(read, later);
         assert_eq!(read.parameters[1].to_bits(), (-0.0_f32).to_bits());
         let files = fs::read_dir(folder.path()).expect("a folder").count();
@@ -201,10 +293,7 @@ mod tests {
     #[test]
     fn a_damaged_one_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
-        let error = Checkpoint::read(folder.path())
-            .expect_err("none")
-            .to_string();
-        assert!(error.contains("name the folder"), "{error}");
+        assert_eq!(Checkpoint::read(folder.path()).expect("a folder"), None);
         checkpoint().write(folder.path()).expect("written");
         let path = folder.path().join(FILE);
         let whole = fs::read(&path).expect("it is there");
@@ -215,5 +304,44 @@ mod tests {
                 "{end} bytes of it"
             );
         }
+        // One bit is enough, wherever it is.
+        for at in 0..whole.len() * 8 {
+            let mut damaged = whole.clone();
+            damaged[at / 8] ^= 1 << (at % 8);
+            fs::write(&path, &damaged).expect("written");
+            match Checkpoint::read(folder.path()) {
+                // Such as a space of the padding.
+                Ok(read) => assert_eq!(read, Some(checkpoint()), "bit {at}"),
+                Err(error) => assert!(error.to_string().contains("expected a checkpoint")),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_of_another_job_is_refused() {
+        let mut config = Config::new(3, 5, Limit::Cycle(Span::from_millis(1)));
+        config.cycles = 5;
+        let sound = || Checkpoint {
+            held: vec![("a".to_owned(), vec![2]), ("b".to_owned(), vec![0, 1])],
+            ..checkpoint()
+        };
+        assert_eq!(sound().check(&config, 7, 3), Ok(()));
+        let refuses = |change: &dyn Fn(&mut Checkpoint), expected: &str| {
+            let mut changed = sound();
+            change(&mut changed);
+            let why = changed.check(&config, 7, 3).expect_err(expected);
+            assert!(why.contains(expected), "{why}");
+        };
+        refuses(&|c| c.parameters.push(0.0), "parameters is 4, expected 3");
+        refuses(&|c| c.seed = 8, "its seed is 8");
+        refuses(&|c| c.cycle = 6, "its cycle is 6");
+        refuses(&|c| c.cycle = 0, "its cycle is 0");
+        refuses(&|c| c.names[0] = "a".to_owned(), "different names");
+        refuses(&|c| c.plan[0].0 = "c".to_owned(), "\"c\" has no number");
+        refuses(&|c| c.plan[0].0 = "a".to_owned(), "\"a\" twice");
+        refuses(&|c| c.plan[0].1 = u64::MAX, "batches of its plan");
+        refuses(&|c| c.held[0].1 = vec![3], "batch 3");
+        refuses(&|c| c.held[0].1 = vec![1], "held twice");
+        refuses(&|c| c.held[0].0 = "z".to_owned(), "has no number");
     }
 }

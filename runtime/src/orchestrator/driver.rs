@@ -391,6 +391,15 @@ impl<'a> Orchestrator<'a> {
         let (name, key) = (member.hello.name.clone(), member.peer.id());
         let checked = member.hello.check(self.spec.kind);
         let checked = checked.map_err(|error| error.to_string());
+        // Fees go by names: a key has the one with which it was let in.
+        let joined_as = member.peer.name();
+        let checked = checked.and_then(|least_fee| match joined_as == name {
+            true => Ok(least_fee),
+            false => Err(format!(
+                "its key joined as {joined_as:?}: start it with that --name, or revoke the key and \
+                 let it join anew"
+            )),
+        });
         let entered = checked.and_then(|least_fee| {
             let worker = self.roster.enter(&name, key);
             worker

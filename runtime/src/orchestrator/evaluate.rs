@@ -8,12 +8,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::messages::Input;
 use crate::data::Dataset;
+use crate::model::to_wire;
 use crate::train::{DeviceChoice, Evaluation};
 use crate::trainer::pace::Fraction;
 use crate::trainer::{Described, Priority, Process, Reply, Request, TrainerEvent};
@@ -32,6 +35,29 @@ pub(super) struct Evaluator {
     latest: Option<u32>,
     /// Why a model could not be judged, as it was reported.
     reported: Option<String>,
+}
+
+/// For one model, when nothing else is to be done.
+const ONE_WITHIN: Duration = Duration::from_secs(60);
+
+/// Judges one model, on this device and with the run's seed.
+///
+/// # Errors
+/// Why it cannot be judged.
+pub(crate) async fn judge_once(
+    model: Described,
+    judge_on: (DeviceChoice, u64),
+    test: &Dataset,
+    parameters: &[f32],
+) -> Result<Evaluation, String> {
+    let (answers, mut inputs) = mpsc::channel(1);
+    let mut evaluator = Evaluator::start(0, model, judge_on, test, answers);
+    evaluator.judge(0, to_wire(parameters).into())?;
+    match timeout(ONE_WITHIN, inputs.recv()).await {
+        Ok(Some(Input::Evaluated { judged, .. })) => judged,
+        Ok(_) => Err("its judge is gone".to_owned()),
+        Err(_) => Err("it takes too long".to_owned()),
+    }
 }
 
 /// What is shared with the thread that hears the process.

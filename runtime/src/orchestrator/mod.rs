@@ -47,5 +47,6 @@ mod ticker;
 pub(crate) use checkpoint::{Checkpoint, FILE as CHECKPOINT};
 pub(crate) use connections::Connections;
 pub(crate) use driver::{Ended, Job, Orchestrator, Watch};
+pub(crate) use evaluate::judge_once;
 pub(crate) use fixed_plan::FixedPlan;
 pub(crate) use messages::{Input, Member};

@@ -3,7 +3,7 @@
 //! Numbers decide the order in which results are averaged, and linear fees. Names that are known
 //! beforehand (of a plan, a scenario, or local workers) therefore have their numbers before any worker
 //! joins; others get the next one as they come. In a run, a name belongs to the first key that joins
-//! with it.
+//! with it; and a key has one name for good, that with which it was put on the allow-list.
 //!
 //! **What it does not know:** connections, and which workers are present.
 

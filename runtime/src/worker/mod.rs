@@ -9,6 +9,7 @@ mod compute;
 mod program;
 mod session;
 
+use std::ffi::OsString;
 use std::io::BufRead;
 use std::pin::pin;
 use std::time::Duration;
@@ -16,9 +17,10 @@ use std::time::Duration;
 use console::{Exit, Stop};
 
 use crate::cli::WorkerArgs;
+use crate::files;
 use crate::interrupt::{Interrupt, Interrupts};
-use crate::net::Dialer;
 use crate::net::cli::CliError;
+use crate::net::{Dialer, Token};
 use crate::trainer::TrainerEvent;
 use compute::{Compute, TrainSettings};
 use session::{End, Training, WorkerOptions};
@@ -28,6 +30,37 @@ const AGAIN_AFTER: Duration = Duration::from_millis(250);
 const AGAIN_AFTER_MOST: Duration = Duration::from_secs(15);
 /// For a program to load its libraries.
 const BEGUN_WITHIN: Duration = Duration::from_secs(600);
+
+/// What a command line says is seen by every user of a machine: a token that stands there moves to the
+/// environment, which only its owner sees, and the program starts itself anew.
+pub(crate) fn hide_token(args: &WorkerArgs) {
+    let Some(token) = args.join.join.as_deref() else {
+        return;
+    };
+    let written = std::env::args_os().skip(1).collect::<Vec<_>>();
+    let Some(rest) = without_token(&written, token) else {
+        return; // it stands in the environment or in a file
+    };
+    #[cfg(unix)]
+    if let (Ok(program), Ok(_)) = (std::env::current_exe(), Token::parse(token)) {
+        let mut again = std::process::Command::new(program);
+        again.args(rest).env("ALLOT_JOIN", token);
+        // If the system refuses, the worker goes on as it is.
+        let _ = std::os::unix::process::CommandExt::exec(&mut again);
+    }
+}
+
+/// The arguments without `--join TOKEN`; none if it is not among them.
+fn without_token(written: &[OsString], token: &str) -> Option<Vec<OsString>> {
+    let joined = format!("--join={token}");
+    let apart = |at: usize| {
+        written[at] == "--join" && written.get(at + 1).is_some_and(|next| next == token)
+    };
+    let at = (0..written.len()).find(|at| written[*at] == *joined || apart(*at))?;
+    let mut rest = written.to_vec();
+    rest.drain(at..at + if written[at] == *joined { 1 } else { 2 });
+    Some(rest)
+}
 
 /// Runs the daemon.
 pub(crate) async fn run(args: WorkerArgs) -> Result<Exit, Stop> {
@@ -47,6 +80,14 @@ pub(crate) async fn run(args: WorkerArgs) -> Result<Exit, Stop> {
         CliError::Usage(message) => Stop::new(Exit::Usage, message),
         CliError::Net(_) | CliError::Token(_) => Stop::bad(error),
     })?;
+    let state = dial.state.clone().unwrap_or_default();
+    let lock = files::lock_folder(&state).map_err(Stop::bad)?;
+    let Some(_alone) = lock else {
+        return Err(Stop::usage(format!(
+            "another worker runs with the key in {}: give each worker its own --state",
+            state.display()
+        )));
+    };
     let name = dial.name.clone();
     let options = WorkerOptions {
         name,
@@ -103,10 +144,11 @@ async fn serve(dialer: &Dialer, options: &WorkerOptions, once: bool) -> Result<E
                     End::Died(reason) if once => return Err(Stop::failed(reason)),
                     // One that dies again and again comes back ever later.
                     End::Died(reason) => tracing::warn!(reason, "the connection is over"),
-                    End::Over(reason) if once => {
+                    End::Over(reason) | End::NotAdmitted(reason) if once => {
                         tracing::info!(reason, "the connection is over");
                         return Ok(Exit::Done);
                     }
+                    End::NotAdmitted(reason) => tracing::info!(reason, "not admitted"),
                     End::Over(reason) => {
                         wait = AGAIN_AFTER;
                         tracing::info!(reason, "the connection is over");
@@ -173,4 +215,31 @@ fn processor() -> String {
     });
     let known = model.filter(|model| !model.is_empty() && model.len() <= 256);
     known.unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_taken_off_the_command_line_and_nothing_else() {
+        let rest = |words: &str| {
+            let written: Vec<OsString> = words.split(' ').map(OsString::from).collect();
+            let rest = without_token(&written, "allot1-x")?;
+            let rest: Vec<&str> = rest.iter().filter_map(|word| word.to_str()).collect();
+            Some(rest.join(" "))
+        };
+        assert_eq!(
+            rest("worker --join allot1-x --once").as_deref(),
+            Some("worker --once")
+        );
+        assert_eq!(rest("worker --join=allot1-x").as_deref(), Some("worker"));
+        assert_eq!(
+            rest("--name a worker --join allot1-x").as_deref(),
+            Some("--name a worker")
+        );
+        assert_eq!(rest("worker --join"), None);
+        assert_eq!(rest("worker --join -"), None);
+        assert_eq!(rest("worker --name allot1-x"), None);
+    }
 }

@@ -18,7 +18,7 @@ use super::compute::{Compute, Job, TrainSettings};
 use super::program;
 use crate::data::Batch;
 use crate::model::ModelKind;
-use crate::net::{BlobReader, ControlSender, NetError, Peer};
+use crate::net::{BlobReader, CloseReason, ControlSender, NetError, Peer};
 use crate::protocol::{BATCHES_PER_STREAM, Brief, Down, Hello, Order, Report, Up, VERSION};
 use crate::trainer::{Moment, Reply, Request, Task, TrainerEvent, pace};
 use crate::wire::{Fault, fault};
@@ -38,6 +38,8 @@ pub(crate) struct WorkerOptions {
 pub(crate) enum End {
     /// It broke, or the orchestrator has nothing more to do.
     Over(String),
+    /// The same before it was admitted to a job: coming back at once would most likely be in vain.
+    NotAdmitted(String),
     /// This worker cannot serve this orchestrator: coming back would change nothing.
     Useless(String),
     /// What trains died: another one may do better.
@@ -63,7 +65,7 @@ pub(crate) type Training = (Compute, mpsc::UnboundedReceiver<TrainerEvent>);
 pub(crate) async fn serve(peer: &Peer, options: &WorkerOptions, training: Training) -> End {
     match Session::start(peer, options, training).await {
         Ok(session) => session.run().await,
-        Err(error) => End::Over(error.to_string()),
+        Err(error) => End::NotAdmitted(error.to_string()),
     }
 }
 
@@ -87,6 +89,8 @@ struct Session<'a> {
     /// How long results took to be sent of late.
     sent: Sent,
     exclusions: u32,
+    /// It was a member of some job.
+    admitted: bool,
     return_at: Option<tokio::time::Instant>,
 }
 
@@ -226,6 +230,7 @@ impl<'a> Session<'a> {
             sending: None,
             sent: Sent::default(),
             exclusions: 0,
+            admitted: false,
             return_at: None,
         })
     }
@@ -247,8 +252,10 @@ impl<'a> Session<'a> {
                     self.say(&Report::Return).await
                 }
             };
-            if let Err(end) = step {
-                return end;
+            match step {
+                Ok(()) => {}
+                Err(End::Over(why)) if !self.admitted => return End::NotAdmitted(why),
+                Err(end) => return end,
             }
         }
     }
@@ -283,10 +290,12 @@ impl<'a> Session<'a> {
             Incoming::Broken(why) => {
                 // The reason that the orchestrator gave on closing says more than this error.
                 let closed = tokio::time::timeout(Duration::from_millis(200), self.peer.closed());
-                Err(End::Over(match closed.await {
-                    Ok(reason) => reason.to_string(),
-                    Err(_) => why,
-                }))
+                Err(match closed.await {
+                    // Each of two would replace the other for ever.
+                    Ok(reason @ CloseReason::Replaced) => End::Useless(reason.to_string()),
+                    Ok(reason) => End::Over(reason.to_string()),
+                    Err(_) => End::Over(why),
+                })
             }
         }
     }
@@ -320,7 +329,10 @@ impl<'a> Session<'a> {
                 });
                 tracing::info!(model = %brief.model.kind, "a job");
             }
-            Order::Admit { session } => tracing::info!(session, "admitted"),
+            Order::Admit { session } => {
+                self.admitted = true;
+                tracing::info!(session, "admitted");
+            }
             Order::Benchmark { session, batches } => {
                 let benchmark = Request::Benchmark {
                     ticket: self.compute.ticket(),

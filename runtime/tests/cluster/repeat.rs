@@ -94,11 +94,79 @@ fn check(kind: &str, throttles: &str) {
     is_whole(&path("killed"), &resumed, &path("second"));
     // There is nothing more to go on with.
     let again = Run::start(&resume, &[]).end();
-    assert_eq!(again.code, Some(3));
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+    assert!(again.stderr.contains("is finished"), "{}", again.stderr);
+    // As a kill between the last checkpoint and the first file of the end leaves it.
+    let killed = path("killed");
+    for entry in fs::read_dir(&killed).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let stays = ["command.json", "checkpoint.safetensors", "judgements.bin"];
+        if path.is_file() && !stays.iter().any(|name| path.ends_with(name)) {
+            fs::remove_file(path).expect("removed");
+        }
+    }
+    let log = killed.join("events/0-exact.jsonl");
+    let partial = killed.join("events/0-exact.jsonl.partial");
+    fs::rename(&log, &partial).expect("renamed");
+    let finished = Run::start(&resume, &[]).end();
+    finished.completed();
+    assert_eq!(model(&path("second")), model(&killed));
+    is_whole(&killed, &finished, &path("second"));
+    assert!(log.exists() && !partial.exists(), "the log has its name");
+    let fee = |end: &End| end.summary()["fee"].clone();
+    assert_eq!(fee(&finished), fee(&resumed));
+}
+
+/// A run that was killed before its first checkpoint has nothing to go on with: it begins.
+#[test]
+fn a_run_that_did_not_begin_is_begun_by_resuming_it_and_only_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("run");
+    let mut run = Run::start(&small(80, &out), &THREE);
+    run.until("joined", |_| true);
+    let resume = ["cluster", "--json", "--resume"].map(str::to_owned);
+    let resume = [&resume[..], &[out.display().to_string()]].concat();
+    // It is under way.
+    let second = Run::start(&resume, &[]).end();
+    assert_eq!(second.code, Some(2), "{}", second.stderr);
     assert!(
-        again.stderr.contains("all 5 cycles of this run are done"),
+        second.stderr.contains("in use by a run"),
         "{}",
-        again.stderr
+        second.stderr
+    );
+    signal("KILL", run.own_pid());
+    drop(run.end());
+    let begun = Run::start(&resume, &[]).end();
+    begun.completed();
+    assert_eq!(begun.summary()["cycles_complete"], 5);
+    // What it is of is checked before anything goes on.
+    fs::remove_file(out.join("run.json")).expect("removed");
+    let refuses = |file: &str, from: &str, to: &str, expected: &str| {
+        let path = out.join(file);
+        let whole = fs::read(&path).expect("it is there");
+        let at = whole
+            .windows(from.len())
+            .position(|part| part == from.as_bytes());
+        let at = at.unwrap_or_else(|| panic!("{file} has no {from}"));
+        let mut changed = whole.clone();
+        changed[at..at + to.len()].copy_from_slice(to.as_bytes());
+        fs::write(&path, changed).expect("written");
+        let end = Run::start(&resume, &[]).end();
+        assert_eq!(end.code, Some(3), "{}", end.stderr);
+        assert!(end.stderr.contains(expected), "{}", end.stderr);
+        fs::write(&path, whole).expect("written");
+    };
+    refuses(
+        "checkpoint.safetensors",
+        "elapsed_ns",
+        "elapsed_nz",
+        "checksum",
+    );
+    refuses(
+        "command.json",
+        "train=2560",
+        "train=2559",
+        "is not the data",
     );
 }
 

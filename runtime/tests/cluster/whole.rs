@@ -559,6 +559,69 @@ fn a_sweep_runs_every_combination_with_the_same_workers() {
     assert!(page.contains("Fee of the run over fees.type"), "{page}");
 }
 
+/// What `ps` shows of a process.
+fn shown(pid: u64) -> String {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).replace('\0', " ")
+}
+
+/// Two with one key end neither the job nor each other, a name belongs to a key, and no token is
+/// seen by other users.
+#[test]
+fn twins_and_name_takers_are_turned_away_and_no_token_is_seen() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("state").display().to_string();
+    let more = [
+        "--listen",
+        "127.0.0.1:0",
+        "--state",
+        &state,
+        "--expect",
+        "1",
+    ];
+    let more = [&more[..], &["--cycles", "100000", "--cycle-time", "60 s"]].concat();
+    let mut run = Run::start(&small(60, &folder.path().join("run")), &more);
+    let listening = run.until("listening", |_| true);
+    let token = listening["token"].as_str().expect("a token").to_owned();
+    let first = Daemon::start(&token, "pc1", folder.path(), &[]);
+    run.until_worker("benchmarked", "pc1");
+    let line = shown(first.pid());
+    assert!(line.contains("worker") && line.contains("pc1"), "{line}");
+    assert!(!line.contains(&token), "{line}");
+    let worker = |folder: &std::path::Path, name: &str| {
+        let mut worker = program();
+        worker.args(["worker", "--once", "--join", &token, "--name", name]);
+        worker.arg("--state").arg(folder).output().expect("it runs")
+    };
+    let twin = worker(&folder.path().join("state-pc1"), "pc1");
+    let said = String::from_utf8_lossy(&twin.stderr).into_owned();
+    assert_eq!(twin.status.code(), Some(2), "{said}");
+    assert!(said.contains("another worker runs with the key"), "{said}");
+    // A key has the name that it joined with.
+    let other = Daemon::start(&token, "pc2", folder.path(), &[]);
+    run.until_worker("joined", "pc2");
+    drop(other);
+    worker(&folder.path().join("state-pc2"), "server");
+    run.until("note", |note| {
+        let text = note["text"].as_str().unwrap_or_default();
+        text.contains("server is turned away: its key joined as \"pc2\"")
+    });
+    signal("INT", run.own_pid());
+    let end = run.end();
+    assert_eq!(end.code, Some(130), "{}", end.stderr);
+    let joined = end.all("joined").filter(|event| event["worker"] == "pc1");
+    assert_eq!(joined.count(), 1, "{:#?}", end.seen);
+}
+
+#[test]
+fn what_cannot_be_is_refused_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let args = ["--local", "2", "--beta", "3"];
+    let end = Run::start(&small(40, &folder.path().join("run")), &args).end();
+    assert_eq!(end.code, Some(2));
+    assert!(end.stderr.contains("job.beta needs 3"), "{}", end.stderr);
+}
+
 #[test]
 fn tokens_and_workers_are_commands() {
     let folder = tempfile::tempdir().expect("a folder");
