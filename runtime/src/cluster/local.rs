@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+use crate::files;
 use crate::net::Token;
 use crate::train::DeviceChoice;
 use crate::trainer::TrainerCommand;
@@ -69,7 +70,8 @@ fn remove_those_of_the_dead(base: &Path) {
         });
         let is_dead =
             |id| Path::new("/proc/self").exists() && !Path::new(&format!("/proc/{id}")).exists();
-        if id.is_some_and(is_dead) {
+        // Its lock tells of a program that another container runs: its number is not known here.
+        if id.is_some_and(is_dead) && matches!(files::lock_folder(&entry.path()), Ok(Some(_))) {
             // One of another user stays.
             let _ = fs::remove_dir_all(entry.path());
         }
@@ -78,7 +80,10 @@ fn remove_those_of_the_dead(base: &Path) {
 
 /// A folder for this run alone.
 #[derive(Debug)]
-pub(crate) struct Scratch(PathBuf);
+pub(crate) struct Scratch {
+    path: PathBuf,
+    _lock: fs::File,
+}
 
 impl Scratch {
     /// Makes one that no other user can read.
@@ -92,9 +97,12 @@ impl Scratch {
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
             match builder.create(&path) {
                 Ok(()) => {
+                    let Ok(Some(lock)) = files::lock_folder(&path) else {
+                        continue; // somebody took it for one that was left behind
+                    };
                     let mut scratch = SCRATCH.lock().unwrap_or_else(PoisonError::into_inner);
                     *scratch = Some(path.clone());
-                    return Ok(Self(path));
+                    return Ok(Self { path, _lock: lock });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -104,14 +112,14 @@ impl Scratch {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
         // What cannot be removed stays in the system's folder of temporary files.
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = fs::remove_dir_all(&self.path);
     }
 }
 
@@ -223,12 +231,18 @@ mod tests {
         let base = tempfile::tempdir().expect("a folder");
         let own = format!("allot-{}-0", std::process::id());
         let dead = format!("allot-{}-3", u32::MAX); // more than any process has
-        for name in [&own, &dead, "allot-1x-0", "allot-1", "another"] {
+        let locked = dead.replace("-3", "-4");
+        for name in [&own, &dead, &locked, "allot-1x-0", "allot-1", "another"] {
             fs::create_dir(base.path().join(name)).expect("made");
         }
+        let lock = files::lock_folder(&base.path().join(&locked)).expect("opens");
         remove_those_of_the_dead(base.path());
         let there = |name: &str| base.path().join(name).exists();
         assert!(there(&own) && there("allot-1x-0") && there("allot-1") && there("another"));
+        assert!(
+            lock.is_some() && there(&locked),
+            "another container runs it"
+        );
         assert!(!there(&dead) || !Path::new("/proc/self").exists());
     }
 
