@@ -91,13 +91,14 @@ impl Bound {
     fn highest(&mut self, demand: Demand, enough: Option<i128>) -> i128 {
         let (mut low, mut high) = (self.least_lots(demand), self.largest(demand));
         let mut price = self.first_price(demand.n);
-        let mut best = i128::MIN;
+        let (mut best, mut is_meeting) = (i128::MIN, false);
         for _ in 0..MAX_STEPS {
             let ceiling = low.at(demand.n, price).min(high.at(demand.n, price));
             let (bound, line, is_top) = self.at(demand, price);
             best = best.max(bound);
             let is_enough = enough.is_some_and(|enough| (best >> FRACTION_BITS) > enough);
-            if is_top || bound >= ceiling || is_enough {
+            // Both lines bound the top where they meet; at another price one of them alone bounds nothing.
+            if is_top || (is_meeting && bound >= ceiling) || is_enough {
                 break;
             }
             if line.batches < demand.n {
@@ -105,7 +106,7 @@ impl Bound {
             } else {
                 high = line;
             }
-            price = meeting(low, high);
+            (price, is_meeting) = (meeting(low, high), true);
         }
         best
     }
