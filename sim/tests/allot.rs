@@ -24,7 +24,7 @@ impl Checkout {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
             .expect("the workspace");
-        fs::copy(root.join("allot"), checkout.path("checkout/allot")).expect("the script");
+        copy(&root.join("allot"), &checkout.path("checkout/allot"));
         fs::write(
             checkout.path("checkout/Cargo.toml"),
             "rust-version = \"1.0\"\n",
@@ -47,9 +47,10 @@ impl Checkout {
     }
 
     fn program(&self, name: &str, script: &str) {
-        let path = self.path(name);
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a program");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a program");
+        let text = self.path("text");
+        fs::write(&text, format!("#!/bin/sh\n{script}\n")).expect("a file");
+        fs::set_permissions(&text, fs::Permissions::from_mode(0o755)).expect("a file");
+        copy(&text, &self.path(name));
     }
 
     /// Calls `program` in the caller's folder, with a file of that folder as standard input.
@@ -65,6 +66,13 @@ impl Checkout {
             .output()
             .expect("the script runs")
     }
+}
+
+/// Copies a program by a process of its own. A child that another test starts meanwhile would inherit a
+/// file that this process writes, and until it runs its own program the file could not be run.
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").args([from, to]).status();
+    assert!(copied.expect("cp runs").success(), "{}", to.display());
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -11,7 +11,7 @@ use scenarios::Overrides;
 use scheduler::Span;
 use scheduler::machine::{Limit, SessionId, WorkerId};
 use sha2::{Digest, Sha256};
-use solvers::AllocatorName;
+use solvers::{AllocatorName, Host};
 
 use super::folder::{OutputFolder, SavedCommand};
 use super::settings::{Material, Setting, Source, less};
@@ -99,6 +99,9 @@ impl Prepared {
         let allocator = setting.scenario.job().allocator.parse();
         let allocator: AllocatorName =
             allocator.map_err(|error| Stop::bad(format!("job.allocator: {error}")))?;
+        // One that needs a package says so before a worker is asked for anything.
+        let ready = allocator.create(&Host::default()).ready();
+        ready.map_err(|why| Stop::bad(format!("job.allocator: {why}")))?;
         if let (Some(checkpoint), Some(folder)) = (&resumed, &args.resume) {
             let model = setting.model.layout.parameter_count();
             let checked = checkpoint.check(&setting.config, setting.scenario.run().seed, model);

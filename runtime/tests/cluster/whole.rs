@@ -410,6 +410,7 @@ fn bad_input_gets_one_line() {
     let out = folder.path().join("run");
     let check = |more: &[&str], code: i32, expected: &str| {
         let output = program()
+            .env("ALLOT_PYTHON", "/no-such-python")
             .args(small(10, &out))
             .args(more)
             .output()
@@ -436,9 +437,14 @@ fn bad_input_gets_one_line() {
         "expected a smaller one",
     );
     check(
-        &["--local", "1", "--allocator", "gurobi"],
+        &["--local", "1", "--allocator", "best"],
         3,
-        "no allocator is called \"gurobi\"",
+        "no allocator is called \"best\"",
+    );
+    check(
+        &["--local", "1", "--allocator", "highs"],
+        3,
+        "job.allocator: highs needs",
     );
     check(&["--resume", "no-such-folder"], 3, "name the folder");
     assert!(!out.exists(), "nothing was begun");
@@ -588,7 +594,7 @@ fn twins_and_name_takers_are_turned_away_and_no_token_is_seen() {
     let line = shown(first.pid());
     assert!(line.contains("worker") && line.contains("pc1"), "{line}");
     assert!(!line.contains(&token), "{line}");
-    let worker = |folder: &std::path::Path, name: &str| {
+    let worker = |folder: &Path, name: &str| {
         let mut worker = program();
         worker.args(["worker", "--once", "--join", &token, "--name", name]);
         worker.arg("--state").arg(folder).output().expect("it runs")

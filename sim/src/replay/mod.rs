@@ -48,6 +48,9 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
     };
     let cycle_model = calibration.cycle_model();
     let mut allocator = args.allocator.map(|name| name.create(&Host::default()));
+    if let Some(allocator) = &mut allocator {
+        allocator.ready().map_err(Stop::usage)?;
+    }
     let mut replays = Vec::with_capacity(runs.len());
     for (run, left_out) in runs.iter().zip(left_out) {
         let other = allocator

@@ -6,7 +6,7 @@ use std::io;
 use console::Stop;
 use scenarios::scenario::Provenance;
 use scenarios::{Overrides, Scenario};
-use solvers::AllocatorName;
+use solvers::{AllocatorName, Host};
 
 use super::convert::Conversion;
 use crate::cli::ReplicateArgs;
@@ -78,6 +78,11 @@ impl Setting {
         if allocators.is_empty() {
             let name = scenario.job().allocator.parse();
             allocators.push(name.map_err(|error| wrong(format!("job.allocator: {error}")))?);
+        }
+        for name in &allocators {
+            // One that needs a package says so before anything is simulated.
+            let ready = name.create(&Host::default()).ready();
+            ready.map_err(|message| vec![message])?;
         }
         Ok(Self {
             seed: args.seed.unwrap_or(scenario.run().seed),
