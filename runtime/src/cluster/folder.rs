@@ -107,7 +107,8 @@ impl OutputFolder {
     }
 
     fn lock(&mut self) -> Result<(), Stop> {
-        let locked = files::lock_folder(&self.path).map_err(Stop::bad)?;
+        let locked = files::lock_folder(&self.path)
+            .map_err(|error| Stop::bad(format!("{error}; name the folder of a run")))?;
         self.lock = Some(locked.ok_or_else(|| {
             let path = self.path.display();
             Stop::usage(format!(
@@ -211,8 +212,12 @@ impl SavedCommand {
     pub(crate) fn read(folder: &Path) -> Result<Self, Stop> {
         let path = folder.join(COMMAND);
         let text = fs::read_to_string(&path);
-        let text =
-            text.map_err(|error| Stop::bad(format!("cannot read {}: {error}", path.display())))?;
+        let text = text.map_err(|error| {
+            let path = path.display();
+            Stop::bad(format!(
+                "cannot read {path}: {error}; name the folder of a run"
+            ))
+        })?;
         serde_json::from_str(&text)
             .map_err(|error| Stop::bad(format!("{}: {error}", path.display())))
     }
