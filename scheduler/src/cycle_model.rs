@@ -1,6 +1,6 @@
 //! How long a whole cycle takes, with all the workers at the orchestrator's link.
 //!
-//! [`TimeModel`](crate::TimeModel) says what one worker needs, for a capacity: its transfers share the link
+//! [`TimeModel`] says what one worker needs, for a capacity: its transfers share the link
 //! fairly. This says when the *last* result has been taken in, for the time of a run. The orchestrator
 //! serves one worker at a time: it sends the parameters to the last of its list first, takes
 //! results in as they come, and evaluates the merged model before the next cycle. On recorded
