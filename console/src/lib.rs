@@ -3,8 +3,8 @@
 //! - [`Exit`] and [`Stop`]: the exit codes, and why a command ends early.
 //! - [`print()`] and [`note!`]: output that survives a closed pipe and a full disk. The macros of
 //!   the standard library panic there, so the workspace's lints ban them.
-//! - [`never_wait`] and [`finish`]: the same by queues and threads of their own, for a program that
-//!   must not wait for whoever reads; [`Messages`] is such a standard error for libraries.
+//! - [`never_wait`] and [`finish`]: the same through queues and threads, for a program that must go on
+//!   when nobody reads its output. [`Messages`] lets libraries write to the queue of standard error.
 //! - [`stop_on_ctrl_c`]: the first Ctrl-C ends a command in order, the second at once.
 //! - [`bar`], [`spinner`] and [`bars`]: progress on standard error, shown on terminals only.
 //! - [`is_bold`] and [`width`]: how a page for standard output may look.

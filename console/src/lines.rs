@@ -170,7 +170,7 @@ mod tests {
     use super::*;
     use std::sync::mpsc::{Sender, channel};
 
-    /// Takes a piece whenever it is told to.
+    /// Accepts one write for each turn that the test gives it.
     struct Reader {
         turns: Receiver<()>,
         taken: Sender<String>,

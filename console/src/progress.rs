@@ -46,8 +46,8 @@ fn styled(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the template is valid")
 }
 
-/// Several bars on standard error that are drawn by its queue: whoever moves one on waits for no
-/// terminal.
+/// Several bars on standard error, drawn by the thread of its queue: updating a bar never blocks on
+/// the terminal.
 pub fn bars() -> MultiProgress {
     let screen = Screen::default();
     MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(Box::new(screen), 10))

@@ -60,7 +60,7 @@ pub struct PatientFile {
 }
 
 impl PatientFile {
-    /// Writes to this file; the path is what [`Patience`] is told.
+    /// Writes to this file. When a write fails, [`Patience`] gets the path.
     pub fn new(file: File, path: &Path, patience: &Patience) -> Self {
         Self {
             file,

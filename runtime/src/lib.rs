@@ -87,13 +87,13 @@ fn in_tokio(
         .enable_all()
         .build()
         .map_err(Stop::failed)?;
-    // Neither the tasks nor what they depend on waits for whoever reads the output.
+    // No task may block when nobody reads the output.
     console::never_wait().map_err(Stop::failed)?;
     let exit = runtime.block_on(command).unwrap_or_else(|stop| {
         stop.say();
         stop.exit
     });
-    // While this waits for whoever reads, a signal still ends the process.
+    // A signal still ends the process while this waits for the output to be read.
     let printed = console::finish(MESSAGES_WITHIN).map_err(Stop::output);
     runtime.shutdown_background();
     printed.map(|()| exit)

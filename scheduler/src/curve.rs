@@ -100,7 +100,7 @@ impl Curve {
         }
     }
 
-    /// What so many batches cost in micro-units, if they are within the limits.
+    /// The cost of this number of batches in micro-units, if the number is within the limits.
     pub fn at(&self, batches: u64) -> Option<i64> {
         match &self.0 {
             Shape::Table { first, costs } => {

@@ -55,7 +55,7 @@ pub enum Infeasible {
         /// Batches there are.
         n: u64,
     },
-    /// Only where workers have curves: no choice within their limits has so many batches.
+    /// Only where workers have curves: no choice within their limits adds up to `n` batches.
     #[error("limits gap: no shares within the limits of the workers add up to {n} batches")]
     LimitsGap {
         /// Batches there are.

@@ -160,7 +160,8 @@ impl PlanRequest {
         Ok(asked.with_objective(self.objective))
     }
 
-    /// The problem with the capacities for this number of employed workers, and at most so many.
+    /// The problem with the capacities for this number of employed workers, and with that number as
+    /// the most that a plan may employ.
     pub fn problem(&self, employed: u64) -> Problem {
         self.problem_within(employed, self.limit)
     }

@@ -40,7 +40,7 @@ pub(crate) struct Locals {
 struct Local {
     id: Option<u32>,
     stdin: ChildStdin,
-    /// Is told when it has to end, and waits for it.
+    /// Sends the time by which the worker must have ended to the task that watches it.
     ends: oneshot::Sender<Instant>,
     watch: JoinHandle<()>,
 }

@@ -55,7 +55,7 @@ impl TrainerCommand {
         named
     }
 
-    /// The program as it is told to others. It must be the same on every machine.
+    /// The program as other machines see it. It must be the same on every machine.
     ///
     /// # Errors
     /// When a file cannot be read, or there is no such program.

@@ -105,7 +105,7 @@ struct Field {
 }
 
 impl Request {
-    /// A job as it is told.
+    /// A job, as it is sent to a trainer.
     pub(crate) fn job(
         model: &ModelSpec,
         seed: u64,

@@ -245,7 +245,7 @@ fn fee_worker(index: usize, wire: &WireWorker<'_>) -> Result<Worker, Fault> {
 fn curve_worker(index: usize, wire: &WireWorker<'_>, s_min: u64) -> Result<CurveWorker, Fault> {
     let fault = |what: String| Fault::new(format!("costs of worker {index}: {what}"));
     let may_idle = wire.may_idle.unwrap_or(true);
-    // Whoever may be idle is, without batches.
+    // A worker that may idle is idle when it gets no batches.
     let lower = s_min.max(u64::from(may_idle));
     let curve = match (&wire.costs, wire.fee) {
         (Some(_), Some(_)) => {

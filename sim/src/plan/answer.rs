@@ -270,7 +270,7 @@ fn workers(fleet: &[WorkerSpec], request: &PlanRequest, response: &PlanResponse)
     workers
 }
 
-/// Whether so many of the cheapest that can take a lot hold the data: then no plan needs more.
+/// Whether the `count` cheapest workers that can take a lot hold all the data: then no plan needs more.
 fn cheapest_hold(problem: &Problem, count: u64) -> bool {
     let workers = problem.workers().iter();
     let mut able: Vec<_> = workers

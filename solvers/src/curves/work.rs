@@ -39,7 +39,7 @@ enum Shape<'a> {
     Table(&'a [i64], Vec<i64>),
 }
 
-/// An option of a worker: so many batches, or none.
+/// An option of a worker: a number of batches, or idle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Item {
     /// `None` is idle.

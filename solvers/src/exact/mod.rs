@@ -152,7 +152,8 @@ impl Exact {
         cheapest.extend(&ranked, n, usize::MAX);
         let r = cheapest.count + 1;
         if r as u64 > most {
-            // Exactly so many are employed; their lots fit, as they cannot even hold the data.
+            // Exactly `most` workers are employed. Their lots fit: the
+            // `most` cheapest cannot even hold the data.
             if problem.infeasibility().is_some() {
                 return None;
             }
