@@ -23,6 +23,7 @@ mod rank;
 mod registry;
 mod trivial;
 
+#[cfg(feature = "cbc")]
 pub use cbc::{Cbc, CbcOptions, CbcProcess};
 pub use exact::{Budget, Exact};
 pub use heuristic::Heuristic;

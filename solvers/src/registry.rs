@@ -8,7 +8,9 @@ use std::str::FromStr;
 
 use crate::cbc::{Outside, Solver};
 use crate::papers::{Paper, Rule};
-use crate::{Allocator, Cbc, CbcProcess, Exact, Heuristic, Lp};
+use crate::{Allocator, Exact, Heuristic, Lp};
+#[cfg(feature = "cbc")]
+use crate::{Cbc, CbcProcess};
 
 /// What an allocator may ask of the program it runs in.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +32,7 @@ pub struct Entry {
 }
 
 /// Every allocator there is, in the order of comparisons.
-pub static REGISTRY: [Entry; 12] = [
+pub static REGISTRY: &[Entry] = &[
     Entry {
         name: "heuristic",
         about: "the algorithm of the thesis: fast, not optimal",
@@ -41,6 +43,7 @@ pub static REGISTRY: [Entry; 12] = [
         about: "Allot's own: proves the optimum",
         create: |_| Box::new(Exact::default()),
     },
+    #[cfg(feature = "cbc")]
     Entry {
         name: "cbc",
         about: "the mixed-integer program, solved by CBC",
@@ -147,7 +150,8 @@ impl FromStr for AllocatorName {
 pub struct UnknownAllocator(pub String);
 
 fn names() -> String {
-    REGISTRY.each_ref().map(|entry| entry.name).join(", ")
+    let names: Vec<_> = REGISTRY.iter().map(|entry| entry.name).collect();
+    names.join(", ")
 }
 
 #[cfg(test)]

@@ -25,26 +25,31 @@
 //!   can be false. There the bound is one that needs no solver, and the answer is `optimal` only
 //!   if the plan costs as much.
 
+#[cfg(feature = "cbc")]
+mod library;
 mod model;
+#[cfg(feature = "cbc")]
 mod options;
 mod outside;
+#[cfg(feature = "cbc")]
 mod process;
+#[cfg(feature = "cbc")]
 mod serve;
+#[cfg(feature = "cbc")]
 mod wire;
 
+#[cfg(feature = "cbc")]
+pub use library::Cbc;
+#[cfg(feature = "cbc")]
 pub use options::CbcOptions;
 pub use outside::{Outside, Solver};
+#[cfg(feature = "cbc")]
 pub use process::CbcProcess;
+#[cfg(feature = "cbc")]
 pub use serve::{serve, serve_stdio};
 
-use std::time::Duration;
-
-use coin_cbc::raw;
 use scheduler::{Certificate, Failure, FailureReason, Outcome, PlanStatus, Planned, Problem};
 
-use crate::Allocator;
-use crate::clock::cpu_time_of;
-use crate::trivial;
 use model::Model;
 
 /// The most workers that CBC is given: above, a solve takes too long to be of use.
@@ -52,116 +57,6 @@ pub const MAX_CBC_WORKERS: usize = 2_000;
 
 /// The node limit unless another is asked for.
 pub const DEFAULT_NODE_LIMIT: u32 = 10_000;
-
-/// The allocator `cbc`, in this process.
-#[derive(Clone, Debug)]
-pub struct Cbc {
-    options: CbcOptions,
-    node_limit: u32,
-    library_cpu: Duration,
-}
-
-impl Cbc {
-    /// CBC with tuned options and the default node limit.
-    pub const fn new() -> Self {
-        Self {
-            options: CbcOptions::Tuned,
-            node_limit: DEFAULT_NODE_LIMIT,
-            library_cpu: Duration::ZERO,
-        }
-    }
-
-    /// The same with other options.
-    #[must_use]
-    pub const fn with_options(mut self, options: CbcOptions) -> Self {
-        self.options = options;
-        self
-    }
-
-    /// The same with another limit on the nodes of one search: a count, so that answers do not
-    /// depend on the machine.
-    #[must_use]
-    pub const fn with_node_limit(mut self, node_limit: u32) -> Self {
-        self.node_limit = node_limit;
-        self
-    }
-}
-
-impl Default for Cbc {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Allocator for Cbc {
-    fn name(&self) -> &'static str {
-        "cbc"
-    }
-
-    fn propose(&mut self, problem: &Problem) -> Outcome {
-        if let Some(outcome) = decided(problem) {
-            return outcome;
-        }
-        let model = Model::new(problem);
-        let stated = model.state();
-        let (cbc, solving) = cpu_time_of(|| {
-            let mut cbc = model.load(&stated, self.options, self.node_limit);
-            cbc.solve();
-            cbc
-        });
-        let outcome = interpret(problem, &model, &cbc);
-        let ((), dropping) = cpu_time_of(|| drop(cbc));
-        self.library_cpu += solving + dropping;
-        outcome
-    }
-
-    fn library_cpu(&self) -> Duration {
-        self.library_cpu
-    }
-}
-
-/// The answers that need no solver.
-fn decided(problem: &Problem) -> Option<Outcome> {
-    let workers = problem.workers().len();
-    if workers > MAX_CBC_WORKERS {
-        return Some(failed(
-            FailureReason::TooLarge,
-            format!("there are {workers} workers, expected at most {MAX_CBC_WORKERS} for cbc"),
-        ));
-    }
-    trivial::answer(problem)
-}
-
-/// What a run of CBC says about the problem.
-fn interpret(problem: &Problem, model: &Model, run: &raw::Model) -> Outcome {
-    use coin_cbc::raw::Status;
-    let error = |message: String| failed(FailureReason::SolverError, message);
-    if run.is_proven_infeasible() {
-        return error("cbc calls the problem infeasible, its integer tests do not".to_owned());
-    }
-    let proven = match run.status() {
-        Status::Finished if run.is_proven_optimal() => true,
-        Status::Stopped if run.is_node_limit_reached() => false,
-        status @ (Status::Finished
-        | Status::Stopped
-        | Status::Unlaunched
-        | Status::Abandoned
-        | Status::UserEvent) => {
-            let secondary = run.secondary_status();
-            return error(format!(
-                "cbc ended with status {status:?} ({secondary:?}), expected a finished search"
-            ));
-        }
-    };
-    if run.obj_value().abs() >= NO_INCUMBENT {
-        return failed(
-            FailureReason::NoPlanFound,
-            "cbc reached its node limit before it found a plan".to_owned(),
-        );
-    }
-    let claimed = run.best_possible_value().min(run.obj_value());
-    concluded(problem, model, run.col_solution(), proven, claimed)
-}
 
 /// The plan of a solution, and what is known of it: what a solver claims, where that can be trusted.
 fn concluded(
@@ -194,9 +89,6 @@ fn concluded(
         certificate: Some(Certificate::Solver),
     })
 }
-
-/// CBC's objective value while it has no plan is 1e50.
-const NO_INCUMBENT: f64 = 1e40;
 
 fn failed(reason: FailureReason, message: String) -> Outcome {
     Outcome::Failed(Failure { reason, message })

@@ -20,13 +20,9 @@
 //!   the nearest such `d` in the order of fees says it. This removes the searches among alike
 //!   workers, the longest ones.
 
-use std::ffi::{CStr, CString, c_int};
-use std::fmt::Display;
+use std::ffi::c_int;
 
-use coin_cbc::{Sense, raw};
 use scheduler::{Cost, Plan, Problem};
-
-use super::options::CbcOptions;
 
 /// A problem stated for CBC.
 pub(super) struct Model {
@@ -151,35 +147,15 @@ impl Model {
         stated
     }
 
-    /// Hands the model to the library, with its settings.
-    pub(super) fn load(&self, stated: &Stated, options: CbcOptions, node_limit: u32) -> raw::Model {
-        let mut cbc = raw::Model::new();
-        cbc.set_log_level(0);
-        let (columns, rows) = (stated.cost.len(), stated.row_lower.len());
-        cbc.load_problem(
-            columns,
-            rows,
-            &stated.starts,
-            &stated.rows,
-            &stated.weights,
-            None,
-            Some(&stated.upper),
-            Some(&stated.cost),
-            Some(&stated.row_lower),
-            Some(&stated.row_upper),
-        );
-        cbc.set_obj_sense(Sense::Minimize);
-        for z in (0..columns).step_by(2) {
-            cbc.set_integer(z);
+    /// By how much the next plan must be better to be of interest: just under a unit where
+    /// costs are whole units.
+    #[cfg(feature = "cbc")]
+    pub(super) fn increment(&self) -> f64 {
+        if self.objective.exact {
+            0.999 * self.objective.scale
+        } else {
+            0.0
         }
-        set(&mut cbc, c"maxNodes", node_limit);
-        if options == CbcOptions::Tuned {
-            for (name, value) in TUNED {
-                cbc.set_parameter(name, value);
-            }
-            set(&mut cbc, c"increment", self.objective.increment());
-        }
-        cbc
     }
 
     /// Whether a solution has as many values as the model has columns.
@@ -274,13 +250,13 @@ impl Model {
 /// A model as arrays, column by column.
 #[derive(Default)]
 pub(super) struct Stated {
-    starts: Vec<c_int>,
-    rows: Vec<c_int>,
-    weights: Vec<f64>,
-    upper: Vec<f64>,
-    cost: Vec<f64>,
-    row_lower: Vec<f64>,
-    row_upper: Vec<f64>,
+    pub(super) starts: Vec<c_int>,
+    pub(super) rows: Vec<c_int>,
+    pub(super) weights: Vec<f64>,
+    pub(super) upper: Vec<f64>,
+    pub(super) cost: Vec<f64>,
+    pub(super) row_lower: Vec<f64>,
+    pub(super) row_upper: Vec<f64>,
 }
 
 impl Stated {
@@ -329,29 +305,10 @@ impl Stated {
 const DATA_ROW: usize = 0;
 const COUNT_ROW: usize = 1;
 
-fn set(cbc: &mut raw::Model, name: &CStr, value: impl Display) {
-    // A number in decimal has no zero byte.
-    if let Ok(value) = CString::new(value.to_string()) {
-        cbc.set_parameter(name, &value);
-    }
-}
-
 /// CBC counts in C's integers. `MAX_CBC_WORKERS` keeps every count far below their end.
 fn to_c_int(count: usize) -> c_int {
     c_int::try_from(count).expect("a model for CBC has fewer than 2^31 entries")
 }
-
-/// What makes CBC fast on this model, and its claims exact.
-const TUNED: [(&CStr, &CStr); 8] = [
-    (c"presolve", c"off"),
-    (c"preprocess", c"off"),
-    (c"cutsOnOff", c"off"),
-    (c"heuristicsOnOff", c"off"),
-    (c"scaling", c"off"),
-    (c"ratioGap", c"0"),
-    (c"allowableGap", c"0"),
-    (c"integerTolerance", c"1e-9"),
-];
 
 /// Fees as CBC sees them: `(fee − base) / unit · scale`.
 ///
@@ -399,12 +356,6 @@ impl Objective {
 
     fn coefficient(&self, fee_micros: u64) -> f64 {
         to_f64((fee_micros - self.base) / self.unit) * self.scale
-    }
-
-    /// By how much the next plan must be better to be of interest: just under a unit where
-    /// costs are whole units.
-    fn increment(&self) -> f64 {
-        if self.exact { 0.999 * self.scale } else { 0.0 }
     }
 }
 

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use scheduler::{FailureReason, Outcome, Problem};
 
+use super::library::decided;
 use super::wire::{Request, read_frame, write_frame};
-use super::{CbcOptions, DEFAULT_NODE_LIMIT, decided, failed};
+use super::{CbcOptions, DEFAULT_NODE_LIMIT, failed};
 use crate::{Allocator, Measured, verified};
 
 /// The children in a row that may die without an answer; then no more are started.
