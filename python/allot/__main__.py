@@ -1,0 +1,5 @@
+"""``python -m allot``, as the command ``allot``."""
+
+from ._programs import main
+
+main()
