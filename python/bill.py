@@ -70,7 +70,10 @@ def main(notices, bill, *programs):
     for package, version in libraries(programs):
         components.append({"type": "library", "name": package, "version": version,
                            "purl": f"pkg:deb/debian/{package}@{version}"})
-        text = Path(f"/usr/share/doc/{package}/copyright").read_text(encoding="utf-8", errors="replace")
+        path = Path(f"/usr/share/doc/{package}/copyright")
+        if not path.exists():
+            sys.exit(f"allot: there is no {path}, whose text has to go with the library: reinstall {package} with its documents")
+        text = path.read_text(encoding="utf-8", errors="replace")
         (notices / f"{package}.txt").write_text(text, encoding="utf-8")
     tools = {"components": [{"type": "application", "name": "rustc", "version": output("rustc", "--version").split()[1]}]}
     hashes = [{"type": "file", "name": Path(program).name,

@@ -44,7 +44,7 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name in ("flower", "torch", "trainer"):
+    if name in ("flower", "tensorboard", "torch", "trainer"):
         return import_module(f".{name}", __name__)
     for home, names in _HOMES.items():
         if name in names:

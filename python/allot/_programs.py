@@ -16,6 +16,7 @@ Allot: divides the batches of a training job among unequal machines.
   allot sim …       plan, simulate, compare (as the command sim does)
   allot runtime …   train for real (as the command runtime does)
   allot data mnist  fetch a data set into the user's cache; also fashion-mnist
+  allot tensorboard DIR [OUT]   write event files of a run for TensorBoard
   allot setup       say what this installation can do, and what to install for the rest
   allot --version
 """
@@ -96,6 +97,15 @@ def main() -> None:
         replace(command, rest)
     elif command == "setup":
         print("\n".join(_setup()))
+    elif command == "tensorboard":
+        if not 1 <= len(rest) <= 2:
+            _fail("expected a folder that sim run or runtime cluster wrote, and perhaps one for the event files")
+        from .tensorboard import write
+
+        try:
+            print(write(*rest))
+        except Error as error:
+            _fail(str(error))
     elif command in ("-V", "--version"):
         from . import __version__
 
@@ -121,6 +131,7 @@ def _setup() -> List[str]:
         ("pyarrow", "pyarrow", "allot.read and allot.simulate"),
         ("pandas", "pandas", "tables as DataFrames"),
         ("torch", "torch", "trainers in PyTorch (allot.torch)"),
+        ("tensorboardX", "tensorboardX", "allot tensorboard"),
         ("flwr", "flwr", "Flower (allot.flower)"),
     ]
     from importlib.util import find_spec

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from importlib.util import find_spec
 
 import numpy as np
 
 import allot
 import allot._solve
+import allot.tensorboard
 from allot import _programs
 
 
@@ -224,6 +226,34 @@ class Scenarios(unittest.TestCase):
         self.assertFalse(path.exists(), "a folder of its own is removed with the object")
 
 
+@unittest.skipUnless(find_spec("tensorboardX"), "NOT CHECKED: there is no tensorboardX")
+class EventFiles(unittest.TestCase):
+    def test_they_have_what_the_tables_have(self):
+        from tensorboardX.proto.event_pb2 import Event
+
+        folder = allot.simulate("lab-8", 2, {"job.cycles": 3}, allocators=["exact"])
+        (folder.path / "model.csv").write_text("loss,accuracy,cycle\n2.5,,0\n1.5,0.25,1\n")
+        out = allot.tensorboard.write(folder.path)
+        runs = sorted(path.name for path in out.iterdir())
+        self.assertEqual(runs, ["exact-0", "exact-1"])
+        found = {}
+        for path in (out / "exact-1").iterdir():
+            data = path.read_bytes()
+            while data:  # length, its checksum, the event, its checksum
+                length = int.from_bytes(data[:8], "little")
+                event = Event.FromString(data[12 : 12 + length])
+                data = data[16 + length :]
+                found.update({(value.tag, event.step): value.simple_value for value in event.summary.value})
+        rows = [row for row in folder["cycles"].to_pylist() if row["replicate"] == 1]
+        self.assertEqual(len(rows), 3)
+        for row in rows:
+            self.assertAlmostEqual(found["cycle/fee", row["cycle"]], float(row["cost_micro"]) / 1e6, places=2)
+            batches = sum(value for (tag, step), value in found.items() if tag.startswith("batches/") and step == row["cycle"])
+            self.assertEqual(batches, row["batches_accepted"])
+        self.assertEqual((found["model/loss", 0], found["model/loss", 1], found["model/accuracy", 1]), (2.5, 1.5, 0.25))
+        self.assertNotIn(("model/accuracy", 0), found)
+
+
 class Programs(unittest.TestCase):
     def allot(self, *arguments):
         return subprocess.run([sys.executable, "-m", "allot", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -235,6 +265,7 @@ class Programs(unittest.TestCase):
         wrong = self.allot("simm")
         self.assertEqual((wrong.returncode, wrong.stderr.splitlines()[-1]), (1, "error: 'simm' is not a command: expected one of those above"))
         self.assertEqual(self.allot("--version").stdout, f"allot {allot.__version__}\n")
+        self.assertEqual(sim("--version").stdout, f"sim {allot.__version__}\n")
 
     def test_an_import_loads_nothing_heavy(self):
         code = "import sys, allot; print(*({'numpy', 'decimal', 'allot._folders', 'allot._solve'} & set(sys.modules)))"
