@@ -9,9 +9,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use scenarios::Family;
-use scheduler::machine::WorkerId;
-use scheduler::{Candidate, Link, Margin, Problem, Span, Speed, TimeModel, Worker};
-use solvers::frontier::{DEFAULT_BUDGET, Effort, over_time};
+use scheduler::Problem;
 use solvers::{Allocator, Cbc, CbcOptions, Exact, Heuristic};
 
 const SEED: u64 = 1;
@@ -28,7 +26,6 @@ fn main() {
     thesis();
     tails();
     million();
-    frontiers();
     cbc();
 }
 
@@ -108,47 +105,6 @@ fn million() {
             &format!("k = 10^6, {what}: exact / sort of its pairs"),
             measured,
             "2",
-        );
-    }
-}
-
-/// Exact trade-off curves over time, with a link that the workers share and without.
-fn frontiers() {
-    for (what, shared) in [
-        ("shared link", Span::from_nanos(500_000)),
-        ("no link", Span::ZERO),
-    ] {
-        let time_model = TimeModel {
-            shared,
-            ..TimeModel::COMPUTE
-        };
-        let problem = Family::Thesis.problem(SEED, 0);
-        let candidate = |(id, worker): (u32, &Worker)| Candidate {
-            worker: WorkerId::new(id),
-            fee: worker.fee,
-            speed: Speed::measured(worker.s_max.max(1), Span::from_secs(1)).expect("valid"),
-            margin: Margin::NONE,
-            link: Link::default(),
-            most: u64::MAX,
-        };
-        let candidates = (0..).zip(problem.workers()).map(candidate).collect();
-        let limit = Span::from_secs(1);
-        let family = scheduler::PlanRequest::new((50_000, 100, 2), limit, time_model, candidates);
-        let family = family.expect("within bounds");
-        let mut exact = Exact::default();
-        let start = Instant::now();
-        let effort = Effort {
-            budget: DEFAULT_BUDGET,
-            progress: &mut |_| {},
-        };
-        let all = (Span::ZERO, Span::from_nanos(u64::MAX));
-        let curve = over_time(&family, &mut exact, all, effort);
-        let steps = curve.points.len();
-        let took = start.elapsed().as_secs_f64() * 1e3 / steps as f64 * 10_000.0;
-        row(
-            &format!("{what}, {steps} steps over time: ms for 10,000"),
-            took,
-            "1000 ms",
         );
     }
 }

@@ -26,10 +26,25 @@ const MAX_PRICE_BITS: u32 = 56;
 pub(crate) struct Bound {
     workers: Vec<Eligible>,
     gains: Vec<(i128, usize)>,
+    demand: Demand,
+    /// The price of the highest bound.
+    price: i128,
+}
+
+/// How a bound falls when every worker has more time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fall {
+    /// In micro-units, for each nanosecond.
+    pub(crate) slope: f64,
+    /// What a batch more for every worker that is filled up would take off.
+    pub(crate) rounding: f64,
+    /// How many workers the bound would employ.
+    pub(crate) employs: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Eligible {
+    place: usize,
     fee: u64,
     s_max: u64,
 }
@@ -41,8 +56,20 @@ struct Line {
     cost: u128,
 }
 
+/// The best set at a price.
+#[derive(Clone, Copy, Debug, Default)]
+struct Selection {
+    size: usize,
+    /// How many gain something,
+    with_gain: usize,
+    /// how many nothing,
+    even: usize,
+    /// and what these can take.
+    spare: u64,
+}
+
 /// What a problem asks for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Demand {
     n: u64,
     lot: u64,
@@ -67,13 +94,17 @@ impl Bound {
     /// The bound of a problem that has a plan, with its workers by fee; or any bound that is
     /// above `enough`.
     pub(crate) fn of(&mut self, problem: &Problem, by_fee: &[usize], enough: Option<Cost>) -> Cost {
-        let eligible = by_fee.iter().map(|&worker| problem.workers()[worker]);
-        let eligible = eligible.filter(|worker| problem.is_eligible(worker));
+        let workers = by_fee
+            .iter()
+            .map(|&place| (place, problem.workers()[place]));
+        let eligible = workers.filter(|(_, worker)| problem.is_eligible(worker));
         self.workers.clear();
-        self.workers.extend(eligible.map(|worker| Eligible {
-            fee: worker.fee.micros(),
-            s_max: worker.s_max.min(problem.n()),
-        }));
+        self.workers
+            .extend(eligible.map(|(place, worker)| Eligible {
+                place,
+                fee: worker.fee.micros(),
+                s_max: worker.s_max.min(problem.n()),
+            }));
         let employable = (problem.n() / problem.lot()).min(problem.most_employed());
         let count = |most: u64| usize::try_from(most).unwrap_or(usize::MAX);
         let demand = Demand {
@@ -82,10 +113,34 @@ impl Bound {
             least: count(problem.beta().max(1)),
             most: count(employable).min(self.workers.len()),
         };
+        self.demand = demand;
         let enough = enough.and_then(|cost| i128::try_from(cost.micros()).ok());
         let scaled = self.highest(demand, enough);
         let up = (scaled + (1 << FRACTION_BITS) - 1) >> FRACTION_BITS;
         Cost::from_micros(u128::try_from(up).unwrap_or(0))
+    }
+
+    /// How the bound of the last problem falls with more time; `rate` says how many batches a
+    /// nanosecond more is good for, for a worker's place and capacity.
+    pub(crate) fn fall(&mut self, rate: impl Fn(usize, u64) -> f64) -> Fall {
+        let found = self.select(self.demand, self.price);
+        let size = found.size;
+        // Those whose fee is the price gain nothing, and take what the others leave.
+        let employs = (found.with_gain + found.even).clamp(self.demand.least, self.demand.most);
+        let mut fall = Fall {
+            employs: employs as u64,
+            ..Fall::default()
+        };
+        for &(_, index) in &self.gains[..size] {
+            let worker = self.workers[index];
+            let each = self.price - (i128::from(worker.fee) << FRACTION_BITS);
+            if each > 0 && worker.s_max < self.demand.n {
+                let each = each as f64 / f64::from(1 << FRACTION_BITS);
+                fall.slope += each * rate(worker.place, worker.s_max);
+                fall.rounding += each;
+            }
+        }
+        fall
     }
 
     fn highest(&mut self, demand: Demand, enough: Option<i128>) -> i128 {
@@ -95,7 +150,9 @@ impl Bound {
         for _ in 0..MAX_STEPS {
             let ceiling = low.at(demand.n, price).min(high.at(demand.n, price));
             let (bound, line, is_top) = self.at(demand, price);
-            best = best.max(bound);
+            if bound > best {
+                (best, self.price) = (bound, price);
+            }
             let is_enough = enough.is_some_and(|enough| (best >> FRACTION_BITS) > enough);
             // Both lines bound the top where they meet; at another price one of them alone bounds nothing.
             if is_top || (is_meeting && bound >= ceiling) || is_enough {
@@ -113,21 +170,12 @@ impl Bound {
 
     /// The bound at a price, its set's line, and whether no other price has a higher one.
     fn at(&mut self, demand: Demand, price: i128) -> (i128, Line, bool) {
-        self.gains.clear();
-        let (mut with_gain, mut even, mut spare) = (0, 0, 0_u64);
-        for (index, worker) in self.workers.iter().enumerate() {
-            let each = price - (i128::from(worker.fee) << FRACTION_BITS);
-            with_gain += usize::from(each > 0);
-            even += usize::from(each == 0);
-            spare += if each == 0 { worker.s_max } else { 0 };
-            let batches = if each >= 0 { worker.s_max } else { demand.lot };
-            self.gains.push((each * i128::from(batches), index));
-        }
-        let size = with_gain.clamp(demand.least, demand.most);
-        if size < self.gains.len() {
-            self.gains
-                .select_nth_unstable_by(size - 1, |a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-        }
+        let Selection {
+            size,
+            with_gain,
+            even,
+            spare,
+        } = self.select(demand, price);
         let mut gained = 0;
         let mut line = Line {
             batches: 0,
@@ -151,6 +199,26 @@ impl Bound {
                 && line.batches < demand.n
                 && line.batches + spare >= demand.n;
         (price * i128::from(demand.n) - gained, line, is_top)
+    }
+
+    /// Puts the best set at a price first among the gains.
+    fn select(&mut self, demand: Demand, price: i128) -> Selection {
+        self.gains.clear();
+        let mut found = Selection::default();
+        for (index, worker) in self.workers.iter().enumerate() {
+            let each = price - (i128::from(worker.fee) << FRACTION_BITS);
+            found.with_gain += usize::from(each > 0);
+            found.even += usize::from(each == 0);
+            found.spare += if each == 0 { worker.s_max } else { 0 };
+            let batches = if each >= 0 { worker.s_max } else { demand.lot };
+            self.gains.push((each * i128::from(batches), index));
+        }
+        found.size = found.with_gain.clamp(demand.least, demand.most);
+        if found.size < self.gains.len() {
+            self.gains
+                .select_nth_unstable_by(found.size - 1, |a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        }
+        found
     }
 
     /// The fee at which the cheapest hold the data.

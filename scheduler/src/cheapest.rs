@@ -13,6 +13,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::bound::Bound;
+use crate::capacities::Capacities;
 use crate::infeasible::Infeasible;
 use crate::money::Cost;
 use crate::outcome::{Outcome, Planned};
@@ -24,8 +25,7 @@ impl PlanRequest {
     /// `solve` answers one problem. With an allocator that proves nothing, the answer is the
     /// cheapest of its plans.
     pub fn cheapest(&self, mut solve: impl FnMut(&crate::Problem) -> Outcome) -> PlanResponse {
-        let least = self.demand().2.max(1);
-        let all = (self.candidates().len() as u64).max(least);
+        let (least, all) = self.counts();
         if !self.time_model().depends_on_employed() || self.demand().0 == 0 {
             // Every number has the same problem: the smallest that accepts the answer is what it employs.
             let outcome = solve(&self.problem(all));
@@ -62,8 +62,7 @@ impl PlanRequest {
         most: Option<Cost>,
         mut solve: impl FnMut(&crate::Problem) -> Outcome,
     ) -> (Option<(u64, Planned)>, u64) {
-        let least = self.demand().2.max(1);
-        let all = (self.candidates().len() as u64).max(least);
+        let (least, all) = self.counts();
         let shared = self.time_model().depends_on_employed();
         let mut search = Search::new(self);
         search.wanted = Wanted::AtMost(most.unwrap_or(Cost::from_micros(u128::MAX)));
@@ -102,6 +101,7 @@ enum Wanted {
 
 struct Search<'a> {
     request: &'a PlanRequest,
+    capacities: Capacities<'a>,
     wanted: Wanted,
     /// Places of the candidates, the cheapest first.
     by_fee: Vec<usize>,
@@ -121,6 +121,7 @@ impl<'a> Search<'a> {
         by_fee.sort_by_key(|&place| request.candidates()[place].fee);
         Self {
             request,
+            capacities: Capacities::new(request),
             wanted: Wanted::Cheapest,
             by_fee,
             bound: Bound::default(),
@@ -174,7 +175,7 @@ impl<'a> Search<'a> {
         if from > upto || self.is_beaten(bound, from) {
             return;
         }
-        let problem = self.request.problem(from).with_most_employed(upto);
+        let problem = self.problem(from).with_most_employed(upto);
         if problem.infeasibility().is_some() {
             return;
         }
@@ -199,6 +200,10 @@ impl<'a> Search<'a> {
         best.is_some_and(|(employed, planned)| (planned.plan.cost, *employed) < (bound, from))
     }
 
+    fn problem(&self, employed: u64) -> crate::Problem {
+        self.capacities.problem(employed, self.request.limit())
+    }
+
     fn raised(&self, bound: Cost, from: u64) -> Cost {
         match self.above {
             Some((employed, least)) if from > employed => bound.max(least),
@@ -208,7 +213,7 @@ impl<'a> Search<'a> {
 
     fn solve(&mut self, employed: u64, solve: &mut impl FnMut(&crate::Problem) -> Outcome) {
         self.solves += 1;
-        match solve(&self.request.problem(employed)) {
+        match solve(&self.problem(employed)) {
             Outcome::Planned(planned) => {
                 if let Some(least) = planned.lower_bound
                     && self
@@ -235,7 +240,7 @@ impl<'a> Search<'a> {
         while employed <= all {
             let needed = self.cheapest_that_hold(employed)?;
             if needed <= employed {
-                let feasible = self.request.problem(employed).infeasibility().is_none();
+                let feasible = self.problem(employed).infeasibility().is_none();
                 return feasible.then_some(employed);
             }
             employed = needed;
@@ -249,10 +254,7 @@ impl<'a> Search<'a> {
         let (n, s_min, _) = self.request.demand();
         let (mut held, mut count) = (0, 0);
         for &place in &self.by_fee {
-            let candidate = &self.request.candidates()[place];
-            let s_max = self
-                .request
-                .capacity(candidate, employed, self.request.limit());
+            let s_max = self.capacities.at(place, employed, self.request.limit());
             if s_max >= s_min.max(1) {
                 held += s_max;
                 count += 1;

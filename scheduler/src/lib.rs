@@ -10,12 +10,14 @@
 //! clock, no I/O, no thread and no random number here. Time is an argument.
 
 mod bound;
+mod capacities;
 mod cheapest;
 mod curve;
 mod cycle_model;
 mod estimate;
 mod ids;
 mod infeasible;
+mod level;
 pub mod machine;
 mod margin;
 mod money;
@@ -23,6 +25,7 @@ mod named;
 mod outcome;
 mod plan;
 mod problem;
+mod quickest;
 mod reason;
 mod request;
 mod time;
@@ -40,6 +43,7 @@ pub use money::{Cost, DecimalError, Fee, MICROS_PER_UNIT, parse_micros};
 pub use outcome::{Certificate, Failure, FailureReason, Outcome, PlanStatus, Planned};
 pub use plan::{Plan, Violation};
 pub use problem::{MAX_BATCHES, MAX_N, MAX_WORKERS, Problem, ProblemError, Worker};
+pub use quickest::Fitted;
 pub use request::{Candidate, Objective, PlanRequest, PlanResponse};
 pub use time::{Instant, Span};
 pub use time_model::{CapacityModel, Link, MAX_PASSES, Speed, TimeModel};

@@ -107,6 +107,12 @@ impl PlanRequest {
         self
     }
 
+    /// The numbers of employed workers that a plan may have: at least as many as must be, at most all.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let least = self.beta.max(1);
+        (least, (self.candidates.len() as u64).max(least))
+    }
+
     /// What the plan is chosen by. [`PlanRequest::cheapest`] looks at the fee alone.
     pub const fn objective(&self) -> Objective {
         self.objective
@@ -203,7 +209,7 @@ impl PlanRequest {
         planned.plan.verify(&self.problem(employed))
     }
 
-    pub(crate) fn capacity(&self, candidate: &Candidate, employed: u64, limit: Span) -> u64 {
+    fn capacity(&self, candidate: &Candidate, employed: u64, limit: Span) -> u64 {
         let Candidate {
             speed,
             margin,

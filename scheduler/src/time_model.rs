@@ -226,9 +226,7 @@ impl TimeModel {
         employed: u64,
         limit: Span,
     ) -> u64 {
-        let (fixed, each, scale) = self.pace(speed, margin, link, employed);
-        let time = u128::from((limit - fixed).nanos()) * scale; // < 2^124
-        u64::try_from(time / each).map_or(MAX_BATCHES, |fit| fit.min(MAX_BATCHES))
+        self.pace(speed, margin, link).fitting(employed, limit)
     }
 
     /// The least limit that `batches` fit: the inverse of [`TimeModel::fitting`]. `None` if no
@@ -241,30 +239,36 @@ impl TimeModel {
         employed: u64,
         batches: u64,
     ) -> Option<Span> {
-        if batches == 0 {
-            return Some(Span::ZERO);
-        }
-        if batches > MAX_BATCHES {
-            return None;
-        }
-        let (fixed, each, scale) = self.pace(speed, margin, link, employed);
-        // What does not fit 128 bits is beyond 64 once it is divided.
-        let moving = each.checked_mul(batches.into())?.div_ceil(scale);
-        let nanos = u64::try_from(moving).ok()?.checked_add(fixed.nanos())?;
-        Some(Span::from_nanos(nanos))
+        self.pace(speed, margin, link)
+            .least_limit(employed, batches)
     }
 
-    /// What a capacity leaves out of the limit, then what it takes for each batch, in `scale`
-    /// parts of a nanosecond.
-    fn pace(&self, speed: Speed, margin: Margin, link: &Link, employed: u64) -> (Span, u128, u128) {
-        let (fixed, ship, margin) = match self.capacity {
-            CapacityModel::Full => (self.fixed(link, employed), self.ship(link), margin),
-            CapacityModel::ComputeOnly => (Span::ZERO, Span::ZERO, Margin::NONE),
+    /// What a worker's capacities depend on.
+    pub(crate) fn pace(&self, speed: Speed, margin: Margin, link: &Link) -> Pace {
+        let (own, shared, ship, margin) = match self.capacity {
+            CapacityModel::Full => (
+                self.own + link.latency,
+                self.shared,
+                self.ship(link),
+                margin,
+            ),
+            CapacityModel::ComputeOnly => (Span::ZERO, Span::ZERO, Span::ZERO, Margin::NONE),
+        };
+        let transfer = match self.capacity {
+            CapacityModel::Full => link.transfer,
+            CapacityModel::ComputeOnly => Span::ZERO,
         };
         let scale = u128::from(Margin::NONE.ppb()) * u128::from(speed.batches); // < 2^60
         let compute = u128::from(self.passes) * u128::from(speed.nanos); // < 2^60
         let each = compute * u128::from(margin.ppb()) + u128::from(ship.nanos()) * scale; // < 2^125
-        (fixed, each, scale)
+        Pace {
+            own,
+            transfer,
+            shared,
+            each,
+            scale,
+            rate: scale as f64 / each as f64,
+        }
     }
 
     /// Whether capacities depend on how many workers are employed.
@@ -279,6 +283,66 @@ impl TimeModel {
         } else {
             Span::ZERO
         }
+    }
+}
+
+/// What a worker's capacities depend on, worked out once for many limits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    own: Span,
+    transfer: Span,
+    shared: Span,
+    /// What a batch takes, in `scale` parts of a nanosecond.
+    each: u128,
+    scale: u128,
+    /// About how many batches a nanosecond more is good for.
+    rate: f64,
+}
+
+impl Pace {
+    /// What a capacity leaves out of the limit.
+    pub(crate) fn fixed(&self, employed: u64) -> Span {
+        self.own + self.transfer.max(self.shared * employed)
+    }
+
+    /// About how many batches a nanosecond more is good for.
+    pub(crate) const fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// As [`TimeModel::fitting`].
+    pub(crate) fn fitting(&self, employed: u64, limit: Span) -> u64 {
+        let moving = (limit - self.fixed(employed)).nanos();
+        let time = u128::from(moving) * self.scale; // < 2^124
+        if self.each >= 1 << 90 {
+            let fit = u64::try_from(time / self.each);
+            return fit.map_or(MAX_BATCHES, |fit| fit.min(MAX_BATCHES));
+        }
+        // A product of floats is off by one at most, and several times as fast as the division.
+        let mut fit = (moving as f64 * self.rate).min(MAX_BATCHES as f64) as u64;
+        while u128::from(fit) * self.each > time {
+            fit -= 1;
+        }
+        while fit < MAX_BATCHES && u128::from(fit + 1) * self.each <= time {
+            fit += 1;
+        }
+        fit
+    }
+
+    /// As [`TimeModel::least_limit`].
+    pub(crate) fn least_limit(&self, employed: u64, batches: u64) -> Option<Span> {
+        if batches == 0 {
+            return Some(Span::ZERO);
+        }
+        if batches > MAX_BATCHES {
+            return None;
+        }
+        // What does not fit 128 bits is beyond 64 once it is divided.
+        let moving = self.each.checked_mul(batches.into())?.div_ceil(self.scale);
+        let nanos = u64::try_from(moving)
+            .ok()?
+            .checked_add(self.fixed(employed).nanos())?;
+        Some(Span::from_nanos(nanos))
     }
 }
 

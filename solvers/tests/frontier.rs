@@ -18,7 +18,15 @@ fn request(demand: (u64, u64, u64), shared_ms: u64, workers: &[Numbers]) -> Plan
         shared: Span::from_millis(shared_ms),
         ..TimeModel::COMPUTE
     };
-    let candidate = |(id, &(each, fee, transfer, most)): (u32, &Numbers)| Candidate {
+    let candidates = (0..)
+        .zip(workers)
+        .map(|(id, numbers)| candidate(id, *numbers));
+    let candidates = candidates.collect();
+    PlanRequest::new(demand, Span::from_secs(1), time_model, candidates).expect("valid")
+}
+
+fn candidate(id: u32, (each, fee, transfer, most): Numbers) -> Candidate {
+    Candidate {
         worker: WorkerId::new(id),
         fee: Fee::from_micros(fee).expect("small"),
         speed: Speed::measured(1, Span::from_millis(each)).expect("valid"),
@@ -28,9 +36,7 @@ fn request(demand: (u64, u64, u64), shared_ms: u64, workers: &[Numbers]) -> Plan
             ..Link::default()
         },
         most,
-    };
-    let candidates = (0..).zip(workers).map(candidate).collect();
-    PlanRequest::new(demand, Span::from_secs(1), time_model, candidates).expect("valid")
+    }
 }
 
 fn requests() -> impl Strategy<Value = PlanRequest> {
@@ -139,6 +145,40 @@ proptest! {
         let limit = least_limit(&request, exact, Some(most)).map(|point| point.limit);
         let first = expected.iter().find(|(_, cost)| *cost <= most);
         prop_assert_eq!(limit, first.map(|(limit, _)| *limit));
+    }
+
+    /// Whatever helps cannot make the least limit longer, nor take it away: not a worker more, not a
+    /// faster or cheaper worker, not more money.
+    #[test]
+    fn the_least_limit_never_rises_with_what_helps(
+        request in requests(), cost in prop::option::of(0..200_u128),
+        more in (1..60_u64, 0..6_u64, 0..200_u64, 1..40_u64), at: prop::sample::Index,
+    ) {
+        let exact = &mut Exact::default();
+        let mut limit = |request: &PlanRequest, more: u128| {
+            let most = cost.map(|cost| Cost::from_micros(cost + more));
+            least_limit(request, exact, most).map_or(LONGEST, |point| point.limit)
+        };
+        let before = limit(&request, 0);
+        let another = candidate(99, more);
+        prop_assert!(limit(&request.and(&[another]).expect("few"), 0) <= before);
+        prop_assert!(limit(&request, 1) <= before);
+        if request.candidates().is_empty() {
+            return Ok(());
+        }
+        let place = at.index(request.candidates().len());
+        let with = |change: &dyn Fn(&mut Candidate)| {
+            let mut candidates = request.candidates().to_vec();
+            change(&mut candidates[place]);
+            let time_model = *request.time_model();
+            PlanRequest::new(request.demand(), request.limit(), time_model, candidates).expect("valid")
+        };
+        let faster = with(&|it| it.speed = Speed::measured(2, it.speed.took()).expect("valid"));
+        prop_assert!(limit(&faster, 0) <= before);
+        let cheaper = with(&|it| it.fee = Fee::from_micros(it.fee.micros() / 2).expect("small"));
+        prop_assert!(limit(&cheaper, 0) <= before);
+        let nearer = with(&|it| it.link.transfer = it.link.transfer / 2);
+        prop_assert!(limit(&nearer, 0) <= before);
     }
 
     #[test]

@@ -35,13 +35,13 @@ fn time(request: &PlanRequest, batches: &[u64]) -> Span {
     times.max().unwrap_or_default()
 }
 
-/// Cost and time of every plan.
-fn all(request: &PlanRequest) -> Vec<(u128, Span)> {
+/// Cost, time and shares of every plan.
+fn all(request: &PlanRequest) -> Vec<(u128, Span, Vec<u64>)> {
     fn extend(
         request: &PlanRequest,
         batches: &mut Vec<u64>,
         left: u64,
-        all: &mut Vec<(u128, Span)>,
+        all: &mut Vec<(u128, Span, Vec<u64>)>,
     ) {
         let (_, s_min, beta) = request.demand();
         let candidates = request.candidates();
@@ -51,7 +51,7 @@ fn all(request: &PlanRequest) -> Vec<(u128, Span)> {
             if left == 0 && employed >= beta && taken <= request.limit() {
                 let fees = candidates.iter().zip(batches.iter());
                 let cost = fees.map(|(c, &x)| c.fee.times(x).micros()).sum();
-                all.push((cost, taken));
+                all.push((cost, taken, batches.clone()));
             }
             return;
         }
@@ -64,6 +64,34 @@ fn all(request: &PlanRequest) -> Vec<(u128, Span)> {
     let mut plans = Vec::new();
     extend(request, &mut Vec::new(), request.demand().0, &mut plans);
     plans
+}
+
+/// Whether no workers of one fee are done later than in another plan that gives them as much together, and
+/// employs as many of them where that matters.
+fn is_level(request: &PlanRequest, batches: &[u64], other: &[u64]) -> bool {
+    let employed = batches.iter().filter(|&&x| x > 0).count() as u64;
+    let of_fee = |fee: u64, batches: &[u64]| {
+        let places = (0..batches.len())
+            .filter(|&place| request.candidates()[place].fee.micros() == fee && batches[place] > 0);
+        let places: Vec<usize> = places.collect();
+        let total: u64 = places.iter().map(|&place| batches[place]).sum();
+        let times = places
+            .iter()
+            .filter_map(|&place| request.least_limit(place, employed, batches[place]));
+        (places.len(), total, times.max())
+    };
+    (0..3).all(|fee| {
+        let (count, total, last) = of_fee(fee, batches);
+        let (others, as_much, done) = of_fee(fee, other);
+        let matters = request.time_model().depends_on_employed();
+        let is_other_question = total != as_much
+            || if matters {
+                count != others
+            } else {
+                count > others
+            };
+        is_other_question || last <= done
+    })
 }
 
 proptest! {
@@ -88,13 +116,18 @@ proptest! {
             prop_assert_eq!(planned.status, PlanStatus::Optimal);
             let cost = planned.plan.cost.micros();
             let taken = time(&request, &planned.plan.batches);
-            let pairs = plans.iter().copied();
+            let pairs = plans.iter().map(|(cost, taken, _)| (*cost, *taken));
             match objective {
                 Objective::Cheapest => prop_assert_eq!(Some(cost), pairs.map(|(c, _)| c).min()),
                 Objective::CheapestThenQuickest => prop_assert_eq!(Some((cost, taken)), pairs.min()),
                 Objective::Quickest => {
                     let best = pairs.map(|(cost, taken)| (taken, cost)).min();
                     prop_assert_eq!(Some((taken, cost)), best);
+                }
+            }
+            if objective != Objective::Cheapest {
+                for (_, _, other) in &plans {
+                    prop_assert!(is_level(&request, &planned.plan.batches, other), "{other:?}");
                 }
             }
         }
@@ -120,4 +153,30 @@ fn equal_workers_at_one_fee_share_equally() {
         &mut Exact::default(),
     );
     assert!(response.solves <= 2, "{}", response.solves);
+}
+
+/// The quickest of the cheapest plans of 25 workers behind a link takes few problems more than the cheapest
+/// plan does.
+#[test]
+fn the_quickest_takes_few_problems_more() {
+    let mut solves: Vec<u64> = (0..120_u64)
+        .map(|test| {
+            let draw = |of: u64, upto: u64| {
+                let mixed = (test * 97 + of + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                ((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 33) % upto
+            };
+            let workers: Vec<_> = (0..25)
+                .map(|of| (1 + draw(3 * of, 40), 1 + draw(3 * of + 1, 8)))
+                .collect();
+            let demand = (100 + draw(90, 300), 1 + draw(91, 6), 1 + draw(92, 6));
+            let request = request(demand, test % 4 * 8, &workers)
+                .within(Span::from_secs(4))
+                .with_objective(Objective::CheapestThenQuickest);
+            let response = answer(&request, &mut Exact::default());
+            assert!(response.outcome.planned().is_some());
+            response.solves
+        })
+        .collect();
+    solves.sort_unstable();
+    assert!(solves[60] <= 40, "{solves:?}");
 }

@@ -13,7 +13,7 @@ use crate::ids::{CycleId, PlanId, WorkerId};
 use crate::margin::Margin;
 use crate::outcome::Outcome;
 use crate::reason::Ending;
-use crate::request::{Candidate, PlanRequest, PlanResponse};
+use crate::request::{Candidate, Objective, PlanRequest, PlanResponse};
 use crate::time::Span;
 
 /// The most plans that are taken between two cycles: then the cycle runs with the last.
@@ -193,15 +193,49 @@ impl Scheduler {
     }
 
     fn is_wanted(&self, proposal: &Adopted, need: Need) -> bool {
-        let cheaper = || {
-            let present = self.plan.as_ref();
-            present.is_none_or(|plan| proposal.row.cost < plan.row.cost)
-        };
         let wanted = match need {
             Need::Must(_) => true,
-            Need::None | Need::Better(_) => cheaper(),
+            Need::None | Need::Better(_) => self.is_better(proposal),
         };
         wanted && self.holds(proposal)
+    }
+
+    /// Whether a proposal is better than the present plan, by the objective.
+    fn is_better(&self, proposal: &Adopted) -> bool {
+        let Some(plan) = &self.plan else {
+            return true;
+        };
+        let (cost, present) = (proposal.row.cost, plan.row.cost);
+        let (takes, takes_now) = (self.takes(proposal), self.takes(plan));
+        // What the cycles to come save must be more than what it takes to move batches.
+        let saved = (takes_now - takes) * u64::from(self.cycles_left());
+        let is_quicker = saved > self.shipping_time(proposal);
+        match self.config.objective {
+            Objective::Cheapest => cost < present,
+            Objective::CheapestThenQuickest => cost < present || cost == present && is_quicker,
+            Objective::Quickest => is_quicker || takes <= takes_now && cost < present,
+        }
+    }
+
+    /// How long the last of a plan takes for its share, as capacities have it.
+    fn takes(&self, plan: &Adopted) -> Span {
+        let employed = plan.row.capacities_for;
+        let takes = |share: &PlannedShare| {
+            let member = self.members.get(share.worker)?;
+            let estimate = member.estimate()?;
+            self.config.time_model.least_limit(
+                estimate.speed(),
+                estimate.margin(&self.config.margins),
+                &member.profile.link,
+                employed,
+                share.batches,
+            )
+        };
+        plan.shares
+            .iter()
+            .filter_map(takes)
+            .max()
+            .unwrap_or_default()
     }
 
     fn ask(&mut self, trigger: Trigger, required: bool, out: &mut Vec<Action>) {

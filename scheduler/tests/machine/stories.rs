@@ -4,7 +4,7 @@ use crate::audit::Audited;
 use crate::summary::{departures, records, summary};
 use crate::toy::{Allocator, Fate, Toy, World, at, job};
 use scheduler::machine::{Billing, Config, Limit, Partial, Record, Replan, Trigger};
-use scheduler::{Margins, Span, TimeModel};
+use scheduler::{Margins, Objective, Span, TimeModel};
 
 fn toy(millis: u64, fee: u64, fates: &[Fate]) -> Toy {
     Toy {
@@ -285,6 +285,23 @@ fn a_late_joiner_makes_it_cheaper() {
         [(1, Trigger::First, 1), (3, Trigger::Arrived, 1)]
     );
     check(config, &late, "cccc completed lost=0 cost=2000");
+}
+
+/// By the second objective: where nothing gets cheaper, a plan that is quicker is adopted, if the cycles to
+/// come save more than moving its data takes.
+#[test]
+fn a_late_joiner_makes_it_quicker() {
+    let late = [toy(10, 1, &[]), toy(10, 1, &[Fate::Joins(500)])];
+    let mut config = adaptive(job(100, 4, 1));
+    let expected = "cccc completed lost=0 cost=400";
+    let alone = [(1, Trigger::First, 1)];
+    assert_eq!(plans(&check(config.clone(), &late, expected)), alone);
+    config.objective = Objective::CheapestThenQuickest;
+    let both = [(1, Trigger::First, 1), (3, Trigger::Arrived, 2)];
+    assert_eq!(plans(&check(config.clone(), &late, expected)), both);
+    // 50 batches take two seconds to move, and two cycles save half a second each.
+    config.time_model.shared_ship = Span::from_millis(40);
+    assert_eq!(plans(&check(config, &late, expected)), alone);
 }
 
 #[test]

@@ -8,8 +8,8 @@ use scheduler::machine::{
     Action, Config, Departure, Event, Limit, Profile, SessionId, TrainOrder, WorkerId,
 };
 use scheduler::{
-    Failure, FailureReason, Fee, Instant, Link, Outcome, Plan, PlanResponse, PlanStatus, Planned,
-    Problem, Span,
+    Failure, FailureReason, Fee, Instant, Link, Objective, Outcome, Plan, PlanResponse, PlanStatus,
+    Planned, Problem, Span,
 };
 
 /// What happens to a worker, and when (milliseconds).
@@ -136,6 +136,15 @@ pub(crate) fn answer(
     request: &scheduler::PlanRequest,
 ) -> Option<PlanResponse> {
     let mut response = request.cheapest(greedy);
+    if request.objective() == Objective::CheapestThenQuickest
+        && let Outcome::Planned(planned) = &response.outcome
+    {
+        let plan = request.fitted(planned.clone());
+        let (quickest, _) = request.quickest(Some(planned.plan.cost), plan, greedy);
+        let quickest = request.levelled(quickest);
+        response.employed = quickest.employed;
+        response.outcome = Outcome::Planned(quickest.planned);
+    }
     match (allocator, &mut response.outcome) {
         (Allocator::Silent, _) => return None,
         (Allocator::Greedy, _) => {}

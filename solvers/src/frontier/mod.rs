@@ -14,7 +14,6 @@ pub use curve::{Curve, Effort, Point, Step};
 
 use scheduler::{Cost, PlanRequest, Problem, Span};
 
-use crate::objective::{Found, quickest};
 use crate::{Allocator, Exact};
 
 /// The capacities that are computed for one curve by default: a minute or so.
@@ -38,9 +37,9 @@ pub fn over_time(
 pub fn least_limit(request: &PlanRequest, exact: &mut Exact, most: Option<Cost>) -> Option<Point> {
     let mut solve = |problem: &Problem| exact.measure(problem).outcome;
     let longest = request.within(LONGEST);
-    let (employed, planned) = longest.affordable(most, &mut solve).0?;
-    let found = Found::new(&longest, employed, planned);
-    let limit = quickest(request, most, found, &mut solve).0.limit;
+    let (_, planned) = longest.affordable(most, &mut solve).0?;
+    let fitted = longest.fitted(planned);
+    let limit = request.quickest(most, fitted, &mut solve).0.limit;
     let response = request.within(limit).cheapest(&mut solve);
     let plan = &response.outcome.planned()?.plan;
     Some(Point {
