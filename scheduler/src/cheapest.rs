@@ -17,7 +17,9 @@ use crate::capacities::Capacities;
 use crate::infeasible::Infeasible;
 use crate::money::Cost;
 use crate::outcome::{Outcome, Planned};
+use crate::plan::Plan;
 use crate::request::{PlanRequest, PlanResponse};
+use crate::time::Span;
 
 impl PlanRequest {
     /// The cheapest plan over all numbers of employed workers; on ties that of the smallest.
@@ -27,14 +29,7 @@ impl PlanRequest {
     pub fn cheapest(&self, mut solve: impl FnMut(&crate::Problem) -> Outcome) -> PlanResponse {
         let (least, all) = self.counts();
         if !self.time_model().depends_on_employed() || self.demand().0 == 0 {
-            // Every number has the same problem: the smallest that accepts the answer is what it employs.
-            let outcome = solve(&self.problem(all));
-            let employs = |planned: &Planned| planned.plan.workers_employed().max(least);
-            return PlanResponse {
-                employed: outcome.planned().map_or(all, employs),
-                outcome,
-                solves: 1,
-            };
+            return self.answer(solve(&self.problem(all)), 1);
         }
         let mut search = Search::new(self);
         search.run((least, all), &mut solve);
@@ -70,6 +65,24 @@ impl PlanRequest {
         (search.best, search.solves)
     }
 
+    /// The cheapest plans at shorter and shorter limits.
+    pub fn descent(&self) -> Descent<'_> {
+        Descent {
+            search: Search::new(self),
+        }
+    }
+
+    /// The answer where every number has the same problem: of those that accept the plan, the smallest.
+    fn answer(&self, outcome: Outcome, solves: u64) -> PlanResponse {
+        let (least, all) = self.counts();
+        let employs = |planned: &Planned| planned.plan.workers_employed().max(least);
+        PlanResponse {
+            employed: outcome.planned().map_or(all, employs),
+            outcome,
+            solves,
+        }
+    }
+
     /// Why there is no plan for the number whose employable workers hold the most; there is none
     /// for any.
     fn nearest(&self, (least, all): (u64, u64)) -> (u64, Infeasible) {
@@ -99,15 +112,66 @@ enum Wanted {
     AtMost(Cost),
 }
 
+/// The cheapest plans of a request at one limit after the other, each shorter than the one before.
+///
+/// Costs rise as the limit shrinks, and what has no plan has none at a shorter limit. So the bounds of
+/// one limit hold for all that follow, and most ranges are never looked into again.
+pub struct Descent<'a> {
+    search: Search<'a>,
+}
+
+impl Descent<'_> {
+    /// The answer at a limit that is no longer than any before; as that of [`PlanRequest::cheapest`].
+    pub fn cheapest(
+        &mut self,
+        limit: Span,
+        mut solve: impl FnMut(&crate::Problem) -> Outcome,
+    ) -> PlanResponse {
+        let search = &mut self.search;
+        let (request, counts) = (search.request, search.request.counts());
+        search.limit = limit;
+        if !request.time_model().depends_on_employed() || request.demand().0 == 0 {
+            return request.answer(solve(&search.problem(counts.1)), 1);
+        }
+        let solves = search.solves;
+        search.descend(counts, &mut solve);
+        let found = search.best.clone();
+        let (employed, outcome) = match (found, search.failed.take()) {
+            (Some((employed, planned)), _) => (employed, Outcome::Planned(planned)),
+            (None, Some(failed)) => failed,
+            (None, None) => {
+                let (employed, infeasible) = request.within(limit).nearest(counts);
+                (employed, Outcome::Infeasible(infeasible))
+            }
+        };
+        PlanResponse {
+            employed,
+            outcome,
+            solves: search.solves - solves,
+        }
+    }
+
+    /// The least limit at which a plan fits, with the capacities for this number of employed workers.
+    pub fn least_limit(&self, employed: u64, plan: &Plan) -> Span {
+        let shares = plan.batches.iter().enumerate().filter(|(_, x)| **x > 0);
+        let capacities = &self.search.capacities;
+        let fits = shares.filter_map(|(place, &x)| capacities.least_limit(place, employed, x));
+        fits.max().unwrap_or(Span::ZERO)
+    }
+}
+
 struct Search<'a> {
     request: &'a PlanRequest,
     capacities: Capacities<'a>,
+    limit: Span,
     wanted: Wanted,
     /// Places of the candidates, the cheapest first.
     by_fee: Vec<usize>,
     bound: Bound,
-    /// Ranges by their bounds.
-    open: BinaryHeap<Reverse<(Cost, u64, u64)>>,
+    /// Ranges by their bounds, with the limit that these were found at.
+    open: BinaryHeap<Reverse<(Cost, u64, u64, Span)>>,
+    /// Ranges of which nothing would be chosen at this limit.
+    beaten: Vec<(Cost, u64, u64, Span)>,
     best: Option<(u64, Planned)>,
     failed: Option<(u64, Outcome)>,
     /// No plan for a larger number costs less.
@@ -122,10 +186,12 @@ impl<'a> Search<'a> {
         Self {
             request,
             capacities: Capacities::new(request),
+            limit: request.limit(),
             wanted: Wanted::Cheapest,
             by_fee,
             bound: Bound::default(),
             open: BinaryHeap::new(),
+            beaten: Vec::new(),
             best: None,
             failed: None,
             above: None,
@@ -150,14 +216,43 @@ impl<'a> Search<'a> {
             }
             None => self.push(Cost::ZERO, least, all),
         }
-        while let Some(Reverse((bound, from, upto))) = self.open.pop() {
+        self.look(solve);
+    }
+
+    /// The same at a shorter limit than before.
+    fn descend(
+        &mut self,
+        (least, all): (u64, u64),
+        solve: &mut impl FnMut(&crate::Problem) -> Outcome,
+    ) {
+        let Some((last, _)) = self.best.take() else {
+            // What was looked into had no plan, and has none now.
+            if self.solves == 0 {
+                self.run((least, all), solve);
+            }
+            return;
+        };
+        let others = self.beaten.drain(..);
+        let others = others.filter(|&(_, from, upto, _)| (from, upto) != (last, last));
+        self.open.extend(others.map(Reverse));
+        self.solve(last, solve);
+        self.look(solve);
+    }
+
+    /// Looks into the open ranges, until nothing in them would be chosen.
+    fn look(&mut self, solve: &mut impl FnMut(&crate::Problem) -> Outcome) {
+        while let Some(Reverse(range)) = self.open.pop() {
+            let (bound, from, upto, limit) = range;
             let is_found = self.wanted != Wanted::Cheapest && self.best.is_some();
             if is_found || self.is_beaten(bound, from) {
+                self.open.push(Reverse(range));
                 return;
             }
             let raised = self.raised(bound, from);
             if raised > bound {
-                self.open.push(Reverse((raised, from, upto)));
+                self.open.push(Reverse((raised, from, upto, limit)));
+            } else if limit != self.limit && from < upto {
+                self.push(bound, from, upto); // it may be higher by now
             } else if from == upto {
                 self.solve(from, solve);
             } else {
@@ -172,7 +267,11 @@ impl<'a> Search<'a> {
     /// none that would be chosen.
     fn push(&mut self, bound: Cost, from: u64, upto: u64) {
         let bound = self.raised(bound, from);
-        if from > upto || self.is_beaten(bound, from) {
+        if from > upto {
+            return;
+        }
+        if self.is_beaten(bound, from) {
+            self.beaten.push((bound, from, upto, self.limit));
             return;
         }
         let problem = self.problem(from).with_most_employed(upto);
@@ -184,9 +283,7 @@ impl<'a> Search<'a> {
             Wanted::AtMost(most) => Some(most),
         };
         let bound = bound.max(self.bound.of(&problem, &self.by_fee, enough));
-        if !self.is_beaten(bound, from) {
-            self.open.push(Reverse((bound, from, upto)));
-        }
+        self.open.push(Reverse((bound, from, upto, self.limit)));
     }
 
     /// Whether nothing that costs this or more, for this number or a larger one, would be chosen.
@@ -201,7 +298,7 @@ impl<'a> Search<'a> {
     }
 
     fn problem(&self, employed: u64) -> crate::Problem {
-        self.capacities.problem(employed, self.request.limit())
+        self.capacities.problem(employed, self.limit)
     }
 
     fn raised(&self, bound: Cost, from: u64) -> Cost {
@@ -223,6 +320,8 @@ impl<'a> Search<'a> {
                 {
                     self.above = Some((employed, least));
                 }
+                let least = planned.lower_bound.unwrap_or(Cost::ZERO);
+                self.beaten.push((least, employed, employed, self.limit));
                 if !self.is_beaten(planned.plan.cost, employed) {
                     self.best = Some((employed, planned));
                 }
@@ -254,7 +353,7 @@ impl<'a> Search<'a> {
         let (n, s_min, _) = self.request.demand();
         let (mut held, mut count) = (0, 0);
         for &place in &self.by_fee {
-            let s_max = self.capacities.at(place, employed, self.request.limit());
+            let s_max = self.capacities.at(place, employed, self.limit);
             if s_max >= s_min.max(1) {
                 held += s_max;
                 count += 1;
@@ -274,10 +373,8 @@ mod tests {
     use crate::margin::Margin;
     use crate::money::Fee;
     use crate::outcome::PlanStatus;
-    use crate::plan::Plan;
     use crate::problem::Problem;
     use crate::request::Candidate;
-    use crate::time::Span;
     use crate::time_model::{Link, Speed, TimeModel};
     use proptest::prelude::*;
 

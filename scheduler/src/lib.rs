@@ -31,6 +31,7 @@ mod request;
 mod time;
 mod time_model;
 
+pub use cheapest::Descent;
 pub use curve::{
     Case, Curve, CurveError, CurveProblem, CurveViolation, CurveWorker, MAX_CURVE_COST,
     MAX_CURVE_WORKERS, Schedule,

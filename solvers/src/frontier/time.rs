@@ -4,7 +4,7 @@
 //! Costs only fall as the limit grows, so one plan answers every limit down to its own least, and
 //! the walk passes every limit at which the cost changes.
 
-use scheduler::{Plan, PlanRequest, Span};
+use scheduler::{PlanRequest, Span};
 
 use super::curve::{Curve, Effort, Point, is_proved};
 use crate::{Allocator, Exact};
@@ -28,21 +28,20 @@ pub(super) fn walk(
         problems: 0,
     };
     let budget = effort.budget / request.candidates().len().max(1) as u64;
+    let mut descent = request.descent();
     let mut at = upto;
     loop {
         if curve.problems >= budget {
             curve.is_whole = false;
             break;
         }
-        let response = request
-            .within(at)
-            .cheapest(|problem| exact.measure(problem).outcome);
+        let response = descent.cheapest(at, |problem| exact.measure(problem).outcome);
         curve.problems += response.solves.max(1);
         curve.is_proved &= is_proved(&response.outcome);
         let Some(planned) = response.outcome.planned() else {
             break;
         };
-        let least = least_limit(request, response.employed, &planned.plan);
+        let least = descent.least_limit(response.employed, &planned.plan);
         let limit = least.max(from).min(at);
         // Of limits at which plans cost the same, the smallest is the point.
         let cost = planned.plan.cost;
@@ -62,11 +61,4 @@ pub(super) fn walk(
     }
     curve.points.reverse();
     curve
-}
-
-/// The least limit at which a plan fits, with the capacities for this number of employed workers.
-fn least_limit(request: &PlanRequest, employed: u64, plan: &Plan) -> Span {
-    let shares = plan.batches.iter().enumerate();
-    let fits = shares.filter_map(|(place, &x)| request.least_limit(place, employed, x));
-    fits.max().unwrap_or(Span::ZERO)
 }
