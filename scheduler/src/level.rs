@@ -17,7 +17,8 @@ const STEP: Span = Span::from_nanos(1);
 impl PlanRequest {
     /// A plan of the same fee in which workers with equal fees are done as early as can be.
     ///
-    /// Where a link is shared, no more workers are employed, since everybody would have less time.
+    /// Where a link is shared, no more workers are employed, since everybody would have less time; nor
+    /// where their number is limited.
     #[must_use]
     pub fn levelled(&self, plan: Fitted) -> Fitted {
         let mut places: Vec<usize> = (0..self.candidates().len()).collect();
@@ -28,7 +29,7 @@ impl PlanRequest {
             employed: plan.employed,
             limit: plan.limit,
             lot: self.demand().1.max(1),
-            may_grow: !self.time_model().depends_on_employed(),
+            may_grow: self.is_count_free(),
         };
         let same_fee =
             |a: &usize, b: &usize| self.candidates()[*a].fee == self.candidates()[*b].fee;

@@ -44,6 +44,7 @@ pub struct PlanRequest {
     limit: Span,
     time_model: TimeModel,
     objective: Objective,
+    most_employed: u64,
     candidates: Vec<Candidate>,
 }
 
@@ -96,6 +97,7 @@ impl PlanRequest {
             limit,
             time_model,
             objective: Objective::Cheapest,
+            most_employed: u64::MAX,
             candidates,
         })
     }
@@ -107,10 +109,23 @@ impl PlanRequest {
         self
     }
 
+    /// The same question with a limit on how many workers may be employed.
+    #[must_use]
+    pub const fn with_most_employed(mut self, most: u64) -> Self {
+        self.most_employed = most;
+        self
+    }
+
     /// The numbers of employed workers that a plan may have: at least as many as must be, at most all.
     pub(crate) fn counts(&self) -> (u64, u64) {
         let least = self.beta.max(1);
-        (least, (self.candidates.len() as u64).max(least))
+        let all = self.most_employed.min(self.candidates.len() as u64);
+        (least, all.max(least))
+    }
+
+    /// Whether any number of workers may be employed, and how many are does not matter to any of them.
+    pub(crate) fn is_count_free(&self) -> bool {
+        self.most_employed == u64::MAX && !self.time_model.depends_on_employed()
     }
 
     /// What the plan is chosen by. [`PlanRequest::cheapest`] looks at the fee alone.
@@ -144,7 +159,7 @@ impl PlanRequest {
     /// When a number lies out of a problem's bounds.
     pub fn with_demand(&self, demand: (u64, u64, u64)) -> Result<Self, ProblemError> {
         let asked = Self::new(demand, self.limit, self.time_model, self.candidates.clone())?;
-        Ok(asked.with_objective(self.objective))
+        Ok(self.like(asked))
     }
 
     /// The same question within another limit.
@@ -163,7 +178,13 @@ impl PlanRequest {
     pub fn and(&self, more: &[Candidate]) -> Result<Self, ProblemError> {
         let candidates = [&self.candidates, more].concat();
         let asked = Self::new(self.demand(), self.limit, self.time_model, candidates)?;
-        Ok(asked.with_objective(self.objective))
+        Ok(self.like(asked))
+    }
+
+    const fn like(&self, asked: Self) -> Self {
+        asked
+            .with_objective(self.objective)
+            .with_most_employed(self.most_employed)
     }
 
     /// The problem with the capacities for this number of employed workers, and with that number as

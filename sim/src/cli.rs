@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use results::Shard;
 use scenarios::Family;
+use scheduler::Objective;
 use solvers::AllocatorName;
 
 use crate::environment::SettingArgs;
@@ -73,6 +74,10 @@ pub(crate) struct SolveArgs {
     /// exact, heuristic, cbc, lp, highs, gurobi, equal, proportional, marin, marco, mardec or olar
     #[arg(long, default_value = "exact", value_name = "NAME")]
     pub(crate) allocator: AllocatorName,
+    /// cheapest; cheapest-then-quickest: of the cheapest plans, the one with the least largest
+    /// batches / s_max; or quickest: the other way round. Not for costs by points
+    #[arg(long, default_value = "cheapest", value_name = "NAME", value_parser = objective)]
+    pub(crate) objective: Objective,
     /// One JSON line for each instance, or a table to read
     #[arg(long, value_enum, default_value_t = Format::Json)]
     pub(crate) format: Format,
@@ -338,6 +343,13 @@ impl ReplicateArgs {
     pub(crate) fn threads(&self) -> usize {
         threads(self.threads)
     }
+}
+
+fn objective(name: &str) -> Result<Objective, String> {
+    Objective::from_name(name).ok_or_else(|| {
+        let names = Objective::ALL.iter().map(|objective| objective.name());
+        format!("expected one of {}", names.collect::<Vec<_>>().join(", "))
+    })
 }
 
 fn threads(asked: Option<std::num::NonZeroUsize>) -> usize {

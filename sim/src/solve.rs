@@ -7,8 +7,8 @@ use std::path::Path;
 use console::{Exit, Stop};
 use results::text::Table;
 use scenarios::{Instance, InstanceError, Instances};
-use scheduler::{Case, Cost, FailureReason, Outcome, Repair};
-use solvers::Host;
+use scheduler::{Case, Cost, FailureReason, Objective, Outcome, Repair};
+use solvers::{Allocator, Host};
 
 use crate::cli::{Format, SolveArgs};
 use crate::terminal::style;
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &SolveArgs) -> Result<Exit, Stop> {
         index += 1;
         match instance {
             Ok(instance) if is_wanted => {
-                let outcome = allocator.measure_case(&instance.case).outcome;
+                let outcome = answer(&instance.case, args.objective, allocator.as_mut());
                 let text = match args.format {
                     Format::Json => plan_line(&instance, allocator.name(), &outcome)?,
                     Format::Table => table(&instance, allocator.name(), &outcome),
@@ -61,6 +61,14 @@ pub(crate) fn run(args: &SolveArgs) -> Result<Exit, Stop> {
         return Err(Stop::bad(message));
     }
     Ok(exit)
+}
+
+fn answer(case: &Case, objective: Objective, allocator: &mut dyn Allocator) -> Outcome {
+    match case {
+        Case::Fees(problem) => solvers::answer_problem(problem, objective, allocator),
+        // Costs by points say nothing of time.
+        Case::Curves(_) => allocator.measure_case(case).outcome,
+    }
 }
 
 /// Opens a file of instances, or standard input for `-`.

@@ -32,6 +32,31 @@ fn a_plan_is_one_line_with_its_proof() {
     assert_eq!(run.stderr, "");
 }
 
+/// An instance has no clock: the quickest plan is the one with the least largest part of a capacity.
+#[test]
+fn objectives_of_instances() {
+    let solve = |line: &str, objective: &str| {
+        let run = sim_with_input(&["solve", "--objective", objective], line.as_bytes());
+        run.assert_done();
+        let plan: Value = serde_json::from_str(&run.stdout).expect("a line of JSON");
+        (plan["cost"].as_f64(), plan["batches"].to_string())
+    };
+    let line = r#"{"n":12,"beta":0,"s_min":1,"workers":[{"s_max":12,"fee":1},{"s_max":24,"fee":1},{"s_max":36,"fee":2}]}"#;
+    let check = |line, objective, cost, batches: &str| {
+        let expected = (Some(cost), batches.to_owned());
+        assert_eq!(solve(line, objective), expected, "{objective}");
+    };
+    check(line, "cheapest", 12.0, "[0,12,0]");
+    check(line, "cheapest-then-quickest", 12.0, "[4,8,0]");
+    check(line, "quickest", 18.0, "[2,4,6]");
+    let limited = line.replacen("{", r#"{"most_employed":1,"#, 1);
+    check(&limited, "cheapest-then-quickest", 12.0, "[0,12,0]");
+    check(&limited, "quickest", 24.0, "[0,0,12]");
+    let run = sim_with_input(&["solve", "--objective", "best"], line.as_bytes());
+    let expected = "expected one of cheapest, cheapest-then-quickest, quickest";
+    assert!(run.stderr.contains(expected), "{}", run.stderr);
+}
+
 #[test]
 fn every_allocator_answers() {
     for (allocator, cost) in [("heuristic", 95), ("exact", 34), ("cbc", 34)] {

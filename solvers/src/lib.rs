@@ -28,7 +28,7 @@ pub use cbc::{Cbc, CbcOptions, CbcProcess};
 pub use exact::{Budget, Exact};
 pub use heuristic::Heuristic;
 pub use lp::{Lp, MAX_LP_WORKERS};
-pub use objective::answer;
+pub use objective::{answer, answer_problem};
 pub use registry::{AllocatorName, Entry, Host, REGISTRY, UnknownAllocator};
 
 use std::time::{Duration, Instant};

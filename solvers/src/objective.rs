@@ -1,9 +1,16 @@
 //! The answer to a request by its objective: the cheapest plan, the quickest of the cheapest, or the
 //! cheapest of the quickest.
 
-use scheduler::{Objective, Outcome, PlanRequest, PlanResponse, Planned, Problem};
+use scheduler::machine::WorkerId;
+use scheduler::{
+    Candidate, Link, Margin, Objective, Outcome, PlanRequest, PlanResponse, Planned, Problem, Span,
+    Speed, TimeModel,
+};
 
 use crate::Allocator;
+
+/// The time in which a worker of a problem takes its capacity; the longer it is, the finer the parts.
+const WHOLE: Span = Span::from_nanos(1 << 50);
 
 /// The allocator's answer to a request.
 ///
@@ -50,4 +57,34 @@ pub fn answer(request: &PlanRequest, allocator: &mut dyn Allocator) -> PlanRespo
         outcome: Outcome::Planned(chosen.planned),
         solves,
     }
+}
+
+/// The allocator's answer to a problem by an objective.
+///
+/// A problem has no clock. The time of a worker is the part of its capacity that it uses, so the quickest plan is the
+/// one with the least `max x_i / s_max_i`.
+pub fn answer_problem(
+    problem: &Problem,
+    objective: Objective,
+    allocator: &mut dyn Allocator,
+) -> Outcome {
+    if objective == Objective::Cheapest || problem.infeasibility().is_some() {
+        return allocator.measure(problem).outcome;
+    }
+    let workers = (0..).zip(problem.workers());
+    let candidates = workers.map(|(id, worker)| Candidate {
+        worker: WorkerId::new(id),
+        fee: worker.fee,
+        // Whatever the speed, one that can take nothing takes nothing.
+        speed: Speed::measured(worker.s_max.max(1), WHOLE).expect("capacities are bounded"),
+        margin: Margin::NONE,
+        link: Link::default(),
+        most: worker.s_max,
+    });
+    let demand = (problem.n(), problem.s_min(), problem.beta());
+    let request = PlanRequest::new(demand, WHOLE, TimeModel::COMPUTE, candidates.collect())
+        .expect("a problem's bounds are a request's")
+        .with_most_employed(problem.most_employed())
+        .with_objective(objective);
+    answer(&request, allocator).outcome
 }

@@ -49,7 +49,7 @@ keys! {
         allocator: String => default("\"exact\"").within(1, 64).flag("allocator");
         /// What plans are chosen by: the least fee, the least fee and then the least time of a cycle, or
         /// the least time and then the least fee. Allocators other than exact look at the fee alone.
-        objective: Objective => default("\"cheapest\"").flag("objective");
+        objective: Objective => default("\"cheapest-then-quickest\"").flag("objective");
         /// What the capacity of a worker accounts for: everything, or computing only, as in the
         /// thesis.
         capacity: CapacityModel => default("\"full\"");
