@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::money::Cost;
 use crate::problem::{MAX_BATCHES, MAX_N, Problem};
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +56,16 @@ pub enum Infeasible {
         /// Batches there are.
         n: u64,
     },
+    /// The cheapest plan costs more than may be spent.
+    #[error(
+        "insufficient budget: the cheapest plan costs {least} per cycle, {budget} may be spent on each"
+    )]
+    InsufficientBudget {
+        /// What the cheapest plan costs.
+        least: Cost,
+        /// What it may cost.
+        budget: Cost,
+    },
     /// Only where workers have curves: no choice within their limits adds up to `n` batches.
     #[error("limits gap: no shares within the limits of the workers add up to {n} batches")]
     LimitsGap {
@@ -72,6 +83,7 @@ impl Infeasible {
             Self::CountLimit { .. } => "count_limit",
             Self::InsufficientCapacity { .. } => "insufficient_capacity",
             Self::CardinalityGap { .. } => "cardinality_gap",
+            Self::InsufficientBudget { .. } => "insufficient_budget",
             Self::LimitsGap { .. } => "limits_gap",
         }
     }

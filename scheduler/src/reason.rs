@@ -1,6 +1,7 @@
 //! Why workers leave and why runs end.
 
 use crate::infeasible::Infeasible;
+use crate::money::Cost;
 use crate::named::named;
 use crate::outcome::FailureReason;
 use crate::plan::Violation;
@@ -82,6 +83,18 @@ pub enum Ending {
     /// The allocator's plan breaks a constraint.
     #[error("the allocator's plan was refused: {0}")]
     PlanRejected(Violation),
+    /// No cycle that remains can be paid for.
+    #[error(
+        "{left} of the budget is left, the next cycle may cost {cost}; {remaining} cycles remain"
+    )]
+    OutOfBudget {
+        /// What may still be spent.
+        left: Cost,
+        /// What the next cycle may cost.
+        cost: Cost,
+        /// Cycles that were not run.
+        remaining: u32,
+    },
     /// No time is left for the cycles that remain.
     #[error("no time is left, {remaining} cycles remain")]
     OutOfTime {
@@ -102,6 +115,7 @@ impl Ending {
             Self::SolverFailed(reason) => reason.name(),
             Self::SolverLate => "solver_late",
             Self::PlanRejected(_) => "plan_rejected",
+            Self::OutOfBudget { .. } => "out_of_budget",
             Self::OutOfTime { .. } => "out_of_time",
         }
     }

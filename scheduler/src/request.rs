@@ -9,7 +9,7 @@
 
 use crate::ids::WorkerId;
 use crate::margin::Margin;
-use crate::money::Fee;
+use crate::money::{Cost, Fee};
 use crate::named::named;
 use crate::outcome::{Outcome, Planned};
 use crate::plan::Violation;
@@ -44,6 +44,7 @@ pub struct PlanRequest {
     limit: Span,
     time_model: TimeModel,
     objective: Objective,
+    budget: Option<Cost>,
     most_employed: u64,
     candidates: Vec<Candidate>,
 }
@@ -97,6 +98,7 @@ impl PlanRequest {
             limit,
             time_model,
             objective: Objective::Cheapest,
+            budget: None,
             most_employed: u64::MAX,
             candidates,
         })
@@ -107,6 +109,18 @@ impl PlanRequest {
     pub const fn with_objective(mut self, objective: Objective) -> Self {
         self.objective = objective;
         self
+    }
+
+    /// The same question with a limit on what a cycle may cost.
+    #[must_use]
+    pub const fn with_budget(mut self, budget: Option<Cost>) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// The most that a cycle may cost. [`PlanRequest::cheapest`] does not look at it.
+    pub const fn budget(&self) -> Option<Cost> {
+        self.budget
     }
 
     /// The same question with a limit on how many workers may be employed.
@@ -184,6 +198,7 @@ impl PlanRequest {
     const fn like(&self, asked: Self) -> Self {
         asked
             .with_objective(self.objective)
+            .with_budget(self.budget)
             .with_most_employed(self.most_employed)
     }
 

@@ -504,3 +504,55 @@ fn what_cannot_be_planned_is_explained() {
     ];
     sim(&nowhere).assert_fails(2, "cannot write /nowhere/plan.json");
 }
+
+/// Within a budget the plan is the quickest that it pays for; where it pays for none, the least that would do is named.
+#[test]
+fn a_budget_buys_time() {
+    let plan = quick("mixed-lab", &["--budget", "60000"]);
+    assert_eq!(plan["objective"], "quickest");
+    assert_eq!(number(&plan["budget"]), 60_000.0);
+    let spent = 20.0 * number(&plan["cost"]);
+    assert!((59_000.0..=60_000.0).contains(&spent), "{spent}");
+    let cheapest = quick("mixed-lab", &[]);
+    assert!(whole(&plan["predicted_cycle_ns"]) < whole(&cheapest["predicted_cycle_ns"]));
+    // A nanosecond less of the job is too little.
+    let least = whole(&plan["affordable_from"]["stated_ns"]);
+    let asked = |nanos: u64| {
+        let time = format!("job.max_time={nanos} ns");
+        quick("mixed-lab", &["--budget", "60000", "--set", &time])
+    };
+    assert_eq!(number(&asked(least)["cost"]), number(&plan["cost"]));
+    let none = asked(least - 20);
+    assert_eq!(none["reason"], "insufficient_budget");
+    assert_eq!(whole(&none["changes"][1]["to"]), least);
+    // Too little for any plan within the limit.
+    let none = quick("mixed-lab", &["--budget", "100"]);
+    let words = none["changes"][0]["words"].as_str().expect("words");
+    let to = words
+        .rsplit(' ')
+        .next()
+        .expect("a word")
+        .trim_end_matches(')');
+    assert_eq!(words, format!("raise the budget to {to} (--budget {to})"));
+    assert_eq!(
+        number(&cheapest["cost"]),
+        to.parse::<f64>().expect("a number") / 20.0
+    );
+    let enough = quick("mixed-lab", &["--budget", to]);
+    assert_eq!(number(&enough["cost"]), number(&cheapest["cost"]));
+    // An objective that is given holds, within the budget.
+    let given = ["--budget", "60000", "--objective", "cheapest-then-quickest"];
+    assert_eq!(quick("mixed-lab", &given)["batches"], cheapest["batches"]);
+    // Simulated runs never cost more.
+    for run in lines(&[
+        "run",
+        "churn",
+        "--budget",
+        "40000",
+        "--replicates",
+        "20",
+        "--json",
+    ]) {
+        assert!(number(&run["fee"]) <= 40_000.0, "{run}");
+    }
+}

@@ -10,7 +10,9 @@
 use std::fmt;
 
 use scheduler::machine::WorkerId;
-use scheduler::{Candidate, Fee, Link, MAX_BATCHES, MAX_WORKERS, Margin, PlanRequest, Span, Speed};
+use scheduler::{
+    Candidate, Cost, Fee, Link, MAX_BATCHES, MAX_WORKERS, Margin, PlanRequest, Span, Speed,
+};
 
 use crate::frontier::least_limit;
 use crate::{Allocator, Exact};
@@ -36,6 +38,11 @@ pub enum Change {
         /// The largest value that works.
         to: u64,
     },
+    /// Pay more for a cycle.
+    Budget {
+        /// What the cheapest plan costs.
+        to: Cost,
+    },
     /// Bring more workers, all alike: with the connection and the fee of the worker of the
     /// largest capacity, but not limited by memory.
     Workers {
@@ -54,6 +61,7 @@ impl fmt::Display for Change {
             Self::Limit { to } => write!(f, "raise the time of a cycle to {to}"),
             Self::Beta { to } => write!(f, "lower beta to {to}"),
             Self::SMin { to } => write!(f, "lower s_min to {to}"),
+            Self::Budget { to } => write!(f, "raise the budget of a cycle to {to}"),
             Self::Workers {
                 count,
                 speed,
@@ -77,8 +85,14 @@ pub fn changes(request: &PlanRequest, exact: &mut Exact) -> Vec<Change> {
     if employed(request, exact).is_some() {
         return Vec::new();
     }
+    let cheapest = request.cheapest(|problem| exact.measure(problem).outcome);
+    // If there is a plan, it is too expensive.
+    let budget = cheapest.outcome.planned().map(|planned| Change::Budget {
+        to: planned.plan.cost,
+    });
     let (n, s_min, beta) = request.demand();
-    let limit = least_limit(request, exact, None).map(|point| Change::Limit { to: point.limit });
+    let limit = least_limit(request, exact, request.budget());
+    let limit = limit.map(|point| Change::Limit { to: point.limit });
     let mut works = |demand| {
         let changed = request.with_demand(demand);
         changed.is_ok_and(|changed| employed(&changed, exact).is_some())
@@ -86,6 +100,7 @@ pub fn changes(request: &PlanRequest, exact: &mut Exact) -> Vec<Change> {
     let fewer = largest_below(beta, |beta| works((n, s_min, beta)));
     let smaller = largest_below(s_min, |s_min| works((n, s_min, beta)));
     [
+        budget,
         limit,
         fewer.map(|to| Change::Beta { to }),
         smaller.map(|to| Change::SMin { to }),
@@ -104,16 +119,22 @@ pub fn changed(request: &PlanRequest, change: Change) -> PlanRequest {
         Change::Limit { to } => request.within(to),
         Change::Beta { to } => request.with_demand((n, s_min, to)).expect(within_bounds),
         Change::SMin { to } => request.with_demand((n, to, beta)).expect(within_bounds),
+        Change::Budget { to } => request.clone().with_budget(Some(to)),
         Change::Workers { count, speed, .. } => {
             with_newcomers(request, count, speed).expect(within_bounds)
         }
     }
 }
 
-/// For how many employed workers there is a plan.
+/// For how many employed workers there is a plan that can be paid for.
 fn employed(request: &PlanRequest, exact: &mut Exact) -> Option<u64> {
     let response = request.cheapest(|problem| exact.measure(problem).outcome);
-    response.outcome.planned().map(|_| response.employed)
+    let cost = response.outcome.planned()?.plan.cost;
+    let pays = |budget| cost <= budget;
+    request
+        .budget()
+        .is_none_or(pays)
+        .then_some(response.employed)
 }
 
 /// The largest value below `fails` that works, as all smaller ones do.

@@ -3,8 +3,8 @@
 
 use scheduler::machine::WorkerId;
 use scheduler::{
-    Candidate, Link, Margin, Objective, Outcome, PlanRequest, PlanResponse, Planned, Problem, Span,
-    Speed, TimeModel,
+    Candidate, Infeasible, Link, Margin, Objective, Outcome, PlanRequest, PlanResponse, Planned,
+    Problem, Span, Speed, TimeModel,
 };
 
 use crate::Allocator;
@@ -20,19 +20,30 @@ pub fn answer(request: &PlanRequest, allocator: &mut dyn Allocator) -> PlanRespo
     let proves = allocator.proves();
     let mut solve = |problem: &Problem| allocator.measure(problem).outcome;
     let first = request.cheapest(&mut solve);
-    let Some(planned) = first.outcome.planned().filter(|_| proves) else {
+    let Some(planned) = first.outcome.planned() else {
         return first;
     };
-    let most = match request.objective() {
+    if let Some(budget) = request
+        .budget()
+        .filter(|&budget| planned.plan.cost > budget)
+    {
+        let least = planned.plan.cost;
+        return PlanResponse {
+            outcome: Outcome::Infeasible(Infeasible::InsufficientBudget { least, budget }),
+            ..first
+        };
+    }
+    let (is_fee_first, most) = match request.objective() {
+        _ if !proves => return first,
         Objective::Cheapest => return first,
-        Objective::CheapestThenQuickest => Some(planned.plan.cost),
-        Objective::Quickest => None,
+        Objective::CheapestThenQuickest => (true, Some(planned.plan.cost)),
+        Objective::Quickest => (false, request.budget()),
     };
     let mut solves = first.solves;
     let (quickest, solved) = request.quickest(most, request.fitted(planned.clone()), &mut solve);
     solves += solved;
-    let chosen = match most {
-        Some(_) => {
+    let chosen = match is_fee_first {
+        true => {
             // What is proved of the least cost was proved of the first plan.
             let proof = planned.lower_bound.zip(planned.certificate);
             request.fitted(match proof {
@@ -42,7 +53,7 @@ pub fn answer(request: &PlanRequest, allocator: &mut dyn Allocator) -> PlanRespo
                 None => quickest.planned,
             })
         }
-        None => {
+        false => {
             let cheapest = request.within(quickest.limit).cheapest(&mut solve);
             solves += cheapest.solves;
             match cheapest.outcome {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use scheduler::machine::WorkerId;
-use scheduler::{Candidate, Fee, Link, Margin, PlanRequest, Span, Speed, TimeModel};
+use scheduler::{Candidate, Cost, Fee, Link, Margin, PlanRequest, Span, Speed, TimeModel};
 use solvers::changes::{Change, changed, changes};
 use solvers::{Allocator, Exact};
 
@@ -41,6 +41,10 @@ fn less(change: Change) -> Vec<Change> {
         }],
         Change::Beta { to } => vec![Change::Beta { to: to + 1 }],
         Change::SMin { to } => vec![Change::SMin { to: to + 1 }],
+        Change::Budget { to } => {
+            let less = to.checked_sub(Cost::from_micros(1));
+            less.map(|to| Change::Budget { to }).into_iter().collect()
+        }
         Change::Workers {
             count,
             speed,

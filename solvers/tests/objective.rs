@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 use scheduler::machine::WorkerId;
 use scheduler::{
-    Candidate, Fee, Link, Margin, Objective, PlanRequest, PlanStatus, Span, Speed, TimeModel,
+    Candidate, Cost, Fee, Link, Margin, Objective, PlanRequest, PlanStatus, Span, Speed, TimeModel,
 };
+use solvers::changes::{Change, changed, changes};
 use solvers::{Exact, Heuristic, answer};
 
 /// A worker: milliseconds a batch, fee.
@@ -131,6 +132,47 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    /// The optimum at the least limit costs at most the budget, and a nanosecond less costs more.
+    #[test]
+    fn a_budget_buys_the_least_time(
+        n in 1..10_u64, s_min in 0..4_u64, beta in 0..4_u64, budget in 0..25_u64,
+        shared_ms in prop_oneof![Just(0), 1..200_u64],
+        workers in prop::collection::vec((20..400_u64, 0..3_u64), 1..5),
+    ) {
+        let budget = Cost::from_micros(budget.into());
+        let request = request((n, s_min, beta), shared_ms, &workers)
+            .with_objective(Objective::Quickest)
+            .with_budget(Some(budget));
+        let exact = &mut Exact::default();
+        let plans = all(&request).into_iter().map(|(cost, taken, _)| (taken, cost));
+        let response = answer(&request, exact);
+        let Some(planned) = response.outcome.planned() else {
+            prop_assert!(plans.clone().all(|(_, cost)| cost > budget.micros()));
+            let least = plans.map(|(_, cost)| cost).min().map(Cost::from_micros);
+            let reason = response.outcome.reason();
+            prop_assert_eq!(reason == Some("insufficient_budget"), least.is_some());
+            // Each of the changes does.
+            for change in changes(&request, exact) {
+                let changed = answer(&changed(&request, change), exact);
+                prop_assert!(changed.outcome.planned().is_some(), "{change}");
+            }
+            if let Some(least) = least {
+                prop_assert_eq!(changes(&request, exact)[0], Change::Budget { to: least });
+            }
+            return Ok(());
+        };
+        let best = plans.filter(|(_, cost)| *cost <= budget.micros()).min();
+        let taken = time(&request, &planned.plan.batches);
+        prop_assert_eq!(best, Some((taken, planned.plan.cost.micros())));
+        prop_assert_eq!(request.verify(response.employed, planned), Ok(()));
+        let less = request.within(taken - Span::from_nanos(1));
+        prop_assert!(answer(&less, exact).outcome.planned().is_none());
     }
 }
 

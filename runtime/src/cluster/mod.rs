@@ -325,6 +325,7 @@ fn conclude(
         | Ending::SolverFailed(_)
         | Ending::SolverLate
         | Ending::PlanRejected(_)
+        | Ending::OutOfBudget { .. }
         | Ending::OutOfTime { .. } => {
             let because = ended
                 .because

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use console::Stop;
 use data_encoding::HEXLOWER;
 use scenarios::Overrides;
-use scheduler::Span;
 use scheduler::machine::{Limit, SessionId, WorkerId};
+use scheduler::{Cost, Span};
 use sha2::{Digest, Sha256};
 use solvers::{AllocatorName, Host};
 
@@ -138,6 +138,8 @@ impl Prepared {
         {
             config.first_cycle = checkpoint.cycle + 1;
             config.limit = less(config.limit, checkpoint.elapsed);
+            let left = |budget: Cost| budget.checked_sub(checkpoint.spent).unwrap_or_default();
+            config.budget = config.budget.map(left);
         }
         if let Limit::Job { max_time, .. } = config.limit
             && max_time == Span::ZERO

@@ -148,6 +148,10 @@ pub(crate) fn boxed(ran: &Ran<'_>) -> String {
         "fee",
         format!("{} in all, {} plans", totals.cost, totals.plans),
     );
+    if let Some(budget) = ran.setting.scenario.job().budget {
+        let left = budget.checked_sub(totals.cost).unwrap_or_default();
+        row("budget", format!("{budget}, of which {left} is left"));
+    }
     if let Some(plan) = summary.last_plan() {
         let bound = match plan.lower_bound {
             Some(bound) => format!(", no plan below {bound}"),
@@ -262,6 +266,7 @@ pub(crate) fn json(ran: &Ran<'_>) -> Value {
         "error_percent": took.and_then(|took| took.error_percent()),
         "cycles_not_predicted": forecast.map(|forecast| forecast.left_out),
         "fee": totals.cost.to_string(),
+        "budget": ran.setting.scenario.job().budget.map(|budget| budget.to_string()),
         "cycles_complete": totals.complete,
         "cycles_truncated": totals.truncated,
         "cycles_failed": totals.failed,

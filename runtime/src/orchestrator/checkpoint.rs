@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 use results::WholeFile;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use scheduler::Span;
 use scheduler::machine::Config;
+use scheduler::{Cost, Span};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -28,7 +28,7 @@ const KEY: &str = "allot";
 /// The checksum of the parameters and of the rest.
 const SUM: &str = "sha256";
 const TENSOR: &str = "parameters";
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 /// A larger file is no checkpoint.
 const MAX_BYTES: u64 = 1 << 31;
 
@@ -39,6 +39,8 @@ pub(crate) struct Checkpoint {
     pub(crate) cycle: u32,
     /// How long the cycles took, since the first began.
     pub(crate) elapsed: Span,
+    /// What the cycles cost, since the first.
+    pub(crate) spent: Cost,
     /// The seed of the run.
     pub(crate) seed: u64,
     /// The plan, by name.
@@ -78,6 +80,7 @@ struct Written {
     version: u32,
     cycle: u32,
     elapsed_ns: u64,
+    spent: Cost,
     seed: u64,
     plan: Vec<(String, u64)>,
     held: BTreeMap<String, Vec<u64>>,
@@ -99,6 +102,7 @@ impl Checkpoint {
             version: VERSION,
             cycle: self.cycle,
             elapsed_ns: self.elapsed.nanos(),
+            spent: self.spent,
             seed: self.seed,
             plan: self.plan.clone(),
             held: self.held.iter().cloned().collect(),
@@ -241,6 +245,7 @@ impl Checkpoint {
         Ok(Self {
             cycle: written.cycle,
             elapsed: Span::from_nanos(written.elapsed_ns),
+            spent: written.spent,
             seed: written.seed,
             plan: written.plan,
             held: written.held.into_iter().collect(),
@@ -266,6 +271,7 @@ mod tests {
         Checkpoint {
             cycle: 3,
             elapsed: Span::from_millis(1_250),
+            spent: Cost::from_micros(12_500_000),
             seed: 7,
             plan: vec![("b".to_owned(), 2), ("a".to_owned(), 1)],
             held: vec![("a".to_owned(), vec![4]), ("b".to_owned(), vec![9, 1])],

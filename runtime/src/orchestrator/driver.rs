@@ -12,7 +12,7 @@ use scheduler::machine::{
     Action, Config, CycleId, Departure, Ending, Event, Profile, Record, Scheduler, SessionId,
     Totals, WorkerId,
 };
-use scheduler::{Instant, Link, MAX_BATCHES, Span};
+use scheduler::{Cost, Instant, Link, MAX_BATCHES, Span};
 use solvers::Allocator;
 
 use super::checkpoint::Checkpoint;
@@ -133,6 +133,8 @@ pub(crate) struct Orchestrator<'a> {
     pub(super) ended: Option<(Ending, Totals)>,
     /// Time that the cycles of a run before this one took, if it is resumed.
     pub(super) done_before: Span,
+    /// What they cost.
+    pub(super) spent_before: Cost,
     /// The user wants to stop: the cycle that this breaks off is begun anew when the run is resumed.
     pub(super) interrupted: bool,
 }
@@ -203,6 +205,7 @@ impl<'a> Orchestrator<'a> {
             }
         }
         let done_before = job.resumed.as_ref().map_or(Span::ZERO, |c| c.elapsed);
+        let spent_before = job.resumed.as_ref().map_or(Cost::ZERO, |c| c.spent);
         Ok(Self {
             connections,
             watch,
@@ -233,6 +236,7 @@ impl<'a> Orchestrator<'a> {
             because: None,
             ended: None,
             done_before,
+            spent_before,
             interrupted: false,
         })
     }

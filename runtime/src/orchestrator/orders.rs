@@ -301,6 +301,7 @@ impl Orchestrator<'_> {
         let checkpoint = || Checkpoint {
             cycle: cycle.get(),
             elapsed,
+            spent: self.spent_before + self.scheduler.totals().cost,
             seed: self.seed,
             plan: self
                 .plan

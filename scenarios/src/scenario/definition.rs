@@ -174,6 +174,7 @@ impl Scenario {
             time_model,
             margins: margins(&self.groups, job.risk),
             objective: job.objective,
+            budget: job.budget,
             replan: job.replan,
             partial: job.partial,
             billing: job.billing,
@@ -273,7 +274,7 @@ fn read_document(document: &Node, mistakes: &Mistakes) -> Option<Scenario> {
         mistakes,
     };
     let mut root = item.section()?;
-    let job = root.require(Job::NAME, "a table [job]").and_then(|item| {
+    let mut job = root.require(Job::NAME, "a table [job]").and_then(|item| {
         Job::check_limit(document, mistakes);
         Job::read_item(&item)
     });
@@ -286,6 +287,9 @@ fn read_document(document: &Node, mistakes: &Mistakes) -> Option<Scenario> {
     let training = Training::read_from(&mut root);
     if let Some(benchmark) = &mut benchmark {
         benchmark.settle(document, mistakes);
+    }
+    if let Some(job) = &mut job {
+        job.settle(document);
     }
     if let (Some(model), Some(job)) = (&mut model, &job) {
         model.settle(document, job.batch_size);

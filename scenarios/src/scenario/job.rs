@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use scheduler::machine::{Billing, Limit, MAX_CYCLES, Partial, Replan, Waits};
 use scheduler::{
-    BenchmarkRule, CapacityModel, Fee, MAX_BATCHES, MAX_N, MAX_PASSES, MAX_ROUNDS, MAX_WORKERS,
-    Objective, Span,
+    BenchmarkRule, CapacityModel, Cost, Fee, MAX_BATCHES, MAX_N, MAX_PASSES, MAX_ROUNDS,
+    MAX_WORKERS, Objective, Span,
 };
 
 use crate::scenario::field::{choices, listed};
@@ -49,7 +49,11 @@ keys! {
         allocator: String => default("\"exact\"").within(1, 64).flag("allocator");
         /// What plans are chosen by: the least fee, the least fee and then the least time of a cycle, or
         /// the least time and then the least fee. Allocators other than exact look at the fee alone.
+        /// With a budget the default is the last.
         objective: Objective => default("\"cheapest-then-quickest\"").flag("objective");
+        /// Most that all cycles together may cost, in the unit of fees.
+        budget: Option<Cost> => default("\"none\"").or_word("none")
+            .within(0, <Cost as Quantity>::RANGE.1).flag("budget");
         /// What the capacity of a worker accounts for: everything, or computing only, as in the
         /// thesis.
         capacity: CapacityModel => default("\"full\"");
@@ -96,6 +100,13 @@ impl Job {
                 }
             }
             (Some(_), None) => {}
+        }
+    }
+
+    /// Settles the objective, whose default depends on whether there is a budget.
+    pub(crate) fn settle(&mut self, document: &Node) {
+        if self.budget.is_some() && document.at_path("job.objective").is_none() {
+            self.objective = Objective::Quickest;
         }
     }
 

@@ -3,7 +3,7 @@
 //! A quantity is an integer of its smallest unit. Its text is a decimal and a unit, or several that
 //! are added up, and is refused when it is not a whole number of the smallest: nothing is rounded.
 
-use scheduler::{Fee, Span, Speed};
+use scheduler::{Cost, Fee, Span, Speed};
 
 /// A unit: its symbol, and how many of the smallest it is.
 pub(crate) type Unit = (&'static str, u64);
@@ -392,6 +392,24 @@ impl Quantity for Fee {
 
     fn base(self) -> u64 {
         self.micros()
+    }
+}
+
+impl Quantity for Cost {
+    const WHAT: &'static str = "a sum of money";
+    const METAVAR: &'static str = "SUM";
+    const BARE: Option<u64> = Some(1_000_000);
+    const EXAMPLE: &'static str = "20000";
+    const UNITS: &'static [Unit] = &[];
+    const SHOWN: &'static [Unit] = &[];
+    const RANGE: (u64, u64) = (0, 1_000_000_000_000_000_000);
+
+    fn from_base(base: u64) -> Self {
+        Self::from_micros(base.into())
+    }
+
+    fn base(self) -> u64 {
+        u64::try_from(self.micros()).unwrap_or(u64::MAX)
     }
 }
 

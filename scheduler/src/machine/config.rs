@@ -1,6 +1,7 @@
 //! What a job asks for.
 
 use crate::estimate::{BenchmarkRule, MAX_ROUNDS, Margins};
+use crate::money::Cost;
 use crate::problem::{MAX_BATCHES, MAX_N, MAX_WORKERS};
 use crate::request::Objective;
 use crate::time::Span;
@@ -33,6 +34,9 @@ pub struct Config {
     /// What plans are chosen by.
     #[serde(default)]
     pub objective: Objective,
+    /// The most that all cycles from the first one on may cost together.
+    #[serde(default)]
+    pub budget: Option<Cost>,
     /// Whether the plan is made again.
     pub replan: Replan,
     /// What becomes of a share that was not finished.
@@ -155,6 +159,7 @@ impl Config {
             time_model: TimeModel::COMPUTE,
             margins: Margins::NONE,
             objective: Objective::Cheapest,
+            budget: None,
             replan: Replan::Static,
             partial: Partial::Accept,
             billing: Billing::Assigned,

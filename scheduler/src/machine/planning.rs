@@ -10,7 +10,9 @@ use super::record::{PlanRow, Record, ShareRow, Trigger};
 use super::state::{Phase, Scheduler};
 use crate::estimate::Estimate;
 use crate::ids::{CycleId, PlanId, WorkerId};
+use crate::infeasible::Infeasible;
 use crate::margin::Margin;
+use crate::money::Cost;
 use crate::outcome::Outcome;
 use crate::reason::Ending;
 use crate::request::{Candidate, Objective, PlanRequest, PlanResponse};
@@ -268,7 +270,8 @@ impl Scheduler {
         let demand = (self.config.batches, self.config.s_min, self.config.beta);
         let request = PlanRequest::new(demand, limit, self.config.time_model, candidates)
             .expect("the configuration was checked, and bounds the number of workers")
-            .with_objective(self.config.objective);
+            .with_objective(self.config.objective)
+            .with_budget(self.money_per_cycle());
         let request = Arc::new(request);
         self.arrived = false;
         self.solving = Some(Solving {
@@ -280,6 +283,13 @@ impl Scheduler {
             required,
         });
         out.push(Action::Solve { plan: id, request });
+    }
+
+    /// What each cycle to come may cost, so that the money lasts for all. A running one costs no more.
+    fn money_per_cycle(&self) -> Option<Cost> {
+        let cycles = u128::from(self.cycles_left().max(1));
+        let left = self.money_left()?;
+        Some(Cost::from_micros(left.micros() / cycles))
     }
 
     /// Time of the job that will be gone before a plan that is asked for now is in force: that
@@ -337,6 +347,14 @@ impl Scheduler {
         request
             .verify(response.employed, planned)
             .map_err(Ending::PlanRejected)?;
+        if let Some(budget) = request
+            .budget()
+            .filter(|&budget| planned.plan.cost > budget)
+        {
+            let least = planned.plan.cost;
+            let why = Infeasible::InsufficientBudget { least, budget };
+            return Err(Ending::Infeasible(why));
+        }
         let problem = request.problem(response.employed);
         let capacities = problem.workers().iter().map(|worker| worker.s_max);
         let given = request.candidates().iter().zip(&planned.plan.batches);

@@ -8,6 +8,7 @@ use super::members::Members;
 use super::question::{Adopted, Solving};
 use super::record::{Ignored, Record, Totals};
 use crate::ids::{SessionId, WorkerId};
+use crate::money::Cost;
 use crate::reason::Ending;
 use crate::time::{Instant, Span};
 
@@ -120,6 +121,12 @@ impl Scheduler {
 
     pub(super) fn cycles_left(&self) -> u32 {
         (self.config.cycles + 1).saturating_sub(self.cycle.id.get())
+    }
+
+    /// What may still be spent.
+    pub(super) fn money_left(&self) -> Option<Cost> {
+        let budget = self.config.budget?;
+        Some(budget.checked_sub(self.totals.cost).unwrap_or(Cost::ZERO))
     }
 
     /// The next cycle may be preceded by as many plans and as long a pause as this one.

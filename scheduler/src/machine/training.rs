@@ -31,6 +31,24 @@ impl Scheduler {
             let remaining = self.cycles_left();
             return self.finish(Ending::OutOfTime { remaining }, out);
         };
+        let fees = plan.shares.iter().filter_map(|share| {
+            let member = self.members.get(share.worker);
+            let member = member.filter(|member| member.is_ready())?;
+            Some(member.profile.fee.times(share.batches))
+        });
+        // A worker may have come back with another fee than it was planned with.
+        let cost: Cost = fees.sum();
+        if let Some(left) = self.money_left().filter(|&left| cost > left) {
+            let remaining = self.cycles_left();
+            return self.finish(
+                Ending::OutOfBudget {
+                    left,
+                    cost,
+                    remaining,
+                },
+                out,
+            );
+        }
         let waits = self.config.waits;
         let employed = plan.shares.iter();
         let employed = employed.filter(|s| self.members.is_ready(s.worker)).count() as u64;

@@ -223,6 +223,9 @@ impl Audited {
                 assert!(self.orders.is_empty(), "every order is accounted");
                 let cost = self.cycles.iter().map(|c| c.cost).sum::<Cost>();
                 assert_eq!(totals.cost, cost, "the run costs what its cycles cost");
+                let budget = self.config.budget;
+                let pays = |budget| totals.cost <= budget;
+                assert!(budget.is_none_or(pays), "{:?} of {budget:?}", totals.cost);
                 assert_eq!(
                     totals.accepted,
                     self.cycles.iter().map(|c| c.accepted).sum()

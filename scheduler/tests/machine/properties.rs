@@ -7,7 +7,7 @@ use scheduler::machine::{
     Action, Billing, Config, CycleId, Departure, Event, Limit, Partial, PlanId, Record, Replan,
     SessionId, WorkerId,
 };
-use scheduler::{CapacityModel, Margin, Margins, Span, TimeModel};
+use scheduler::{CapacityModel, Cost, Margin, Margins, Span, TimeModel};
 
 /// Something that a world may do. Small numbers so that much of it makes sense; where a report
 /// needs a session, cycle or plan, `now` says whether it is the present one.
@@ -133,8 +133,11 @@ fn configs() -> impl Strategy<Value = Config> {
     ];
     let demand = (1..100_u64, 0..12_u64, 0..4_u64, 1..6_u32, 1..4_u32);
     let time_model = (0..60_u64, 0..60_u64, 1..3_u32, any::<[bool; 2]>());
-    (limit, demand, time_model, any::<[bool; 5]>(), 1..4_u8).prop_map(
-        |(limit, (batches, s_min, beta, cycles, expect), time_model, [a, b, c, d, e], rounds)| {
+    let budget = prop::option::weighted(0.25, 0..1_500_u64);
+    let policies = (any::<[bool; 5]>(), 1..4_u8, budget);
+    (limit, demand, time_model, policies).prop_map(
+        |(limit, (batches, s_min, beta, cycles, expect), time_model, policies)| {
+            let ([a, b, c, d, e], rounds, budget) = policies;
             let mut config = Config::new(batches, cycles, limit);
             (config.s_min, config.beta, config.expect) = (s_min, beta, expect);
             let (own, shared, passes, [compute_only, each_cycle]) = time_model;
@@ -166,6 +169,7 @@ fn configs() -> impl Strategy<Value = Config> {
             if d {
                 config.waits.grace = Span::from_millis(700);
             }
+            config.budget = budget.map(|budget| Cost::from_micros(budget.into()));
             config.max_workers = 100;
             config.benchmark.batches = 10;
             config.benchmark.rounds = rounds;
@@ -505,7 +509,7 @@ fn chaos_reaches_everything() {
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();
     let mut seen = std::collections::BTreeMap::<String, u32>::new();
-    for _ in 0..1_000 {
+    for _ in 0..4_000 {
         let made = (configs(), deeds())
             .new_tree(&mut runner)
             .expect("a strategy makes values");
@@ -560,7 +564,7 @@ fn chaos_reaches_everything() {
         ),
         (
             "ending",
-            "insufficient_data solver_error solver_late plan_rejected out_of_time",
+            "insufficient_data insufficient_budget solver_error solver_late plan_rejected out_of_time out_of_budget",
         ),
         (
             "departed",

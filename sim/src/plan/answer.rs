@@ -83,6 +83,8 @@ pub(super) struct Prices {
     pub(super) least_fee: Option<Point>,
     /// The least limit at which the plan costs no more.
     pub(super) same_from: Option<Point>,
+    /// The least limit of a plan that the budget pays for.
+    pub(super) affordable_from: Option<Point>,
     /// The first limit at which it costs less.
     pub(super) cheaper_from: Option<Point>,
     /// What the plan costs with one second more,
@@ -95,6 +97,8 @@ pub(super) struct Prices {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stated {
     pub(super) cycles: u32,
+    /// What all of them may cost together.
+    pub(super) budget: Option<Cost>,
     limit: Limit,
     cycle: Span,
 }
@@ -104,6 +108,7 @@ impl Stated {
         let job = setting.scenario().job();
         Self {
             cycles: job.cycles,
+            budget: job.budget,
             limit: job.limit(),
             cycle: request.limit(),
         }
@@ -320,6 +325,9 @@ fn prices(
         least_limit: least_limit(request, exact, None),
         least_fee: longest.and_then(|least| least_limit(request, exact, Some(least))),
         same_from: cost.and_then(|cost| least_limit(request, exact, Some(cost))),
+        affordable_from: request
+            .budget()
+            .and_then(|budget| least_limit(request, exact, Some(budget))),
         cheaper_from: less.and_then(|less| least_limit(request, exact, Some(less))),
         longer,
         shorter,

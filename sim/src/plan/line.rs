@@ -27,6 +27,10 @@ struct More<'a> {
     optimum: Option<Box<RawValue>>,
     /// What the plan is chosen by.
     objective: &'static str,
+    /// What all cycles together may cost.
+    budget: Option<Box<RawValue>>,
+    /// The least limit of a plan that the budget pays for.
+    affordable_from: Option<At>,
     predicted_cycle_ns: Option<u64>,
     predicted_job_ns: Option<u64>,
     least_fee: Option<At>,
@@ -117,6 +121,8 @@ pub(super) fn of(setting: &Setting, answer: &Answer, runs: &[RunEnd]) -> Result<
         capacities_for: answer.response.employed,
         optimum: answer.optimum().map(decimal),
         objective: answer.objective.name(),
+        budget: answer.stated.budget.map(decimal),
+        affordable_from: at(prices.affordable_from),
         predicted_cycle_ns: answer.cycle.map(Span::nanos),
         predicted_job_ns: answer
             .cycle
@@ -156,6 +162,7 @@ fn change_line(answer: &Answer, change: Change) -> ChangeLine {
         Change::Limit { to } => ("time", answer.stated.of(to).nanos().into(), None),
         Change::Beta { to } => ("beta", to.into(), None),
         Change::SMin { to } => ("s_min", to.into(), None),
+        Change::Budget { to } => ("budget", to.units_f64().into(), None),
         Change::Workers { count, speed, .. } => {
             ("workers", speed.per_second_f64().into(), Some(count))
         }

@@ -3,7 +3,7 @@
 use results::runs::RunEnd;
 use results::text::{Style, Table, counted, first_of, plus_minus};
 use scheduler::machine::Limit;
-use scheduler::{Certificate, Cost, Objective, Outcome, PlanStatus, Planned, Span};
+use scheduler::{Certificate, Cost, Infeasible, Objective, Outcome, PlanStatus, Planned, Span};
 use solvers::frontier::Point;
 
 use super::answer::{Answer, Idle, Worker};
@@ -42,6 +42,9 @@ pub(super) fn page(name: &str, setting: &Setting, answer: &Answer, style: Style)
     text.push('\n');
     match &answer.response.outcome {
         Outcome::Planned(planned) => text += &plan(answer, planned, style),
+        Outcome::Infeasible(why @ Infeasible::InsufficientBudget { .. }) => {
+            text += &style.item("no plan", &why.to_string());
+        }
         Outcome::Infeasible(why) => {
             text += &style.item("no plan", &format!("{why}{}", nearest(answer)));
         }
@@ -99,6 +102,14 @@ fn plan(answer: &Answer, planned: &Planned, style: Style) -> String {
         times(planned.plan.cost, cycles)
     );
     text += &style.item("fee", &fee);
+    if let Some(budget) = answer.stated.budget {
+        let spent = times(planned.plan.cost, cycles);
+        let left = budget.checked_sub(spent).unwrap_or_default();
+        text += &style.item(
+            "budget",
+            &format!("{budget} for all, of which {left} is left"),
+        );
+    }
     text += &style.item("proof", &proof(answer, planned));
     text += &chosen(answer, style);
     if let Some(cycle) = answer.cycle {
@@ -157,6 +168,10 @@ fn chosen(answer: &Answer, style: Style) -> String {
         Objective::CheapestThenQuickest => format!(
             "cheapest, then quickest: no plan as cheap fits a cycle of less than {}",
             least(answer.prices.same_from)
+        ),
+        Objective::Quickest if answer.stated.budget.is_some() => format!(
+            "quickest within the budget, then cheapest: no plan that it pays for fits a cycle of less than {}",
+            least(answer.prices.affordable_from)
         ),
         Objective::Quickest => format!(
             "quickest, then cheapest: no plan fits a cycle of less than {}",

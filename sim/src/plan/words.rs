@@ -1,6 +1,6 @@
 //! What the page, the curves and the line for scripts put in the same words.
 
-use scheduler::Span;
+use scheduler::{Cost, Span};
 use solvers::changes::Change;
 
 use super::answer::{Answer, Idle};
@@ -46,6 +46,11 @@ pub(super) fn words_of(answer: &Answer, change: Change) -> String {
         Change::Limit { to } => format!("{change} ({})", setting_of(answer, to)),
         Change::Beta { to } => format!("{change} (--set job.beta={to})"),
         Change::SMin { to } => format!("{change} (--set job.s_min={to})"),
+        Change::Budget { to } => {
+            let all = to.micros() * u128::from(answer.stated.cycles);
+            let all = Cost::from_micros(all);
+            format!("raise the budget to {all} (--budget {all})")
+        }
         Change::Workers { .. } => change.to_string(),
     }
 }
