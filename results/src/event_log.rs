@@ -18,7 +18,7 @@
 //! repaired.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use scheduler::Instant;
@@ -175,6 +175,9 @@ pub struct EventReader<R> {
     buffer: Vec<u8>,
 }
 
+/// The longest line.
+const MOST_BYTES: u64 = 1 << 26;
+
 impl EventReader<BufReader<File>> {
     /// Opens a log and reads its header.
     ///
@@ -243,8 +246,13 @@ impl<R: BufRead> EventReader<R> {
     /// Reads the next line into the buffer; false at the end.
     fn read_line(&mut self) -> Result<bool, ResultsError> {
         self.buffer.clear();
-        let read = self.lines.read_until(b'\n', &mut self.buffer);
-        read.map_err(|cause| ResultsError::io(Action::Read, &self.path, cause))?;
+        let mut bounded = self.lines.by_ref().take(MOST_BYTES + 1);
+        let read = bounded.read_until(b'\n', &mut self.buffer);
+        let read = read.map_err(|cause| ResultsError::io(Action::Read, &self.path, cause))?;
+        if read as u64 > MOST_BYTES {
+            self.line += 1;
+            return Err(self.wrong(&format!("it is longer than {} MiB", MOST_BYTES >> 20)));
+        }
         if self.buffer.is_empty() {
             return Ok(false);
         }

@@ -57,6 +57,15 @@ pub const VALIDATION_FILES: [&str; 9] = [
     TIMINGS_SUMMARY,
 ];
 
+/// What a real run writes beside its tables, before `run.json`.
+pub(crate) const REAL_FILES: [&str; 5] = [
+    "model.csv",
+    "stats.csv",
+    "workers.csv",
+    "timing.csv",
+    "plan.json",
+];
+
 /// The files of a folder of runs, `run.json` first; logs of events are in a folder of their own.
 pub(crate) const RUNS_FILES: [&str; 12] = [
     RUN_FILE,

@@ -20,6 +20,7 @@
 //! times, gather [`Chunk`]s on several threads, and hand them over in order.
 
 mod assess;
+mod checksums;
 mod chunk;
 pub mod compare;
 mod cursor;

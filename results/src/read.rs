@@ -1,4 +1,4 @@
-//! Tables read back, one row group at a time.
+//! Tables read back, one row group at a time. Their checksums are looked at first.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use polars_io::parquet::metadata::FileMetadataRef;
 use polars_io::parquet::read::{ParallelStrategy, ParquetReader};
 
 use crate::error::{Action, ResultsError};
+use crate::run_file::RunFile;
 use crate::value::{Kind, Value};
 
 /// The row groups of a parquet file.
@@ -24,7 +25,7 @@ pub(crate) struct Groups {
 impl Groups {
     pub(crate) fn open(path: &Path) -> Result<Self, ResultsError> {
         let failed = |cause| ResultsError::io(Action::Read, path, cause);
-        let file = File::open(path).map_err(failed)?;
+        let file = RunFile::open_checked(path)?;
         let mut reader = ParquetReader::new(file.try_clone().map_err(failed)?);
         let metadata = reader.get_metadata();
         let metadata = metadata.map_err(|error| ResultsError::damaged(path, error))?;

@@ -1,12 +1,13 @@
 //! `run.json`: what kind of results a folder holds, and what it says of itself.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::checksums;
 use crate::error::{Action, ResultsError};
 use crate::files::{DUMP_FILE, RUN_FILE, RUNS_FORMAT, SWEEP_FORMAT};
 
@@ -60,10 +61,25 @@ impl RunFile {
             }
             Err(cause) => return Err(ResultsError::io(Action::Read, &path, cause)),
         };
-        match serde_json::from_slice(&text) {
-            Ok(value) => Ok(Self { path, value }),
-            Err(error) => Err(ResultsError::damaged(&path, error)),
-        }
+        let value = serde_json::from_slice(&text);
+        let mut value = value.map_err(|error| ResultsError::damaged(&path, error))?;
+        checksums::check_record(&path, &mut value)?;
+        Ok(Self { path, value })
+    }
+
+    /// Opens another file of a folder, if it is as `run.json` says.
+    pub(crate) fn open_checked(path: &Path) -> Result<File, ResultsError> {
+        let failed = |cause| ResultsError::io(Action::Read, path, cause);
+        let file = File::open(path).map_err(failed)?;
+        let dir = path.parent().unwrap_or(Path::new("."));
+        checksums::check(&Self::read(dir)?.value, path, &file)?;
+        Ok(file)
+    }
+
+    /// Reads a text of a folder, if it is as `run.json` says.
+    pub(crate) fn read_checked(path: &Path) -> Result<String, ResultsError> {
+        let text = io::read_to_string(Self::open_checked(path)?);
+        text.map_err(|cause| ResultsError::io(Action::Read, path, cause))
     }
 
     /// What kind of folder it is of, if it is of any.

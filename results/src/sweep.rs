@@ -4,8 +4,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::checksums;
 use crate::error::ResultsError;
-use crate::files::{RUN_FILE, SWEEP_FILE, SWEEP_FORMAT, SWEEP_VERSION, prepare, pretty};
+use crate::files::{RUN_FILE, SWEEP_FILE, SWEEP_FORMAT, SWEEP_VERSION, prepare};
 use crate::table::Output;
 
 /// A folder under way; nothing has its name before [`SweepFolder::finish`].
@@ -39,10 +40,7 @@ impl SweepFolder {
         complete: bool,
         details: Map<String, Value>,
     ) -> Result<(), ResultsError> {
-        let Self {
-            mut table,
-            mut record,
-        } = self;
+        let Self { mut table, record } = self;
         table.write_all(csv.as_bytes())?;
         let mut content = Map::new();
         content.insert("format".to_owned(), SWEEP_FORMAT.into());
@@ -50,8 +48,7 @@ impl SweepFolder {
         content.insert("complete".to_owned(), complete.into());
         content.insert("keys".to_owned(), keys.to_vec().into());
         content.extend(details);
-        record.write_all(&pretty(&content))?;
-        table.publish()?;
-        record.publish()
+        let sums = checksums::publish([table])?;
+        checksums::write_record(record, &content, sums)
     }
 }

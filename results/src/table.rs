@@ -51,12 +51,13 @@ impl Output {
         written.map_err(|cause| ResultsError::io(Action::Write, &self.path, cause))
     }
 
-    /// Gives the file its name, once everything is safely on disk.
-    pub(crate) fn publish(self) -> Result<(), ResultsError> {
+    /// Gives the file its name, once everything is safely on disk, and says where it is.
+    pub(crate) fn publish(self) -> Result<PathBuf, ResultsError> {
         let synced = self.whole.sync();
         synced.map_err(|cause| ResultsError::io(Action::Write, &self.path, cause))?;
         let named = self.whole.finish();
-        named.map_err(|cause| ResultsError::io(Action::Rename, &self.path, cause))
+        named.map_err(|cause| ResultsError::io(Action::Rename, &self.path, cause))?;
+        Ok(self.path)
     }
 
     fn sink(&self) -> Result<Sink, ResultsError> {

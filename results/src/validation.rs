@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::assess::{Assessed, Excess, assess};
+use crate::checksums::{self, Checksums};
 use crate::chunk::{Chunk, Detail};
 use crate::cycles::{AgainstExact, Cycles};
 use crate::error::ResultsError;
@@ -181,16 +182,15 @@ impl Validation {
         let Some(tables) = self.tables.take() else {
             return Ok(report);
         };
-        let dir = tables.publish(&report)?;
+        let (dir, sums) = tables.publish(&report)?;
         let record = RunRecord {
             complete: self.finished == self.plan.total_tests(),
             finished_tests: self.finished,
             plan: self.plan,
             details: details(&report),
         };
-        let mut output = Output::create(&dir, RUN_FILE)?;
-        output.write_all(&pretty(&record))?;
-        output.publish()?;
+        let output = Output::create(&dir, RUN_FILE)?;
+        checksums::write_record(output, &record, sums)?;
         Ok(report)
     }
 
@@ -370,7 +370,7 @@ impl Tables {
     }
 
     /// Closes every table before the first gets its name, and returns the folder.
-    fn publish(mut self, report: &Report) -> Result<PathBuf, ResultsError> {
+    fn publish(mut self, report: &Report) -> Result<(PathBuf, Checksums), ResultsError> {
         self.flush_problems()?;
         self.flush_outcomes()?;
         self.flush_discrepancies()?;
@@ -390,10 +390,7 @@ impl Tables {
             timings,
             json,
         ];
-        for output in outputs {
-            output.publish()?;
-        }
-        Ok(self.dir)
+        Ok((self.dir, checksums::publish(outputs)?))
     }
 }
 

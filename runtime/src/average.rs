@@ -1,7 +1,7 @@
 //! The average of the workers' results: which are refused, and how the others become a model.
 //!
-//! In this order: the exact length in bytes, all numbers finite, the size of the update against
-//! the others of the cycle, then the rule, in 64-bit floats and in the order of the workers, so
+//! In this order: the exact length in bytes, all numbers finite, no parameter further from the model
+//! than the steps of the cycle can move it, the size of the update against the others of the cycle, then the rule, in 64-bit floats and in the order of the workers, so
 //! that the same results give the same bits.
 //!
 //! Parameters travel without names and types: a length that is exactly that of the layout is all
@@ -70,6 +70,20 @@ pub enum Refusal {
         /// What is there.
         value: f32,
     },
+    /// A parameter is further from the model than training can have moved it.
+    #[error(
+        "its parameter {index} has moved by {moved:.3e}, expected at most {bound:.3e}, which {steps} steps of the optimiser can reach"
+    )]
+    OutOfReach {
+        /// The place, from 0.
+        index: usize,
+        /// How far it moved.
+        moved: f64,
+        /// How far it can have moved.
+        bound: f64,
+        /// In how many steps.
+        steps: u64,
+    },
     /// It is too far from the model that it was made from.
     #[error(
         "its update is {norm:.3e} long, expected at most {bound:.3e}, {NORM_FACTOR} times the cycle's median for its batches"
@@ -117,20 +131,24 @@ pub struct Merged {
 pub struct Average {
     wire_len: usize,
     rule: Rule,
+    step: Option<f64>,
 }
 
 impl Average {
-    /// For parameters of this layout.
+    /// For parameters of this layout. No step of its optimiser moves a parameter by more than `step`, if
+    /// that is known.
     #[must_use]
-    pub fn new(layout: &Layout, rule: Rule) -> Self {
+    pub fn new(layout: &Layout, rule: Rule, step: Option<f64>) -> Self {
         Self {
             wire_len: layout.wire_len(),
             rule,
+            step,
         }
     }
 
-    /// Checks what a worker sent against `global`, the model that it began with.
-    pub fn check(&self, bytes: &[u8], global: &[f32]) -> Result<Update, Refusal> {
+    /// Checks what a worker sent after at most this number of steps against `global`, the model that it
+    /// began with.
+    pub fn check(&self, bytes: &[u8], global: &[f32], steps: u64) -> Result<Update, Refusal> {
         let found = bytes.len();
         let parameters = from_wire(bytes).filter(|_| found == self.wire_len);
         let Some(parameters) = parameters else {
@@ -146,11 +164,29 @@ impl Average {
                 value: parameters[index],
             });
         }
-        let square = |(new, old): (&f32, &f32)| (f64::from(*new) - f64::from(*old)).powi(2);
+        let moved = |(new, old): (&f32, &f32)| (f64::from(*new) - f64::from(*old)).abs();
+        if let Some(step) = self.step {
+            let pairs = parameters.iter().zip(global).enumerate();
+            for (index, (new, old)) in pairs {
+                // Each step is rounded once.
+                let reach = step * steps as f64;
+                let size = f64::from(old.abs()) + reach;
+                let bound = reach + size * f64::from(f32::EPSILON) * steps as f64;
+                let moved = moved((new, old));
+                if moved > bound {
+                    return Err(Refusal::OutOfReach {
+                        index,
+                        moved,
+                        bound,
+                        steps,
+                    });
+                }
+            }
+        }
         let norm = parameters
             .iter()
             .zip(global)
-            .map(square)
+            .map(|pair| moved(pair).powi(2))
             .sum::<f64>()
             .sqrt();
         Ok(Update { parameters, norm })

@@ -9,6 +9,7 @@
 //!
 //! **What it does not know:** streams, threads, and what becomes of a message.
 
+use scenarios::{PLAIN_NAME, is_plain_name};
 use scheduler::machine::TrainOrder;
 use scheduler::{Fee, Instant, MAX_BATCHES, MAX_PASSES};
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ use crate::data::BatchShape;
 use crate::model::{ModelKind, ModelSpec};
 
 /// Both sides must speak the same version.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// The longest name of a worker, in bytes.
 pub const MAX_NAME: usize = 64;
@@ -49,11 +50,31 @@ pub struct Hello {
     pub models: Vec<ModelKind>,
     /// The most bytes of data that it can hold, if there is a limit.
     pub memory: Option<u64>,
+    /// What it still holds, of a connection before this one.
+    pub holds: Option<Holds>,
+}
+
+/// The data that a worker still holds: the first batches of what an order to ship, which it names,
+/// had it hold. An orchestrator that knows the order need not send them again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holds {
+    /// [`Brief::run`].
+    pub run: u64,
+    /// [`Brief::job`].
+    pub job: u32,
+    /// The session that the order was for.
+    pub session: u32,
+    /// The plan that it was of.
+    pub plan: u32,
+    /// How many.
+    pub batches: u64,
 }
 
 /// What a job is about; a worker gets it when it says hello, and before each further job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Brief {
+    /// Which orchestrator: a random number of its process.
+    pub run: u64,
     /// Which job, counted by the orchestrator.
     pub job: u32,
     /// What is trained.
@@ -216,7 +237,10 @@ pub enum Report {
         done: u64,
     },
     /// It was excluded, works again, and asks to be admitted.
-    Return,
+    Return {
+        /// What it still holds.
+        holds: Option<Holds>,
+    },
     /// It leaves of its own accord.
     Leave {
         /// Why, to be read.
@@ -293,7 +317,7 @@ pub enum ProtocolError {
         found: u16,
     },
     /// A name that cannot be printed, or is empty.
-    #[error("its name is {found:?}, expected 1 to {MAX_NAME} printable characters")]
+    #[error("its name is {found:?}, expected {PLAIN_NAME}")]
     Name {
         /// The name.
         found: String,
@@ -339,7 +363,7 @@ impl Hello {
             });
         }
         let plain = |text: &str| !text.chars().any(char::is_control);
-        if self.name.is_empty() || self.name.len() > MAX_NAME || !plain(&self.name) {
+        if self.name.len() > MAX_NAME || !is_plain_name(&self.name) {
             let found = self.name.chars().take(MAX_NAME).collect();
             return Err(ProtocolError::Name { found });
         }
@@ -442,6 +466,7 @@ mod tests {
             threads: 1,
             models: vec![ModelKind::Linear],
             memory: None,
+            holds: None,
         }
     }
 
@@ -455,9 +480,9 @@ mod tests {
         };
         let fee = hello().check(ModelKind::Linear).expect("good");
         assert_eq!(fee.micros(), 1_500_000);
-        check(&|h| h.version = 9, "version 9 of the protocol, expected 2");
+        check(&|h| h.version = 9, "version 9 of the protocol, expected 3");
         check(&|h| h.name = String::new(), "its name is \"\"");
-        check(&|h| h.name = "a\nb".to_owned(), "printable");
+        check(&|h| h.name = "a\nb".to_owned(), "letters, digits");
         check(&|h| h.name = "x".repeat(65), "1 to 64");
         check(&|h| h.cpu = "x".repeat(300), "too much");
         check(&|h| h.least_fee_micro = u64::MAX, "more than any fee");
@@ -503,6 +528,7 @@ mod tests {
             shape,
         };
         let brief = |shape: BatchShape| Brief {
+            run: 1,
             job: 1,
             model: ModelSpec { shape, ..model },
             parameters: 7_850,

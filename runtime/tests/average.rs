@@ -27,11 +27,13 @@ fn spec() -> ModelSpec {
 const N: usize = 8;
 
 fn average(rule: &str) -> Average {
-    Average::new(&spec().layout(), rule.parse().unwrap())
+    Average::new(&spec().layout(), rule.parse().unwrap(), None)
 }
 
 fn contribution(worker: u32, weight: u64, parameters: &[f32], global: &[f32]) -> Contribution {
-    let update = average("mean").check(&to_wire(parameters), global).unwrap();
+    let update = average("mean")
+        .check(&to_wire(parameters), global, 1)
+        .unwrap();
     Contribution {
         worker: WorkerId::new(worker),
         session: SessionId::new(worker + 100),
@@ -48,8 +50,8 @@ fn bits(parameters: &[f32]) -> Vec<u32> {
 fn parameters_of_another_shape_are_refused() {
     let (average, global) = (average("mean"), [0.5; N]);
     let good = to_wire(&[0.25; N]);
-    assert!(average.check(&good, &global).is_ok());
-    let text = |bytes: &[u8]| average.check(bytes, &global).unwrap_err().to_string();
+    assert!(average.check(&good, &global, 1).is_ok());
+    let text = |bytes: &[u8]| average.check(bytes, &global, 1).unwrap_err().to_string();
     assert_eq!(
         text(&good[..31]),
         "its parameters have 31 bytes, expected 32"
@@ -77,9 +79,34 @@ fn parameters_of_another_shape_are_refused() {
     }
     // The length is checked first.
     assert!(matches!(
-        average.check(&to_wire(&[f32::NAN; 2]), &global),
+        average.check(&to_wire(&[f32::NAN; 2]), &global, 1),
         Err(Refusal::Length { .. })
     ));
+}
+
+/// However few results there are: one that no training can have given is refused.
+#[test]
+fn an_update_beyond_the_reach_of_its_steps_is_refused() {
+    let average = Average::new(&spec().layout(), Rule::Mean, Some(0.01));
+    let check = |at: usize, moved: f32, steps: u64| {
+        let (global, mut parameters) = ([-1.0; N], [-1.0; N]);
+        parameters[at] += moved;
+        average.check(&to_wire(&parameters), &global, steps)
+    };
+    for at in [0, N - 1] {
+        for sign in [1.0, -1.0] {
+            assert!(check(at, sign * 0.0999, 10).is_ok());
+            let error = check(at, sign * 0.1002, 10).unwrap_err().to_string();
+            let expected =
+                format!("its parameter {at} has moved by 1.002e-1, expected at most 1.0");
+            assert!(error.starts_with(&expected), "{error}");
+            assert!(check(at, sign * 0.1002, 11).is_ok());
+            assert!(check(at, sign * f32::MAX, 1_000_000).is_err());
+        }
+    }
+    // A claim of any number of steps is a number.
+    assert!(check(0, 3e38, u64::MAX).is_err());
+    assert!(check(0, 5.0, u64::MAX).is_ok());
 }
 
 /// Four workers whose updates have length 1, and one with length `far`; with these weights.
@@ -274,6 +301,6 @@ proptest! {
         let bytes = if cut { bytes.get(..32).map_or(bytes.clone(), <[u8]>::to_vec) } else { bytes };
         let floats = bytes.chunks(4).map(|word| word.try_into().map_or(f32::NAN, f32::from_le_bytes));
         let fits = bytes.len() == 32 && floats.clone().all(f32::is_finite);
-        prop_assert_eq!(average("mean").check(&bytes, &[0.0; N]).is_ok(), fits);
+        prop_assert_eq!(average("mean").check(&bytes, &[0.0; N], 1).is_ok(), fits);
     }
 }

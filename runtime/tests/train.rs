@@ -14,7 +14,7 @@ use runtime::data::{DataSource, Dataset, Splits};
 use runtime::model::{Loss, ModelKind, ModelSpec, Weights, to_wire};
 #[cfg(not(feature = "torch"))]
 use runtime::train::trainer;
-use runtime::train::{DeviceChoice, Evaluation, Trainer};
+use runtime::train::{DeviceChoice, Evaluation, LONGEST_STEP, Trainer};
 use scheduler::machine::{SessionId, WorkerId};
 
 #[cfg(feature = "torch")]
@@ -57,7 +57,7 @@ fn simulate(
     cycles: usize,
 ) -> Vec<(Evaluation, Vec<f32>)> {
     let mut trainer = trainer(spec, DeviceChoice::Cpu, 1).unwrap();
-    let average = Average::new(&spec.layout(), Rule::Mean);
+    let average = Average::new(&spec.layout(), Rule::Mean, Some(LONGEST_STEP));
     let mut global = spec.initial(1);
     let cycle = |_| {
         let mut results = Vec::new();
@@ -69,7 +69,7 @@ fn simulate(
                 worker: WorkerId::new(worker),
                 session: SessionId::new(worker),
                 weight: lot,
-                update: average.check(&to_wire(&end), &global).unwrap(),
+                update: average.check(&to_wire(&end), &global, lot).unwrap(),
             });
         }
         let merged = average.merge(results);

@@ -359,7 +359,11 @@ fn what_is_no_folder_of_runs_is_explained() {
         move |dir: &Path| {
             let text = fs::read_to_string(dir.join(file)).expect("it is text");
             assert!(text.contains(from), "{from} is not in {text}");
-            fs::write(dir.join(file), text.replacen(from, to, 1)).expect("room");
+            // As somebody would who means it.
+            let text = text
+                .replacen(from, to, 1)
+                .replace("\"checksum\":", "\"before\":");
+            fs::write(dir.join(file), text).expect("room");
         }
     };
     let remove = |file: &'static str| {

@@ -1,9 +1,9 @@
 //! Reading CSV files whose columns are not known beforehand: cells are kept as texts.
 
-use std::fs;
 use std::path::Path;
 
-use crate::error::{Action, ResultsError};
+use crate::error::ResultsError;
+use crate::run_file::RunFile;
 
 /// A CSV file.
 #[derive(Clone, Debug, Default)]
@@ -15,8 +15,7 @@ pub(super) struct Csv {
 impl Csv {
     /// Reads a file; each row has as many cells as the heading.
     pub(super) fn read(path: &Path) -> Result<Self, ResultsError> {
-        let text = fs::read_to_string(path);
-        let text = text.map_err(|cause| ResultsError::io(Action::Read, path, cause))?;
+        let text = RunFile::read_checked(path)?;
         Self::parse(&text).map_err(|message| ResultsError::damaged(path, message))
     }
 

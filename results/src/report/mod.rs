@@ -123,5 +123,5 @@ fn publish(dir: &Path, page: &Page, html: &str) -> Result<(), ResultsError> {
     }
     let mut output = Output::create(dir, REPORT_FILE)?;
     output.write_all(html.as_bytes())?;
-    output.publish()
+    output.publish().map(drop)
 }

@@ -12,9 +12,10 @@ use super::plan::{Job, RunKey, RunsPlan};
 use super::record::RunRecord;
 use super::rows::RunChunk;
 use super::summary::{RunsSummary, SummaryLine, Tally};
+use crate::checksums;
 use crate::error::{Action, ResultsError};
 use crate::files::{
-    CYCLES, EVENTS, HISTORY, JOB, LOTS, PLANS, RUN_FILE, RUNS, RUNS_FILES, RUNS_FORMAT,
+    CYCLES, EVENTS, HISTORY, JOB, LOTS, PLANS, REAL_FILES, RUN_FILE, RUNS, RUNS_FILES, RUNS_FORMAT,
     RUNS_VERSION, SCENARIO, SHARES, SUMMARY_CSV, SUMMARY_JSON, VALIDATION_FILES, WORKERS, prepare,
     pretty, remove,
 };
@@ -199,8 +200,9 @@ impl RunFolder {
             csv,
             json,
         ]);
-        for output in outputs {
-            output.publish()?;
+        let mut sums = checksums::publish(outputs)?;
+        for name in REAL_FILES {
+            checksums::add(&mut sums, &self.dir.join(name))?;
         }
         let record = RunRecord {
             format: RUNS_FORMAT.to_owned(),
@@ -210,9 +212,8 @@ impl RunFolder {
             plan: self.plan,
             details: details(),
         };
-        let mut output = Output::patient(&self.dir, RUN_FILE, &self.patience)?;
-        output.write_all(&pretty(&record))?;
-        output.publish()?;
+        let output = Output::patient(&self.dir, RUN_FILE, &self.patience)?;
+        checksums::write_record(output, &record, sums)?;
         Ok(summary)
     }
 }

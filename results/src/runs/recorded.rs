@@ -1,6 +1,5 @@
 //! A run folder read back: what it says of itself.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -10,7 +9,7 @@ use super::figures::RunFigures;
 use super::plan::{Job, RunKey, RunsPlan};
 use super::record::RunRecord;
 use super::stream::Stream;
-use crate::error::{Action, ResultsError};
+use crate::error::ResultsError;
 use crate::files::{JOB, RUNS, RUNS_VERSION, SCENARIO};
 use crate::run_file::{Kind, RunFile};
 
@@ -43,9 +42,8 @@ impl RecordedFolder {
             return Err(file.damaged("expected no more runs than planned, and an allocator"));
         }
         let path = dir.join(JOB);
-        let text = fs::read(&path);
-        let text = text.map_err(|cause| ResultsError::io(Action::Read, &path, cause))?;
-        let job: Result<Job, _> = serde_json::from_slice(&text);
+        let text = RunFile::read_checked(&path)?;
+        let job: Result<Job, _> = serde_json::from_str(&text);
         let job = job.map_err(|error| ResultsError::damaged(&path, error))?;
         let checked = job.config.check();
         checked.map_err(|error| ResultsError::damaged(&path, format!("config: {error}")))?;
@@ -84,8 +82,7 @@ impl RecordedFolder {
     /// When it cannot be read.
     pub fn scenario(&self) -> Result<String, ResultsError> {
         let path = self.dir.join(SCENARIO);
-        let text = fs::read_to_string(&path);
-        text.map_err(|cause| ResultsError::io(Action::Read, &path, cause))
+        RunFile::read_checked(&path)
     }
 
     /// The figures of each run, by allocator and then by replicate, of at most this number of

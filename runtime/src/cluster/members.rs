@@ -13,7 +13,7 @@ use super::local::{Locals, Scratch, remove_scratch, throttles};
 use crate::cli::ClusterArgs;
 use crate::interrupt::{self, Interrupts};
 use crate::net::cli::listen_options;
-use crate::net::{DEFAULT_PORT, Listener, Token};
+use crate::net::{AllowList, DEFAULT_PORT, Listener, Token};
 use crate::orchestrator::{Connections, Input};
 
 /// How long a printed token is valid.
@@ -25,6 +25,7 @@ pub(crate) struct Cluster {
     /// Where workers of other machines find it, if they may join.
     pub(crate) address: Option<SocketAddr>,
     locals: Option<Locals>,
+    list: AllowList,
 }
 
 impl Cluster {
@@ -33,6 +34,7 @@ impl Cluster {
         let scratch = args.local.map(|_| Scratch::new()).transpose();
         let scratch = scratch.map_err(Stop::failed)?;
         let (listener, token) = listen(args, scratch.as_ref()).await?;
+        let list = listener.allow_list().clone();
         let started = match (args.local, scratch) {
             (Some(count), Some(scratch)) => {
                 let throttles = if args.throttles.is_empty() {
@@ -47,7 +49,9 @@ impl Cluster {
                     return Err(Stop::new(Exit::Usage, message));
                 }
                 let how = (args.device, args.trainer.as_ref());
-                let started = Locals::start(scratch, names, &throttles, how, &token).await;
+                let own = listener.mint_own(count, TOKEN_FOR).await;
+                let own = own.map_err(Stop::failed)?;
+                let started = Locals::start(scratch, names, &throttles, how, &own).await;
                 let locals = started.map_err(|error| {
                     Stop::failed(format!("a worker cannot be started: {error}"))
                 })?;
@@ -73,12 +77,13 @@ impl Cluster {
                 &json!({"event": "listening", "address": address, "token": token}),
             )?;
         }
-        let connections = Connections::gather(listener);
+        let connections = Connections::gather(listener).map_err(Stop::failed)?;
         listen_for_interrupts(&connections)?;
         Ok(Self {
             connections,
             address,
             locals: started,
+            list,
         })
     }
 
@@ -88,6 +93,9 @@ impl Cluster {
             .dismiss("the orchestrator has no more to do")
             .await;
         if let Some(locals) = self.locals {
+            if let Err(error) = self.list.forget_own() {
+                note!("the keys of this run's own workers stay on the list: {error}");
+            }
             locals.end().await;
         }
     }
@@ -118,8 +126,10 @@ async fn listen(args: &ClusterArgs, scratch: Option<&Scratch>) -> Result<(Listen
     options.announce = !(is_local || args.no_discovery);
     options.offload = !args.no_gso;
     let listener = Listener::bind(options).await.map_err(Stop::failed)?;
-    let uses = args.uses.max(args.local.unwrap_or(0));
-    let token = listener.mint(uses, TOKEN_FOR).await.map_err(Stop::failed)?;
+    let token = listener
+        .mint(args.uses, TOKEN_FOR)
+        .await
+        .map_err(Stop::failed)?;
     Ok((listener, token))
 }
 

@@ -158,6 +158,7 @@ async fn execute(
         given,
         resumed,
         names,
+        bound,
         folder,
         allocator,
         ..
@@ -174,6 +175,7 @@ async fn execute(
         allocator: allocator.create(&host),
         given,
         names,
+        bound,
         resumed,
     };
     let orchestrator =

@@ -2,6 +2,7 @@
 //!
 //! **What it does not know:** workers, and how a job is run.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,7 @@ use crate::cli::ClusterArgs;
 use crate::clock;
 use crate::data::Splits;
 use crate::model::{ModelKind, to_wire};
+use crate::net::PeerId;
 use crate::orchestrator::{CHECKPOINT, Checkpoint, FixedPlan};
 use crate::trainer::Described;
 
@@ -34,6 +36,8 @@ pub(crate) struct Prepared {
     pub(crate) given: Option<FixedPlan>,
     pub(crate) resumed: Option<Checkpoint>,
     pub(crate) names: Vec<String>,
+    /// The keys that the scenario binds some of them to.
+    pub(crate) bound: BTreeMap<String, PeerId>,
     pub(crate) folder: OutputFolder,
     pub(crate) command: SavedCommand,
     pub(crate) allocator: AllocatorName,
@@ -112,6 +116,7 @@ impl Prepared {
             })?;
         }
         let names = names(args, &setting, given.as_ref(), resumed.as_ref());
+        let bound = bound(args, &setting, &names)?;
         if let (Some(local), None) = (args.local, args.listen)
             && setting.config.beta > u64::from(local)
         {
@@ -159,6 +164,7 @@ impl Prepared {
             given,
             resumed,
             names,
+            bound,
             folder,
             command,
             allocator,
@@ -172,6 +178,31 @@ impl Prepared {
         let is_last = |checkpoint: &&Checkpoint| checkpoint.cycle >= self.setting.config.cycles;
         self.resumed.as_ref().filter(is_last)
     }
+}
+
+/// The keys that the scenario binds names to.
+fn bound(
+    args: &ClusterArgs,
+    setting: &Setting,
+    names: &[String],
+) -> Result<BTreeMap<String, PeerId>, Stop> {
+    let mut bound = BTreeMap::new();
+    for group in setting.scenario.groups() {
+        let Some(key) = &group.key else { continue };
+        let key = key.parse::<PeerId>().map_err(|why| {
+            let name = &group.name;
+            Stop::bad(format!("workers: the key of \"{name}\": {why}"))
+        })?;
+        bound.insert(group.name.clone(), key);
+    }
+    let own = names.iter().take(args.local.unwrap_or(0) as usize);
+    if let Some(name) = own.clone().find(|name| bound.contains_key(*name)) {
+        return Err(Stop::usage(format!(
+            "the scenario binds \"{name}\" to the key of a machine, and --local would start a worker with \
+             another key by this name: leave out workers.key, or let that machine join"
+        )));
+    }
+    Ok(bound)
 }
 
 /// The checksum of all samples.
@@ -215,7 +246,7 @@ fn names(
 /// The orchestrator's own time at the end of a cycle, measured: averaging this number of results,
 /// twice as long as it took at worst, and some slack.
 fn own_time(model: &Described, rule: Rule, results: u64) -> Span {
-    let average = Average::new(&model.layout, rule);
+    let average = Average::new(&model.layout, rule, model.longest_step());
     let parameters = model.initial.as_ref();
     let bytes = to_wire(parameters);
     let mut worst = Duration::ZERO;
@@ -225,7 +256,7 @@ fn own_time(model: &Described, rule: Rule, results: u64) -> Span {
             session: SessionId::new(worker as u32),
             weight: 1,
             update: average
-                .check(&bytes, parameters)
+                .check(&bytes, parameters, 1)
                 .expect("the model's own parameters are fit to be averaged"),
         });
         let results = results.collect();

@@ -67,6 +67,9 @@ struct TokenRecord {
     uses: u32,
     used: u32,
     expiry_s: u64,
+    /// The process whose own workers it admits: they leave the list with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    process: Option<u32>,
 }
 
 /// Identifies a version of the file: it changes whenever the file is replaced.
@@ -92,6 +95,50 @@ impl AllowList {
         uses: u32,
         valid: Duration,
     ) -> Result<Token, NetError> {
+        self.mint_for(None, orchestrator, hints, (uses, valid))
+    }
+
+    /// The same for the workers that this process starts itself, whose keys last no longer than they do.
+    pub(super) fn mint_own(
+        &self,
+        orchestrator: PeerId,
+        hints: Vec<SocketAddr>,
+        uses: u32,
+        valid: Duration,
+    ) -> Result<Token, NetError> {
+        let is_dead = |process: u32| {
+            let there = |id: &str| Path::new("/proc").join(id).exists();
+            there("self") && !there(&process.to_string())
+        };
+        self.forget(is_dead)?; // those of a process that was killed
+        let own = Some(std::process::id());
+        self.mint_for(own, orchestrator, hints, (uses, valid))
+    }
+
+    /// Takes the workers that this process started itself off the list.
+    pub(crate) fn forget_own(&self) -> Result<(), NetError> {
+        self.forget(|process| process == std::process::id())
+    }
+
+    fn forget(&self, whose: impl Fn(u32) -> bool) -> Result<(), NetError> {
+        self.change(|contents| {
+            let (gone, tokens): (Vec<_>, Vec<_>) = std::mem::take(&mut contents.tokens)
+                .into_iter()
+                .partition(|token: &TokenRecord| token.process.is_some_and(&whose));
+            contents.tokens = tokens;
+            let is_gone =
+                |worker: &AllowedWorker| gone.iter().any(|token| token.id == worker.token);
+            contents.workers.retain(|worker| !is_gone(worker));
+        })
+    }
+
+    fn mint_for(
+        &self,
+        process: Option<u32>,
+        orchestrator: PeerId,
+        hints: Vec<SocketAddr>,
+        (uses, valid): (u32, Duration),
+    ) -> Result<Token, NetError> {
         if !(1..=MAX_USES).contains(&uses) || valid.is_zero() || valid > MAX_VALIDITY {
             let why = format!(
                 "{uses} uses within {} s: expected 1 to {MAX_USES} uses within at most 366 days",
@@ -107,6 +154,7 @@ impl AllowList {
                 uses,
                 used: 0,
                 expiry_s: token.expiry_seconds(),
+                process,
             });
         })?;
         Ok(token)
@@ -169,13 +217,13 @@ impl AllowList {
         now: SystemTime,
     ) -> Result<Result<(), JoinRefusal>, NetError> {
         // Most are on the list or have no valid proof: neither needs the lock.
-        match self.read()?.check(id, proof, now) {
+        match self.read()?.check(id, name, proof, now) {
             Ok(None) => return Ok(Ok(())),
             Ok(Some(_)) => {}
             Err(refusal) => return Ok(Err(refusal)),
         }
         self.change(|contents| {
-            let Some(index) = contents.check(id, proof, now)? else {
+            let Some(index) = contents.check(id, name, proof, now)? else {
                 return Ok(());
             };
             let token = &mut contents.tokens[index];
@@ -281,6 +329,7 @@ impl Contents {
     fn check(
         &self,
         id: PeerId,
+        name: &str,
         proof: Option<(&Proof, &Binding)>,
         now: SystemTime,
     ) -> Result<Option<usize>, JoinRefusal> {
@@ -300,6 +349,9 @@ impl Contents {
             Err(JoinRefusal::Expired)
         } else if token.used >= token.uses {
             Err(JoinRefusal::UsedUp)
+        } else if self.workers.iter().any(|worker| worker.name == name) {
+            // Fees go by names.
+            Err(JoinRefusal::NameTaken)
         } else {
             Ok(Some(index))
         }

@@ -319,9 +319,10 @@ fn any_address() -> SocketAddr {
 
 fn machine_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => "worker".to_owned(),
-        name => name.to_owned(),
+    let name = name.trim();
+    match scenarios::is_plain_name(name) {
+        true => name.to_owned(),
+        false => "worker".to_owned(),
     }
 }
 

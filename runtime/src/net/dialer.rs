@@ -213,9 +213,9 @@ impl Dialer {
     pub fn new(options: DialOptions) -> Result<Self, NetError> {
         if !is_valid_name(&options.name) {
             let why = format!(
-                "`{}`: expected 1 to {} bytes without control characters",
+                "`{}`: expected {}",
                 options.name.escape_debug(),
-                limits::NAME
+                scenarios::PLAIN_NAME
             );
             return Err(NetError::setup("a worker's name", why));
         }

@@ -79,7 +79,7 @@ impl Binding {
     }
 }
 
-/// A name appears on terminals and in tables, so it is short and without control characters.
+/// A name appears on terminals and in tables.
 pub(super) fn is_valid_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= limits::NAME && !name.chars().any(char::is_control)
+    name.len() <= limits::NAME && scenarios::is_plain_name(name)
 }

@@ -148,6 +148,13 @@ impl Listener {
         self.shared.allow_list(mint).await
     }
 
+    /// The same for the workers that this process starts itself.
+    pub(crate) async fn mint_own(&self, uses: u32, valid: Duration) -> Result<Token, NetError> {
+        let (orchestrator, hints) = (self.shared.orchestrator, discovery::reachable(self.address));
+        let mint = move |list: &AllowList| list.mint_own(orchestrator, hints, uses, valid);
+        self.shared.allow_list(mint).await
+    }
+
     /// Waits for the next worker that is admitted. A worker that connects again is returned again,
     /// perhaps before its old connection is known to be lost.
     pub async fn accept(&self) -> Option<Peer> {

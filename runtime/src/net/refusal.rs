@@ -38,13 +38,19 @@ pub enum JoinRefusal {
     /// Too many wrong proofs came from this address.
     #[error("too many failed tries from this address: wait a minute")]
     RateLimited,
+    /// Another worker on the list has the name.
+    #[error(
+        "another worker on the orchestrator's list has this name: give this one a --name of its own, or \
+         revoke the other there"
+    )]
+    NameTaken,
     /// The orchestrator cannot decide.
     #[error("the orchestrator cannot read or write its allow-list: see its log")]
     Internal,
 }
 
 impl JoinRefusal {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Unknown,
         Self::Revoked,
         Self::BadProof,
@@ -54,6 +60,7 @@ impl JoinRefusal {
         Self::Malformed,
         Self::RateLimited,
         Self::Internal,
+        Self::NameTaken,
     ];
     const FIRST_CODE: u32 = 0x10;
 

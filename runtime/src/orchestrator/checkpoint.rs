@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use super::FixedPlan;
 use crate::model::{from_wire, to_wire};
+use crate::net::PeerId;
 
 /// What it is called in the folder of a run.
 pub(crate) const FILE: &str = "checkpoint.safetensors";
@@ -49,6 +50,8 @@ pub(crate) struct Checkpoint {
     pub(crate) held: Vec<(String, Vec<u64>)>,
     /// All workers, by number.
     pub(crate) names: Vec<String>,
+    /// Keys that may not join again.
+    pub(crate) barred: BTreeSet<PeerId>,
     /// The model.
     pub(crate) parameters: Vec<f32>,
 }
@@ -85,6 +88,8 @@ struct Written {
     plan: Vec<(String, u64)>,
     held: BTreeMap<String, Vec<u64>>,
     names: Vec<String>,
+    #[serde(default)]
+    barred: BTreeSet<PeerId>,
 }
 
 impl Checkpoint {
@@ -107,6 +112,7 @@ impl Checkpoint {
             plan: self.plan.clone(),
             held: self.held.iter().cloned().collect(),
             names: self.names.clone(),
+            barred: self.barred.clone(),
         };
         let bytes = to_wire(&self.parameters);
         let written = serde_json::to_string(&written)?;
@@ -250,6 +256,7 @@ impl Checkpoint {
             plan: written.plan,
             held: written.held.into_iter().collect(),
             names: written.names,
+            barred: written.barred,
             parameters,
         })
     }
@@ -276,6 +283,7 @@ mod tests {
             plan: vec![("b".to_owned(), 2), ("a".to_owned(), 1)],
             held: vec![("a".to_owned(), vec![4]), ("b".to_owned(), vec![9, 1])],
             names: vec!["b".to_owned(), "a".to_owned()],
+            barred: BTreeSet::from([PeerId::from_bytes([5; 32])]),
             parameters: vec![0.1, -0.0, 1e-40],
         }
     }

@@ -3,6 +3,7 @@
 //! **What it does not know:** what a job is, and who is a member of it.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::task::JoinHandle;
 use super::link;
 use super::messages::{Command, ConnectionId, Input, Member, PeerEvent};
 use crate::net::Listener;
+use crate::random::random;
 
 /// Inputs that may wait. When there are more, connections wait to add theirs, and the network holds
 /// the workers back.
@@ -22,6 +24,8 @@ pub(crate) struct Connections {
     pub(super) inputs: mpsc::Receiver<Input>,
     pub(super) sender: mpsc::Sender<Input>,
     pub(super) members: BTreeMap<ConnectionId, Member>,
+    /// Tells this process from others: a worker that comes back knows whether it is the same one.
+    pub(super) run: u64,
     /// Jobs so far.
     pub(super) jobs: u32,
     accepting: JoinHandle<()>,
@@ -30,7 +34,11 @@ pub(crate) struct Connections {
 
 impl Connections {
     /// Serves each worker that the listener admits, from now on.
-    pub(crate) fn gather(listener: Listener) -> Self {
+    ///
+    /// # Errors
+    /// When the system has no random bytes.
+    pub(crate) fn gather(listener: Listener) -> io::Result<Self> {
+        let run = u64::from_le_bytes(random()?);
         let listener = Arc::new(listener);
         let (sender, inputs) = mpsc::channel(WAITING);
         let (admitted, events) = (Arc::clone(&listener), sender.clone());
@@ -41,14 +49,15 @@ impl Connections {
                 tokio::spawn(link::serve(ConnectionId(id), peer, events.clone()));
             }
         });
-        Self {
+        Ok(Self {
             inputs,
             sender,
             members: BTreeMap::new(),
+            run,
             jobs: 0,
             accepting,
             listener,
-        }
+        })
     }
 
     /// The sending end of the queue.

@@ -22,18 +22,22 @@ use super::fixed_plan::FixedPlan;
 use super::messages::{Command, ConnectionId, Input, JobData, Member, PeerEvent};
 use super::placement::Placement;
 use super::roster::{self, Roster};
+use super::silence::Silence;
 use super::solve::Solver;
 use super::ticker::Ticker;
 use crate::average::{Average, Contribution, Rule, Update};
 use crate::clock::Clock;
 use crate::data::Splits;
 use crate::model::{ModelSpec, to_wire};
-use crate::protocol::{Brief, Program, Report, Trained};
+use crate::net::PeerId;
+use crate::protocol::{Brief, Program};
 use crate::train::{DeviceChoice, Evaluation};
 use crate::trainer::Described;
 
 /// How long judgements are waited for after the end.
 const LAST_JUDGEMENT: Duration = Duration::from_secs(60);
+/// After this the user is told of it.
+const TELL_OF_JUDGEMENT: Duration = Duration::from_secs(3);
 
 /// The job to be run.
 pub(crate) struct Job {
@@ -52,6 +56,8 @@ pub(crate) struct Job {
     pub(crate) given: Option<FixedPlan>,
     /// Names whose numbers are known beforehand.
     pub(crate) names: Vec<String>,
+    /// The keys that have some of them.
+    pub(crate) bound: BTreeMap<String, PeerId>,
     /// The state of a run that was broken off.
     pub(crate) resumed: Option<Checkpoint>,
 }
@@ -103,12 +109,12 @@ pub(crate) struct Orchestrator<'a> {
     pub(super) watch: &'a mut dyn Watch,
     pub(super) number: u32,
     pub(super) clock: Clock,
-    scheduler: Scheduler,
+    pub(super) scheduler: Scheduler,
     actions: Vec<Action>,
     wake: Option<Instant>,
     pub(super) scenario: Scenario,
     pub(super) seed: u64,
-    spec: ModelSpec,
+    pub(super) spec: ModelSpec,
     /// What trains it, if it is the user's own program.
     program: Option<Program>,
     /// Data travels in every cycle, ahead of the parameters, and not once.
@@ -129,6 +135,9 @@ pub(crate) struct Orchestrator<'a> {
     pub(super) model: Arc<Vec<f32>>,
     pub(super) wire: Bytes,
     pub(super) cycle: Cycle,
+    pub(super) silence: Silence,
+    /// Whether the loss of the newest model that was judged is a number, and that of any was.
+    losses: (bool, bool),
     pub(super) because: Option<String>,
     pub(super) ended: Option<(Ending, Totals)>,
     /// Time that the cycles of a run before this one took, if it is resumed.
@@ -178,7 +187,7 @@ impl<'a> Orchestrator<'a> {
         let number = connections.jobs;
         let clock = Clock::start();
         let layout = Arc::clone(&job.model.layout);
-        let average = Average::new(&layout, job.rule);
+        let average = Average::new(&layout, job.rule, job.model.longest_step());
         let Splits { train, test } = job.data;
         let data = Arc::new(JobData {
             train: Arc::new(train),
@@ -194,10 +203,11 @@ impl<'a> Orchestrator<'a> {
         let place = (job.device, job.seed);
         let evaluator = Evaluator::start(number, job.model, place, &test, connections.sender());
         let closed = job.given.is_some();
-        let roster = Roster::new(job.names, closed);
+        let mut roster = Roster::new(job.names, job.bound, closed);
         let mut placement = Placement::new(job.config.batches);
         if let Some(checkpoint) = &job.resumed {
             model.clone_from(&checkpoint.parameters);
+            roster.bar(checkpoint.barred.iter().copied());
             for (name, batches) in &checkpoint.held {
                 if let Some(worker) = roster.worker(name) {
                     placement.prefer(worker, batches.clone());
@@ -233,6 +243,8 @@ impl<'a> Orchestrator<'a> {
             after: VecDeque::new(),
             wire: to_wire(&model).into(),
             model: Arc::new(model),
+            silence: Silence::default(),
+            losses: (false, false),
             because: None,
             ended: None,
             done_before,
@@ -274,6 +286,7 @@ impl<'a> Orchestrator<'a> {
                 None if wake <= now => self.step(Event::Wake),
                 None => {} // the ticker's turn
             }
+            self.look_at_silence();
         }
         let at = self.clock.now();
         self.say_over();
@@ -354,9 +367,21 @@ impl<'a> Orchestrator<'a> {
     fn judged(&mut self, cycle: u32, judged: Result<Evaluation, String>) {
         self.evaluator.came(cycle);
         match judged {
-            Ok(judged) => self.watch.judged(cycle, &judged),
+            Ok(judged) => {
+                let is_number = judged.loss.is_finite();
+                self.losses = (is_number, is_number || self.losses.1);
+                self.watch.judged(cycle, &judged);
+            }
             Err(why) => self.is_not_judged(&why),
         }
+    }
+
+    /// Whether training cannot but fail with the model that was sent: its loss is no number any more, or a
+    /// parameter of it is beyond all that can be computed with.
+    pub(super) fn model_is_spoilt(&self) -> bool {
+        const BEYOND: f32 = 1e15;
+        let is_beyond = |parameter: &f32| !parameter.is_finite() || parameter.abs() > BEYOND;
+        matches!(self.losses, (false, true)) || self.model.iter().any(is_beyond)
     }
 
     fn is_not_judged(&mut self, why: &str) {
@@ -438,6 +463,7 @@ impl<'a> Orchestrator<'a> {
         };
         self.workers.insert(id, connected);
         let brief = Brief {
+            run: self.connections.run,
             job: self.number,
             model: self.spec,
             parameters: self.model.len() as u64,
@@ -468,6 +494,8 @@ impl<'a> Orchestrator<'a> {
         let profile = *profile;
         if let Some(member) = self.connections.members.get(&id) {
             self.watch.member(worker, member);
+            let holds = self.of_this_job(member.hello.holds);
+            self.placement.returns(worker, holds);
         }
         if let Some(old) = self.connection_of.insert(worker, id)
             && old != id
@@ -479,150 +507,18 @@ impl<'a> Orchestrator<'a> {
         self.step(Event::Joined { worker, profile });
     }
 
-    fn reported(&mut self, id: ConnectionId, report: Report) {
-        let Some(connected) = self.workers.get(&id).copied() else {
-            return;
-        };
-        let worker = connected.worker;
-        match report {
-            Report::Hello(_) => {} // the connection has checked that there is no second one
-            Report::Ready { device } => match device.parse() {
-                Ok(device) => self.watch.ready(worker, device),
-                Err(_) => {
-                    let why = "it names no device that it trains on";
-                    self.lose(id, Departure::Misbehaved, why);
-                    self.close(id, why);
-                }
-            },
-            Report::Benchmarked {
-                session,
-                batches,
-                took_ns,
-            } => self.step(Event::Benchmarked {
-                worker,
-                session: SessionId::new(session),
-                batches,
-                took: Span::from_nanos(took_ns),
-            }),
-            Report::Shipped {
-                session,
-                plan,
-                held,
-            } => self.holds(id, connected, session, plan, held),
-            Report::Beat {
-                session,
-                cycle,
-                done,
-            } => {
-                if connected.session == Some(SessionId::new(session))
-                    && self.cycle.id.get() == cycle
-                {
-                    self.watch.beat(worker, done);
-                }
-                self.step(Event::Beat {
-                    worker,
-                    session: SessionId::new(session),
-                    cycle: CycleId::new(cycle),
-                    done,
-                });
-            }
-            Report::Return => {
-                if connected.may_return
-                    && let Some(profile) = connected.profile
-                {
-                    if let Some(connected) = self.workers.get_mut(&id) {
-                        connected.may_return = false;
-                    }
-                    self.step(Event::Joined { worker, profile });
-                }
-            }
-            Report::Leave { reason } => {
-                let reason: String = reason
-                    .chars()
-                    .filter(|c| !c.is_control())
-                    .take(200)
-                    .collect();
-                self.lose(id, Departure::Left, &reason);
-                self.close(id, "farewell");
-            }
-        }
-    }
-
-    fn holds(
-        &mut self,
-        id: ConnectionId,
-        connected: ConnectedWorker,
-        session: u32,
-        plan: u32,
-        held: u64,
-    ) {
-        let Some((ordered, share)) = connected.ship else {
-            return;
-        };
-        if connected.session != Some(SessionId::new(session)) || ordered.get() != plan {
-            return; // of an earlier order
-        }
-        if held > share {
-            let why = format!("it says that it holds {held} batches of {share}");
-            self.lose(id, Departure::Misbehaved, &why);
-            return self.close(id, &why);
-        }
-        self.watch.shipped(connected.worker, held, share);
-        if held == share {
-            if let Some(connected) = self.workers.get_mut(&id) {
-                connected.ship = None;
-            }
-            self.step(Event::Shipped {
-                worker: connected.worker,
-                session: SessionId::new(session),
-                plan: ordered,
-                batches: share,
-            });
-        }
-    }
-
-    fn result(&mut self, id: ConnectionId, trained: &Trained, update: Result<Box<Update>, String>) {
-        let Some(connected) = self.workers.get(&id) else {
-            return;
-        };
-        let (worker, done) = (connected.worker, trained.done);
-        let session = SessionId::new(trained.session);
-        let cycle = CycleId::new(trained.cycle);
-        // What comes for the cycle while the average is being taken changes nothing.
-        let is_due =
-            connected.session == Some(session) && cycle == self.cycle.id && !self.cycle.merging;
-        let ordered = self.cycle.ordered.get(&worker).copied();
-        let refusal = match (&update, ordered) {
-            _ if !is_due => None, // the scheduler decides what that is worth
-            (Err(why), _) => Some(why.clone()),
-            (Ok(_), Some(ordered)) if done > ordered => {
-                Some(format!("it claims {done} batches, {ordered} were ordered"))
-            }
-            (Ok(_), _) => None,
-        };
-        if let Some(why) = refusal {
-            return self.refuse(worker, session, cycle, &why);
-        }
-        self.cycle.candidate = update.ok().map(|update| (worker, session, *update));
-        self.step(Event::Trained {
-            worker,
-            session,
-            cycle,
-            done,
-            took: Span::from_nanos(trained.took_ns),
-            tail: Span::from_nanos(trained.tail_ns),
-        });
-        self.cycle.candidate = None;
-    }
-
     /// A connection is of no use any more.
     pub(super) fn lose(&mut self, id: ConnectionId, departure: Departure, why: &str) {
         let Some(connected) = self.workers.remove(&id) else {
             return;
         };
-        if self.connection_of.get(&connected.worker) == Some(&id) {
+        let name = self.roster.name(connected.worker).to_owned();
+        if self.connection_of.get(&connected.worker) != Some(&id) {
+            let line = format!("{name} is gone before it was admitted: {why}");
+            self.watch.note(&line);
+        } else {
             self.connection_of.remove(&connected.worker);
-            let name = self.roster.name(connected.worker).to_owned();
+            self.silence.forget(connected.worker);
             self.watch.note(&format!("{name} is gone: {why}"));
             if let Some(session) = connected.session {
                 self.step(Event::Lost {
@@ -641,11 +537,22 @@ impl<'a> Orchestrator<'a> {
             return;
         }
         self.judge(CycleId::new(last));
-        let until = tokio::time::Instant::now() + LAST_JUDGEMENT;
-        while self.evaluator.owes()
-            && let Ok(Some(input)) =
-                tokio::time::timeout_at(until, self.connections.inputs.recv()).await
-        {
+        let began = tokio::time::Instant::now();
+        let (tell, until) = (began + TELL_OF_JUDGEMENT, began + LAST_JUDGEMENT);
+        let mut wait_until = tell;
+        while self.evaluator.owes() {
+            let heard = tokio::time::timeout_at(wait_until, self.connections.inputs.recv()).await;
+            let input = match heard {
+                Ok(Some(input)) => input,
+                Err(_) if wait_until == tell => {
+                    wait_until = until;
+                    let most = LAST_JUDGEMENT.as_secs();
+                    let line = format!("waiting for the last model to be judged, {most} s at most");
+                    self.watch.note(&line);
+                    continue;
+                }
+                Ok(None) | Err(_) => return,
+            };
             match input {
                 Input::Evaluated { job, cycle, judged } if job == self.number => {
                     self.judged(cycle, judged);

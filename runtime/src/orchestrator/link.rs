@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::budget::Budget;
-use super::messages::{Command, ConnectionId, Input, JobData, Member, PeerEvent};
+use super::messages::{Command, ConnectionId, Input, JobData, Member, PeerEvent, Unfit};
 use crate::clock;
 use crate::net::{BlobReader, ControlReceiver, ControlSender, NetError, Peer};
 use crate::protocol::{BATCHES_PER_STREAM, Down, Order, Report, Training, Up};
@@ -220,7 +220,7 @@ async fn take_blob(
                 Ok(()) => {}
                 Err(error) if fault(&error) == Fault::GivenUp => return Ok(None),
                 Err(error) if fault(&error) == Fault::Rules => {
-                    return Ok(Some(result(Err(error.to_string()))));
+                    return Ok(Some(result(Err(error.to_string().into()))));
                 }
                 Err(error) => return Err(broken(&error)),
             }
@@ -228,16 +228,18 @@ async fn take_blob(
             if current != (expected.session, expected.cycle) {
                 // Of another session or cycle: the scheduler decides what that is worth.
                 let stale = "its result is of another cycle".to_owned();
-                return Ok(Some(result(Err(stale))));
+                return Ok(Some(result(Err(stale.into()))));
             }
             let checked = tokio::task::spawn_blocking(move || {
                 let Expected { model, job, .. } = &expected;
-                job.average
-                    .check(&bytes, model)
-                    .map(Box::new)
-                    .map_err(|refusal| refusal.to_string())
+                // One more may have been under way when it stopped.
+                let steps = trained.done.saturating_add(1);
+                let steps = steps.saturating_mul(job.passes.into());
+                let update = job.average.check(&bytes, model, steps);
+                update.map(Box::new).map_err(Unfit::from)
             });
-            let update = checked.await.unwrap_or_else(|error| Err(error.to_string()));
+            let update = checked.await;
+            let update = update.unwrap_or_else(|error| Err(error.to_string().into()));
             Ok(Some(result(update)))
         }
         // Of a job before this one, most likely: dropping it stops its stream.

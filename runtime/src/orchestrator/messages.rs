@@ -9,7 +9,7 @@ use scheduler::machine::{CycleId, PlanId, SessionId, TrainOrder};
 use scheduler::{Link, PlanResponse};
 use tokio::sync::mpsc;
 
-use crate::average::{Average, Merged, Update};
+use crate::average::{Average, Merged, Refusal, Update};
 use crate::clock::Clock;
 use crate::data::Dataset;
 use crate::net::Peer;
@@ -80,10 +80,36 @@ pub(crate) enum PeerEvent {
     Measured(Link),
     /// A report.
     Report(Report),
-    /// A result: its parameters, checked, or why they are refused.
-    Result(Trained, Result<Box<Update>, String>),
+    /// A result: its parameters, checked, or why they do not count.
+    Result(Trained, Result<Box<Update>, Unfit>),
     /// It is over, for this reason; the worker may have broken the rules.
     Gone { why: String, misbehaved: bool },
+}
+
+/// Why a result does not count.
+#[derive(Debug)]
+pub(crate) struct Unfit {
+    pub(crate) why: String,
+    /// It is not a number, which may be the fault of the model that it was made from.
+    pub(crate) is_not_finite: bool,
+}
+
+impl From<String> for Unfit {
+    fn from(why: String) -> Self {
+        Self {
+            why,
+            is_not_finite: false,
+        }
+    }
+}
+
+impl From<Refusal> for Unfit {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            why: refusal.to_string(),
+            is_not_finite: matches!(refusal, Refusal::NotFinite { .. }),
+        }
+    }
 }
 
 /// Something that happened.

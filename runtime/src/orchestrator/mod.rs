@@ -40,7 +40,9 @@ mod link;
 mod messages;
 mod orders;
 mod placement;
+mod reports;
 mod roster;
+mod silence;
 mod solve;
 mod ticker;
 

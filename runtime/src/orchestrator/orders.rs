@@ -5,7 +5,7 @@ use std::sync::Arc;
 use scheduler::machine::{
     Action, CycleId, Departure, Event, PlanId, Record, SessionId, TrainOrder, WorkerId,
 };
-use scheduler::{Instant, Violation};
+use scheduler::{Instant, Link, Violation};
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::checkpoint::Checkpoint;
@@ -13,7 +13,7 @@ use super::driver::{ConnectedWorker, Cycle, Orchestrator};
 use super::messages::{Command, ConnectionId, Input};
 use crate::average::{Contribution, Merged};
 use crate::model::to_wire;
-use crate::protocol::Order;
+use crate::protocol::{BATCHES_PER_STREAM, Order};
 
 impl Orchestrator<'_> {
     pub(super) fn carry_out(&mut self, now: Instant, action: Action) {
@@ -30,6 +30,7 @@ impl Orchestrator<'_> {
                 session,
                 batches,
             } => {
+                self.silence.benchmarks(worker, now);
                 let session = session.get();
                 self.order(worker, Command::Say(Order::Benchmark { session, batches }));
             }
@@ -40,7 +41,7 @@ impl Orchestrator<'_> {
                 plan,
                 batches,
                 new,
-            } => self.ship(worker, session, plan, batches, new),
+            } => self.ship(now, (worker, session), plan, batches, new),
             Action::Train(order) => self.train(now, order),
             Action::Accept {
                 worker,
@@ -88,6 +89,7 @@ impl Orchestrator<'_> {
             self.ship_anew(worker, session, batches);
         }
         self.cycle.ordered.insert(worker, batches);
+        self.silence.forget(worker);
         self.watch.trains(worker, batches, results_by.since(now));
         let command = Command::Train {
             order,
@@ -135,12 +137,26 @@ impl Orchestrator<'_> {
         self.after.push_back(Event::Solved { plan, response });
     }
 
-    fn ship(&mut self, worker: WorkerId, session: SessionId, plan: PlanId, batches: u64, new: u64) {
-        let keep = batches - new;
-        let indices = self.placement.ship(worker, keep, new);
+    fn ship(
+        &mut self,
+        now: Instant,
+        (worker, session): (WorkerId, SessionId),
+        plan: PlanId,
+        batches: u64,
+        new: u64,
+    ) {
+        let order = (session.get(), plan.get());
+        let (keep, indices) = self.placement.ship(worker, order, batches - new, new);
+        let mut link = Link::default();
         if let Some(connected) = self.connected(worker) {
             connected.ship = Some((plan, batches));
+            link = connected.profile.map_or(link, |profile| profile.link);
         }
+        // All that are shipped to at once share our own connection.
+        let bytes = self.spec.shape.wire_len() as u64 * BATCHES_PER_STREAM as u64;
+        let part = link.transfer * bytes / (2 * self.wire.len() as u64).max(1);
+        let part = part * self.plan.len().max(1) as u64;
+        self.silence.ships(worker, (keep, batches), part, now);
         self.watch.shipped(worker, keep, batches);
         let command = Command::Ship {
             session,
@@ -157,11 +173,12 @@ impl Orchestrator<'_> {
         if self.cycle.ordered.is_empty() {
             self.placement.take_back();
         }
+        let order = (session.get(), self.cycle.id.get());
         let command = Command::Ship {
             session,
             plan: self.cycle.id.get(),
             keep: 0,
-            new: self.placement.ship(worker, 0, batches),
+            new: self.placement.ship(worker, order, 0, batches).1,
         };
         self.order(worker, command);
     }
@@ -221,7 +238,8 @@ impl Orchestrator<'_> {
         });
     }
 
-    fn exclude(&mut self, worker: WorkerId, why: Departure) {
+    pub(super) fn exclude(&mut self, worker: WorkerId, why: Departure) {
+        self.silence.forget(worker);
         let may_return = match why {
             Departure::BenchmarkLate
             | Departure::ShipLate
@@ -317,6 +335,9 @@ impl Orchestrator<'_> {
                 })
                 .collect(),
             names: self.roster.names().map(str::to_owned).collect(),
+            barred: self
+                .roster
+                .barred(|worker| self.scheduler.is_quarantined(worker)),
             parameters: self.model.as_ref().clone(),
         };
         self.watch.checkpoint(&checkpoint);
@@ -358,6 +379,12 @@ impl Orchestrator<'_> {
             let reason = reason.clone();
             self.command(id, Command::Say(Order::Over { reason }));
         }
+    }
+
+    /// The session of a worker that is a member.
+    pub(super) fn session_of(&self, worker: WorkerId) -> Option<SessionId> {
+        let id = self.connection_of.get(&worker)?;
+        self.workers.get(id)?.session
     }
 
     fn connected(&mut self, worker: WorkerId) -> Option<&mut ConnectedWorker> {

@@ -3,9 +3,12 @@
 //! Numbers decide the order in which results are averaged, and linear fees. Names that are known
 //! beforehand (of a plan, a scenario, or local workers) therefore have their numbers before any worker
 //! joins; others get the next one as they come. In a run, a name belongs to the first key that joins
-//! with it; and a key has one name for good, that with which it was put on the allow-list.
+//! with it, or to the one that the scenario binds it to; and a key has one name for good, that with which
+//! it was put on the allow-list. What bars a worker bars its key, over resumes too.
 //!
 //! **What it does not know:** connections, and which workers are present.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use scenarios::Scenario;
 use scenarios::scenario::WorkerStreams;
@@ -18,6 +21,9 @@ use crate::net::PeerId;
 #[derive(Debug)]
 pub(crate) struct Roster {
     entries: Vec<Entry>,
+    bound: BTreeMap<String, PeerId>,
+    /// Keys whose results were refused too often.
+    barred: BTreeSet<PeerId>,
     /// Only those known beforehand may join.
     closed: bool,
 }
@@ -37,20 +43,61 @@ pub(crate) enum JoinError {
     /// Two machines have the same name.
     #[error("another worker is called {0:?}: give each its own --name")]
     NameTaken(String),
+    /// The scenario binds the name to another key.
+    #[error("the scenario gives {name:?} to the machine with the key {key}: this one is another")]
+    Bound {
+        /// The name.
+        name: String,
+        /// The key that has it.
+        key: PeerId,
+    },
+    /// Too many of its results were refused, in this run or before it was resumed.
+    #[error("too many of its results were refused: it is not admitted to this run again")]
+    Barred,
 }
 
 impl Roster {
-    /// Knows these names beforehand; if `closed`, no other may join.
-    pub(crate) fn new(names: impl IntoIterator<Item = String>, closed: bool) -> Self {
+    /// Knows these names beforehand; if `closed`, no other may join. Some are bound to keys.
+    pub(crate) fn new(
+        names: impl IntoIterator<Item = String>,
+        bound: BTreeMap<String, PeerId>,
+        closed: bool,
+    ) -> Self {
         let entry = |name| Entry { name, key: None };
         Self {
             entries: names.into_iter().map(entry).collect(),
+            bound,
+            barred: BTreeSet::new(),
             closed,
         }
     }
 
+    /// These keys may not join.
+    pub(crate) fn bar(&mut self, keys: impl IntoIterator<Item = PeerId>) {
+        self.barred.extend(keys);
+    }
+
+    /// The keys that may not join, and those of the workers that this names too.
+    pub(crate) fn barred(&self, is_barred: impl Fn(WorkerId) -> bool) -> BTreeSet<PeerId> {
+        let numbered = (0..).map(WorkerId::new).zip(&self.entries);
+        let more = numbered.filter(|(worker, _)| is_barred(*worker));
+        let more = more.filter_map(|(_, entry)| entry.key);
+        more.chain(self.barred.iter().copied()).collect()
+    }
+
     /// The number of the worker with this name and key.
     pub(crate) fn enter(&mut self, name: &str, key: PeerId) -> Result<WorkerId, JoinError> {
+        if self.barred.contains(&key) {
+            return Err(JoinError::Barred);
+        }
+        if let Some(owner) = self.bound.get(name)
+            && *owner != key
+        {
+            return Err(JoinError::Bound {
+                name: name.to_owned(),
+                key: *owner,
+            });
+        }
         let known = self.entries.iter().position(|entry| entry.name == name);
         let at = match known {
             Some(at) => at,
@@ -115,7 +162,8 @@ mod tests {
 
     #[test]
     fn known_names_have_numbers_before_workers_join() {
-        let mut roster = Roster::new(["a".to_owned(), "b".to_owned()], false);
+        let none = BTreeMap::new();
+        let mut roster = Roster::new(["a".to_owned(), "b".to_owned()], none.clone(), false);
         assert_eq!(roster.enter("c", key(3)), Ok(WorkerId::new(2)));
         assert_eq!(roster.enter("b", key(2)), Ok(WorkerId::new(1)));
         assert_eq!(
@@ -127,9 +175,28 @@ mod tests {
         assert!(taken.contains("another worker is called \"b\""), "{taken}");
         assert_eq!(roster.name(WorkerId::new(0)), "a");
         assert_eq!(roster.worker("c"), Some(WorkerId::new(2)));
-        let mut closed = Roster::new(["a".to_owned()], true);
+        let mut closed = Roster::new(["a".to_owned()], none, true);
         let unknown = closed.enter("z", key(1)).unwrap_err().to_string();
         assert_eq!(unknown, "the plan does not know \"z\"");
+    }
+
+    #[test]
+    fn names_can_be_bound_to_keys_and_keys_be_barred() {
+        let names = ["a".to_owned(), "b".to_owned()];
+        let bound = BTreeMap::from([("a".to_owned(), key(1))]);
+        let mut roster = Roster::new(names.clone(), bound.clone(), false);
+        let other = roster.enter("a", key(2)).unwrap_err().to_string();
+        assert!(other.contains("another"), "{other}");
+        assert_eq!(roster.enter("a", key(1)), Ok(WorkerId::new(0)));
+        assert_eq!(roster.enter("b", key(2)), Ok(WorkerId::new(1)));
+        // The second worker is barred, whatever it calls itself after a resume.
+        let barred = roster.barred(|worker| worker == WorkerId::new(1));
+        assert_eq!(barred, BTreeSet::from([key(2)]));
+        let mut resumed = Roster::new(names, bound, false);
+        resumed.bar(barred.clone());
+        assert_eq!(resumed.enter("c", key(2)), Err(JoinError::Barred));
+        assert_eq!(resumed.enter("b", key(3)), Ok(WorkerId::new(1)));
+        assert_eq!(resumed.barred(|_| false), barred, "and it stays so");
     }
 
     #[test]

@@ -14,6 +14,11 @@ const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
 const EPSILON: f32 = 1e-8;
 
+/// No step moves a parameter by more than this. By Cauchy and Schwarz, the first moment is at most
+/// (1 − β₁) / √(1 − β₂) / √(1 − β₁² / β₂) < 7.28 roots of the second one, and the corrections of the
+/// bias only make the quotient smaller; the rest of eight times the rate is for rounding.
+pub const LONGEST_STEP: f64 = 8.0 * RATE;
+
 /// A first moment of this size moves a parameter by at most 1e-4 · 1e-30 / 1e-8; a second moment
 /// of this size is a gradient of 1e-15, which vanishes beside epsilon.
 const NEGLIGIBLE: f32 = 1e-30;
@@ -76,6 +81,29 @@ mod tests {
             x -= 1e-4 * m / (v.sqrt() + 1e-8);
         }
         x
+    }
+
+    /// The gradients that move a parameter the most grow by β₂ / β₁ each time.
+    #[test]
+    fn no_step_is_longer_than_the_longest() {
+        let (mut adam, mut parameters) = (Adam::default(), [0.0_f32]);
+        adam.reset(1);
+        // Late, when no bias is corrected any more.
+        for _ in 0..2_000 {
+            adam.step(&mut parameters, &[0.0]);
+        }
+        let (mut gradient, mut longest) = (1e-9_f32, 0.0_f64);
+        for _ in 0..300 {
+            gradient *= 1.11;
+            let before = parameters[0];
+            adam.step(&mut parameters, &[gradient]);
+            longest = longest.max(f64::from(parameters[0] - before).abs());
+        }
+        assert!(
+            longest > 0.8 * LONGEST_STEP,
+            "{longest}: the worst is tried"
+        );
+        assert!(longest < LONGEST_STEP, "{longest}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod linear;
 mod tally;
 mod types;
 
-pub use adam::Adam;
+pub use adam::{Adam, LONGEST_STEP};
 pub use tally::EvaluationTally;
 pub use types::{DeviceChoice, Evaluation, TrainError, Trainer, UnknownDevice};
 

@@ -13,7 +13,7 @@ use super::pace::Fraction;
 use super::process::{Launch, Priority, Process, TrainerEvent, check};
 use crate::model::{Layout, ModelKind, ModelSpec, TensorShape, from_wire};
 use crate::protocol::{MAX_PARAMETER_BYTES, Program};
-use crate::train::DeviceChoice;
+use crate::train::{DeviceChoice, LONGEST_STEP};
 
 /// For a program to begin, which may load a model first.
 const DESCRIBED_WITHIN: Duration = Duration::from_secs(600);
@@ -40,6 +40,11 @@ impl Described {
             Some((command, _)) => Launch::Given(command.clone()),
             None => Launch::Own(self.spec.kind),
         }
+    }
+
+    /// By how much a step moves a parameter at most; of the optimiser of a program nothing is known.
+    pub(crate) fn longest_step(&self) -> Option<f64> {
+        self.program.is_none().then_some(LONGEST_STEP)
     }
 
     /// A model of the library, or that of a program, which is asked.

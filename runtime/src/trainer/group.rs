@@ -74,6 +74,10 @@ fn signal(leader: Option<u32>, urgency: Urgency) {
             Urgency::Kill => rustix::process::Signal::KILL,
         };
         let _ = rustix::process::kill_process_group(pid, signal); // it may just have ended
+        if let Urgency::Ask = urgency {
+            // One that was stopped hears it when it goes on.
+            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::CONT);
+        }
     }
     #[cfg(not(unix))]
     let _ = (leader, urgency);

@@ -1,8 +1,8 @@
 //! A trainer as its parent sees it: a process, requests to it, its replies, and its end.
 //!
-//! Two threads serve it, one for each pipe, so that no caller waits for a pipe. It ends when this is
-//! dropped or its parent dies, however that happens, since its standard input ends then. A program of
-//! the user's own is also asked to end by a signal, and killed if it does not: it may hang.
+//! Two threads serve it, one for each pipe, so that no caller waits for a pipe. It ends when its parent
+//! dies, however that happens, since its standard input ends then. When this is dropped it is also asked to
+//! end by a signal, and killed if it does not: it may hang, or may have been stopped.
 //!
 //! **What it does not know:** what requests are about.
 
@@ -65,7 +65,7 @@ pub(crate) enum Launch {
 pub(crate) struct Process {
     asks: Sender<(Request, Vec<Bytes>)>,
     left: Arc<AtomicBool>,
-    /// A program of the user's own, which is not trusted to end.
+    /// The process, which is not trusted to end; none over pipes alone.
     group: Option<Group>,
 }
 
@@ -108,7 +108,7 @@ impl Process {
         let thread = |error| format!("a thread: {error}");
         let said = child.stderr.take().map(LastWords::follow).transpose();
         let said = said.map_err(thread)?;
-        let group = matches!(launch, Launch::Given(_)).then(|| Group::of(&child));
+        let group = Group::of(&child);
         let end = Ending {
             launch: launch.clone(),
             child,
@@ -117,7 +117,7 @@ impl Process {
         };
         let end = move |broken, was_ready| end.wait(broken, was_ready);
         let mut process = Self::over(input, output, end, hear).map_err(thread)?;
-        process.group = group;
+        process.group = Some(group);
         Ok(process)
     }
 
@@ -309,7 +309,7 @@ impl LastWords {
 struct Ending {
     launch: Launch,
     child: Child,
-    group: Option<Group>,
+    group: Group,
     said: Option<LastWords>,
 }
 
@@ -320,9 +320,7 @@ impl Ending {
             // It does not follow the protocol: nothing more is expected of it.
             let _ = self.child.kill();
         }
-        if let Some(group) = &self.group {
-            group.has_ended(&self.child);
-        }
+        self.group.has_ended(&self.child);
         let status = self.child.wait();
         let said = self.said.take().map(LastWords::line).unwrap_or_default();
         let launch = &self.launch;

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::model::{ModelKind, ModelSpec};
+use crate::protocol::Holds;
 use crate::train::DeviceChoice;
 use crate::trainer::pace::Fraction;
 use crate::trainer::practice::practice;
@@ -34,8 +35,11 @@ pub(crate) struct TrainSettings {
 }
 
 /// What a trainer has to know of a job.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Job {
+    /// Whose job it is, and which one: see [`Brief`](crate::protocol::Brief).
+    pub(crate) run: u64,
+    pub(crate) number: u32,
     pub(crate) model: ModelSpec,
     pub(crate) seed: u64,
     pub(crate) allow_gpu: bool,
@@ -62,6 +66,9 @@ pub(crate) struct Compute {
     started_for: Option<StartedFor>,
     /// The process has the batches of its benchmark.
     has_practice: bool,
+    /// The process has begun the job, and has these batches of it.
+    has_job: bool,
+    holds: Option<Holds>,
     /// What the process trains on, once it said so.
     device: Arc<Mutex<Option<DeviceChoice>>>,
     events: UnboundedSender<TrainerEvent>,
@@ -78,6 +85,8 @@ impl Compute {
             process: None,
             started_for: None,
             has_practice: false,
+            has_job: false,
+            holds: None,
             device: Arc::default(),
             events,
             last: 0,
@@ -103,8 +112,45 @@ impl Compute {
         self.start(ModelKind::Program, Some(digest), None)
     }
 
-    /// A job begins: nothing of the one before is left.
-    pub(crate) fn begin(&mut self, job: Job) {
+    /// A connection begins: what is under way for the one before is of no use any more.
+    pub(crate) fn connected(&mut self, done: &mut UnboundedReceiver<TrainerEvent>) {
+        self.cancel_all();
+        while let Ok(event) = done.try_recv() {
+            if let TrainerEvent::Died(_) | TrainerEvent::Unfit(_) = event {
+                self.forget();
+            }
+        }
+    }
+
+    /// Ends the process: another one is started when there is work.
+    pub(crate) fn forget(&mut self) {
+        self.process = None;
+        (self.has_job, self.holds) = (false, None);
+    }
+
+    /// What the process still holds of a job.
+    pub(crate) fn holds(&self) -> Option<Holds> {
+        self.holds
+    }
+
+    /// The process says what it holds by an order to ship.
+    pub(crate) fn held(&mut self, session: u32, plan: u32, batches: u64) {
+        self.holds = self.job.map(|job| Holds {
+            run: job.run,
+            job: job.number,
+            session,
+            plan,
+            batches,
+        });
+    }
+
+    /// A job begins: nothing of the one before is left. If it is the same one again, on another connection,
+    /// the process goes on with it; then the device on which it does is told.
+    pub(crate) fn begin(&mut self, job: Job) -> Option<DeviceChoice> {
+        if self.has_job && self.job == Some(job) && self.process.is_some() {
+            return *self.device.lock().unwrap_or_else(PoisonError::into_inner);
+        }
+        (self.has_job, self.holds) = (true, None);
         let is_fit = |of: &StartedFor| {
             (of.kind, of.digest) == (job.model.kind, job.digest)
                 && of.allow_gpu.is_none_or(|allowed| allowed == job.allow_gpu)
@@ -118,9 +164,11 @@ impl Compute {
         self.job = Some(job);
         self.has_practice = false;
         if job.model.kind == ModelKind::Program && self.process.is_none() {
-            return self.start_for(job); // its set-up takes a while
+            self.start_for(job); // its set-up takes a while
+        } else {
+            self.send(self.job_for(job), Vec::new());
         }
-        self.send(self.job_for(job), Vec::new());
+        None
     }
 
     /// The worker was excluded: a program that hangs is of no use any more.
@@ -129,13 +177,14 @@ impl Compute {
         if let Some(job) = self.job
             && job.model.kind == ModelKind::Program
         {
-            self.process = None;
+            self.forget();
             self.start_for(job);
         }
     }
 
     /// The job is over.
     pub(crate) fn over(&mut self) {
+        (self.has_job, self.holds) = (false, None);
         let device = *self.device.lock().unwrap_or_else(PoisonError::into_inner);
         if device == Some(DeviceChoice::Cpu) {
             self.send(Request::Over, Vec::new());
@@ -177,7 +226,10 @@ impl Compute {
     /// Starts a process for a job. That it cannot be started is an event.
     fn start_for(&mut self, job: Job) {
         match self.start(job.model.kind, job.digest, Some(job.allow_gpu)) {
-            Ok(()) => self.send(self.job_for(job), Vec::new()),
+            Ok(()) => {
+                self.has_job = true;
+                self.send(self.job_for(job), Vec::new());
+            }
             Err(why) => {
                 let _ = self.events.send(TrainerEvent::Unfit(why)); // the connection may be over
             }
@@ -206,7 +258,7 @@ impl Compute {
         };
         let process = Process::start(&launch, self.settings.threads, Priority::Usual, hear)?;
         self.process = Some(process);
-        self.has_practice = false;
+        (self.has_practice, self.holds) = (false, None);
         self.started_for = Some(StartedFor {
             kind,
             digest,
@@ -252,6 +304,8 @@ mod tests {
         // A worker learns of the job before it is admitted.
         compute.cancel_all();
         compute.begin(Job {
+            run: 1,
+            number: 1,
             model: ModelSpec {
                 kind: ModelKind::Mlp,
                 weights: Weights::Xavier,

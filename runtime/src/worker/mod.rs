@@ -28,6 +28,8 @@ use session::{End, Training, WorkerOptions};
 /// Between two attempts to reach an orchestrator, at first and at most.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 const AGAIN_AFTER_MOST: Duration = Duration::from_secs(15);
+/// How long data is kept for an orchestrator whose connection has ended.
+const HELD_FOR: Duration = Duration::from_secs(60);
 /// For a program to load its libraries.
 const BEGUN_WITHIN: Duration = Duration::from_secs(600);
 
@@ -129,17 +131,30 @@ pub(crate) async fn run(args: WorkerArgs) -> Result<Exit, Stop> {
 /// Works until there is nothing more to do, which for a daemon is never.
 async fn serve(dialer: &Dialer, options: &WorkerOptions, once: bool) -> Result<Exit, Stop> {
     let mut wait = AGAIN_AFTER;
-    let mut training = None;
+    let mut training: Option<Training> = None;
+    let mut served_at = tokio::time::Instant::now();
     loop {
+        // What it holds is of use for a while; a program of the user's own took long to begin.
+        if options.settings.trainer.is_none()
+            && served_at.elapsed() > HELD_FOR
+            && let Some((compute, _)) = &mut training
+        {
+            compute.forget();
+        }
         // It asks for work when what trains is there.
-        let ready = match training.take() {
+        let mut ready = match training.take() {
             Some(ready) => ready,
             None => warm(&options.settings).await?,
         };
         match dialer.dial().await {
             Ok(peer) => {
                 tracing::info!(orchestrator = %peer.remote(), "connected as {}", options.name);
-                match session::serve(&peer, options, ready).await {
+                let end = session::serve(&peer, options, &mut ready).await;
+                served_at = tokio::time::Instant::now();
+                if !matches!(end, End::Died(_)) {
+                    training = Some(ready);
+                }
+                match end {
                     End::Useless(reason) => return Err(Stop::failed(reason)),
                     End::Died(reason) if once => return Err(Stop::failed(reason)),
                     // One that dies again and again comes back ever later.

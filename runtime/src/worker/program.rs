@@ -80,6 +80,7 @@ mod tests {
             values: 256,
         };
         Brief {
+            run: 1,
             job: 1,
             model: ModelSpec {
                 kind,

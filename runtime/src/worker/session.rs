@@ -19,7 +19,7 @@ use super::program;
 use crate::data::Batch;
 use crate::model::ModelKind;
 use crate::net::{BlobReader, CloseReason, ControlSender, NetError, Peer};
-use crate::protocol::{BATCHES_PER_STREAM, Brief, Down, Hello, Order, Report, Up, VERSION};
+use crate::protocol::{BATCHES_PER_STREAM, Brief, Down, Hello, Holds, Order, Report, Up, VERSION};
 use crate::trainer::{Moment, Reply, Request, Task, TrainerEvent, pace};
 use crate::wire::{Fault, fault};
 
@@ -62,7 +62,10 @@ const EARLY: usize = 64;
 pub(crate) type Training = (Compute, mpsc::UnboundedReceiver<TrainerEvent>);
 
 /// Serves an orchestrator until the connection ends.
-pub(crate) async fn serve(peer: &Peer, options: &WorkerOptions, training: Training) -> End {
+///
+/// The trainer outlives it, with what it holds: who comes back at once is not sent its data again.
+pub(crate) async fn serve(peer: &Peer, options: &WorkerOptions, training: &mut Training) -> End {
+    training.0.connected(&mut training.1);
     match Session::start(peer, options, training).await {
         Ok(session) => session.run().await,
         Err(error) => End::NotAdmitted(error.to_string()),
@@ -79,15 +82,17 @@ struct Session<'a> {
     shipping: Option<(u32, u32)>,
     /// Batches that came before the order of their plan.
     early: Vec<Shipment>,
-    compute: Compute,
+    compute: &'a mut Compute,
     /// Parameters of the job's model.
     parameters: u64,
-    done: mpsc::UnboundedReceiver<TrainerEvent>,
+    done: &'a mut mpsc::UnboundedReceiver<TrainerEvent>,
     /// An order to train whose parameters are not here, or the parameters without an order.
     pending: PendingTask,
     sending: Option<Sending>,
     /// How long results took to be sent of late.
     sent: Sent,
+    /// A benchmark is under way.
+    measures: bool,
     exclusions: u32,
     /// It was a member of some job.
     admitted: bool,
@@ -167,10 +172,11 @@ impl<'a> Session<'a> {
     async fn start(
         peer: &'a Peer,
         options: &'a WorkerOptions,
-        (compute, done): Training,
+        (compute, done): &'a mut Training,
     ) -> Result<Self, NetError> {
         let (mut control, mut receiver) = peer.open_control().await?;
-        control.send(&Report::Hello(hello(options))).await?;
+        let holds = compute.holds();
+        control.send(&Report::Hello(hello(options, holds))).await?;
         let (heard, orders) = mpsc::channel(64);
         let (briefs, brief) = watch::channel(None);
         let listener = heard.clone();
@@ -229,6 +235,7 @@ impl<'a> Session<'a> {
             pending: PendingTask::default(),
             sending: None,
             sent: Sent::default(),
+            measures: false,
             exclusions: 0,
             admitted: false,
             return_at: None,
@@ -249,7 +256,8 @@ impl<'a> Session<'a> {
                 Some(done) = self.done.recv() => self.report(done).await,
                 () = returns => {
                     self.return_at = None;
-                    self.say(&Report::Return).await
+                    let holds = self.compute.holds();
+                    self.say(&Report::Return { holds }).await
                 }
             };
             match step {
@@ -321,13 +329,19 @@ impl<'a> Session<'a> {
                 (self.pending, self.sending) = (PendingTask::default(), None);
                 (self.exclusions, self.return_at) = (0, None);
                 (self.shipping, self.early) = (None, Vec::new());
-                self.compute.begin(Job {
+                let goes_on = self.compute.begin(Job {
+                    run: brief.run,
+                    number: brief.job,
                     model: brief.model,
                     seed: brief.seed,
                     allow_gpu: brief.allow_gpu,
                     digest: brief.program.as_ref().map(|program| program.digest),
                 });
                 tracing::info!(model = %brief.model.kind, "a job");
+                if let Some(device) = goes_on {
+                    let device = device.to_string();
+                    self.say(&Report::Ready { device }).await?;
+                }
             }
             Order::Admit { session } => {
                 self.admitted = true;
@@ -339,6 +353,7 @@ impl<'a> Session<'a> {
                     session,
                     batches,
                 };
+                self.measures = true;
                 self.compute.request(benchmark, Vec::new());
             }
             Order::Ship {
@@ -363,6 +378,7 @@ impl<'a> Session<'a> {
             Order::Train(training) => {
                 // It goes before a benchmark that is under way.
                 self.compute.cancel_all();
+                self.measures = false;
                 // The order was half a round trip on its way, which is gone from its time.
                 let [stop_in, results_in] = [training.stop_in_ns, training.results_in_ns]
                     .map(|nanos| Duration::from_nanos(nanos).saturating_sub(self.peer.rtt() / 2));
@@ -382,6 +398,9 @@ impl<'a> Session<'a> {
             }
             Order::Excluded { reason, may_return } => {
                 tracing::warn!(reason, "excluded");
+                if std::mem::take(&mut self.measures) {
+                    self.compute.forget(); // it was too slow, or does not answer at all
+                }
                 self.compute.excluded();
                 if may_return {
                     let wait = RETURN_AFTER * 2_u32.saturating_pow(self.exclusions.min(10));
@@ -450,6 +469,7 @@ impl<'a> Session<'a> {
                 batches,
                 took_ns,
             } => {
+                self.measures = false;
                 self.say(&Report::Benchmarked {
                     session,
                     batches,
@@ -462,6 +482,7 @@ impl<'a> Session<'a> {
                 plan,
                 held,
             } => {
+                self.compute.held(session, plan, held);
                 self.say(&Report::Shipped {
                     session,
                     plan,
@@ -527,7 +548,7 @@ impl<'a> Session<'a> {
     }
 }
 
-fn hello(options: &WorkerOptions) -> Hello {
+fn hello(options: &WorkerOptions, holds: Option<Holds>) -> Hello {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut models = vec![ModelKind::Linear, ModelKind::Program];
     if cfg!(feature = "torch") {
@@ -543,6 +564,7 @@ fn hello(options: &WorkerOptions) -> Hello {
         threads: u32::try_from(options.settings.threads).unwrap_or(u32::MAX),
         models,
         memory: options.memory,
+        holds,
     }
 }
 

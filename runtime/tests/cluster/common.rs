@@ -205,6 +205,12 @@ impl End {
         self.seen.iter().filter(move |event| event["event"] == what)
     }
 
+    /// Whether it told this, in whatever way.
+    pub(crate) fn told(&self, text: &str) -> bool {
+        let said = |event: &Value| event["event"] == "note" && event.to_string().contains(text);
+        self.stderr.contains(text) || self.seen.iter().any(said)
+    }
+
     /// What every run holds to, whatever happened in it: each batch of a cycle was accepted or
     /// lost, and no cycle took longer than its limit and the wait for the aggregation.
     pub(crate) fn holds_its_limits(&self, batches: u64) {

@@ -1,6 +1,6 @@
 //! Workers and orchestrators that die or stall.
 
-use crate::common::{Run, is_alive, signal, small};
+use crate::common::{Run, children, is_alive, signal, small};
 
 /// Three slow workers of which two are enough: about 50 batches a second each.
 const THREE: [&str; 14] = [
@@ -208,4 +208,57 @@ fn workers_end_with_an_orchestrator_that_is_killed() {
     while pids.iter().any(|pid| is_alive(*pid)) {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
+}
+
+/// A worker whose connection lives and whose trainer does not answer holds nobody up in silence.
+#[test]
+fn a_trainer_that_is_stopped_is_told_of_while_data_travels_and_then_done_without() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let four = [
+        ("--local", "4"),
+        ("--throttles", "0.02,0.02,0.02,0.02"),
+        ("--cycles", "3"),
+    ];
+    // The first two are employed, since fees rise; after the loss of one the third is shipped to.
+    let args = three_with(&four, &["--fee-type", "linear"]);
+    let mut run = Run::start(&small(60, &folder.path().join("run")), &args);
+    run.until("cycle", |_| true);
+    let trainers = children(run.pid("local-3"));
+    let [(trainer, _, _)] = trainers[..] else {
+        panic!("a worker has one trainer: {trainers:?}");
+    };
+    signal("STOP", trainer);
+    signal("KILL", run.pid("local-1"));
+    let gone = run.until_worker("departed", "local-3");
+    assert_eq!(gone["why"], "ship_late");
+    let end = run.end();
+    end.completed();
+    end.holds_its_limits(60);
+    let told = "waiting for local-3 for 5 s: no data has arrived there, which has 0 of ";
+    assert!(end.told(told), "{}\n{:#?}", end.stderr, end.seen);
+    assert!(!is_alive(trainer), "it is not left behind");
+}
+
+#[test]
+fn a_trainer_that_is_stopped_is_told_of_in_its_benchmark() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let more = ["--benchmark-batches", "400", "--set", "waits.gather=4 s"];
+    let args = three_with(&[("--cycles", "1")], &[]);
+    let mut small = small(60, &folder.path().join("run"));
+    // Long enough to be stopped in.
+    let at = small.iter().position(|arg| arg == "--benchmark-batches");
+    small.drain(at.expect("it is there")..=at.expect("it is there") + 1);
+    let mut run = Run::start(&small, &[&args[..], &more[..]].concat());
+    run.until_worker("joined", "local-2");
+    let trainer = loop {
+        if let Some((trainer, _, _)) = children(run.pid("local-2")).first() {
+            break *trainer;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    };
+    signal("STOP", trainer);
+    let told = "waiting for local-2 for 5 s: its benchmark has not ended";
+    run.until("note", |note| note.to_string().contains(told));
+    signal("CONT", trainer);
+    run.end().completed();
 }

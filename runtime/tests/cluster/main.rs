@@ -5,6 +5,7 @@
 
 mod common;
 mod faults;
+mod held;
 mod output;
 mod programs;
 #[cfg(feature = "torch")]

@@ -502,3 +502,28 @@ fn a_transformer_trains_on_made_text() {
     };
     assert_eq!(code, Some(0), "{said}");
 }
+
+/// One of two spoils the model within what can be averaged: the other is not blamed for the numbers that
+/// come of it.
+#[test]
+fn who_is_sent_a_spoilt_model_is_not_barred() {
+    if !has("numpy") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let spoils = "self.parameters = lambda: np.full_like(self.flat, 3e38)";
+    let trainer = faulty(folder.path(), 5, spoils);
+    let mut args = args(&trainer, 2, folder.path());
+    let cycles = args
+        .iter()
+        .position(|arg| arg == "--cycles")
+        .expect("there");
+    args[cycles + 1] = "6".to_owned();
+    let end = Run::start(&args, &[]).end();
+    let told = end.told("does not count: the model that it was sent is spoilt");
+    assert!(told, "{}\n{:#?}", end.stderr, end.seen);
+    let barred = end
+        .all("departed")
+        .filter(|gone| gone["why"] == "quarantined");
+    assert_eq!(barred.count(), 0, "{:#?}", end.seen);
+}

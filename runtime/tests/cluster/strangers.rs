@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use runtime::model::{ModelKind, to_wire};
+use runtime::model::{ModelKind, from_wire, to_wire};
 use runtime::net::{DialOptions, Dialer, Identity, Peer, Target, Token};
 use runtime::protocol::{Down, Hello, Order, Report, Trained, Training, Up, VERSION};
+use tokio::sync::watch;
 
 use crate::common::{Daemon, Run, small};
 
@@ -21,11 +22,13 @@ enum Lie {
     TooLong,
     /// Of another session.
     Stale,
-    /// A result that would ruin the model, and once it is accepted another one that is refused.
+    /// Numbers that no training can have given.
+    OutOfReach,
+    /// A result that would do harm, and once it is accepted another one that is refused.
     Twice,
     /// Its result, and then one report after the other.
     Floods,
-    /// A result that would ruin the model; once it is accepted the worker leaves.
+    /// A result as far off as its steps can reach; once it is accepted the worker leaves.
     Leaves,
 }
 
@@ -54,12 +57,14 @@ async fn lie(token: &str, folder: &Path, lie: Lie) -> String {
         threads: 1,
         models: vec![ModelKind::Linear],
         memory: None,
+        holds: None,
     };
     control
         .send(&Report::Hello(hello))
         .await
         .expect("it is heard");
-    let blobs = tokio::spawn(answer_blobs(peer.clone()));
+    let (models, mut model) = watch::channel((0, Vec::new()));
+    let blobs = tokio::spawn(answer_blobs(peer.clone(), models));
     let mut length = 0;
     while let Ok(Some(order)) = orders.recv::<Order>().await {
         match order {
@@ -101,9 +106,14 @@ async fn lie(token: &str, folder: &Path, lie: Lie) -> String {
                     Lie::TooLong => parameters.push(0.0),
                     Lie::Stale => said = session.wrapping_sub(1),
                     Lie::Floods => done = u64::MAX,
+                    Lie::OutOfReach => parameters.fill(3e38),
                     Lie::Twice | Lie::Leaves => {
-                        let ruinous = (0..length).map(|place| (place % 7) as f32 * 1e6);
-                        parameters = ruinous.collect();
+                        let sent = model.wait_for(|(of, _)| *of == cycle).await;
+                        parameters = sent.expect("it is sent").1.clone();
+                        let reach = 7.9e-4 * (done + 1) as f32;
+                        parameters
+                            .iter_mut()
+                            .for_each(|parameter| *parameter += reach);
                     }
                 }
                 let header = Up::Trained(Trained {
@@ -133,8 +143,11 @@ async fn lie(token: &str, folder: &Path, lie: Lie) -> String {
                             cycle,
                             done: 0,
                         };
-                        let reports =
-                            [Report::Return, beat(session.wrapping_sub(1)), beat(session)];
+                        let reports = [
+                            Report::Return { holds: None },
+                            beat(session.wrapping_sub(1)),
+                            beat(session),
+                        ];
                         for number in 0..FLOOD {
                             if control.send(&reports[number % 3]).await.is_err() {
                                 break;
@@ -154,6 +167,7 @@ async fn lie(token: &str, folder: &Path, lie: Lie) -> String {
                     }
                     Lie::Batches(_)
                     | Lie::NotANumber
+                    | Lie::OutOfReach
                     | Lie::TooShort
                     | Lie::TooLong
                     | Lie::Stale => {}
@@ -170,8 +184,8 @@ async fn lie(token: &str, folder: &Path, lie: Lie) -> String {
     closed.expect("it is shown out").to_string()
 }
 
-/// Sends probes back, and takes in everything else.
-async fn answer_blobs(peer: Peer) {
+/// Sends probes back, passes models on, and takes in everything else.
+async fn answer_blobs(peer: Peer, models: watch::Sender<(u32, Vec<f32>)>) {
     while let Ok(mut blob) = peer.accept_blob().await {
         let Ok(header) = blob.header::<Down>().await else {
             continue;
@@ -180,10 +194,16 @@ async fn answer_blobs(peer: Peer) {
         while let Ok(Some(chunk)) = blob.next_chunk(1 << 16).await {
             bytes.extend_from_slice(&chunk);
         }
-        if let Down::Probe { number, .. } = header {
-            let _ = peer
-                .send_blob(&Up::Probe { number }, vec![bytes.into()])
-                .await;
+        match header {
+            Down::Probe { number, .. } => {
+                let header = Up::Probe { number };
+                let _ = peer.send_blob(&header, vec![bytes.into()]).await;
+            }
+            Down::Parameters { cycle, .. } => {
+                let model = from_wire(&bytes).expect("a model");
+                models.send_replace((cycle, model));
+            }
+            Down::Data { .. } => {}
         }
     }
 }
@@ -263,6 +283,16 @@ fn parameters_that_are_no_numbers_are_refused() {
     check("nan", Lie::NotANumber, "expected a finite number");
 }
 
+/// One honest worker is no majority that could tell who is far off.
+#[test]
+fn parameters_that_no_training_can_have_given_are_refused() {
+    check(
+        "reach",
+        Lie::OutOfReach,
+        "its parameter 0 has moved by 3.000e38",
+    );
+}
+
 #[test]
 fn parameters_of_another_length_are_refused() {
     check("short", Lie::TooShort, "a result of liar is refused");
@@ -280,7 +310,7 @@ fn a_result_that_was_accepted_and_then_refused_is_not_averaged() {
 fn a_result_that_is_too_far_off_is_refused_after_its_worker_has_left() {
     let expected = "a result of liar is refused: its update is";
     let honest = ["honest", "another", "third"];
-    check_among("leaves", Lie::Leaves, expected, &honest, (3, 10), "0.005");
+    check_among("leaves", Lie::Leaves, expected, &honest, (3, 13), "0.005");
 }
 
 #[test]

@@ -42,8 +42,13 @@ pub(crate) fn worker() -> (Identity, TempDir) {
     (identity, folder)
 }
 
+pub(crate) fn name_of(identity: &Identity) -> String {
+    format!("pc-{}", identity.id())
+}
+
 pub(crate) fn dial_options(identity: &Identity, target: Target) -> DialOptions {
-    let mut options = DialOptions::new(identity.clone(), "pc1", target);
+    // Names are unique on a list, as keys are.
+    let mut options = DialOptions::new(identity.clone(), name_of(identity), target);
     options.discover = false;
     options
 }

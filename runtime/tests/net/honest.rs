@@ -5,13 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use runtime::net::{CloseReason, Dialer, NetError, Target};
 
-use crate::common::{HOUR, Pair, dial_options, listener, pair, soon, worker};
+use crate::common::{HOUR, Pair, dial_options, listener, name_of, pair, soon, worker};
 
 #[tokio::test]
 async fn a_token_admits_once_and_then_the_key_is_enough() {
     let pair = pair().await;
     assert_eq!(pair.there.id(), pair.worker.id());
-    assert_eq!(pair.there.name(), "pc1");
+    assert_eq!(pair.there.name(), name_of(&pair.worker));
     pair.here.close("done for today");
     let reason = soon(pair.there.closed()).await;
     assert_eq!(reason, CloseReason::Remote("done for today".to_owned()));

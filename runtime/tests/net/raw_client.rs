@@ -110,7 +110,7 @@ impl RawClient {
         mac.update(&self.spki());
         mac.update(&exported);
         Hello {
-            name: "client".to_owned(),
+            name: format!("client-{}", BASE64URL_NOPAD.encode(&self.spki()[38..])),
             proof: Some((id, mac.finalize().into_bytes().into())),
         }
     }

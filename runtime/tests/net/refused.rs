@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use runtime::net::{
-    AllowList, CloseReason, DialError, Dialer, JoinRefusal, Listener, PeerId, Target, Token,
+    AllowList, CloseReason, DialError, Dialer, Identity, JoinRefusal, Listener, PeerId, Target,
+    Token,
 };
 
 use crate::common::{HOUR, Pair, dial_options, listener, loopback, options, pair, soon, worker};
@@ -37,6 +38,30 @@ fn assert_refusal(error: &DialError, expected: JoinRefusal, words: &str) {
         DialError::Refused { refusal, .. } => assert_eq!(*refusal, expected),
         DialError::Unreachable { .. } => panic!("not reached: {error}"),
     }
+}
+
+/// Fees go by names, so that two keys on one list have two.
+#[tokio::test]
+async fn a_name_that_another_key_has_is_refused_until_that_is_revoked() {
+    let (listener, _folder) = listener().await;
+    let token = listener.mint(3, HOUR).await.unwrap();
+    let dialer = |identity: &Identity, token: &Token| {
+        let mut options = dial_options(identity, Target::Token(token.clone()));
+        options.name = "server".to_owned();
+        Dialer::new(options).unwrap()
+    };
+    let ((first, _one), (second, _two)) = (worker(), worker());
+    let here = soon(dialer(&first, &token).dial()).await.unwrap();
+    let error = soon(dialer(&second, &token).dial()).await.unwrap_err();
+    let words = "another worker on the orchestrator's list has this name";
+    assert_refusal(&error, JoinRefusal::NameTaken, words);
+    assert!(!error.is_retryable(), "it would be refused for ever");
+    here.close("it comes back");
+    soon(dialer(&first, &token).dial()).await.unwrap();
+    // Its token goes with it.
+    listener.allow_list().revoke(first.id()).unwrap();
+    let token = listener.mint(1, HOUR).await.unwrap();
+    soon(dialer(&second, &token).dial()).await.unwrap();
 }
 
 /// Changes the allow-list as an editor would.

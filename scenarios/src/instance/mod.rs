@@ -6,7 +6,7 @@
 
 mod parse;
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 use scheduler::{Case, Cost, CurveProblem, MAX_BATCHES};
 
@@ -46,6 +46,17 @@ pub struct Instances<R> {
     done: bool,
 }
 
+/// The longest line, and the longest instance over several lines.
+const MOST_BYTES: u64 = 1 << 26;
+
+fn within(read: usize) -> io::Result<()> {
+    if read as u64 > MOST_BYTES {
+        let why = format!("it is longer than {} MiB", MOST_BYTES >> 20);
+        return Err(io::Error::other(why));
+    }
+    Ok(())
+}
+
 impl<R: BufRead> Instances<R> {
     /// Reads from `input`.
     pub fn new(input: R) -> Self {
@@ -64,7 +75,9 @@ impl<R: BufRead> Instances<R> {
             return Ok(Some(line));
         }
         let mut line = Vec::new();
-        let read = self.input.read_until(b'\n', &mut line)?;
+        let mut bounded = self.input.by_ref().take(MOST_BYTES + 1);
+        let read = bounded.read_until(b'\n', &mut line)?;
+        within(read)?;
         Ok((read > 0).then_some(line))
     }
 
@@ -73,12 +86,12 @@ impl<R: BufRead> Instances<R> {
     fn read_whole(&mut self, first: Vec<u8>) -> Result<Instance, InstanceError> {
         let start = self.line;
         let mut rest = Vec::new();
-        self.input
-            .read_to_end(&mut rest)
-            .map_err(|source| InstanceError::Unreadable {
-                line: start,
-                source,
-            })?;
+        let mut bounded = self.input.by_ref().take(MOST_BYTES + 1);
+        if let Err(source) = bounded.read_to_end(&mut rest).and_then(within) {
+            self.done = true;
+            let line = start;
+            return Err(InstanceError::Unreadable { line, source });
+        }
         let whole = [first.as_slice(), &rest].concat();
         match parse(&whole, self.index) {
             Ok(instance) => {
@@ -195,6 +208,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// An input without a line's end takes no more memory than the longest line.
+    #[test]
+    fn a_line_without_an_end_is_refused() {
+        for begin in [&b""[..], b"{\n"] {
+            let input = io::BufReader::new(begin.chain(io::repeat(b' ')));
+            let mut all = Instances::new(input);
+            let error = all.next().expect("one").expect_err("refused").to_string();
+            assert!(error.contains("longer than 64 MiB"), "{error}");
+            assert!(all.next().is_none(), "nothing follows");
+        }
+    }
 
     fn read(text: &str) -> Vec<Result<Instance, String>> {
         Instances::new(text.as_bytes())

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::name::{PLAIN_NAME, is_plain_name};
 use crate::near::nearest;
 
 /// A problem with the names that its file gives.
@@ -332,6 +333,12 @@ fn names(workers: Vec<WireWorker<'_>>) -> Result<Option<Vec<Option<String>>>, Fa
     let names: Vec<Option<String>> = workers.into_iter().map(|worker| worker.name).collect();
     let mut seen = BTreeSet::new();
     for name in names.iter().flatten() {
+        if !is_plain_name(name) {
+            let name: String = name.chars().take(64).collect();
+            return Err(Fault::new(format!(
+                "a worker's name is {name:?}, expected {PLAIN_NAME}"
+            )));
+        }
         if !seen.insert(name) {
             return Err(Fault::new(format!(
                 "two workers are called {name:?}, expected unique names"

@@ -21,6 +21,8 @@ keys! {
     pub struct Group in "workers" {
         /// Name of the worker. Several of one description are called pc1-1, pc1-2 and so on.
         name: String => example("\"pc1\"").within(1, 64);
+        /// Key of the only machine that may join a real run by this name, as `runtime workers list` shows it.
+        key: Option<String> => default("\"any\"").or_word("any").within(1, 64);
         /// Number of workers of this description.
         count: u64 => default("1").within(1, MAX_WORKERS as u64);
         /// Speed of training, in batches of the job's size. A device has one.
@@ -218,6 +220,9 @@ impl Workers {
             let at = node.get("name").map_or(&node.at, |name| &name.at);
             let message = "expected a name of at most 64 letters, digits, - and _";
             return mistakes.add(at, format!("{path}.name is \"{}\", {message}", group.name));
+        }
+        if group.key.is_some() && group.count > 1 {
+            return mistake("key is one machine's, expected count = 1 with it".to_owned());
         }
         if self.names.len() as u64 + group.count > MAX_WORKERS as u64 {
             let message = format!("count makes too many workers, expected {MAX_WORKERS} in all");

@@ -4,7 +4,7 @@ use super::action::Action;
 use super::alarms::Alarms;
 use super::config::{Config, Limit};
 use super::cycle::Cycle;
-use super::members::Members;
+use super::members::{Members, Standing};
 use super::question::{Adopted, Solving};
 use super::record::{Ignored, Record, Totals};
 use crate::ids::{SessionId, WorkerId};
@@ -79,6 +79,12 @@ impl Scheduler {
     /// Whether the run is over.
     pub const fn is_ended(&self) -> bool {
         matches!(self.phase, Phase::Ended)
+    }
+
+    /// Whether a worker is not admitted any more, since too many of its results were refused.
+    pub fn is_quarantined(&self, worker: WorkerId) -> bool {
+        let member = self.members.get(worker);
+        member.is_some_and(|member| matches!(member.standing, Standing::Quarantined))
     }
 
     /// The job.

@@ -127,6 +127,7 @@ pub(super) fn run_of(
         rows: Some(&mut rows),
         judge: Some(&mut judge),
         events: events.as_mut().map(|events| events as _),
+        claims: None,
     };
     let totals = world::run(world, seed, replicate, &mut allocate, observers);
     RunEnd {

@@ -21,6 +21,9 @@ pub type OnRow<'a> = &'a mut dyn FnMut(Instant, &Record);
 /// Takes events.
 pub type OnEvent<'a> = &'a mut dyn FnMut(Instant, &Event);
 
+/// Gives events that no order calls for, to follow this one: what members claim, and networks repeat.
+pub type Claims<'a> = &'a mut dyn FnMut(Instant, &Event, &mut Vec<Event>);
+
 /// What looks at a run. Nothing has to.
 #[derive(Default)]
 pub struct Observers<'a> {
@@ -31,6 +34,8 @@ pub struct Observers<'a> {
     pub judge: Option<&'a mut dyn FnMut(&CycleTruth)>,
     /// Gets every event that the scheduler gets: a fresh scheduler gives the same orders for them.
     pub events: Option<OnEvent<'a>>,
+    /// Adds events, for tests of what the scheduler bears.
+    pub claims: Option<Claims<'a>>,
 }
 
 impl<'a> Observers<'a> {
@@ -239,6 +244,17 @@ impl<'a> Driver<'a> {
 
     /// Passes the event to the scheduler, and carries out its orders.
     pub(super) fn step(&mut self, event: Event) {
+        let mut claims = Vec::new(); // allocates only when there are some
+        if let Some(claim) = &mut self.observers.claims {
+            claim(self.now, &event, &mut claims);
+        }
+        self.step_alone(event);
+        for claim in claims {
+            self.step_alone(claim);
+        }
+    }
+
+    fn step_alone(&mut self, event: Event) {
         if self.ending.is_some() {
             return;
         }

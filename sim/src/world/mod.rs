@@ -39,7 +39,7 @@ mod progress;
 mod totals;
 mod worker;
 
-pub use driver::{Observers, OnEvent, OnRow, run};
+pub use driver::{Claims, Observers, OnEvent, OnRow, run};
 pub use model::{Fault, PipeModel, Renewal, Service, SolveModel, Way, WorkerModel, World};
 pub use one_cycle::{CycleEnd, OneCycle};
 pub use overrun::{OverrunStudy, Overruns, Share, overruns, with_filler};

@@ -211,7 +211,7 @@ fn truth_is_told_and_changes_nothing() {
                 let feasible = greedy(&truth.request).outcome.planned().is_some();
                 truths.push((truth.cycle, feasible, truth.faults));
             }),
-            events: None,
+            ..Observers::default()
         };
         let totals = run(&world, 5, replicate, &mut greedy, observers);
         assert_eq!((totals, same.clone()), rows(&world, 5, replicate));
