@@ -50,6 +50,8 @@ pub(crate) struct Job {
     pub(crate) allocator: Box<dyn Allocator>,
     /// A plan to be run instead of the allocator's.
     pub(crate) given: Option<FixedPlan>,
+    /// Ends with the first plan.
+    pub(crate) plan_only: bool,
     /// Names whose numbers are known beforehand.
     pub(crate) names: Vec<String>,
     /// The state of a run that was broken off.
@@ -117,6 +119,7 @@ pub(crate) struct Orchestrator<'a> {
     pub(super) solver: Solver,
     pub(super) evaluator: Evaluator,
     pub(super) given: Option<FixedPlan>,
+    pub(super) plan_only: bool,
     pub(super) resumed: Option<Checkpoint>,
     pub(super) roster: Roster,
     pub(super) placement: Placement,
@@ -221,6 +224,7 @@ impl<'a> Orchestrator<'a> {
             solver,
             evaluator,
             given: job.given,
+            plan_only: job.plan_only,
             resumed: job.resumed,
             roster,
             placement,
@@ -494,12 +498,19 @@ impl<'a> Orchestrator<'a> {
                 session,
                 batches,
                 took_ns,
-            } => self.step(Event::Benchmarked {
-                worker,
-                session: SessionId::new(session),
-                batches,
-                took: Span::from_nanos(took_ns),
-            }),
+            } => {
+                let took = Span::from_nanos(took_ns);
+                let took = match &self.given {
+                    Some(given) => given.took(self.roster.name(worker), batches, took),
+                    None => took,
+                };
+                self.step(Event::Benchmarked {
+                    worker,
+                    session: SessionId::new(session),
+                    batches,
+                    took,
+                });
+            }
             Report::Shipped {
                 session,
                 plan,
