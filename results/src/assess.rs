@@ -77,7 +77,7 @@ columns! {
         /// the plan is not.
         relative: Option<f64> = "excess",
         /// The excess over the proven optimum.
-        cost: Cost = "excess_micro",
+        cost: Cost = "excess_cost_micro",
     }
 }
 

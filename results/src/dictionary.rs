@@ -17,13 +17,13 @@ use scheduler::machine::{AssignmentRow, CycleRow, ShareRow};
 
 use crate::error::{Action, ResultsError};
 use crate::files::{
-    CYCLES, DISCREPANCIES, HISTORY, LOTS, OUTCOMES, PLANS, RUNS, SHARES, STATISTICS, SUMMARY_CSV,
-    SWEEP_FILE, TESTS, TIMINGS, TIMINGS_SUMMARY, WORKERS,
+    CYCLES, DISCREPANCIES, HISTORY, LOTS, OUTCOMES, PAIRED, PLANS, RUNS, SHARES, STATISTICS,
+    SUMMARY_CSV, SWEEP_FILE, TESTS, TIMINGS, TIMINGS_SUMMARY, WORKERS,
 };
 use crate::problems::ProblemColumns;
 use crate::row::Took;
 use crate::run_file::Kind as FolderKind;
-use crate::runs::{HistoryRow, QuestionRow, RunRow, SummaryLine, WorkerRow, describe_keys};
+use crate::runs::{HistoryRow, PairedRow, QuestionRow, RunRow, RunTable, SummaryLine, WorkerRow};
 use crate::schema::{Described, Row};
 use crate::statistics_table::StatisticsColumns;
 use crate::tally::{DiscrepancyRow, TimingRow};
@@ -87,43 +87,48 @@ fn validation() -> Vec<Entry> {
 }
 
 fn runs() -> Vec<Entry> {
-    let of_run = |columns| [describe_keys(), columns].concat();
     vec![
         entry(
             RUNS,
             "One row per run: how it ended.",
-            of_run(RunRow::describe()),
+            RunRow::describe_all(),
         ),
         entry(
             WORKERS,
             "One row per run and worker.",
-            of_run(WorkerRow::describe()),
+            WorkerRow::describe_all(),
         ),
         entry(
             PLANS,
             "One row per plan that was taken, or question without one.",
-            of_run(QuestionRow::describe()),
+            QuestionRow::describe_all(),
         ),
         entry(
             SHARES,
             "One row per plan and candidate: what was known of it, and what it gets.",
-            of_run(ShareRow::describe()),
+            ShareRow::describe_all(),
         ),
-        entry(CYCLES, "One row per cycle.", of_run(CycleRow::describe())),
+        entry(CYCLES, "One row per cycle.", CycleRow::describe_all()),
         entry(
             LOTS,
             "One row per cycle and worker with a share.",
-            of_run(AssignmentRow::describe()),
+            AssignmentRow::describe_all(),
         ),
         entry(
             HISTORY,
             "One row per joining, benchmark, departure, shipping, pause and ignored message.",
-            of_run(HistoryRow::describe()),
+            HistoryRow::describe_all(),
         ),
         entry(
             SUMMARY_CSV,
             "One row per allocator, over its runs. `summary.json` holds the same.",
             SummaryLine::describe(),
+        ),
+        entry(
+            PAIRED,
+            "One row per figure and arm but the first, if `sim run` compared several: what `--against` \
+             prints.",
+            PairedRow::describe(),
         ),
     ]
 }
@@ -259,14 +264,18 @@ fn sweep() -> Vec<Entry> {
         ("allocator", Text, "The allocator."),
         ("seed", Number, "The seed of all draws."),
         ("replicates", Number, "Runs."),
-        ("fee", Float, "Mean fee of a run."),
+        (
+            "fee",
+            Float,
+            "Mean fee of the runs that reached their last cycle.",
+        ),
         (
             "fee_low",
             Float,
             "Lower end of its 95 % confidence interval.",
         ),
         ("fee_high", Float, "Upper end of it."),
-        ("wall_s", Float, "Mean wall time of a run."),
+        ("wall_s", Float, "Mean wall time of the same runs."),
         (
             "wall_s_low",
             Float,
@@ -298,6 +307,11 @@ fn sweep() -> Vec<Entry> {
             "Batches that do not count, in percent of those ordered.",
         ),
         ("plans", Float, "Mean number of plans of a run."),
+        (
+            "ended_early",
+            Number,
+            "Runs that ended before their last cycle.",
+        ),
         ("error", Text, "Why the combination was not simulated."),
     ]);
     vec![entry(

@@ -30,6 +30,8 @@ pub(crate) const LOTS: &str = "lots.parquet";
 pub(crate) const HISTORY: &str = "history.parquet";
 pub(crate) const JOB: &str = "job.json";
 pub(crate) const SCENARIO: &str = "scenario.toml";
+/// Arms of a simulation compared pair by pair.
+pub(crate) const PAIRED: &str = "paired.csv";
 pub(crate) const EVENTS: &str = "events";
 
 /// The table of a sweep.
@@ -67,7 +69,7 @@ pub(crate) const REAL_FILES: [&str; 5] = [
 ];
 
 /// The files of a folder of runs, `run.json` first; logs of events are in a folder of their own.
-pub(crate) const RUNS_FILES: [&str; 12] = [
+pub(crate) const RUNS_FILES: [&str; 13] = [
     RUN_FILE,
     RUNS,
     WORKERS,
@@ -78,6 +80,7 @@ pub(crate) const RUNS_FILES: [&str; 12] = [
     HISTORY,
     SUMMARY_CSV,
     SUMMARY_JSON,
+    PAIRED,
     JOB,
     SCENARIO,
 ];

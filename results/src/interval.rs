@@ -63,10 +63,14 @@ impl Moments {
         self.count
     }
 
-    /// The variance of the mean, by what the values vary; one value says nothing of it.
+    /// How much the values vary; one value says nothing of it.
+    pub(crate) fn variance(&self) -> Option<f64> {
+        (self.count > 1).then(|| self.squares.max(0.0) / (self.count as f64 - 1.0))
+    }
+
+    /// The variance of the mean, by what the values vary.
     pub(crate) fn variance_of_mean(&self) -> Option<f64> {
-        let count = self.count as f64;
-        (self.count > 1).then(|| self.squares.max(0.0) / (count - 1.0) / count)
+        self.variance().map(|variance| variance / self.count as f64)
     }
 
     /// The mean with Student's t interval; `None` without any value, no interval with one.

@@ -72,7 +72,7 @@ fn records(table: &Table<'_>) -> Result<Vec<OutcomeRecord>, ResultsError> {
     let mut family = Arc::<str>::read(table, "family")?.into_iter();
     let mut allocator = Arc::<str>::read(table, "allocator")?.into_iter();
     let mut excess = Option::<f64>::read(table, "excess")?.into_iter();
-    let mut excess_cost = Option::<Cost>::read(table, "excess_micro")?.into_iter();
+    let mut excess_cost = Option::<Cost>::read(table, "excess_cost_micro")?.into_iter();
     let rows = if table.has("makespan_ns") {
         OutcomeRow::read_simulated(table)?
     } else {

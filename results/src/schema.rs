@@ -182,6 +182,12 @@ impl<T: Cell> Field for T {
             is_optional: T::IS_OPTIONAL,
             ..Described::new(name, T::KIND, sentence)
         });
+        if let Some(plain) = name.strip_suffix(EXACT) {
+            to.push(Described {
+                is_optional: T::IS_OPTIONAL,
+                ..Described::new(plain, Kind::Float, "The same in units of money, rounded.")
+            });
+        }
     }
 
     fn write<'a>(
@@ -192,7 +198,10 @@ impl<T: Cell> Field for T {
         Self: 'a,
     {
         let values = values.map(|value| value.map_or(Value::Nothing, T::value));
-        to.push(column(name, T::KIND, values));
+        to.push(column(name, T::KIND, values.clone()));
+        if let Some(plain) = name.strip_suffix(EXACT) {
+            to.push(column(plain, Kind::Float, values.map(rounded)));
+        }
     }
 
     fn read(table: &Table<'_>, name: &str) -> Result<Vec<Self>, ResultsError> {
@@ -205,6 +214,18 @@ impl<T: Cell> Field for T {
             })
         };
         table.cells(name, T::KIND, take)
+    }
+}
+
+/// What ends the name of a column of money in millionths, which has one of floats beside it.
+const EXACT: &str = "_micro";
+
+/// Money in units, as a float.
+fn rounded(exact: Value<'_>) -> Value<'_> {
+    match exact {
+        Value::Number(micros) => Value::Float(micros as f64 / 1e6),
+        Value::Money(micros) => Value::Float(micros as f64 / 1e6),
+        _ => Value::Nothing,
     }
 }
 

@@ -4,13 +4,14 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use polars_core::prelude::{Column, DataFrame, PolarsError};
+use polars_core::prelude::{Column, CompatLevel, DataFrame, PolarsError, Schema, SchemaExt};
 use polars_io::SerWriter;
 use polars_io::csv::write::{BatchedWriter as CsvBatches, CsvWriter};
 use polars_io::parquet::write::{
     BatchedWriter as ParquetBatches, KeyValueMetadata, ParquetCompression, ParquetWriter,
     StatisticsOptions,
 };
+use polars_parquet::write::schema_to_metadata_key;
 
 use crate::error::{Action, ResultsError};
 use crate::patience::{Patience, PatientFile};
@@ -138,14 +139,16 @@ impl ParquetTable {
     ) -> Result<Self, ResultsError> {
         let output = Output::patient(dir, name, patience)?;
         let sentence = |column: &Described| (column.name.clone(), column.sentence.to_string());
-        let sentences = described.iter().map(sentence).collect();
+        let like = frame(like);
+        let mut metadata = vec![plain_types(like.schema())];
+        metadata.extend(described.iter().map(sentence));
         let buffered = BufWriter::with_capacity(1 << 18, output.sink()?);
         let writer = ParquetWriter::new(buffered)
             .with_compression(COMPRESSION)
             .with_statistics(StatisticsOptions::default())
-            .with_key_value_metadata(Some(KeyValueMetadata::from_static(sentences)))
+            .with_key_value_metadata(Some(KeyValueMetadata::from_static(metadata)))
             .set_parallel(false)
-            .batched(frame(like).schema())
+            .batched(like.schema())
             .map_err(|error| output.error(&error))?;
         Ok(Self { writer, output })
     }
@@ -162,6 +165,14 @@ impl ParquetTable {
         closed.map_err(|error| self.output.error(&error))?;
         Ok(self.output)
     }
+}
+
+/// What tells readers that go by Arrow's types that texts are plain ones: polars says that they are
+/// views of its own, which many versions of others cannot filter or do not know.
+fn plain_types(schema: &Schema) -> (String, String) {
+    let plain = schema.to_arrow(CompatLevel::oldest());
+    let said = schema_to_metadata_key(&plain);
+    (said.key, said.value.unwrap_or_default())
 }
 
 /// A CSV file written some rows at a time.

@@ -132,6 +132,10 @@ pub(crate) struct ClusterArgs {
     /// Run exactly this plan, one line of sim solve; its workers are matched by name
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,
+    /// Gather workers, measure them, make the first plan, and end: the folder is a scenario that sim
+    /// plan and sim run take
+    #[arg(long, conflicts_with_all = ["plan", "resume"])]
+    pub(crate) plan_only: bool,
     /// Resume the run in this folder, with the settings that it had
     #[arg(long, value_name = "DIR", conflicts_with_all = ["plan", "scenario"])]
     pub(crate) resume: Option<PathBuf>,

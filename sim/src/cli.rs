@@ -283,8 +283,8 @@ pub(crate) struct RunArgs {
     /// One JSON line for each run instead of a table
     #[arg(long)]
     pub(crate) json: bool,
-    /// Write the tables of all runs into this folder
-    #[arg(long, value_name = "DIR", conflicts_with = "against")]
+    /// Write the tables of all runs into this folder; of --against its comparisons alone
+    #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Write over results that are in the folder already
     #[arg(long, requires = "out")]

@@ -134,7 +134,7 @@ fn of_scenario(source: &Source, overrides: &Overrides, risk: &str) -> Result<Stu
     }
     let (job, groups) = (full.scenario().job(), full.scenario().groups());
     Ok(Study {
-        risk: job.risk.as_f64(),
+        risk: job.risk.expect("it is given above").as_f64(),
         workers: groups.iter().map(|group| group.count).sum(),
         cycles: job.cycles,
         worlds: Worlds::Drawn(Box::new([full, compute_only])),

@@ -266,3 +266,31 @@ fn arms_that_make_no_sense_are_explained() {
     ])
     .assert_fails(2, "--allocators says who allocates");
 }
+
+/// A job keeps every limit at least as often as it was asked to.
+#[test]
+fn confidence_is_the_share_of_jobs_that_keep_every_limit() {
+    for (scenario, more) in [
+        ("mixed-lab", &[][..]),
+        ("mixed-lab", &["--set", "job.replan=static"][..]),
+    ] {
+        for confidence in ["0.5", "0.9"] {
+            let set = format!("job.confidence={confidence}");
+            let args = [
+                "run",
+                scenario,
+                "--replicates",
+                "300",
+                "--json",
+                "--set",
+                &set,
+            ];
+            let (runs, _) = lines(&[&args[..], more].concat());
+            assert_eq!(runs.len(), 300);
+            let missed = runs.iter().filter(|run| run["missed"] == true).count() as f64;
+            let asked = 300.0 * (1.0 - confidence.parse::<f64>().expect("a number"));
+            let chance = 3.0 * asked.sqrt(); // no more than chance would have it
+            assert!(missed <= asked + chance, "{set}: {missed} of 300 missed");
+        }
+    }
+}

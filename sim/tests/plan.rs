@@ -78,8 +78,11 @@ fn it_says_what_sim_run_says_on_the_same_seed() {
             );
         };
         near(&simulated["missed"]["value"], missed as f64 / 20.0);
-        near(&simulated["fee"]["value"], mean(&runs, "fee"));
-        near(&simulated["wall_s"]["value"], mean(&runs, "wall_s"));
+        // What a run that ended early would still have paid is unknown.
+        let whole = runs.iter().filter(|run| run["ending"] == "completed");
+        let whole: Vec<Value> = whole.cloned().collect();
+        near(&simulated["fee"]["value"], mean(&whole, "fee"));
+        near(&simulated["wall_s"]["value"], mean(&whole, "wall_s"));
         // A plan that is never made again is that of every cycle of the first run.
         if static_plan && runs[0]["ending"] == "completed" {
             let fee = number(&plan["cost"]) * number(&plan["cycles"]);
@@ -456,7 +459,11 @@ fn the_page_says_it_all_without_colour() {
         assert!(planned.contains(word), "{word} is not in\n{planned}");
     }
     let none = page(&["plan", "infeasible", "--replicates", "0"]);
-    for word in ["can take 264 of 1875", "would do", "--set job.cycle_time="] {
+    for word in [
+        "eligible workers can take",
+        "would do",
+        "--set job.cycle_time=",
+    ] {
         assert!(none.contains(word), "{word} is not in\n{none}");
     }
     let heuristic = page(&["plan", "lab-8", "--replicates", "0"]);

@@ -114,6 +114,24 @@ fn a_row_says_what_run_says() {
     assert_ne!(rows[0]["wall_s"], rows[1]["wall_s"]);
 }
 
+/// Runs that ended early are counted, and left out of the means of fee and time.
+#[test]
+fn runs_that_ended_early_are_in_a_column_of_their_own() {
+    let common = ["--replicates", "20", "--json"];
+    let sweep = sim(&[&["sweep", "lab-8", "--vary", "job.beta=8"], &common[..]].concat());
+    let run = sim(&[&["run", "lab-8", "--set", "job.beta=8"], &common[..]].concat());
+    let (row, runs) = (&rows(&sweep.stdout)[0], rows(&run.stdout));
+    let whole = runs.iter().filter(|run| run["ending"] == "completed");
+    let fees: Vec<f64> = whole
+        .map(|run| run["fee"].as_f64().expect("a fee"))
+        .collect();
+    assert!(fees.len() < 20, "none ended early");
+    assert_eq!(row["ended_early"], 20 - fees.len());
+    let mean = fees.iter().sum::<f64>() / fees.len() as f64;
+    let found = row["fee"].as_f64().expect("a mean");
+    assert!((found - mean).abs() <= 1e-9 * mean, "{found} is not {mean}");
+}
+
 #[test]
 fn the_same_bytes_on_any_number_of_threads() {
     for format in [&[][..], &["--json"][..]] {

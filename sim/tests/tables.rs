@@ -42,6 +42,54 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("temporary folders have plain names")
 }
 
+/// What `--against` prints is kept, beside the tables of the scenario as it is.
+#[test]
+fn a_comparison_is_kept() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let out = dir.path().join("runs");
+    let args = [
+        "run",
+        "churn",
+        "--replicates",
+        "6",
+        "--against",
+        "job.replan=static",
+    ];
+    sim(&[&args[..], &["--out", text(&out)]].concat()).assert_done();
+    assert_eq!(
+        RecordedFolder::open(&out)
+            .expect("runs")
+            .runs()
+            .expect("tables")
+            .count(),
+        6
+    );
+    let printed = sim(&[&args[..], &["--json"]].concat());
+    let printed = printed
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"));
+    let printed: Vec<Value> = printed
+        .filter(|line: &Value| line["figure"].is_string())
+        .collect();
+    let table = fs::read_to_string(out.join("paired.csv")).expect("the table");
+    let mut rows = table
+        .lines()
+        .map(|line| line.split(',').collect::<Vec<_>>());
+    let heading = rows.next().expect("a heading");
+    let rows: Vec<_> = rows.collect();
+    assert_eq!(rows.len(), printed.len());
+    for (row, line) in rows.iter().zip(&printed) {
+        for (name, cell) in heading.iter().zip(row) {
+            match &line[*name] {
+                Value::String(text) => assert_eq!(cell, text),
+                Value::Null => assert_eq!(*cell, "", "{name}"),
+                number => assert_eq!(cell.parse().ok(), number.as_f64(), "{name} of {line}"),
+            }
+        }
+    }
+}
+
 #[test]
 fn tables_are_the_same_bytes_on_any_number_of_threads() {
     let dir = tempfile::tempdir().expect("a temporary folder");
@@ -71,10 +119,11 @@ fn tables_are_the_same_bytes_on_any_number_of_threads() {
         "lots.parquet",
         "events/8-heuristic.jsonl",
         "scenario.toml",
+        "paired.csv",
     ] {
         assert!(one.contains_key(name), "{:?}", one.keys());
     }
-    assert_eq!(one.len(), 11 + 18);
+    assert_eq!(one.len(), 12 + 18);
     assert!(one == with("two", &["--threads", "2"]), "2 threads differ");
     assert!(one == with("four", &["--threads", "4"]), "4 threads differ");
     assert!(

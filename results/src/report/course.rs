@@ -175,25 +175,29 @@ pub(super) fn points_or_tiles(
     (series, data, is_counted)
 }
 
-/// What was paid up to each cycle, in the mean of all runs.
+/// What was paid up to each cycle, in the mean of the runs that reached their last one.
 pub(super) fn fees(folder: &RecordedFolder) -> Result<Figure, ResultsError> {
     let (allocators, config) = (&folder.plan().allocators, &folder.job().config);
     let places = places(config.first_cycle, config.cycles);
-    let mut paid = vec![vec![Moments::default(); places.len()]; allocators.len()];
+    // Of the runs that reached their last cycle, and of all up to where they got.
+    let mut paid = vec![vec![[Moments::default(); 2]; places.len()]; allocators.len()];
+    let mut so_far = Vec::with_capacity(places.len());
     let mut stream: Stream<'_, CycleRow> = folder.stream(CYCLES)?;
     for key in folder.keys(u64::MAX) {
-        let (mut total, mut next) = (Cost::ZERO, 0);
-        let paid = &mut paid[key.allocator];
+        let mut total = Cost::ZERO;
+        so_far.clear();
         while let Some(row) = stream.next_of(key)? {
-            while next < places.len() && places[next] < row.cycle.get() {
-                paid[next].add(total.units_f64());
-                next += 1;
-            }
             total += row.cost;
+            if places.get(so_far.len()) == Some(&row.cycle.get()) {
+                so_far.push(total.units_f64());
+            }
         }
-        // A run that ended early costs nothing more.
-        for moments in &mut paid[next..] {
-            moments.add(total.units_f64());
+        let is_whole = so_far.len() == places.len();
+        for ([whole, all], so_far) in paid[key.allocator].iter_mut().zip(&so_far) {
+            if is_whole {
+                whole.add(*so_far);
+            }
+            all.add(*so_far);
         }
     }
     let mut data = Table::new(vec![
@@ -205,8 +209,11 @@ pub(super) fn fees(folder: &RecordedFolder) -> Result<Figure, ResultsError> {
     for (allocator, paid) in allocators.iter().zip(&paid) {
         let mut points = vec![Point::at(f64::from(config.first_cycle) - 1.0, 0.0)];
         let mut last: Option<Estimate> = None;
-        for (cycle, moments) in places.iter().zip(paid) {
-            let Some(mean) = moments.mean() else { continue };
+        for (cycle, [whole, all]) in places.iter().zip(paid) {
+            // What runs that ended early would still have paid is unknown.
+            let Some(mean) = whole.mean().or_else(|| all.mean()) else {
+                continue;
+            };
             data.push(vec![
                 Cell::text(allocator),
                 Cell::count((*cycle).into()),
@@ -235,8 +242,8 @@ pub(super) fn fees(folder: &RecordedFolder) -> Result<Figure, ResultsError> {
         String::new()
     };
     let how = if folder.finished() > 1 {
-        ", in the mean of all runs; bands are 95 % confidence intervals, and a run that ended early \
-         costs nothing more."
+        ", in the mean of the runs that reached their last cycle (of all, where none did); bands are \
+         95 % confidence intervals."
     } else {
         "."
     };

@@ -262,6 +262,7 @@ fn over(
     if lines.is_empty() || values.len() < 2 {
         return None;
     }
+    let says = change(key, &values, &lines);
     let (count, is_summed_up) = (lines.len(), lines.len() > MOST_LINES);
     let groups = if is_summed_up {
         grouped(&found, |row| &row.allocator)
@@ -333,7 +334,7 @@ fn over(
     Some(Figure {
         name: format!("key-{}-{column}", place + 1),
         title: format!("{title} over {key}"),
-        says: range(key, &values, &found)? + &how,
+        says: says + &how,
         picture: Picture::Plot(Plot {
             x: Axis::new(key, scale),
             y: Axis::new(axis, Scale::FromZero),
@@ -358,20 +359,33 @@ fn middle(rows: &[&Found], is_summed_up: bool) -> Option<(f64, Option<(f64, f64)
     Some((middle.y, ends))
 }
 
-/// From the least to the most, in words.
-fn range(key: &str, values: &[String], found: &[Found]) -> Option<String> {
-    let least = found.iter().min_by(|a, b| a.y.total_cmp(&b.y))?;
-    let most = found.iter().max_by(|a, b| a.y.total_cmp(&b.y))?;
-    if least.y < most.y {
-        Some(format!(
-            "From {} at {key} = {} to {} at {key} = {}.",
-            shown(least.y),
-            values[least.value],
-            shown(most.y),
-            values[most.value]
-        ))
-    } else {
-        Some(format!("The same for all: {}.", shown(least.y)))
+/// What a key changes, in words: along the line that it changes most, since a difference between
+/// lines is none of the key's.
+fn change(key: &str, values: &[String], lines: &[(&str, Vec<&Found>)]) -> String {
+    let ends = |(of, rows): &(&str, Vec<&Found>)| {
+        let least = rows.iter().min_by(|a, b| a.y.total_cmp(&b.y))?;
+        let most = rows.iter().max_by(|a, b| a.y.total_cmp(&b.y))?;
+        (least.y < most.y).then(|| ((*of).to_owned(), least.y, most.y, [least.value, most.value]))
+    };
+    let size = |(_, least, most, _): &(String, f64, f64, [usize; 2])| most - least;
+    let largest = lines.iter().filter_map(ends);
+    let largest = largest.max_by(|a, b| size(a).total_cmp(&size(b)));
+    match (largest, lines) {
+        (None, [(_, rows)]) => format!("The same for all: {}.", shown(rows[0].y)),
+        (None, _) => format!("{key} changes nothing: each line is level."),
+        (Some((of, least, most, [from, to])), _) => {
+            let line = match lines.len() {
+                1 => "From".to_owned(),
+                _ => format!("It changes most for {of}: from"),
+            };
+            format!(
+                "{line} {} at {key} = {} to {} at {key} = {}.",
+                shown(least),
+                values[from],
+                shown(most),
+                values[to]
+            )
+        }
     }
 }
 
@@ -427,4 +441,58 @@ fn tables(csv: &Csv, keys: &[String]) -> Vec<Part> {
     }
     parts.push(Part::Table("Rows", table));
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A sweep of two keys and two allocators with these fees, row by row.
+    fn sweep(fees: &[u32]) -> Csv {
+        let heading = ["job.beta", "job.risk", "allocator", "fee"];
+        let row = |(at, fee): (usize, &u32)| {
+            let of = [["0", "4", "8"][at % 3], ["0.05", "0.5"][at / 3 % 2]];
+            let allocator = ["exact", "lp"][at / 6];
+            [of[0], of[1], allocator, &fee.to_string()].map(str::to_owned)
+        };
+        Csv {
+            heading: heading.map(str::to_owned).into(),
+            rows: fees.iter().enumerate().map(row).map(Vec::from).collect(),
+        }
+    }
+
+    proptest! {
+        /// What a caption says of a key is a difference between two rows that differ in it alone,
+        /// and no larger one is left out.
+        #[test]
+        fn a_caption_speaks_of_its_key_alone(fees in prop::collection::vec(0_u32..9, 12)) {
+            let csv = sweep(&fees);
+            let keys = ["job.beta", "job.risk"].map(str::to_owned);
+            for (place, key) in keys.iter().enumerate() {
+                let figure = over(&csv, &keys, (place, key), &SIMULATED[0]).expect("drawn");
+                let (mut largest, mut pairs) = (0.0_f64, Vec::new());
+                for a in &csv.rows {
+                    for b in &csv.rows {
+                        if a[1 - place] == b[1 - place] && a[2] == b[2] {
+                            let [from, to] = [a, b].map(|row| row[3].parse::<f64>().expect("a fee"));
+                            largest = largest.max(to - from);
+                            let ends = [a, b].map(|row| format!("{} at {key} = {}", row[3], row[place]));
+                            pairs.push((to - from, [a[1 - place].as_str(), &a[2]], ends));
+                        }
+                    }
+                }
+                if largest == 0.0 {
+                    prop_assert!(figure.says.contains("changes nothing"), "{}", figure.says);
+                    continue;
+                }
+                let said = pairs.iter().any(|(size, of, [from, to])| {
+                    *size == largest
+                        && figure.says.contains(&format!("from {from} to {to}."))
+                        && of.iter().all(|of| figure.says.contains(of))
+                });
+                prop_assert!(said, "{} of {pairs:?}", figure.says);
+            }
+        }
+    }
 }

@@ -27,10 +27,11 @@
 use scheduler::machine::{
     AssignmentRow, Departure, Ending, Fate, PlanRow, Record, ShareRow, Totals, WorkerId,
 };
-use scheduler::{Cost, Fee, Instant, Span, Speed};
+use scheduler::{Cost, Fee, Instant, Link, Span, Speed};
 
 use super::forecast::{Beside, Forecast, Forecaster};
 use super::plan::Job;
+use crate::interval::Moments;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +93,9 @@ pub struct Truth {
     pub overruns: u64,
 }
 
+/// Moves that are kept: a worker may come and go without end.
+const MOST_MOVES: usize = 10_000;
+
 /// What the records of one run add up to, with the plan that was taken last.
 #[derive(Clone, Debug, Default)]
 pub struct RunSummary {
@@ -102,11 +106,46 @@ pub struct RunSummary {
     shipping: Span,
     incomplete: Option<AssignmentRow>,
     forecast: Option<Forecaster>,
+    paces: Vec<Pace>,
+    moves: Vec<Move>,
+}
+
+/// A worker that left or returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// Who.
+    pub worker: WorkerId,
+    /// When.
+    pub at: Instant,
+    /// Whether it came back.
+    pub returned: bool,
+}
+
+/// How fast a worker was in the cycles in which it did all of its share.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pace {
+    batches: u64,
+    took: Span,
+    /// Of the logarithm of the seconds per batch.
+    logarithms: Moments,
+}
+
+impl Pace {
+    /// Batches, and the time that they took; nothing if there were none.
+    pub fn speed(&self) -> Option<Speed> {
+        Speed::measured(self.batches, self.took)
+    }
+
+    /// The standard deviation of the logarithm of the time per batch over cycles, if there are two.
+    pub fn jitter(&self) -> Option<f64> {
+        self.logarithms.variance().map(f64::sqrt)
+    }
 }
 
 impl RunSummary {
     /// Nothing of a run yet. It also compares the run's cycles with their prediction, as
-    /// [`RunSummary::forecast`] says; a summary by `default` does not.
+    /// [`RunSummary::forecast`] says, and follows how fast workers are and when they leave; a summary
+    /// by `default` does not.
     pub fn with_prediction(job: &Job) -> Self {
         Self {
             forecast: Some(Forecaster::new(job)),
@@ -125,6 +164,7 @@ impl RunSummary {
                 }
             }
             Record::Share(row) => {
+                self.of(row.worker).link = Some(row.link());
                 self.shares.push(row);
                 if let Some(forecast) = &mut self.forecast {
                     forecast.share(&row);
@@ -135,6 +175,7 @@ impl RunSummary {
                 self.of(row.worker).add(&row);
                 if let Some(forecast) = &mut self.forecast {
                     forecast.assignment(&row);
+                    self.pace(&row);
                 }
                 if row.fate != Fate::Complete {
                     self.incomplete.get_or_insert(row);
@@ -151,6 +192,9 @@ impl RunSummary {
                 totals.fee.get_or_insert(fee);
                 totals.joined.get_or_insert(at);
                 totals.sessions += 1;
+                if totals.departures > 0 {
+                    self.moved(worker, at, true);
+                }
             }
             Record::Benchmarked { worker, speed, .. } => {
                 self.of(worker).benchmark.get_or_insert(speed);
@@ -159,6 +203,7 @@ impl RunSummary {
                 let totals = self.of(worker);
                 totals.departures += 1;
                 totals.last_departure = Some(why);
+                self.moved(worker, at, false);
             }
             Record::NotPlanned { .. } | Record::Paused { .. } | Record::Ignored { .. } => {}
         }
@@ -211,6 +256,42 @@ impl RunSummary {
         self.forecast.as_ref()?.worker(worker)
     }
 
+    /// How fast a worker was in cycles.
+    pub fn pace_of(&self, worker: WorkerId) -> Pace {
+        let known = self.paces.get(worker.get() as usize);
+        known.copied().unwrap_or_default()
+    }
+
+    /// The workers that left and returned, in the order of time: the first of very many.
+    pub fn moves(&self) -> &[Move] {
+        &self.moves
+    }
+
+    fn pace(&mut self, row: &AssignmentRow) {
+        let seconds = row.computed.seconds_f64();
+        if row.claimed < row.assigned || row.claimed == 0 || seconds <= 0.0 {
+            return;
+        }
+        let worker = row.worker.get() as usize;
+        if worker >= self.paces.len() {
+            self.paces.resize(worker + 1, Pace::default());
+        }
+        let pace = &mut self.paces[worker];
+        pace.batches += row.claimed;
+        pace.took = pace.took + row.computed;
+        pace.logarithms.add((seconds / row.claimed as f64).ln());
+    }
+
+    fn moved(&mut self, worker: WorkerId, at: Instant, returned: bool) {
+        if self.forecast.is_some() && self.moves.len() < MOST_MOVES {
+            self.moves.push(Move {
+                worker,
+                at,
+                returned,
+            });
+        }
+    }
+
     fn of(&mut self, worker: WorkerId) -> &mut WorkerTotals {
         let worker = worker.get() as usize;
         if worker >= self.workers.len() {
@@ -229,6 +310,8 @@ pub struct WorkerTotals {
     pub joined: Option<Instant>,
     /// Its first benchmark.
     pub benchmark: Option<Speed>,
+    /// Its connection as the last plan had it.
+    pub link: Option<Link>,
     /// How often it was admitted.
     pub sessions: u64,
     /// How often it left or was excluded.

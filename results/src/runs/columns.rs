@@ -17,16 +17,70 @@ use crate::value::{Kind, Value};
 type Text = Cow<'static, str>;
 
 /// What the columns are by which a row's run is known.
-pub(crate) fn describe_keys() -> Vec<Described> {
+fn describe_keys() -> Vec<Described> {
     vec![
         Described::new("replicate", Kind::Number, "The replicate, from 0."),
         Described::new("allocator", Kind::Text, "The allocator."),
     ]
 }
 
-/// The columns of rows after those of the runs that they are of.
-pub(super) fn write<T: Row>(
+/// The row of a table of runs.
+pub(crate) trait RunTable: Row {
+    /// Whether rows are of workers, whose names then stand beside their numbers.
+    const OF_WORKERS: bool = false;
+
+    /// The worker that a row is of.
+    fn worker_of(&self) -> Option<WorkerId> {
+        None
+    }
+
+    /// All columns of the table.
+    fn describe_all() -> Vec<Described> {
+        let mut all = [describe_keys(), Self::describe()].concat();
+        if Self::OF_WORKERS {
+            all.push(Described {
+                is_optional: true,
+                ..Described::new("name", Kind::Text, "The worker's name.")
+            });
+        }
+        all
+    }
+}
+
+impl RunTable for RunRow {}
+impl RunTable for WorkerRow {}
+impl RunTable for QuestionRow {}
+impl RunTable for CycleRow {}
+
+impl RunTable for ShareRow {
+    const OF_WORKERS: bool = true;
+
+    fn worker_of(&self) -> Option<WorkerId> {
+        Some(self.worker)
+    }
+}
+
+impl RunTable for AssignmentRow {
+    const OF_WORKERS: bool = true;
+
+    fn worker_of(&self) -> Option<WorkerId> {
+        Some(self.worker)
+    }
+}
+
+impl RunTable for HistoryRow {
+    const OF_WORKERS: bool = true;
+
+    fn worker_of(&self) -> Option<WorkerId> {
+        self.worker
+    }
+}
+
+/// The columns of rows after those of the runs that they are of, with the names of workers by
+/// number.
+pub(super) fn write<T: RunTable>(
     allocators: &[String],
+    workers: &[Arc<str>],
     rows: &[(RunKey, T)],
 ) -> Vec<polars_core::prelude::Column> {
     let keys = || rows.iter().map(|(key, _)| key);
@@ -37,6 +91,15 @@ pub(super) fn write<T: Row>(
         column("allocator", Kind::Text, names),
     ];
     all.extend(T::write(rows.iter().map(|(_, row)| Some(row))));
+    if T::OF_WORKERS {
+        let name = |(_, row): &(RunKey, T)| {
+            let worker = row.worker_of()?;
+            workers.get(worker.get() as usize)
+        };
+        let names = rows.iter().map(name);
+        let names = names.map(|name| name.map_or(Value::Nothing, |name| Value::Text(name)));
+        all.push(column("name", Kind::Text, names));
+    }
     all
 }
 

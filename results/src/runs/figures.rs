@@ -9,6 +9,7 @@ use super::account::{RunEnd, Truth};
 use super::columns::RunRow;
 use crate::interval::Estimate;
 use crate::paired::{self, Difference, Part, Scale};
+use crate::schema::columns;
 
 /// The figures of a run by which runs are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +132,45 @@ impl Figure {
             ours: paired::estimate(ours, self.scale),
             base: paired::estimate(base, self.scale),
             difference,
+        }
+    }
+}
+
+columns! {
+    /// A figure of an arm compared with that of another, pair by pair.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct PairedRow {
+        /// The figure; a share is between 0 and 1.
+        figure: String = "figure",
+        /// The arm: its allocator, and what is set for it alone.
+        arm: String = "arm",
+        /// The arm that it is compared with.
+        against: String = "against",
+        /// Pairs: runs of the same replicate.
+        pairs: u64 = "pairs",
+        /// The figure of the arm.
+        value: Option<Estimate> = "value",
+        /// The figure of the other.
+        base: Option<Estimate> = "base",
+        /// The first less the second, pair by pair.
+        difference: Option<Estimate> = "difference",
+        /// The difference in standard deviations of a pair's difference.
+        effect: Option<f64> = "effect",
+    }
+}
+
+impl PairedRow {
+    /// A figure of two arms by their names.
+    pub fn new(figure: &Figure, [arm, against]: [&str; 2], compared: &Compared) -> Self {
+        Self {
+            figure: figure.key.to_owned(),
+            arm: arm.to_owned(),
+            against: against.to_owned(),
+            pairs: compared.runs[0] as u64,
+            value: compared.ours,
+            base: compared.base,
+            difference: compared.difference.map(|of| of.estimate),
+            effect: compared.difference.and_then(|of| of.effect),
         }
     }
 }

@@ -3,11 +3,13 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use scheduler::machine::{AssignmentRow, CycleRow, ShareRow};
 use serde_json::{Map, Value};
 
-use super::columns::{self, HistoryRow, QuestionRow, RunRow, WorkerRow, describe_keys};
+use super::columns::{self, HistoryRow, QuestionRow, RunRow, RunTable, WorkerRow};
+use super::figures::PairedRow;
 use super::plan::{Job, RunKey, RunsPlan};
 use super::record::RunRecord;
 use super::rows::RunChunk;
@@ -15,7 +17,8 @@ use super::summary::{RunsSummary, SummaryLine, Tally};
 use crate::checksums;
 use crate::error::{Action, ResultsError};
 use crate::files::{
-    CYCLES, EVENTS, HISTORY, JOB, LOTS, PLANS, REAL_FILES, RUN_FILE, RUNS, RUNS_FILES, RUNS_FORMAT,
+    CYCLES, EVENTS, HISTORY, JOB, LOTS, PAIRED, PLANS, REAL_FILES, RUN_FILE, RUNS, RUNS_FILES,
+    RUNS_FORMAT,
     RUNS_VERSION, SCENARIO, SHARES, SUMMARY_CSV, SUMMARY_JSON, VALIDATION_FILES, WORKERS, prepare,
     pretty, remove,
 };
@@ -39,8 +42,12 @@ pub struct RunFolder {
     lots: Table<AssignmentRow>,
     history: Table<HistoryRow>,
     tallies: Vec<Tally>,
-    /// The job and the scenario, which are known from the beginning.
-    known: Vec<Output>,
+    /// The job, which is known from the beginning.
+    job: Output,
+    scenario: String,
+    paired: Vec<PairedRow>,
+    /// The names of workers, by number.
+    workers_by_number: Vec<Arc<str>>,
     /// The run whose rows must come next.
     next: RunKey,
     patience: Patience,
@@ -82,10 +89,8 @@ impl RunFolder {
     ) -> Result<Self, ResultsError> {
         assert!(!plan.allocators.is_empty(), "runs have an allocator");
         prepare_all(dir, overwrite)?;
-        let known = |name, content: &[u8]| {
-            let mut output = Output::patient(dir, name, patience)?;
-            output.write_all(content).map(|()| output)
-        };
+        let mut output = Output::patient(dir, JOB, patience)?;
+        output.write_all(&pretty(job))?;
         Ok(Self {
             runs: Table::create(dir, RUNS, patience)?,
             workers: Table::create(dir, WORKERS, patience)?,
@@ -95,10 +100,10 @@ impl RunFolder {
             lots: Table::create(dir, LOTS, patience)?,
             history: Table::create(dir, HISTORY, patience)?,
             tallies: vec![Tally::default(); plan.allocators.len()],
-            known: vec![
-                known(JOB, &pretty(job))?,
-                known(SCENARIO, scenario.as_bytes())?,
-            ],
+            job: output,
+            scenario: scenario.to_owned(),
+            paired: Vec::new(),
+            workers_by_number: Vec::new(),
             next: RunKey {
                 replicate: 0,
                 allocator: 0,
@@ -137,7 +142,10 @@ impl RunFolder {
     pub fn push(&mut self, chunk: RunChunk) -> Result<(), ResultsError> {
         let key = chunk.key;
         assert_eq!(key, self.next, "runs must come in order");
-        let names = &self.plan.allocators;
+        let names = Names {
+            allocators: &self.plan.allocators,
+            workers: &self.workers_by_number,
+        };
         self.plans.extend(names, key, chunk.plans)?;
         self.shares.extend(names, key, chunk.shares)?;
         self.cycles.extend(names, key, chunk.cycles)?;
@@ -148,7 +156,7 @@ impl RunFolder {
             self.tallies[key.allocator].add(&end);
             self.runs.extend(names, key, [RunRow::from(&end)])?;
             self.next.allocator += 1;
-            if self.next.allocator == names.len() {
+            if self.next.allocator == self.plan.allocators.len() {
                 self.next = RunKey {
                     replicate: key.replicate + 1,
                     allocator: 0,
@@ -156,6 +164,24 @@ impl RunFolder {
             }
         }
         Ok(())
+    }
+
+    /// Another scenario than at the beginning: of a real run, with what was measured.
+    pub fn set_scenario(&mut self, scenario: String) {
+        self.scenario = scenario;
+    }
+
+    /// The name of a worker, by which its rows that are pushed from now on are called too.
+    pub fn name_worker(&mut self, worker: usize, name: Arc<str>) {
+        if worker >= self.workers_by_number.len() {
+            self.workers_by_number.resize(worker + 1, "".into());
+        }
+        self.workers_by_number[worker] = name;
+    }
+
+    /// What came of arms that were compared.
+    pub fn set_paired(&mut self, rows: Vec<PairedRow>) {
+        self.paired = rows;
     }
 
     /// Replicates that are there whole.
@@ -183,13 +209,24 @@ impl RunFolder {
         details: impl FnOnce() -> Map<String, Value>,
     ) -> Result<RunsSummary, ResultsError> {
         let summary = self.summary();
-        let (names, finished) = (&self.plan.allocators, self.next.replicate);
+        let finished = self.next.replicate;
+        let names = Names {
+            allocators: &self.plan.allocators,
+            workers: &self.workers_by_number,
+        };
         let lines = SummaryLine::write(summary.allocators.iter().map(Some));
         let csv = CsvTable::write_patiently(&self.dir, SUMMARY_CSV, lines, &self.patience)?;
         let mut json = Output::patient(&self.dir, SUMMARY_JSON, &self.patience)?;
         json.write_all(&pretty(&summary))?;
-        let mut outputs = self.known;
-        outputs.extend([
+        let mut scenario = Output::patient(&self.dir, SCENARIO, &self.patience)?;
+        scenario.write_all(self.scenario.as_bytes())?;
+        if !self.paired.is_empty() {
+            let rows = PairedRow::write(self.paired.iter().map(Some));
+            CsvTable::write_patiently(&self.dir, PAIRED, rows, &self.patience)?.publish()?;
+        }
+        let outputs = [
+            self.job,
+            scenario,
             self.workers.close(names)?,
             self.plans.close(names)?,
             self.shares.close(names)?,
@@ -199,9 +236,9 @@ impl RunFolder {
             self.runs.close(names)?,
             csv,
             json,
-        ]);
+        ];
         let mut sums = checksums::publish(outputs)?;
-        for name in REAL_FILES {
+        for name in REAL_FILES.into_iter().chain([PAIRED]) {
             checksums::add(&mut sums, &self.dir.join(name))?;
         }
         let record = RunRecord {
@@ -224,10 +261,17 @@ struct Table<T> {
     rows: Vec<(RunKey, T)>,
 }
 
-impl<T: Row> Table<T> {
+/// What rows call allocators and workers by number.
+#[derive(Clone, Copy)]
+struct Names<'a> {
+    allocators: &'a [String],
+    workers: &'a [Arc<str>],
+}
+
+impl<T: RunTable> Table<T> {
     fn create(dir: &Path, name: &str, patience: &Patience) -> Result<Self, ResultsError> {
-        let described = [describe_keys(), T::describe()].concat();
-        let none = columns::write::<T>(&[], &[]);
+        let described = T::describe_all();
+        let none = columns::write::<T>(&[], &[], &[]);
         Ok(Self {
             file: ParquetTable::patient(dir, name, &described, none, patience)?,
             rows: Vec::new(),
@@ -236,7 +280,7 @@ impl<T: Row> Table<T> {
 
     fn extend(
         &mut self,
-        names: &[String],
+        names: Names<'_>,
         key: RunKey,
         rows: impl IntoIterator<Item = T>,
     ) -> Result<(), ResultsError> {
@@ -249,15 +293,20 @@ impl<T: Row> Table<T> {
         Ok(())
     }
 
-    fn flush(&mut self, names: &[String]) -> Result<(), ResultsError> {
+    fn flush(&mut self, names: Names<'_>) -> Result<(), ResultsError> {
         if !self.rows.is_empty() {
-            self.file.append(columns::write(names, &self.rows))?;
+            let Names {
+                allocators,
+                workers,
+            } = names;
+            self.file
+                .append(columns::write(allocators, workers, &self.rows))?;
             self.rows.clear();
         }
         Ok(())
     }
 
-    fn close(mut self, names: &[String]) -> Result<Output, ResultsError> {
+    fn close(mut self, names: Names<'_>) -> Result<Output, ResultsError> {
         self.flush(names)?;
         self.file.close()
     }

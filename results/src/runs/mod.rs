@@ -40,9 +40,9 @@ mod rows;
 mod stream;
 mod summary;
 
-pub use account::{RunEnd, RunSummary, Truth, WorkerTotals};
-pub(crate) use columns::{HistoryRow, QuestionRow, RunRow, WorkerRow, describe_keys};
-pub use figures::{Compared, FIGURES, Figure, MORE_FIGURES, RunFigures};
+pub use account::{Move, Pace, RunEnd, RunSummary, Truth, WorkerTotals};
+pub(crate) use columns::{HistoryRow, QuestionRow, RunRow, RunTable, WorkerRow};
+pub use figures::{Compared, FIGURES, Figure, MORE_FIGURES, PairedRow, RunFigures};
 pub use folder::RunFolder;
 pub use forecast::{Beside, Forecast};
 pub use periods::{Candidate, Period, RecordedRun, Runs};

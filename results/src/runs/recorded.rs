@@ -56,6 +56,11 @@ impl RecordedFolder {
         })
     }
 
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Which runs were planned.
     pub const fn plan(&self) -> &RunsPlan {
         &self.plan

@@ -32,9 +32,9 @@ columns! {
         missed: u64 = "missed",
         /// Runs that missed, in percent of all.
         missed_percent: Option<Estimate> = "missed_percent",
-        /// The fee of a run.
+        /// The fee of a run that reached its last cycle: what others would still have paid is unknown.
         fee: Option<Estimate> = "fee",
-        /// From the first parameter byte of the first cycle to the last aggregation.
+        /// From the first parameter byte of the first cycle to the last aggregation, of the same runs.
         wall_s: Option<Estimate> = "wall_s",
         /// The time that all cycles together had.
         limit_s: Option<Estimate> = "limit_s",
@@ -91,10 +91,12 @@ impl Tally {
     pub(super) fn add(&mut self, end: &RunEnd) {
         let totals = &end.totals;
         self.runs += 1;
-        self.completed += u64::from(end.ending == Ending::Completed);
         self.missed += u64::from(end.is_missed());
-        self.fee.add(totals.cost.units_f64());
-        self.wall.add(end.wall().seconds_f64());
+        if end.ending == Ending::Completed {
+            self.completed += 1;
+            self.fee.add(totals.cost.units_f64());
+            self.wall.add(end.wall().seconds_f64());
+        }
         self.limit.add(end.limit.seconds_f64());
         self.setup.add(end.setup().seconds_f64());
         self.complete.add(totals.complete.into());

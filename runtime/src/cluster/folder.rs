@@ -16,7 +16,7 @@ use crate::cli::ClusterArgs;
 use crate::data::DataSource;
 use crate::files;
 use crate::model::{Loss, ModelKind};
-use crate::orchestrator::FixedPlan;
+use crate::orchestrator::{FixedPlan, KnownSpeed};
 use crate::trainer::pace::Fraction;
 
 const COMMAND: &str = "command.json";
@@ -157,6 +157,9 @@ pub(crate) struct SavedCommand {
     state: Option<PathBuf>,
     no_discovery: bool,
     given: Option<Vec<(String, u64)>>,
+    /// The speeds that it was made with.
+    #[serde(default)]
+    given_speeds: Vec<KnownSpeed>,
     /// The checksum of the data.
     data_sha256: String,
     /// With every value.
@@ -189,6 +192,7 @@ impl SavedCommand {
             state: args.state.state.as_deref().map(whole),
             no_discovery: args.no_discovery,
             given: given.map(|given| given.shares().to_vec()),
+            given_speeds: given.map_or(Vec::new(), |given| given.speeds().to_vec()),
             data_sha256,
             scenario: setting.scenario.to_string(),
         }
@@ -246,7 +250,9 @@ impl SavedCommand {
         };
         Ok(Restored {
             source,
-            given: self.given.map(FixedPlan::of),
+            given: self
+                .given
+                .map(|given| FixedPlan::of(given).with_speeds(self.given_speeds)),
             data_sha256: self.data_sha256,
         })
     }

@@ -16,7 +16,7 @@ use console::note;
 use results::Patience;
 use results::event_log::EventFile;
 use scheduler::Instant;
-use scheduler::machine::{Config, Event, Record};
+use scheduler::machine::{Config, Event, Record, WorkerId};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::compute_times::ComputeTimes;
@@ -43,6 +43,7 @@ pub(crate) struct Keeper {
 enum Entry {
     Begins(Box<Config>),
     Event(Instant, Box<Event>),
+    Named(WorkerId, String),
     Record(Instant, Box<Record>),
     Judged(u32, Evaluation),
     /// A checkpoint of this cycle waits, and its events and records are before this.
@@ -108,6 +109,11 @@ impl Keeper {
 
     pub(crate) fn event(&mut self, now: Instant, event: &Event) {
         self.add(Entry::Event(now, Box::new(event.clone())));
+    }
+
+    /// A worker's name, before its records.
+    pub(crate) fn named(&mut self, worker: WorkerId, name: &str) {
+        self.add(Entry::Named(worker, name.to_owned()));
     }
 
     pub(crate) fn record(&mut self, at: Instant, record: &Record) {
@@ -187,6 +193,11 @@ impl Writer {
                 {
                     self.log = None; // as far as it was written it stays
                     self.breaks(&error.to_string());
+                }
+            }
+            Entry::Named(worker, name) => {
+                if let Some(tables) = &mut self.kept.tables {
+                    tables.named(worker, &name);
                 }
             }
             Entry::Record(at, record) => {

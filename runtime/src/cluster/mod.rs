@@ -174,6 +174,7 @@ async fn execute(
         device: judge_on(&setting, args),
         allocator: allocator.create(&host),
         given,
+        plan_only: args.plan_only,
         names,
         bound,
         resumed,
@@ -309,6 +310,8 @@ fn conclude(
     let summary = summary::json(&ran);
     let text = if args.json {
         format!("{summary}\n")
+    } else if args.plan_only {
+        summary::planned(&ran)
     } else {
         summary::boxed(&ran)
     };
@@ -320,6 +323,9 @@ fn conclude(
     }
     match ended.ending {
         Ending::Completed => Ok((Exit::Done, summary)),
+        Ending::Stopped if args.plan_only && account.summary.last_plan().is_some() => {
+            Ok((Exit::Done, summary))
+        }
         Ending::Stopped => Ok((Exit::Interrupted, summary)),
         Ending::TooFewWorkers { .. }
         | Ending::BelowBeta { .. }

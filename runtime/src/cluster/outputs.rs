@@ -5,9 +5,12 @@
 use std::io::{self, BufWriter, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use results::runs::Move;
 use results::{WholeFile, plan_line};
-use scheduler::machine::WorkerId;
-use scheduler::{Outcome, Plan, Planned};
+use scenarios::Scenario;
+use scenarios::scenario::MeasuredWorker;
+use scheduler::machine::{ShareRow, WorkerId};
+use scheduler::{Instant, Outcome, Plan, Planned, Span, Speed};
 use serde_json::{Map, Value, json};
 
 use super::report::WorkerInfo;
@@ -51,7 +54,7 @@ pub(crate) fn write(
     file("model.csv", &|out| thesis_tables::models(ran, out))?;
     match tables {
         Some(tables) => tables
-            .finish(ran.end, &ran.ended.names, || details(ran))
+            .finish(ran.end, &ran.ended.names, &measured(ran), || details(ran))
             .map_err(io::Error::other),
         None => Ok(()), // why they broke off is reported apart
     }
@@ -85,6 +88,49 @@ fn details(ran: &Ran<'_>) -> Map<String, Value> {
     details
 }
 
+/// The scenario of the run as it was: a simulated run of it begins with the same question.
+fn measured(ran: &Ran<'_>) -> Scenario {
+    let (summary, config) = (&ran.report.summary, &ran.setting.config);
+    let numbered = (0..).map(WorkerId::new).zip(&ran.ended.names);
+    let worker = |(id, name): (WorkerId, &String)| {
+        let totals = summary.worker(id);
+        let pace = summary.pace_of(id);
+        // A speed is that of one pass.
+        let once = |speed: Speed| {
+            let batches = speed
+                .batches()
+                .saturating_mul(config.time_model.passes.into());
+            Speed::measured(batches, speed.took())
+        };
+        let moves = summary.moves().iter().filter(|of| of.worker == id);
+        let mut absences: Vec<(Span, Option<Span>)> = Vec::new();
+        for Move { at, returned, .. } in moves {
+            let at = at.since(Instant::START);
+            match absences.last_mut() {
+                Some((_, back @ None)) if *returned => *back = Some(at),
+                _ if !returned => absences.push((at, None)),
+                _ => {} // the beginning of its absence was not kept
+            }
+        }
+        Some(MeasuredWorker {
+            name: name.clone(),
+            fee: totals.fee?,
+            benchmark: totals.benchmark?,
+            speed: pace.speed().and_then(once),
+            jitter: pace.jitter().unwrap_or(0.0),
+            link: totals.link,
+            joined: totals.joined?.since(Instant::START),
+            absences,
+        })
+    };
+    let workers: Vec<MeasuredWorker> = numbered.filter_map(worker).collect();
+    let scenario = &ran.setting.scenario;
+    if workers.is_empty() {
+        return scenario.clone();
+    }
+    scenario.measured(config.time_model.own, config.expect, &workers)
+}
+
 /// The last plan as a line of `sim solve`, to be run again.
 fn plan(ran: &Ran<'_>, allocator: &str) -> io::Result<Option<String>> {
     let summary = &ran.report.summary;
@@ -111,7 +157,10 @@ fn plan(ran: &Ran<'_>, allocator: &str) -> io::Result<Option<String>> {
         names: &names,
         repairs: "",
     };
-    plan_line::write(context, &planned)
+    // So that it can be run again whatever a later benchmark says.
+    let speed = |share: &ShareRow| [share.speed.batches(), share.speed.took().nanos()];
+    let speeds: Vec<_> = summary.last_shares().iter().map(speed).collect();
+    plan_line::write_with(context, &planned, &json!({"speeds": speeds}))
         .map(Some)
         .map_err(io::Error::other)
 }

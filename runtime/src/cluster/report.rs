@@ -92,10 +92,14 @@ impl Report {
         let numbered = (0..).map(WorkerId::new).zip(names.iter().cloned());
         let judgements = Judgements::open(folder, resumed.map(|checkpoint| checkpoint.cycle))?;
         let times = ComputeTimes::create(folder, &room.patience())?;
+        let mut keeper = Keeper::start(folder, tables, judgements, times, room)?;
+        for (worker, name) in numbered.clone() {
+            keeper.named(worker, &name);
+        }
         Ok(Self {
             json,
             bars,
-            keeper: Keeper::start(folder, tables, judgements, times, room)?,
+            keeper,
             workers: BTreeMap::new(),
             names: numbered.collect(),
             summary,
@@ -312,6 +316,7 @@ impl Watch for Report {
     fn member(&mut self, worker: WorkerId, member: &Member) {
         let hello = &member.hello;
         self.names.insert(worker, hello.name.clone());
+        self.keeper.named(worker, &hello.name);
         let known = self.workers.remove(&worker);
         // Until it reports what its choice comes to.
         let device = known.map_or_else(|| hello.device.clone(), |known| known.device);

@@ -11,7 +11,7 @@ use scenarios::scenario::Provenance;
 use scenarios::settings::resolve;
 use scenarios::{Outside, Overrides, Scenario};
 use scheduler::machine::{Config, Limit, Replan};
-use scheduler::{Margin, Margins, Span};
+use scheduler::{Margins, Span};
 
 use crate::cli::ClusterArgs;
 use crate::data::BatchShape;
@@ -19,10 +19,9 @@ use crate::model::{ModelKind, ModelSpec};
 use crate::train::DeviceChoice;
 use crate::trainer::Described;
 
-/// What a batch's time spreads by, as the logarithm's standard deviation in millionths, when a
-/// scenario says nothing of it: benchmarks of short rounds, and jitter of a shared machine.
-const BENCHMARK_SIGMA_PPM: u32 = 80_000;
-const JITTER_SIGMA_PPM: u32 = 50_000;
+/// What is assumed of workers' errors when a scenario says nothing of them: benchmarks of short
+/// rounds, and jitter of a shared machine.
+const ASSUMED_ERRORS: &str = "{ benchmark = 0.08, jitter = 0.05 }";
 
 /// The words by which limits of no origin are named.
 const USUAL: &str = "the usual";
@@ -158,7 +157,7 @@ impl Setting {
         };
         let given = args.trainer.as_ref();
         let model = Described::of(spec, given, seed, device).map_err(Stop::bad)?;
-        let sized = with(there)
+        let mut sized = with(there)
             .and(
                 "--model",
                 "model.parameters",
@@ -169,6 +168,9 @@ impl Setting {
                 "model.batch",
                 &format!("\"{} B\"", shape.wire_len()),
             );
+        if !first.states_errors() {
+            sized = sized.fallback(USUAL.to_owned(), "job.assumed_errors", ASSUMED_ERRORS);
+        }
         let (scenario, provenance) =
             Scenario::read(&source.file, &source.text, &sized).map_err(bad)?;
         let job = scenario.job();
@@ -179,8 +181,12 @@ impl Setting {
             )));
         }
         let mut config = scenario.config();
-        if config.margins == Margins::NONE {
-            config.margins = margins(job.risk.micros());
+        // Others than those of the scenario may join.
+        let groups = scenario.groups().iter().map(|group| group.count).sum();
+        let local = args.local.unwrap_or(0).into();
+        let workers = u64::from(config.expect).max(groups).max(local);
+        if workers > groups {
+            config.margins = scenario.margins(workers);
         }
         if has_plan {
             let mut given = provenance.given.iter();
@@ -191,6 +197,8 @@ impl Setting {
                 ));
             }
             config.replan = Replan::Static;
+            // It is run if it can hold: nothing is planned that could leave time to spare.
+            config.margins = Margins::NONE;
         }
         Ok(Self {
             provenance: shown(provenance),
@@ -212,21 +220,6 @@ pub(crate) fn less(limit: Limit, elapsed: Span) -> Limit {
             counts_setup,
         },
         Limit::Cycle(_) => limit,
-    }
-}
-
-/// The margins that a risk asks for, when nothing is said of how speeds spread.
-fn margins(risk_ppm: u64) -> Margins {
-    let risk = u32::try_from(risk_ppm).unwrap_or(u32::MAX);
-    // Independent spreads add as squares.
-    let both = f64::from(BENCHMARK_SIGMA_PPM)
-        .hypot(f64::from(JITTER_SIGMA_PPM))
-        .round() as u32;
-    let learnt = Margin::lognormal(risk, JITTER_SIGMA_PPM);
-    Margins {
-        benchmarked: Margin::lognormal(risk, both),
-        learnt,
-        keep: Margin::from_ppb(learnt.ppb().midpoint(Margin::NONE.ppb())),
     }
 }
 

@@ -6,8 +6,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 use results::runs::{Beside, RunEnd};
-use scheduler::Span;
-use scheduler::machine::{Replan, WorkerId};
+use scheduler::machine::{Replan, ShareRow, WorkerId};
+use scheduler::{Cost, Span};
 use serde_json::{Value, json};
 
 use super::keeper::Kept;
@@ -98,6 +98,60 @@ impl<'a> Ran<'a> {
     }
 }
 
+/// A plan that is not run, in a box: what it costs, and how sure it is.
+pub(crate) fn planned(ran: &Ran<'_>) -> String {
+    let (setting, summary) = (ran.setting, &ran.report.summary);
+    let mut rows: Vec<(String, String)> = Vec::new();
+    let mut row = |key: &str, value: String| rows.push((key.to_owned(), value));
+    match summary.last_plan() {
+        None => row("ended", format!("no plan was made: {}", ran.end.ending)),
+        Some(plan) => {
+            let config = &setting.config;
+            let all: Cost = (0..config.cycles).map(|_| plan.cost).sum();
+            row(
+                "fee",
+                format!("{} per cycle, {all} for all cycles", plan.cost),
+            );
+            let model = setting.scenario.cycle_model(config.time_model.own);
+            let employed = summary.last_shares().iter();
+            let employed: Vec<_> = employed.filter_map(ShareRow::employed).collect();
+            let cycle = model.predict(&config.time_model, &employed).cycle;
+            row(
+                "time",
+                format!("{cycle} per cycle predicted, which has {}", plan.limit),
+            );
+            row("chance", chance(setting));
+        }
+    }
+    shares(ran, &mut rows);
+    given(ran, &mut rows);
+    row_of(&mut rows, "files", ran.folder.display().to_string());
+    framed(&rows)
+}
+
+/// How sure a plan's limits are.
+fn chance(setting: &Setting) -> String {
+    let job = setting.scenario.job();
+    let sure = match job.risk {
+        Some(risk) => format!(
+            "{} % for each full worker to overrun a cycle (job.risk)",
+            100.0 * risk.as_f64()
+        ),
+        None => format!(
+            "{} % that every cycle keeps its limit (job.confidence)",
+            100.0 * job.confidence().as_f64()
+        ),
+    };
+    match &job.assumed_errors {
+        None => sure,
+        Some(assumed) => format!(
+            "{sure}, if benchmarks err by {} % and cycles by {} %",
+            100.0 * assumed.benchmark.as_f64(),
+            100.0 * assumed.jitter.as_f64()
+        ),
+    }
+}
+
 /// In a box.
 pub(crate) fn boxed(ran: &Ran<'_>) -> String {
     let (end, summary) = (&ran.end, &ran.report.summary);
@@ -162,36 +216,48 @@ pub(crate) fn boxed(ran: &Ran<'_>) -> String {
             format!("{} per cycle, {}{bound}", plan.cost, plan.status.name()),
         );
     }
-    for share in summary.last_shares() {
-        row(
-            ran.name(share.worker),
-            format!(
-                "{} of at most {} batches at {} each, {:.0} batches/s{}",
-                share.batches,
-                share.s_max,
-                share.fee,
-                share.speed.per_second_f64(),
-                summary
-                    .forecast_of(share.worker)
-                    .map(|own| format!("; computing {}", beside(&own)))
-                    .unwrap_or_default()
-            ),
-        );
-    }
+    shares(ran, &mut rows);
     match ran.differs() {
-        None => row("reproducible", "true".to_owned()),
-        Some(why) => row("reproducible", format!("false: {why}")),
+        None => row_of(&mut rows, "reproducible", "true".to_owned()),
+        Some(why) => row_of(&mut rows, "reproducible", format!("false: {why}")),
     }
+    given(ran, &mut rows);
+    row_of(&mut rows, "files", ran.folder.display().to_string());
+    framed(&rows)
+}
+
+fn row_of(rows: &mut Vec<(String, String)>, key: &str, value: String) {
+    rows.push((key.to_owned(), value));
+}
+
+/// What each worker got in the last plan.
+fn shares(ran: &Ran<'_>, rows: &mut Vec<(String, String)>) {
+    let summary = &ran.report.summary;
+    for share in summary.last_shares() {
+        let computing = summary.forecast_of(share.worker);
+        let computing = computing.map(|own| format!("; computing {}", beside(&own)));
+        let text = format!(
+            "{} of at most {} batches at {} each, {:.0} batches/s{}",
+            share.batches,
+            share.s_max,
+            share.fee,
+            share.speed.per_second_f64(),
+            computing.unwrap_or_default()
+        );
+        row_of(rows, ran.name(share.worker), text);
+    }
+}
+
+/// Where settings came from.
+fn given(ran: &Ran<'_>, rows: &mut Vec<(String, String)>) {
     let provenance = &ran.setting.provenance;
     for given in &provenance.given {
         let value = format!("{} = {} ({})", given.key, given.value, given.from);
-        row("setting", value);
+        row_of(rows, "setting", value);
     }
     for unused in &provenance.unused {
-        row("setting", unused.clone());
+        row_of(rows, "setting", unused.clone());
     }
-    row("files", ran.folder.display().to_string());
-    framed(&rows)
 }
 
 /// What was predicted and what came.

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use console::Stop;
 use results::ResultsError;
 use results::runs::{Job, RunEnd, RunFolder, RunKey, RunRows, RunSummary, RunsPlan};
+use scenarios::Scenario;
 use scheduler::Instant;
-use scheduler::machine::Record;
+use scheduler::machine::{Record, WorkerId};
 use serde_json::{Map, Value};
 use solvers::AllocatorName;
 
@@ -80,6 +81,11 @@ impl Tables {
         Ok((tables, RunSummary::with_prediction(&job)))
     }
 
+    /// Takes in the name of a worker.
+    pub(crate) fn named(&mut self, worker: WorkerId, name: &str) {
+        self.folder.name_worker(worker.get() as usize, name.into());
+    }
+
     /// Takes in a record.
     pub(crate) fn record(&mut self, at: Instant, record: &Record) -> Result<(), ResultsError> {
         self.rows.record(at, record);
@@ -89,11 +95,12 @@ impl Tables {
         }
     }
 
-    /// Ends them; `run.json`, with these details, comes last.
+    /// Ends them; `run.json`, with these details, comes last. The scenario has what was measured.
     pub(crate) fn finish(
         self,
         end: RunEnd,
         names: &[String],
+        scenario: &Scenario,
         details: impl FnOnce() -> Map<String, Value>,
     ) -> Result<(), ResultsError> {
         let Self {
@@ -101,6 +108,7 @@ impl Tables {
         } = self;
         let names: Vec<Arc<str>> = names.iter().map(|name| name.as_str().into()).collect();
         folder.push(rows.finish(end, &names))?;
+        folder.set_scenario(scenario.to_string());
         folder.finish(details).map(drop)
     }
 }

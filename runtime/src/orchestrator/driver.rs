@@ -54,6 +54,8 @@ pub(crate) struct Job {
     pub(crate) allocator: Box<dyn Allocator>,
     /// A plan to be run instead of the allocator's.
     pub(crate) given: Option<FixedPlan>,
+    /// Ends with the first plan.
+    pub(crate) plan_only: bool,
     /// Names whose numbers are known beforehand.
     pub(crate) names: Vec<String>,
     /// The keys that have some of them.
@@ -123,6 +125,7 @@ pub(crate) struct Orchestrator<'a> {
     pub(super) solver: Solver,
     pub(super) evaluator: Evaluator,
     pub(super) given: Option<FixedPlan>,
+    pub(super) plan_only: bool,
     pub(super) resumed: Option<Checkpoint>,
     pub(super) roster: Roster,
     pub(super) placement: Placement,
@@ -234,6 +237,7 @@ impl<'a> Orchestrator<'a> {
             solver,
             evaluator,
             given: job.given,
+            plan_only: job.plan_only,
             resumed: job.resumed,
             roster,
             placement,

@@ -1,7 +1,9 @@
 //! A plan that was made beforehand and takes the place of an allocator's answer.
 //!
 //! Its workers are matched by name. It is an answer like any other: the scheduler verifies it
-//! against the speeds that were measured, and refuses it when they no longer support it.
+//! against the speeds that were measured, and refuses it when they do not support it. The plan of a run has
+//! the speeds that it was made with: a worker counts as no slower than that, so that the run can be run again
+//! whatever a benchmark of a moment says.
 //!
 //! **What it does not know:** how the plan was made, and what it costs.
 
@@ -11,13 +13,26 @@ use std::path::Path;
 use results::plan_line;
 use scheduler::machine::WorkerId;
 use scheduler::{
-    Failure, FailureReason, Outcome, Plan, PlanRequest, PlanResponse, PlanStatus, Planned,
+    Failure, FailureReason, Outcome, Plan, PlanRequest, PlanResponse, PlanStatus, Planned, Span,
+    Speed,
 };
+use serde::Deserialize;
 
 /// The batches of each worker, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FixedPlan {
     shares: Vec<(String, u64)>,
+    speeds: Vec<KnownSpeed>,
+}
+
+/// A worker's name, and the batches that it computed in a number of nanoseconds.
+pub(crate) type KnownSpeed = (String, u64, u64);
+
+/// What the line of a run's plan says more than others.
+#[derive(Deserialize)]
+struct More {
+    #[serde(default)]
+    speeds: Vec<[u64; 2]>,
 }
 
 /// Why a file holds no plan that can be run.
@@ -32,6 +47,9 @@ pub(crate) enum FixedPlanError {
     /// It is not a plan.
     #[error("{0}: {1}")]
     Line(String, plan_line::LineError),
+    /// Its speeds are none.
+    #[error("{0}: {1}")]
+    More(String, String),
     /// It says that there is no plan.
     #[error("{0}: it is {1}, expected a plan")]
     None(String, &'static str),
@@ -58,6 +76,8 @@ impl FixedPlan {
         let &[line] = lines.as_slice() else {
             return Err(FixedPlanError::Lines(file, lines.len()));
         };
+        let more: More = serde_json::from_str(line)
+            .map_err(|error| FixedPlanError::More(file.clone(), error.to_string()))?;
         let line = match plan_line::read(line) {
             Ok(line) => line,
             Err(error) => return Err(FixedPlanError::Line(file, error)),
@@ -78,13 +98,38 @@ impl FixedPlan {
             let message = format!("two workers are called {:?}", pair[0]);
             return Err(FixedPlanError::Names(file, message));
         }
+        let speeds = names.iter().zip(more.speeds);
+        let speeds = speeds.map(|(name, [batches, nanos])| (name.clone(), batches, nanos));
+        let speeds = speeds.collect();
         let shares = names.into_iter().zip(plan.batches).collect();
-        Ok(Self { shares })
+        Ok(Self { shares, speeds })
     }
 
     /// A plan by name, as a checkpoint has it.
     pub(crate) const fn of(shares: Vec<(String, u64)>) -> Self {
-        Self { shares }
+        Self {
+            shares,
+            speeds: Vec::new(),
+        }
+    }
+
+    /// With the speeds that it was made with.
+    pub(crate) fn with_speeds(self, speeds: Vec<KnownSpeed>) -> Self {
+        Self { speeds, ..self }
+    }
+
+    /// The speeds that it was made with, as far as they are known.
+    pub(crate) fn speeds(&self) -> &[KnownSpeed] {
+        &self.speeds
+    }
+
+    /// How long a worker counts as having taken for these batches: no longer than at the speed that
+    /// the plan was made with.
+    pub(crate) fn took(&self, name: &str, batches: u64, took: Span) -> Span {
+        let known = self.speeds.iter().find(|(known, ..)| known == name);
+        let speed = known
+            .and_then(|(_, batches, nanos)| Speed::measured(*batches, Span::from_nanos(*nanos)));
+        speed.map_or(took, |speed| took.min(speed.time_for(batches)))
     }
 
     /// The batches of each worker.
@@ -159,7 +204,7 @@ impl FixedPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use scheduler::{Candidate, Fee, Link, Margin, Span, Speed, TimeModel};
+    use scheduler::{Candidate, Fee, Link, Margin, TimeModel};
 
     const LINE: &str = r#"{"id":0,"allocator":"exact","status":"optimal","batches":[6,0,4],"cost":14,"lower_bound":14,"workers_employed":2,"certificate":"search","reason":null,"message":null,"names":["a","b","c"]}"#;
 
@@ -206,6 +251,17 @@ mod tests {
             panic!("two are missing");
         };
         assert_eq!(failure.message, "the plan employs a, c, not here");
+    }
+
+    #[test]
+    fn a_worker_is_no_slower_than_in_the_run_that_made_the_plan() {
+        let known = LINE.replace("{\"id\"", "{\"speeds\":[[3,1000],[0,0],[1,500]],\"id\"");
+        let given = FixedPlan::parse("plan.json", &known).expect("valid");
+        let took = |name, nanos| given.took(name, 30, Span::from_nanos(nanos)).nanos();
+        assert_eq!(took("a", 30_000), 10_000);
+        assert_eq!(took("a", 9_000), 9_000);
+        assert_eq!(took("b", 30_000), 30_000, "no speed is known");
+        assert_eq!(took("d", 30_000), 30_000);
     }
 
     #[test]

@@ -50,5 +50,5 @@ pub(crate) use checkpoint::{Checkpoint, FILE as CHECKPOINT};
 pub(crate) use connections::Connections;
 pub(crate) use driver::{Ended, Job, Orchestrator, Watch};
 pub(crate) use evaluate::judge_once;
-pub(crate) use fixed_plan::FixedPlan;
+pub(crate) use fixed_plan::{FixedPlan, KnownSpeed};
 pub(crate) use messages::{Input, Member};

@@ -279,7 +279,12 @@ impl Orchestrator<'_> {
 
     fn record(&mut self, now: Instant, record: Record) {
         match &record {
-            Record::Planned(_) => self.plan.clear(),
+            Record::Planned(_) => {
+                self.plan.clear();
+                if self.plan_only {
+                    self.after.push_front(Event::Stopped);
+                }
+            }
             Record::Share(row) => {
                 self.placement.keep(row.worker, row.batches);
                 if row.batches > 0 {

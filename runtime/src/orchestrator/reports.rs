@@ -36,11 +36,16 @@ impl Orchestrator<'_> {
                 if connected.session == Some(SessionId::new(session)) {
                     self.silence.benchmarked(worker);
                 }
+                let took = Span::from_nanos(took_ns);
+                let took = match &self.given {
+                    Some(given) => given.took(self.roster.name(worker), batches, took),
+                    None => took,
+                };
                 self.step(Event::Benchmarked {
                     worker,
                     session: SessionId::new(session),
                     batches,
-                    took: Span::from_nanos(took_ns),
+                    took,
                 });
             }
             Report::Shipped {

@@ -312,3 +312,36 @@ fn a_plan_that_cannot_be_run_is_refused_with_the_reason() {
         "batches, the plan gives it",
     );
 }
+
+/// Workers are gathered and measured, the plan is told with its price, and the folder is a scenario.
+#[test]
+fn a_plan_alone_measures_and_ends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("run");
+    let args = [
+        "--local",
+        "2",
+        "--plan-only",
+        "--cycles",
+        "3",
+        "--max-time",
+        "60 s",
+    ];
+    let end = Run::start(&small(40, &out), &args).end();
+    assert_eq!(end.code, Some(0), "{:#?}\n{}", end.seen, end.stderr);
+    assert_eq!(end.all("planned").count(), 1);
+    assert_eq!(end.all("cycle").count(), 0);
+    let text = fs::read_to_string(out.join("scenario.toml")).expect("a scenario");
+    let scenario = scenarios::Scenario::parse("run", &text, &scenarios::Overrides::NONE);
+    let scenario = scenario.expect("valid");
+    let fleet = scenario.fleet(1, 0);
+    assert_eq!(fleet.len(), 2);
+    for spec in &fleet {
+        let read = |event: &&serde_json::Value| event["worker"] == *spec.name;
+        let read = end.all("benchmarked").find(read).expect("it was measured");
+        let ratio =
+            spec.speed().per_second_f64() / read["batches_per_s"].as_f64().expect("a speed");
+        assert!((ratio - 1.0).abs() < 1e-4, "{ratio}");
+    }
+    assert!(out.join("plan.json").exists());
+}

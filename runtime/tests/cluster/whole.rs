@@ -162,6 +162,9 @@ fn the_log_of_a_run_replays_it() {
         truth: None,
     };
     let names = ["local-1", "local-2", "local-3"].map(Into::into);
+    for (worker, name) in names.iter().enumerate() {
+        tables.name_worker(worker, std::sync::Arc::clone(name));
+    }
     tables.push(rows.finish(run, &names)).expect("a run");
     tables
         .finish(serde_json::Map::new)

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use scheduler::machine::{Config, Waits};
-use scheduler::{CycleModel, MAX_WORKERS, Span, TimeModel};
+use scheduler::{CycleModel, MAX_WORKERS, Margins, Span, TimeModel};
 
 use crate::scenario::drawn::Drawn;
+use crate::scenario::errors::Errors;
 use crate::scenario::faults::Faults;
 use crate::scenario::job::{Benchmark, FeeType, Fees, Job, Model, Run, SharedLink, Ship, Training};
 use crate::scenario::key::{Key, Table};
@@ -14,6 +15,7 @@ use crate::scenario::overrides::Overrides;
 use crate::scenario::provenance::{Provenance, given};
 use crate::scenario::read::{Item, Mistakes};
 use crate::scenario::tree::{Node, Origin};
+use crate::scenario::unit::Ratio;
 use crate::scenario::worker::{Group, SHORTHANDS, Workers, expand_bandwidth};
 
 /// A job, the workers that may do it, and what goes wrong: valid throughout.
@@ -21,16 +23,16 @@ use crate::scenario::worker::{Group, SHORTHANDS, Workers, expand_bandwidth};
 /// It prints as TOML with every value, the defaults too, that reads back as the same scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
-    job: Job,
+    pub(crate) job: Job,
     benchmark: Benchmark,
     waits: Waits,
-    model: Model,
+    pub(crate) model: Model,
     link: SharedLink,
-    fees: Fees,
+    pub(crate) fees: Fees,
     run: Run,
     training: Training,
-    faults: Faults,
-    groups: Vec<Group>,
+    pub(crate) faults: Faults,
+    pub(crate) groups: Vec<Group>,
 }
 
 /// All that is wrong with a scenario, each on a line of its own.
@@ -172,7 +174,7 @@ impl Scenario {
             s_min: job.s_min,
             beta: job.beta,
             time_model,
-            margins: margins(&self.groups, job.risk),
+            margins: self.margins(self.groups.iter().map(|group| group.count).sum()),
             objective: job.objective,
             budget: job.budget,
             replan: job.replan,
@@ -184,6 +186,25 @@ impl Scenario {
             waits: self.waits,
             ..Config::new(job.batches, job.cycles, job.limit())
         }
+    }
+
+    /// The same with another confidence, whatever its margins come from now.
+    #[must_use]
+    pub fn with_confidence(&self, confidence: Ratio) -> Self {
+        let mut other = self.clone();
+        (other.job.confidence, other.job.risk) = (Some(confidence), None);
+        other
+    }
+
+    /// The margins of its job if this number of workers takes part.
+    pub fn margins(&self, workers: u64) -> Margins {
+        margins(&self.groups, &self.job, workers)
+    }
+
+    /// Whether anything is stated that could make a cycle late.
+    pub fn states_errors(&self) -> bool {
+        let mut groups = self.groups.iter();
+        self.job.assumed_errors.is_some() || groups.any(|group| group.errors() != Errors::NONE)
     }
 
     fn here_at_once(&self) -> u64 {
@@ -276,6 +297,7 @@ fn read_document(document: &Node, mistakes: &Mistakes) -> Option<Scenario> {
     let mut root = item.section()?;
     let mut job = root.require(Job::NAME, "a table [job]").and_then(|item| {
         Job::check_limit(document, mistakes);
+        Job::check_confidence(document, mistakes);
         Job::read_item(&item)
     });
     let mut benchmark = Benchmark::read_from(&mut root);

@@ -37,6 +37,30 @@ keys! {
     }
 }
 
+keys! {
+    /// Errors that are assumed of workers of whom nothing is known: standard deviations of
+    /// logarithms.
+    pub struct AssumedErrors in "assumed_errors" {
+        /// Of what benchmarks read.
+        benchmark: Ratio => default("0").within(SIGMA.0, SIGMA.1);
+        /// Of the time of each cycle.
+        jitter: Ratio => default("0").within(SIGMA.0, SIGMA.1);
+    }
+}
+
+impl From<&AssumedErrors> for Errors {
+    fn from(assumed: &AssumedErrors) -> Self {
+        Self {
+            benchmark: BenchmarkError {
+                sigma: assumed.benchmark,
+                ..BenchmarkError::NONE
+            },
+            jitter: Jitter::Lognormal(assumed.jitter),
+            ..Self::NONE
+        }
+    }
+}
+
 /// The factor on the time of a cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Jitter {
@@ -126,6 +150,22 @@ impl Field for BenchmarkError {
 
     fn form(_: &Key) -> String {
         "\"none\", or { bias = …, sigma = …, cold = …, cold_mean = … }".to_owned()
+    }
+}
+
+impl Field for AssumedErrors {
+    const METAVAR: &'static str = "ERRORS";
+
+    fn read(item: &Item<'_>, _: &Key) -> Option<Self> {
+        Self::read_item(item)
+    }
+
+    fn write(&self, _: &Key) -> Option<String> {
+        Some(self.in_line())
+    }
+
+    fn form(_: &Key) -> String {
+        "{ benchmark = …, jitter = … }".to_owned()
     }
 }
 

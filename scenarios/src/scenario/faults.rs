@@ -128,6 +128,20 @@ impl Field for FaultEvent {
 }
 
 impl Faults {
+    /// Nothing goes wrong.
+    pub(crate) const fn none() -> Self {
+        Self {
+            dropout_every: None,
+            return_after: None,
+            stall_every: None,
+            stall_for: Span::from_secs(1),
+            slowdown_every: None,
+            slowdown_for: None,
+            slowdown_factor: Ratio::ONE,
+            trace: Vec::new(),
+        }
+    }
+
     /// Notes the workers of the trace that do not exist, and puts it in the order of time.
     pub(crate) fn settle(&mut self, names: &BTreeSet<String>, document: &Node, to: &Mistakes) {
         for (place, event) in self.trace.iter().enumerate() {

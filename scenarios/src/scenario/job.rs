@@ -8,6 +8,7 @@ use scheduler::{
     MAX_WORKERS, Objective, Span,
 };
 
+use crate::scenario::errors::AssumedErrors;
 use crate::scenario::field::{choices, listed};
 use crate::scenario::key::keys;
 use crate::scenario::read::Mistakes;
@@ -57,8 +58,14 @@ keys! {
         /// What the capacity of a worker accounts for: everything, or computing only, as in the
         /// thesis.
         capacity: CapacityModel => default("\"full\"");
-        /// Chance that a worker at its capacity overruns the limit.
-        risk: Ratio => default("0.05").within(100, 999_900).flag("risk");
+        /// Chance that every cycle of the job keeps its limit, 0.95 if nothing is said. Margins of
+        /// time follow from it and from the errors of workers.
+        confidence: Option<Ratio> => example("0.95").within(1_000, 999_900).flag("confidence");
+        /// Chance that one worker at its capacity overruns the limit of a cycle, instead of
+        /// confidence.
+        risk: Option<Ratio> => example("0.01").within(100, 999_900).flag("risk");
+        /// Errors that margins are made for, instead of those that workers state.
+        assumed_errors: Option<AssumedErrors> => example("{ benchmark = 0.08, jitter = 0.05 }");
         /// Whether the plan follows what is learnt in the run, or stays as it is, as in the thesis.
         replan: Replan => default("\"adaptive\"").flag("replan");
         /// Whether the batches of an unfinished share count.
@@ -108,6 +115,20 @@ impl Job {
         if self.budget.is_some() && document.at_path("job.objective").is_none() {
             self.objective = Objective::Quickest;
         }
+    }
+
+    /// Notes whether a document has two sources of margins.
+    pub(crate) fn check_confidence(document: &Node, mistakes: &Mistakes) {
+        let given = |key| document.at_path(key);
+        if let (Some(risk), Some(_)) = (given("job.risk"), given("job.confidence")) {
+            let message = "job.risk and job.confidence are both given, expected one of them";
+            mistakes.add(&risk.at, message.to_owned());
+        }
+    }
+
+    /// The chance that every cycle of the job keeps its limit, if no risk is stated instead.
+    pub fn confidence(&self) -> Ratio {
+        self.confidence.unwrap_or(Ratio::from_micros(950_000))
     }
 
     /// The time limit.

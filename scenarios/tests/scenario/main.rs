@@ -1,6 +1,7 @@
 //! Scenarios through the public interface.
 
 mod drawing;
+mod measured;
 mod reading;
 mod reference;
 mod settings;

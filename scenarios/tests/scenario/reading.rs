@@ -101,6 +101,11 @@ fn each_mistake_has_one_line() {
         &["lab.toml:3: job.risk is 1.5, expected a number from 0.0001 to 0.9999"],
     );
     check(
+        batches,
+        "batches = 100\nconfidence = 0.9\nrisk = 0.1",
+        &["lab.toml:4: job.risk and job.confidence are both given, expected one of them"],
+    );
+    check(
         &GOOD[GOOD.find("[[").expect("there")..],
         "",
         &["lab.toml:1: there are no workers, expected [[workers]], or [fleet] with a count"],

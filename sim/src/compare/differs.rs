@@ -1,5 +1,8 @@
 //! In what two folders differ besides their figures: what was asked, and how it was run.
 
+use std::fs;
+use std::path::Path;
+
 use console::Stop;
 use results::compare::ValidationFolder;
 use results::runs::RecordedFolder;
@@ -23,6 +26,9 @@ pub(super) struct Difference {
     /// Whether it is of what was asked, rather than of how it was run.
     pub(super) is_question: bool,
 }
+
+/// What a real run's command line adds to its scenario, and the scenario as it was asked.
+const COMMAND: &str = "command.json";
 
 /// Keys of a scenario that something else says for a folder.
 const ELSEWHERE: [&str; 4] = [
@@ -71,8 +77,14 @@ pub(super) fn of_runs(
 }
 
 fn values(of: &Named<RecordedFolder>) -> Result<Vec<(String, String)>, Stop> {
-    let text = of.folder.scenario().map_err(crate::folder::stop)?;
-    let file = format!("{}/scenario.toml", of.name);
+    let (text, file) = match asked(of.folder.dir()) {
+        Some(text) => (text, COMMAND),
+        None => (
+            of.folder.scenario().map_err(crate::folder::stop)?,
+            "scenario.toml",
+        ),
+    };
+    let file = format!("{}/{file}", of.name);
     let scenario = Scenario::parse(&file, &text, &Overrides::NONE);
     let scenario = scenario.map_err(|errors| {
         let first = errors.lines().first().cloned().unwrap_or_default();
@@ -80,6 +92,13 @@ fn values(of: &Named<RecordedFolder>) -> Result<Vec<(String, String)>, Stop> {
         Stop::bad(message)
     })?;
     Ok(scenario.values())
+}
+
+/// What a real run was asked: its scenario.toml has what was measured too.
+fn asked(folder: &Path) -> Option<String> {
+    let text = fs::read(folder.join(COMMAND)).ok()?;
+    let command: Value = serde_json::from_slice(&text).ok()?;
+    Some(command.get("scenario")?.as_str()?.to_owned())
 }
 
 /// Of two validations.

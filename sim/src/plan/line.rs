@@ -10,9 +10,10 @@ use solvers::changes::Change;
 use solvers::frontier::Point;
 
 use super::answer::{Answer, Stated};
+use super::promises::{self, Promise};
 use super::words::{why, words_of};
 use crate::run::Setting;
-use crate::run::figures::{fee, mean, missed, wall};
+use crate::run::figures::{fee, mean_of_whole, missed, wall};
 
 /// Times are in nanoseconds, as whole numbers; money is in units, as exact decimals.
 #[derive(Serialize)]
@@ -41,6 +42,8 @@ struct More<'a> {
     one_second_less: Option<Box<RawValue>>,
     changes: Vec<ChangeLine>,
     simulated: Option<Simulated>,
+    /// What each confidence would cost, and how many jobs would keep every limit.
+    confidences: Vec<promises::Line>,
     workers: Vec<Worker<'a>>,
 }
 
@@ -92,7 +95,12 @@ struct Worker<'a> {
     idle: Option<String>,
 }
 
-pub(super) fn of(setting: &Setting, answer: &Answer, runs: &[RunEnd]) -> Result<String, LineError> {
+pub(super) fn of(
+    setting: &Setting,
+    answer: &Answer,
+    runs: &[RunEnd],
+    promises: &[Promise],
+) -> Result<String, LineError> {
     let repairs: Vec<String> = answer
         .changes
         .iter()
@@ -139,6 +147,7 @@ pub(super) fn of(setting: &Setting, answer: &Answer, runs: &[RunEnd]) -> Result<
             .map(|c| change_line(answer, *c))
             .collect(),
         simulated: (!runs.is_empty()).then(|| simulated(runs)),
+        confidences: promises.iter().map(promises::Line::from).collect(),
         workers: answer
             .workers
             .iter()
@@ -179,7 +188,7 @@ fn simulated(runs: &[RunEnd]) -> Simulated {
     Simulated {
         replicates: runs.len(),
         missed: missed(runs),
-        fee: mean(runs, fee),
-        wall_s: mean(runs, wall),
+        fee: mean_of_whole(runs, fee),
+        wall_s: mean_of_whole(runs, wall),
     }
 }

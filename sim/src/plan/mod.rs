@@ -7,6 +7,7 @@ mod answer;
 mod chart;
 mod curve;
 mod line;
+mod promises;
 pub(crate) mod question;
 mod text;
 mod words;
@@ -55,13 +56,23 @@ pub(crate) fn command(args: &PlanArgs) -> Result<Exit, Stop> {
         // What is known at once is printed at once.
         console::print(&text::page(name, &setting, &answer, style))?;
     }
-    let runs = simulated(args, &setting);
-    let runs = runs.first().map_or(&[][..], Vec::as_slice);
+    let settings = match args.replicates {
+        0 => Vec::new(),
+        _ => promises::settings(&setting),
+    };
+    let all = simulated(args, std::iter::once(&setting).chain(&settings).collect());
+    let (runs, others) = all
+        .split_first()
+        .map_or((&[][..], &[][..]), |(own, others)| {
+            (own.first().map_or(&[][..], Vec::as_slice), others)
+        });
+    let promises = promises::of(&settings, others);
     if !args.json {
-        console::print(&text::simulated(runs, style))?;
+        console::print(&text::simulated(&setting, runs, style))?;
+        console::print(&promises::text(&promises, answer.stated.key(), style))?;
     }
     if args.json || file.is_some() {
-        let line = line::of(&setting, &answer, runs).map_err(Stop::bug)?;
+        let line = line::of(&setting, &answer, runs, &promises).map_err(Stop::bug)?;
         if args.json {
             console::print(&line)?;
         }
@@ -78,12 +89,12 @@ pub(crate) fn command(args: &PlanArgs) -> Result<Exit, Stop> {
     Ok(Exit::Done)
 }
 
-/// The runs that show how often the limit is missed.
-fn simulated(args: &PlanArgs, setting: &Setting) -> Runs {
+/// The runs that show how often the limit is missed, of each setting.
+fn simulated(args: &PlanArgs, settings: Vec<&Setting>) -> Vec<Runs> {
     if args.replicates == 0 {
         return Vec::new();
     }
     let never = AtomicBool::new(false);
-    let mut runs = simulate(&[setting], args.run().threads(), &never, |_, runs| runs);
-    runs.pop().flatten().unwrap_or_default()
+    let runs = simulate(&settings, args.run().threads(), &never, |_, runs| runs);
+    runs.into_iter().map(Option::unwrap_or_default).collect()
 }

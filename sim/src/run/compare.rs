@@ -1,6 +1,6 @@
 //! Arms compared with the first of them, figure by figure and pair by pair.
 
-use results::runs::{FIGURES, RunFigures};
+use results::runs::{Compared, FIGURES, Figure, PairedRow, RunFigures};
 use results::text::{Style, Table};
 use serde_json::json;
 
@@ -14,21 +14,40 @@ fn figures(arm: &Arm<'_>) -> Vec<RunFigures> {
     runs.map(|run| RunFigures::of(run, cycles)).collect()
 }
 
-/// A table for each arm but the first.
-pub(super) fn tables(arms: &[Arm<'_>], style: Style) -> String {
-    let Some((base, others)) = arms.split_first().filter(|(_, others)| !others.is_empty()) else {
-        return String::new();
+/// A figure of an arm beside that of the first, and the two as a row.
+type Beside = (Figure, Compared, PairedRow);
+
+/// Each figure of each arm but the first.
+fn compared<'a, 'b>(arms: &'a [Arm<'b>]) -> Vec<(&'a Arm<'b>, Vec<Beside>)> {
+    let Some((base, others)) = arms.split_first() else {
+        return Vec::new();
     };
     let base_figures = figures(base);
+    let of_arm = |arm: &'a Arm<'b>| {
+        let figures = figures(arm);
+        let one = |figure: Figure| {
+            let compared = figure.paired(&figures, &base_figures);
+            let row = PairedRow::new(&figure, [&arm.name, &base.name], &compared);
+            (figure, compared, row)
+        };
+        (arm, FIGURES.into_iter().map(one).collect())
+    };
+    others.iter().map(of_arm).collect()
+}
+
+/// A table for each arm but the first.
+pub(super) fn tables(arms: &[Arm<'_>], style: Style) -> String {
+    let others = compared(arms);
+    if others.is_empty() {
+        return String::new();
+    }
     let numbers = ["against", "this", "difference", "effect", "pairs"];
     let mut table = Table::new(["figure"], numbers);
-    for arm in others {
-        let figures = figures(arm);
-        table.section(format!("{} against {}, paired", arm.name, base.name));
-        for figure in &FIGURES {
-            let compared = figure.paired(&figures, &base_figures);
-            let [base, ours, difference, effect] = cells(figure, &compared);
-            let pairs = compared.runs[0].to_string();
+    for (arm, figures) in &others {
+        table.section(format!("{} against {}, paired", arm.name, arms[0].name));
+        for (figure, compared, row) in figures {
+            let [base, ours, difference, effect] = cells(figure, compared);
+            let pairs = row.pairs.to_string();
             table.row([figure.name, &base, &ours, &difference, &effect, &pairs]);
         }
     }
@@ -39,21 +58,22 @@ pub(super) fn tables(arms: &[Arm<'_>], style: Style) -> String {
     format!("\n{}\n{}", table.render(style), style.paragraph(legend, 0))
 }
 
-/// A line for each figure of each arm but the first.
+/// A row for each figure of each arm but the first.
+pub(super) fn rows(arms: &[Arm<'_>]) -> Vec<PairedRow> {
+    let figures = compared(arms).into_iter().flat_map(|(_, figures)| figures);
+    figures.map(|(.., row)| row).collect()
+}
+
+/// The same as lines.
 pub(super) fn lines(arms: &[Arm<'_>]) -> String {
-    let Some((base, others)) = arms.split_first() else {
-        return String::new();
-    };
-    let (mut text, base_figures) = (String::new(), figures(base));
-    for arm in others {
-        let figures = figures(arm);
-        for figure in &FIGURES {
-            let compared = figure.paired(&figures, &base_figures);
+    let mut text = String::new();
+    for (_, figures) in compared(arms) {
+        for (_, compared, row) in figures {
             let mut line = json!({
-                "figure": figure.key,
-                "arm": arm.name,
-                "against": base.name,
-                "pairs": compared.runs[0],
+                "figure": row.figure,
+                "arm": row.arm,
+                "against": row.against,
+                "pairs": row.pairs,
             });
             put(&mut line, &compared);
             text += &format!("{line}\n");

@@ -3,6 +3,7 @@
 use results::runs::RunEnd;
 use results::text::{interval, number, plus_minus};
 use results::{Estimate, Moments, share};
+use scheduler::machine::Ending;
 use serde_json::{Value, json};
 
 /// A column of tables that have a row for many runs: in text, in JSON lines and in CSV.
@@ -15,10 +16,13 @@ pub(crate) struct Column {
 }
 
 enum Kind {
-    /// The mean with its interval.
-    Mean,
-    /// The mean alone.
+    /// The mean with its interval, of the runs that reached their last cycle: what the others would
+    /// still have paid, and how long they would have taken, is unknown.
+    Whole,
+    /// The mean alone, of all runs.
     PlainMean,
+    /// The number of runs of which it is not 0.
+    Count,
     /// The share of runs of which it is not 0, with its interval; in text in percent.
     Share,
 }
@@ -42,7 +46,13 @@ impl Column {
     /// The figure of these runs.
     pub(crate) fn of(&self, runs: &[RunEnd]) -> Option<Estimate> {
         match self.kind {
-            Kind::Mean | Kind::PlainMean => mean(runs, self.of),
+            Kind::Whole => mean_of_whole(runs, self.of),
+            Kind::PlainMean => mean(runs, self.of),
+            Kind::Count => Some(Estimate {
+                value: hits(runs, self.of) as f64,
+                low: None,
+                high: None,
+            }),
             Kind::Share => share_of(runs, self.of),
         }
     }
@@ -50,8 +60,8 @@ impl Column {
     /// As text.
     pub(crate) fn text(&self, estimate: Option<Estimate>) -> String {
         match self.kind {
-            Kind::Mean => plus_minus(estimate, self.places),
-            Kind::PlainMean => number(estimate.map(|mean| mean.value), self.places),
+            Kind::Whole => plus_minus(estimate, self.places),
+            Kind::PlainMean | Kind::Count => number(estimate.map(|mean| mean.value), self.places),
             Kind::Share => percent(estimate),
         }
     }
@@ -60,8 +70,8 @@ impl Column {
     pub(crate) fn keys(&self) -> Vec<String> {
         let key = self.key;
         match self.kind {
-            Kind::PlainMean => vec![key.to_owned()],
-            Kind::Mean | Kind::Share => {
+            Kind::PlainMean | Kind::Count => vec![key.to_owned()],
+            Kind::Whole | Kind::Share => {
                 vec![key.to_owned(), format!("{key}_low"), format!("{key}_high")]
             }
         }
@@ -72,7 +82,8 @@ impl Column {
         let value = json!(estimate.map(|e| e.value));
         match self.kind {
             Kind::PlainMean => vec![value],
-            Kind::Mean | Kind::Share => vec![
+            Kind::Count => vec![json!(estimate.map(|e| e.value as u64))],
+            Kind::Whole | Kind::Share => vec![
                 value,
                 json!(estimate.and_then(|e| e.low)),
                 json!(estimate.and_then(|e| e.high)),
@@ -82,9 +93,9 @@ impl Column {
 }
 
 /// The columns of `sim sweep`; `sim run` has the first ones.
-pub(crate) const COLUMNS: [Column; 9] = [
-    Column::new("fee", "fee", (Kind::Mean, 2), fee),
-    Column::new("wall_s", "wall s", (Kind::Mean, 2), wall),
+pub(crate) const COLUMNS: [Column; 10] = [
+    Column::new("fee", "fee", (Kind::Whole, 2), fee),
+    Column::new("wall_s", "wall s", (Kind::Whole, 2), wall),
     Column::new("limit_s", "limit s", (Kind::PlainMean, 1), |run| {
         run.limit.seconds_f64()
     }),
@@ -105,7 +116,15 @@ pub(crate) const COLUMNS: [Column; 9] = [
     Column::new("plans", "plans", (Kind::PlainMean, 2), |run| {
         run.totals.plans.into()
     }),
+    Column::new("ended_early", "ended early", (Kind::Count, 0), |run| {
+        f64::from(u8::from(!is_whole(run)))
+    }),
 ];
+
+/// Whether a run reached its last cycle.
+fn is_whole(run: &RunEnd) -> bool {
+    run.ending == Ending::Completed
+}
 
 pub(crate) fn fee(run: &RunEnd) -> f64 {
     run.totals.cost.units_f64()
@@ -130,14 +149,25 @@ pub(crate) fn mean(runs: &[RunEnd], of: impl Fn(&RunEnd) -> f64) -> Option<Estim
     moments.mean()
 }
 
+/// The mean of the runs that reached their last cycle.
+pub(crate) fn mean_of_whole(runs: &[RunEnd], of: impl Fn(&RunEnd) -> f64) -> Option<Estimate> {
+    let mut moments = Moments::default();
+    let whole = runs.iter().filter(|run| is_whole(run));
+    whole.for_each(|run| moments.add(of(run)));
+    moments.mean()
+}
+
 /// The share of runs that missed their limit, lost batches or ended early.
 pub(crate) fn missed(runs: &[RunEnd]) -> Option<Estimate> {
     share_of(runs, is_missed)
 }
 
 fn share_of(runs: &[RunEnd], of: fn(&RunEnd) -> f64) -> Option<Estimate> {
-    let hits = runs.iter().filter(|run| of(run) != 0.0).count();
-    share(hits as u64, runs.len() as u64)
+    share(hits(runs, of), runs.len() as u64)
+}
+
+fn hits(runs: &[RunEnd], of: fn(&RunEnd) -> f64) -> u64 {
+    runs.iter().filter(|run| of(run) != 0.0).count() as u64
 }
 
 /// The mean per run, as text.

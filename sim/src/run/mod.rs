@@ -65,7 +65,8 @@ pub(crate) fn command(args: &RunArgs) -> Result<Exit, Stop> {
     } else {
         report::table(&arms, style())
     };
-    if let Some((folder, dir)) = simulated.folder.zip(args.out.as_ref()) {
+    if let Some((mut folder, dir)) = simulated.folder.zip(args.out.as_ref()) {
+        folder.set_paired(compare::rows(&arms));
         let details = || {
             let mut details = started.record(threads, &memory);
             details.insert("set".to_owned(), args.of.set.clone().into());

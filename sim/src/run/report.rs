@@ -121,7 +121,9 @@ pub(super) fn table(arms: &[Arm<'_>], style: Style) -> String {
             of(|truth| (truth.untouched_complete, truth.untouched)),
         );
         for (reason, example, count) in endings(runs) {
-            more += &format!("{name}: {count} runs ended early: {reason}, such as: {example}\n");
+            more += &format!(
+                "{name}: {count} runs ended early, left out of fee and wall time: {reason}, such as: {example}\n"
+            );
         }
     }
     let legend = "± and [ ] are 95 % confidence intervals; cycles are means per run; a cycle is \

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use console::Stop;
-use scenarios::scenario::Provenance;
+use scenarios::scenario::{Provenance, Ratio};
 use scenarios::{Overrides, Scenario};
 use solvers::{AllocatorName, Host};
 
@@ -21,8 +22,25 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// A file's, or else one of the catalogue.
+    /// A file's, that of a folder of runs, or else one of the catalogue.
     pub(crate) fn open(name: &str) -> Result<Self, Stop> {
+        let within = Path::new(name).join("scenario.toml");
+        if Path::new(name).is_dir() {
+            let text = fs::read_to_string(&within);
+            let text = text.map_err(|error| {
+                let message = format!(
+                    "{name} is a folder without a scenario ({}: {error}); name the folder of a run, \
+                     or a TOML file",
+                    within.display()
+                );
+                Stop::bad(message)
+            })?;
+            return Ok(Self {
+                name: name.to_owned(),
+                file: within.display().to_string(),
+                text,
+            });
+        }
         let (file, text) = match fs::read_to_string(name) {
             Ok(text) => (name.to_owned(), text),
             Err(error) => match scenarios::named(name) {
@@ -91,6 +109,16 @@ impl Setting {
             provenance,
             conversion: Conversion::new(scenario),
         })
+    }
+
+    /// The same job with another confidence, under its first allocator.
+    pub(crate) fn with_confidence(&self, confidence: Ratio) -> Self {
+        Self {
+            conversion: Conversion::new(self.scenario().with_confidence(confidence)),
+            allocators: self.allocators[..1].to_vec(),
+            provenance: self.provenance.clone(),
+            ..*self
+        }
     }
 
     pub(crate) fn scenario(&self) -> &Scenario {

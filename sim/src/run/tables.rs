@@ -59,7 +59,10 @@ pub(super) fn open(args: &RunArgs, setting: &Setting) -> Result<Option<Out>, Sto
     };
     let scenario = setting.scenario().to_string();
     let folder = RunFolder::create(dir, plan, &job(setting), &scenario, args.overwrite);
-    let folder = folder.map_err(folder::stop)?;
+    let mut folder = folder.map_err(folder::stop)?;
+    for (worker, name) in worker_names(setting).into_iter().enumerate() {
+        folder.name_worker(worker, name);
+    }
     let mut events: Option<Box<dyn Fn(RunKey) -> PathBuf + Sync>> = None;
     if args.events {
         events = Some(Box::new(folder.event_files().map_err(folder::stop)?));
@@ -71,6 +74,13 @@ pub(super) fn open(args: &RunArgs, setting: &Setting) -> Result<Option<Out>, Sto
 fn name_of(scenario: &str) -> String {
     let stem = Path::new(scenario).file_stem();
     stem.map_or(scenario.into(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// The names of workers. They are not drawn: every replicate has the same.
+fn worker_names(setting: &Setting) -> Vec<Arc<str>> {
+    let groups = setting.scenario().groups().iter();
+    let names = groups.flat_map(|group| group.names());
+    names.map(Arc::from).collect()
 }
 
 /// The scheduler's configuration, and what a cycle takes by the link and the model.
@@ -93,7 +103,7 @@ enum Sent {
 
 /// Runs every replicate of every setting, which all have the same number, under every allocator,
 /// until it is stopped: then those that were begun are finished, which are the first ones.
-/// A folder is for one setting.
+/// A folder is for the first setting.
 pub(super) fn simulate(
     settings: &[Setting],
     threads: usize,
@@ -108,12 +118,10 @@ pub(super) fn simulate(
     let replicates = settings[0].replicates as u64;
     let arms: usize = settings.iter().map(|of| of.allocators.len()).sum();
     let progress = console::bar(replicates * arms as u64, "runs");
-    // Names are not drawn: every replicate has the same.
-    let fleet = settings[0].scenario().fleet(settings[0].seed, 0);
-    let names: Vec<Arc<str>> = fleet.iter().map(|spec| spec.name.as_str().into()).collect();
+    let names = worker_names(&settings[0]);
     let replicate_of = |solvers: &mut Solvers, replicate: u64, out: &parallel::Out<Sent>| {
         let mut by_setting = Vec::with_capacity(settings.len());
-        for setting in settings {
+        for (place, setting) in settings.iter().enumerate() {
             let world = setting.conversion.world(setting.seed, replicate);
             let mut runs = Vec::with_capacity(setting.allocators.len());
             for (allocator, name) in setting.allocators.iter().enumerate() {
@@ -126,8 +134,9 @@ pub(super) fn simulate(
                     world: &world,
                     seed: setting.seed,
                     names: &names,
-                    out: wants_rows.then_some(out),
-                    events: events.as_ref().map(|path| path(key)),
+                    // Other arms than the scenario as it is are compared only.
+                    out: (wants_rows && place == 0).then_some(out),
+                    events: events.as_ref().map(|path| path(key)).filter(|_| place == 0),
                 };
                 runs.push(one.run(*name, solvers)?);
                 progress.inc(1);

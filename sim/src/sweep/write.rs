@@ -30,7 +30,8 @@ pub(super) fn table(keys: &[&str], rows: &[&Row], style: Style) -> String {
         }
         table.row(cells);
     }
-    let legend = "± and [ ] are 95 % confidence intervals; cycles and plans are means per run";
+    let legend = "± and [ ] are 95 % confidence intervals; cycles and plans are means per run, fee and \
+                  wall time are of the runs that did not end early";
     table.render(style) + &style.paragraph(legend, 0)
 }
 
