@@ -18,7 +18,7 @@ use std::str::FromStr;
 
 use scheduler::machine::{SessionId, WorkerId};
 
-use crate::model::{Layout, from_wire};
+use crate::model::{Layout, Wire, unpack};
 
 /// An update may be this many times as long as the median of its cycle. See
 /// [`Average::merge`].
@@ -115,31 +115,44 @@ pub struct Merged {
 /// Checks and averages the parameters of one model.
 #[derive(Clone, Debug)]
 pub struct Average {
-    wire_len: usize,
+    parameters: usize,
+    wire: Wire,
     rule: Rule,
 }
 
 impl Average {
-    /// For parameters of this layout.
+    /// For parameters of this layout, that are sent in this way.
     #[must_use]
-    pub fn new(layout: &Layout, rule: Rule) -> Self {
+    pub fn new(layout: &Layout, rule: Rule, wire: Wire) -> Self {
         Self {
-            wire_len: layout.wire_len(),
+            parameters: layout.parameter_count(),
+            wire,
             rule,
         }
     }
 
-    /// Checks what a worker sent against `global`, the model that it began with.
+    /// The bytes of parameters that are sent.
+    #[must_use]
+    pub fn wire_len(&self) -> usize {
+        self.parameters.saturating_mul(self.wire.size())
+    }
+
+    /// Checks what a worker sent against `global`, the model that it began with: with 16 bits, the
+    /// difference to it.
     pub fn check(&self, bytes: &[u8], global: &[f32]) -> Result<Update, Refusal> {
         let found = bytes.len();
-        let parameters = from_wire(bytes).filter(|_| found == self.wire_len);
-        let Some(parameters) = parameters else {
+        let parameters = unpack(bytes, self.wire).filter(|_| found == self.wire_len());
+        let Some(mut parameters) = parameters else {
             return Err(Refusal::Length {
-                expected: self.wire_len,
+                expected: self.wire_len(),
                 found,
             });
         };
         assert_eq!(global.len(), parameters.len(), "the model has this layout");
+        if self.wire != Wire::F32 {
+            let pairs = parameters.iter_mut().zip(global);
+            pairs.for_each(|(new, old)| *new += old);
+        }
         if let Some(index) = parameters.iter().position(|p| !p.is_finite()) {
             return Err(Refusal::NotFinite {
                 index,

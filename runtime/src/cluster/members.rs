@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::local::{Locals, Scratch, remove_scratch, throttles};
 use crate::cli::ClusterArgs;
+use crate::data::DataAt;
 use crate::interrupt::{self, Interrupts};
 use crate::net::cli::listen_options;
 use crate::net::{DEFAULT_PORT, Listener, Token};
@@ -47,7 +48,8 @@ impl Cluster {
                     return Err(Stop::new(Exit::Usage, message));
                 }
                 let how = (args.device, args.trainer.as_ref());
-                let started = Locals::start(scratch, names, &throttles, how, &token).await;
+                let data = (args.data_at == DataAt::Workers).then_some(&args.data);
+                let started = Locals::start(scratch, names, &throttles, how, data, &token).await;
                 let locals = started.map_err(|error| {
                     Stop::failed(format!("a worker cannot be started: {error}"))
                 })?;

@@ -10,7 +10,6 @@ use data_encoding::HEXLOWER;
 use scenarios::Overrides;
 use scheduler::Span;
 use scheduler::machine::{Limit, SessionId, WorkerId};
-use sha2::{Digest, Sha256};
 use solvers::{AllocatorName, Host};
 
 use super::folder::{OutputFolder, SavedCommand};
@@ -19,9 +18,9 @@ use crate::average::{Average, Contribution, Rule};
 use crate::cli::ClusterArgs;
 use crate::clock;
 use crate::data::Splits;
-use crate::model::{ModelKind, to_wire};
+use crate::model::{ModelKind, Wire, to_wire};
 use crate::orchestrator::{CHECKPOINT, Checkpoint, FixedPlan};
-use crate::trainer::Described;
+use crate::outer::OuterStep;
 
 /// How late timers and threads may be without a result being thrown away: what the time model
 /// leaves the orchestrator at the end of a cycle, beside the time of averaging.
@@ -31,6 +30,8 @@ const SLACK: Duration = Duration::from_millis(10);
 pub(crate) struct Prepared {
     pub(crate) setting: Setting,
     pub(crate) data: Splits,
+    /// What tells them from others.
+    pub(crate) digest: [u8; 32],
     pub(crate) given: Option<FixedPlan>,
     pub(crate) resumed: Option<Checkpoint>,
     pub(crate) names: Vec<String>,
@@ -68,7 +69,8 @@ impl Prepared {
             args.model = Some(kind);
         }
         let data = args.data.load().map_err(Stop::bad)?;
-        let data_sha256 = fingerprint(&data);
+        let digest = data.digest().map_err(Stop::bad)?;
+        let data_sha256 = HEXLOWER.encode(&digest);
         if let Some((_, before)) = &held
             && *before != data_sha256
         {
@@ -79,9 +81,7 @@ impl Prepared {
             )));
         }
         let material = Material {
-            features: data.train.features(),
-            classes: data.train.classes(),
-            values: data.train.batch_shape(1).values,
+            shape: data.train.batch_shape(1),
             samples: data.train.samples(),
         };
         if let Some(path) = &args.plan {
@@ -131,8 +131,9 @@ impl Prepared {
             config.expect = expected.max(1);
         }
         let employed = u64::from(config.expect);
-        config.time_model.own =
-            config.time_model.own + own_time(&setting.model, args.aggregate, employed);
+        let own = own_time(&setting, args.aggregate, employed);
+        let config = &mut setting.config;
+        config.time_model.own = config.time_model.own + own;
         if let Some(checkpoint) = &resumed
             && checkpoint.cycle < config.cycles
         {
@@ -154,6 +155,7 @@ impl Prepared {
         Ok(Self {
             setting,
             data,
+            digest,
             given,
             resumed,
             names,
@@ -170,15 +172,6 @@ impl Prepared {
         let is_last = |checkpoint: &&Checkpoint| checkpoint.cycle >= self.setting.config.cycles;
         self.resumed.as_ref().filter(is_last)
     }
-}
-
-/// The checksum of all samples.
-fn fingerprint(data: &Splits) -> String {
-    let mut sum = Sha256::new();
-    for part in [&data.train, &data.test] {
-        sum.update(part.to_wire());
-    }
-    HEXLOWER.encode(&sum.finalize())
 }
 
 /// Names whose numbers are known beforehand: those of the plan, of the run that is resumed, or of the
@@ -212,10 +205,16 @@ fn names(
 
 /// The orchestrator's own time at the end of a cycle, measured: averaging this number of results,
 /// twice as long as it took at worst, and some slack.
-fn own_time(model: &Described, rule: Rule, results: u64) -> Span {
-    let average = Average::new(&model.layout, rule);
+fn own_time(setting: &Setting, rule: Rule, results: u64) -> Span {
+    let (model, training) = (&setting.model, setting.scenario.training());
+    let (wire, outer) = (training.wire, OuterStep::of(training));
+    let average = Average::new(&model.layout, rule, wire);
     let parameters = model.initial.as_ref();
-    let bytes = to_wire(parameters);
+    let bytes = match wire {
+        Wire::F32 => to_wire(parameters),
+        Wire::Bf16 | Wire::F16 => vec![0; average.wire_len()], // no difference
+    };
+    let mut velocity = Vec::new();
     let mut worst = Duration::ZERO;
     for _ in 0..3 {
         let results = (0..results.min(64)).map(|worker| Contribution {
@@ -228,7 +227,11 @@ fn own_time(model: &Described, rule: Rule, results: u64) -> Span {
         });
         let results = results.collect();
         let since = Instant::now();
-        std::hint::black_box(average.merge(results));
+        let mut merged = average.merge(results);
+        if let (Some(outer), Some(average)) = (outer, &mut merged.parameters) {
+            outer.step(parameters, average, &mut velocity);
+        }
+        std::hint::black_box(merged);
         worst = worst.max(since.elapsed());
     }
     clock::span(worst * 2 + SLACK)

@@ -8,8 +8,6 @@
 //! zero here: flushing subnormals by a mode of the processor takes unsafe code. After 200 batches
 //! the parameters differ from libtorch's by less than a millionth of the distance moved.
 
-/// The learning rate of the thesis program.
-const RATE: f64 = 1e-4;
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
 const EPSILON: f32 = 1e-8;
@@ -20,7 +18,7 @@ const NEGLIGIBLE: f32 = 1e-30;
 
 /// The moments of each parameter's gradient.
 #[derive(Debug, Default)]
-pub struct Adam {
+pub(super) struct Adam {
     first: Vec<f32>,
     second: Vec<f32>,
     steps: i32,
@@ -28,7 +26,7 @@ pub struct Adam {
 
 impl Adam {
     /// Starts anew with this number of parameters.
-    pub fn reset(&mut self, parameters: usize) {
+    pub(super) fn reset(&mut self, parameters: usize) {
         for moments in [&mut self.first, &mut self.second] {
             moments.clear();
             moments.resize(parameters, 0.0);
@@ -37,9 +35,9 @@ impl Adam {
     }
 
     /// Moves the parameters against the gradients.
-    pub fn step(&mut self, parameters: &mut [f32], gradients: &[f32]) {
+    pub(super) fn step(&mut self, parameters: &mut [f32], gradients: &[f32], rate: f64) {
         self.steps = self.steps.saturating_add(1);
-        let rate = RATE / (1.0 - BETA1.powi(self.steps));
+        let rate = rate / (1.0 - BETA1.powi(self.steps));
         let root = (1.0 - BETA2.powi(self.steps)).sqrt();
         let (rate, inverse_root) = (rate as f32, (1.0 / root) as f32);
         let (keep1, take1) = (BETA1 as f32, (1.0 - BETA1) as f32);
@@ -96,12 +94,12 @@ mod tests {
         let (mut adam, mut parameters) = (Adam::default(), start.clone());
         // Earlier steps have no effect after a reset.
         adam.reset(n);
-        adam.step(&mut parameters, &vec![5.0; n]);
+        adam.step(&mut parameters, &vec![5.0; n], 1e-4);
         parameters.clone_from(&start);
         adam.reset(n);
         for t in 0..steps {
             let gradients: Vec<f32> = (0..n).map(|i| gradient(i, t)).collect();
-            adam.step(&mut parameters, &gradients);
+            adam.step(&mut parameters, &gradients, 1e-4);
         }
         for i in 0..n {
             let gradients: Vec<f64> = (0..steps).map(|t| f64::from(gradient(i, t))).collect();

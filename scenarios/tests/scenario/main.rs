@@ -4,6 +4,7 @@ mod drawing;
 mod reading;
 mod reference;
 mod settings;
+mod training;
 
 use scenarios::{Overrides, Scenario, named};
 
