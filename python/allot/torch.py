@@ -79,12 +79,45 @@ def choose_device(wanted: str) -> str:
 
 
 def _default_inputs(batch: Batch) -> Tuple[Any, Any]:
-    """Bytes become floats from 0 to 1, class numbers become long."""
+    """Bytes become floats from 0 to 1, other whole numbers and classes become long, halves floats."""
     x = torch.from_numpy(batch.x.copy())
     y = torch.from_numpy(batch.y.copy())
-    if not x.is_floating_point():
-        x = x.float().div_(255.0)
-    return x, (y if y.is_floating_point() else y.long())
+    bytes_of_x = x.dtype == torch.uint8
+    x, y = (side.float() if side.is_floating_point() else side.long() for side in (x, y))
+    return (x.float().div_(255.0) if bytes_of_x else x), y
+
+
+def _ones(outputs: Any, y: Any) -> Any:
+    """Targets like the outputs: a one for each class, if these are classes."""
+    if y.is_floating_point():
+        return y
+    return torch.nn.functional.one_hot(y, outputs.shape[-1]).to(outputs.dtype)
+
+
+def _loss(name: str) -> Callable[[Any, Any], Any]:
+    functional = torch.nn.functional
+    losses: Dict[str, Callable[[Any, Any], Any]] = {
+        "cross-entropy": functional.cross_entropy,
+        "mse": lambda outputs, y: functional.mse_loss(outputs, _ones(outputs, y)),
+        "binary-cross-entropy": lambda outputs, y: functional.binary_cross_entropy_with_logits(
+            outputs, _ones(outputs, y)
+        ),
+        "thesis-softmax": lambda outputs, y: functional.cross_entropy(outputs.softmax(-1), y),
+    }
+    return losses[name]
+
+
+def _optimizer(training: Mapping[str, Any]) -> Callable[[Iterable[Any]], Any]:
+    """What a job says of the optimiser; the rest is PyTorch's own choice."""
+    name = training.get("optimizer", "adam")
+    makers = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+    words = {"learning_rate": "lr", "momentum": "momentum", "weight_decay": "weight_decay"}
+    given = {word: training[key] for key, word in words.items() if key in training}
+    if name == "sgd":
+        given.setdefault("lr", 1e-3)  # older releases of PyTorch have no default
+    elif "momentum" in given:
+        raise ValueError(f"training.momentum has no meaning with {name}, expected sgd")
+    return lambda parameters: makers[name](parameters, **given)
 
 
 class ModuleTrainer:
@@ -94,14 +127,21 @@ class ModuleTrainer:
         self,
         model: Callable[[Job], Any],
         *,
-        loss: Callable[[Any, Any], Any] = torch.nn.functional.cross_entropy,
-        optimizer: Callable[[Iterable[Any]], Any] = torch.optim.Adam,
+        loss: Optional[Callable[[Any, Any], Any]] = None,
+        optimizer: Optional[Callable[[Iterable[Any]], Any]] = None,
         inputs: Callable[[Batch], Tuple[Any, Any]] = _default_inputs,
         metrics: Optional[Callable[[Any, Any], Mapping[str, Any]]] = None,
     ) -> None:
         self._make = model
-        self._loss = loss
-        self._make_optimizer = optimizer
+        self._given_loss = loss
+        self._given_optimizer = optimizer
+        self._factor = 1.0
+        # What the program says itself is not up to the job.
+        self.options: List[str] = []
+        if loss is None:
+            self.options.append("loss")
+        if optimizer is None:
+            self.options += ["optimizer", "learning_rate", "momentum", "weight_decay"]
         self._inputs = inputs
         self._metrics = metrics
         self.device = "cpu"
@@ -111,6 +151,9 @@ class ModuleTrainer:
         torch.set_num_threads(max(job.threads, 1))
         torch.manual_seed(job.seed)
         self._seed = job.seed
+        self._loss = self._given_loss or _loss(job.training.get("loss", "cross-entropy"))
+        self._make_optimizer = self._given_optimizer or _optimizer(job.training)
+        self._factor = 1.0
         self.module: Any = self._make(job).to(self.device)
         self._flat = FlatModule(self.module)
         self._begin()
@@ -120,6 +163,12 @@ class ModuleTrainer:
         self._optimizer = self._make_optimizer(
             [parameter for parameter in self.module.parameters() if parameter.requires_grad]
         )
+        if self._factor != 1.0:
+            for group in self._optimizer.param_groups:
+                group["lr"] *= self._factor
+
+    def scale_learning_rate(self, factor: float) -> None:
+        self._factor = factor
 
     def tensors(self) -> List[Tuple[str, Tuple[int, ...]]]:
         return self._flat.tensors()
@@ -168,8 +217,8 @@ class ModuleTrainer:
 def serve(
     model: Callable[[Job], Any],
     *,
-    loss: Callable[[Any, Any], Any] = torch.nn.functional.cross_entropy,
-    optimizer: Callable[[Iterable[Any]], Any] = torch.optim.Adam,
+    loss: Optional[Callable[[Any, Any], Any]] = None,
+    optimizer: Optional[Callable[[Iterable[Any]], Any]] = None,
     inputs: Callable[[Batch], Tuple[Any, Any]] = _default_inputs,
     metrics: Optional[Callable[[Any, Any], Mapping[str, Any]]] = None,
 ) -> None:
@@ -177,8 +226,10 @@ def serve(
 
     ``model(job)`` makes the module; PyTorch's random numbers are seeded before. ``loss(outputs, y)``
     is the mean over a batch. ``optimizer(parameters)`` makes an optimiser, for each local update a
-    new one. ``inputs(batch)`` makes two tensors of a batch: by default values of bytes become floats
-    from 0 to 1. ``metrics(outputs, y)`` gives means over a batch; by default accuracy for classes.
+    new one. Where one of the two is left out, ``[training]`` of the scenario may say it; by default
+    they are cross-entropy and Adam as PyTorch has them. A schedule of the scenario scales the learning rate
+    of either. ``inputs(batch)`` makes two tensors of a batch: by default bytes become floats
+    from 0 to 1, and other whole numbers long. ``metrics(outputs, y)`` gives means over a batch; by default accuracy for classes.
     """
     trainer.serve(
         ModuleTrainer(model, loss=loss, optimizer=optimizer, inputs=inputs, metrics=metrics)

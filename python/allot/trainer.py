@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import traceback
+import dataclasses
 from dataclasses import dataclass
 from typing import (
     Any,
@@ -93,6 +94,8 @@ class Job:
     """Samples in a batch."""
     fields: Tuple[Field, ...]
     """What a sample is made of."""
+    training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """What ``[training]`` of the scenario says, of what the program's ``options`` name."""
 
     def field(self, name: str) -> Field:
         """A tensor of each sample, by its name."""
@@ -153,6 +156,11 @@ class Trainer(Protocol):
     ``device`` and ``tensors`` may be left out. ``device`` is the name of what it trains on, ``cpu``
     unless said otherwise; ``tensors()`` names the parts of the vector of parameters, as pairs of a
     name and a shape, for the file that a model is stored in.
+
+    ``options`` may name what it takes of ``job.training``: ``loss``, ``optimizer``,
+    ``learning_rate``, ``momentum``, ``weight_decay``. A job that says more than that is refused. With a
+    method ``scale_learning_rate(factor)`` it also takes a schedule: that is called before each share,
+    with what the learning rate is to be multiplied by in this cycle.
     """
 
     def setup(self, job: Job) -> None:
@@ -385,7 +393,16 @@ class _Loop:
             raise _Failed(
                 f"Allot speaks protocol {head['protocol']}, this package {PROTOCOL}: use the same release"
             )
-        job = _job(head)
+        said = dict(head.get("training", {}))
+        scales = callable(getattr(self._trainer, "scale_learning_rate", None))
+        known = [*getattr(self._trainer, "options", ()), *(["schedule"] if scales else [])]
+        for name in said:
+            if name not in known:
+                raise _Failed(
+                    f"this program does not take training.{name}: leave that out, or have the program "
+                    "take it and name it in its options"
+                )
+        job = _job(head, said)
         self._throttle = _Throttle(head["throttle"])
         self._trainer.setup(job)
         self._initial = self._parameters().copy()
@@ -401,6 +418,7 @@ class _Loop:
             "ready",
             device=str(getattr(self._trainer, "device", "cpu")),
             tensors=[{"name": name, "shape": [int(d) for d in shape]} for name, shape in tensors],
+            options=sorted(said),
         )
 
     def _start(self) -> Floats:
@@ -474,10 +492,17 @@ class _Loop:
         took = time.monotonic() - began
         self._throttle.worked(took, until, lambda: self._is_cancelled(ticket))
 
+    def _scale(self, factor: float) -> None:
+        """The learning rate of this cycle; a program that has no schedule is never asked for one."""
+        scale = getattr(self._trainer, "scale_learning_rate", None)
+        if callable(scale):
+            scale(factor)
+
     def _benchmark(self, head: Head) -> None:
         ticket, batches = head["ticket"], head["batches"]
         if not self._practice:
             raise _Failed("its parent sent no batches to practise on")
+        self._scale(1.0)
         self._trainer.set_parameters(self._start().copy())
         warm_up = min(_WARM_UP, batches)
         since = time.monotonic_ns()
@@ -504,6 +529,7 @@ class _Loop:
         last_beat, last_done = began, 0
         tail_batches = min(head["tail_batches"], share)
         moments = [began]
+        self._scale(head.get("rate_factor", 1.0))
         self._trainer.set_parameters(_flat(body, self._start().size))
         steps = 0
         while steps < share * passes:
@@ -549,7 +575,7 @@ class _Loop:
         self._say("judged", cycle=head["cycle"], metrics=metrics)
 
 
-def _job(head: Head) -> Job:
+def _job(head: Head, said: Mapping[str, Any]) -> Job:
     fields = []
     for field in head["batch"]["fields"]:
         if field["type"] not in _TYPES:
@@ -562,6 +588,7 @@ def _job(head: Head) -> Job:
         threads=head["threads"],
         batch_size=head["batch"]["samples"],
         fields=tuple(fields),
+        training={name: value for name, value in said.items() if name != "schedule"},
     )
 
 

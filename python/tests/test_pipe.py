@@ -18,7 +18,9 @@ import numpy as np
 import allot.trainer
 
 class Mean:
+    options = {options}
     def setup(self, job):
+        self.rate = job.training.get("learning_rate", 1.0)
         self.flat = np.zeros(3, np.float32)
     def parameters(self):
         return self.flat
@@ -31,7 +33,7 @@ class Mean:
         {train}
     def evaluate(self, batches):
         return {{"samples": sum(len(batch) for batch in batches), "none": float("nan")}}
-
+{more}
 allot.trainer.serve(Mean())
 """
 
@@ -43,19 +45,19 @@ BATCH = {
     ],
 }
 JOB = {
-    "ask": "job", "protocol": 1, "model": "program", "weights": "xavier", "loss": "logits",
+    "ask": "job", "protocol": 1, "model": "program", "weights": "xavier",
     "seed": 1, "device": "cpu", "threads": 1, "throttle": [[0, 1.0]], "batch": BATCH,
 }
 GREETING = b"\0ALLOT-TRAINER\0\n"
 
 
 class Program:
-    def __init__(self, train: str = "pass") -> None:
+    def __init__(self, train: str = "pass", options=(), more: str = "") -> None:
         # A folder of its own: Python imports what lies beside a program.
         self.folder = tempfile.TemporaryDirectory()
         self.name = os.path.join(self.folder.name, "mean.py")
         with open(self.name, "w") as file:
-            file.write(textwrap.dedent(PROGRAM).format(train=train))
+            file.write(textwrap.dedent(PROGRAM).format(train=train, options=options, more=more))
         self.process = subprocess.Popen(
             [sys.executable, self.name],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -117,6 +119,30 @@ class PipeTests(unittest.TestCase):
         errors = program.end()
         for printed in ("printed in between", "printed by another program"):
             self.assertIn(printed, errors)
+
+    def test_what_a_job_says_of_training_is_taken_or_refused(self) -> None:
+        said = {"learning_rate": 0.5, "schedule": True}
+        for taken, refused in (([], "learning_rate"), (["learning_rate"], "schedule")):
+            program = Program(options=taken)
+            program.hear()
+            program.ask({**JOB, "training": said})
+            failed = program.hear()[0]["reason"]
+            self.assertTrue(failed.startswith(f"this program does not take training.{refused}: "), failed)
+            program.end()
+        more = """
+    def scale_learning_rate(self, factor):
+        self.flat = None
+        self.rate = factor * self.rate
+"""
+        program = Program("self.flat = self.flat + np.float32(self.rate)", ["learning_rate"], more)
+        program.hear()
+        program.ask({**JOB, "training": said})
+        self.assertEqual(program.hear()[0]["options"], ["learning_rate", "schedule"])
+        program.ask({"ask": "hold", "session": 5, "plan": 1, "first": 0}, bytes(8))
+        program.hear()
+        program.ask({**train(1, 1, beat_batches=9), "rate_factor": 0.25}, bytes(12))
+        self.assertEqual(list(np.frombuffer(program.hear()[1], "<f4")), [0.125] * 3)
+        program.end()
 
     def test_a_traceback_comes_in_its_last_line_and_whole_in_the_log(self) -> None:
         program = Program("1 / 0")

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use runtime::data::{Batch, DataSource};
-use runtime::model::{Loss, ModelKind, ModelSpec, Weights};
+use runtime::model::{ModelKind, ModelSpec, TrainingOptions, Weights};
 use runtime::train::DeviceChoice;
 
 #[path = "../tests/cluster/common.rs"]
@@ -229,10 +229,12 @@ fn bare_loop(throttle: f64) {
     let spec = ModelSpec {
         kind: ModelKind::Mlp,
         weights: Weights::Xavier,
-        loss: Loss::Logits,
+        options: TrainingOptions::NONE,
         shape: set.batch_shape(32),
     };
-    let batches: Vec<Batch> = (0..BATCHES).map(|index| set.batch(index, 32)).collect();
+    let batches: Vec<Batch> = (0..BATCHES)
+        .map(|index| set.batch(index, 32).expect("it is in memory"))
+        .collect();
     let mut trainer = trainer(&spec, DeviceChoice::Cpu, 1).expect("a trainer");
     let mut parameters = spec.initial(1);
     println!("ready");

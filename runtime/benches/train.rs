@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use runtime::data::{Batch, DataSource};
-use runtime::model::{Loss, ModelKind, ModelSpec, Weights};
+use runtime::model::{Loss, ModelKind, ModelSpec, TrainingOptions, Weights};
 use runtime::train::DeviceChoice;
 
 #[path = "../tests/plain/mod.rs"]
@@ -30,12 +30,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let spec = |kind| ModelSpec {
         kind,
         weights: Weights::Xavier,
-        loss: Loss::Logits,
+        options: TrainingOptions::NONE,
         shape: set.batch_shape(32),
     };
     let batches: Vec<Batch> = (0..BATCHES)
         .map(|index| set.batch(index % set.batches(32), 32))
-        .collect();
+        .collect::<Result<_, _>>()?;
     let start = spec(ModelKind::Mlp).initial(1);
     let mut mlp = trainer(&spec(ModelKind::Mlp), DeviceChoice::Cpu, 1)?;
     let mut linear = trainer(&spec(ModelKind::Linear), DeviceChoice::Cpu, 1)?;
@@ -44,8 +44,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{source}: batches of 32 a second, {BATCHES} from a fresh start in each round");
     let (mut ratios, mut end) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
-        let features = i64::from(set.features());
-        let mut plain = Plain::new(&start, features, i64::from(set.classes()), false);
+        let features = set.features() as i64;
+        let mut plain = Plain::new(&start, features, set.classes() as i64, Loss::CrossEntropy);
         let plain_rate = rate(&batches, |batch| {
             plain.step(batch);
             Ok(())

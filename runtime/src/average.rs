@@ -18,7 +18,7 @@ use std::str::FromStr;
 
 use scheduler::machine::{SessionId, WorkerId};
 
-use crate::model::{Layout, from_wire};
+use crate::model::{Layout, Wire, unpack};
 
 /// An update may be this many times as long as the median of its cycle. See
 /// [`Average::merge`].
@@ -129,35 +129,47 @@ pub struct Merged {
 /// Checks and averages the parameters of one model.
 #[derive(Clone, Debug)]
 pub struct Average {
-    wire_len: usize,
+    parameters: usize,
+    wire: Wire,
     rule: Rule,
     step: Option<f64>,
 }
 
 impl Average {
-    /// For parameters of this layout. No step of its optimiser moves a parameter by more than `step`, if
-    /// that is known.
+    /// For parameters of this layout, that are sent in this way. No step of their optimiser moves a
+    /// parameter by more than `step`, if that is known.
     #[must_use]
-    pub fn new(layout: &Layout, rule: Rule, step: Option<f64>) -> Self {
+    pub fn new(layout: &Layout, rule: Rule, wire: Wire, step: Option<f64>) -> Self {
         Self {
-            wire_len: layout.wire_len(),
+            parameters: layout.parameter_count(),
+            wire,
             rule,
             step,
         }
     }
 
+    /// The bytes of parameters that are sent.
+    #[must_use]
+    pub fn wire_len(&self) -> usize {
+        self.parameters.saturating_mul(self.wire.size())
+    }
+
     /// Checks what a worker sent after at most this number of steps against `global`, the model that it
-    /// began with.
+    /// began with: with 16 bits, the difference to it.
     pub fn check(&self, bytes: &[u8], global: &[f32], steps: u64) -> Result<Update, Refusal> {
         let found = bytes.len();
-        let parameters = from_wire(bytes).filter(|_| found == self.wire_len);
-        let Some(parameters) = parameters else {
+        let parameters = unpack(bytes, self.wire).filter(|_| found == self.wire_len());
+        let Some(mut parameters) = parameters else {
             return Err(Refusal::Length {
-                expected: self.wire_len,
+                expected: self.wire_len(),
                 found,
             });
         };
         assert_eq!(global.len(), parameters.len(), "the model has this layout");
+        if self.wire != Wire::F32 {
+            let pairs = parameters.iter_mut().zip(global);
+            pairs.for_each(|(new, old)| *new += old);
+        }
         if let Some(index) = parameters.iter().position(|p| !p.is_finite()) {
             return Err(Refusal::NotFinite {
                 index,
@@ -168,8 +180,14 @@ impl Average {
         if let Some(step) = self.step {
             let pairs = parameters.iter().zip(global).enumerate();
             for (index, (new, old)) in pairs {
-                // Each step is rounded once.
-                let reach = step * steps as f64;
+                // Each step is rounded once, and a difference of 16 bits as well.
+                let reach = step
+                    * steps as f64
+                    * if self.wire == Wire::F32 {
+                        1.0
+                    } else {
+                        1.0 + 1.0 / 128.0
+                    };
                 let size = f64::from(old.abs()) + reach;
                 let bound = reach + size * f64::from(f32::EPSILON) * steps as f64;
                 let moved = moved((new, old));

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use scheduler::Fee;
 
 use crate::average::Rule;
-use crate::data::DataSource;
-use crate::model::{Loss, ModelKind};
+use crate::data::{DataAt, DataSource};
+use crate::model::ModelKind;
 use crate::net::cli::{JoinArgs, StateArgs, TokenArgs, WorkersArgs};
 use crate::setting_args::{HEADING, SettingArgs};
 use crate::train::DeviceChoice;
@@ -110,9 +110,14 @@ pub(crate) struct ClusterArgs {
     /// speed at first and a tenth of it from cycle 3 on
     #[arg(long, value_name = "F,F,…", value_delimiter = ',', requires = "local")]
     pub(crate) throttles: Vec<Fraction>,
-    /// mnist, fashion-mnist, synthetic, or a folder with IDX files
+    /// mnist, fashion-mnist, synthetic, or a folder with train and test as .safetensors, .npz or .csv,
+    /// or with IDX files
     #[arg(long, default_value = "synthetic", value_name = "DATA")]
     pub(crate) data: DataSource,
+    /// Where the samples for training are: here, from where each worker is sent its share, or at the
+    /// workers, which name the same files with --data
+    #[arg(long, value_enum, default_value_t = DataAt::Orchestrator, value_name = "PLACE")]
+    pub(crate) data_at: DataAt,
     /// The model to train
     #[arg(long, value_enum)]
     pub(crate) model: Option<ModelKind>,
@@ -120,9 +125,6 @@ pub(crate) struct ClusterArgs {
     /// the same program and option
     #[arg(long, value_name = "COMMAND", conflicts_with = "model")]
     pub(crate) trainer: Option<TrainerCommand>,
-    /// The loss that training minimises
-    #[arg(long, value_enum, default_value_t = Loss::Logits)]
-    pub(crate) loss: Loss,
     /// How results are averaged: mean, median or trimmed:SHARE
     #[arg(long, default_value = "mean", value_name = "RULE")]
     pub(crate) aggregate: Rule,
@@ -197,6 +199,9 @@ pub(crate) struct WorkerArgs {
     /// orchestrator's
     #[arg(long, value_name = "COMMAND")]
     pub(crate) trainer: Option<TrainerCommand>,
+    /// The data of jobs whose data is at the workers: the same files as the orchestrator's
+    #[arg(long, value_name = "DATA")]
+    pub(crate) data: Option<DataSource>,
     /// The least fee per batch to work for
     #[arg(long, default_value = "0", value_name = "FEE", value_parser = fee)]
     pub(crate) least_fee: Fee,

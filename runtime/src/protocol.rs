@@ -15,13 +15,16 @@ use scheduler::{Fee, Instant, MAX_BATCHES, MAX_PASSES};
 use serde::{Deserialize, Serialize};
 
 use crate::data::BatchShape;
-use crate::model::{ModelKind, ModelSpec};
+use crate::model::{ModelKind, ModelSpec, Wire};
 
 /// Both sides must speak the same version.
 pub const VERSION: u16 = 3;
 
 /// The longest name of a worker, in bytes.
 pub const MAX_NAME: usize = 64;
+
+/// What the place of a batch has when it is sent in place of the batch.
+pub const PLACE_BYTES: usize = 8;
 
 /// The most batches in one stream.
 pub const BATCHES_PER_STREAM: usize = 64;
@@ -81,6 +84,10 @@ pub struct Brief {
     pub model: ModelSpec,
     /// How many parameters it has.
     pub parameters: u64,
+    /// How they are sent.
+    pub wire: Wire,
+    /// The digest of the data, if the worker is to have it.
+    pub data: Option<[u8; 32]>,
     /// The program that trains it, if it is the user's own.
     pub program: Option<Program>,
     /// What this worker is paid per batch, in micro-units.
@@ -170,6 +177,8 @@ pub struct Training {
     pub batches: u64,
     /// How often each.
     pub passes: u32,
+    /// What the learning rate is multiplied by, in billionths.
+    pub rate_ppb: u64,
     /// A beat is sent after this time
     pub beat_ns: u64,
     /// or after this number of batches, whichever comes first.
@@ -184,12 +193,13 @@ pub struct Training {
 
 impl Training {
     /// The order as it is sent now.
-    pub(crate) fn new(order: &TrainOrder, passes: u32, now: Instant) -> Self {
+    pub(crate) fn new(order: &TrainOrder, passes: u32, rate_ppb: u64, now: Instant) -> Self {
         Self {
             session: order.session.get(),
             cycle: order.cycle.get(),
             batches: order.batches,
             passes,
+            rate_ppb,
             beat_ns: order.beat.nanos(),
             beat_batches: order.beat_batches,
             tail_batches: order.tail_batches,
@@ -260,6 +270,17 @@ pub enum Down {
     },
     /// Batches of data, one after the other.
     Data {
+        /// The session.
+        session: u32,
+        /// The plan.
+        plan: u32,
+        /// The place of the first among those held.
+        first: u64,
+        /// How many.
+        count: u32,
+    },
+    /// Places of batches in the worker's own data, in their stead.
+    Places {
         /// The session.
         session: u32,
         /// The plan.
@@ -389,16 +410,20 @@ impl Brief {
     /// # Errors
     /// The first number out of its bounds.
     pub fn check(&self) -> Result<(), ProtocolError> {
-        let BatchShape {
-            batch_size,
-            features,
-            classes,
-            values,
-        } = self.model.shape;
-        // Bounded one by one first, so that their products are small numbers.
-        bound("features of a sample", features.into(), 1 << 20)?;
-        bound("classes", classes.into(), 256)?;
-        bound("what values are below", values.into(), 256)?;
+        let BatchShape { batch_size, x, y } = self.model.shape;
+        // What a built-in model is made of follows from these.
+        let (most, classes) = match self.model.kind {
+            ModelKind::Program => (1 << 24, u64::from(u32::MAX)),
+            ModelKind::Linear | ModelKind::Mlp => (1 << 20, 1 << 16),
+        };
+        bound("values of a sample", x.values() as u64, most)?;
+        bound("values to be learnt of a sample", y.values() as u64, most)?;
+        bound("classes", y.below.into(), classes)?;
+        for field in [x, y] {
+            if field.kind.size() == 1 {
+                bound("what bytes are below", field.below.into(), 256)?;
+            }
+        }
         bound("samples in a batch", batch_size.into(), 1 << 20)?;
         bound(
             "bytes of a batch",
@@ -433,7 +458,12 @@ impl Order {
             }
             Self::Train(training) => {
                 bound("batches to train", training.batches, MAX_BATCHES)?;
-                bound("passes", training.passes.into(), MAX_PASSES.into())
+                bound("passes", training.passes.into(), MAX_PASSES.into())?;
+                bound(
+                    "the learning rate's factor",
+                    training.rate_ppb,
+                    1_000_000_000,
+                )
             }
             Self::Admit { .. } | Self::Abort { .. } | Self::Excluded { .. } | Self::Over { .. } => {
                 Ok(())
@@ -452,7 +482,7 @@ fn bound(what: &'static str, found: u64, most: u64) -> Result<(), ProtocolError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Loss, Weights};
+    use crate::model::{TrainingOptions, Weights};
     use proptest::prelude::*;
 
     fn hello() -> Hello {
@@ -515,16 +545,11 @@ mod tests {
 
     #[test]
     fn a_job_too_large_is_refused() {
-        let shape = BatchShape {
-            batch_size: 32,
-            features: 784,
-            classes: 10,
-            values: 256,
-        };
+        let shape = BatchShape::of_bytes(32, 784, 10, 256);
         let model = ModelSpec {
             kind: ModelKind::Linear,
             weights: Weights::Xavier,
-            loss: Loss::Logits,
+            options: TrainingOptions::NONE,
             shape,
         };
         let brief = |shape: BatchShape| Brief {
@@ -532,6 +557,8 @@ mod tests {
             job: 1,
             model: ModelSpec { shape, ..model },
             parameters: 7_850,
+            wire: Wire::F32,
+            data: None,
             program: None,
             fee_micro: 1,
             seed: 1,
@@ -539,18 +566,9 @@ mod tests {
         };
         assert_eq!(brief(shape).check(), Ok(()));
         for large in [
-            BatchShape {
-                features: u32::MAX,
-                ..shape
-            },
-            BatchShape {
-                batch_size: u32::MAX,
-                ..shape
-            },
-            BatchShape {
-                classes: 257,
-                ..shape
-            },
+            BatchShape::of_bytes(32, u32::MAX, 10, 256),
+            BatchShape::of_bytes(u32::MAX, 784, 10, 256),
+            BatchShape::of_bytes(32, 784, 257, 256),
         ] {
             assert!(brief(large).check().is_err());
         }

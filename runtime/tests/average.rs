@@ -5,21 +5,16 @@
 use proptest::prelude::*;
 use runtime::average::{Average, Contribution, NORM_FACTOR, Refusal, Rule};
 use runtime::data::BatchShape;
-use runtime::model::{Loss, ModelKind, ModelSpec, Weights, to_wire};
+use runtime::model::{ModelKind, ModelSpec, TrainingOptions, Weights, Wire, to_wire};
 use scheduler::machine::{SessionId, WorkerId};
 
 /// A layout of eight parameters.
 fn spec() -> ModelSpec {
-    let shape = BatchShape {
-        batch_size: 1,
-        features: 3,
-        classes: 2,
-        values: 256,
-    };
+    let shape = BatchShape::of_bytes(1, 3, 2, 256);
     ModelSpec {
         kind: ModelKind::Linear,
         weights: Weights::Xavier,
-        loss: Loss::Logits,
+        options: TrainingOptions::NONE,
         shape,
     }
 }
@@ -27,7 +22,7 @@ fn spec() -> ModelSpec {
 const N: usize = 8;
 
 fn average(rule: &str) -> Average {
-    Average::new(&spec().layout(), rule.parse().unwrap(), None)
+    Average::new(&spec().layout(), rule.parse().unwrap(), Wire::F32, None)
 }
 
 fn contribution(worker: u32, weight: u64, parameters: &[f32], global: &[f32]) -> Contribution {

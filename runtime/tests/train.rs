@@ -11,10 +11,10 @@ mod program;
 
 use runtime::average::{Average, Contribution, Rule};
 use runtime::data::{DataSource, Dataset, Splits};
-use runtime::model::{Loss, ModelKind, ModelSpec, Weights, to_wire};
+use runtime::model::{Loss, ModelKind, ModelSpec, TrainingOptions, Weights, Wire, to_wire};
 #[cfg(not(feature = "torch"))]
 use runtime::train::trainer;
-use runtime::train::{DeviceChoice, Evaluation, LONGEST_STEP, Trainer};
+use runtime::train::{DeviceChoice, Evaluation, Trainer, longest_step};
 use scheduler::machine::{SessionId, WorkerId};
 
 #[cfg(feature = "torch")]
@@ -29,7 +29,10 @@ fn spec(kind: ModelKind, loss: Loss, set: &Dataset) -> ModelSpec {
     ModelSpec {
         kind,
         weights: Weights::Xavier,
-        loss,
+        options: TrainingOptions {
+            loss: Some(loss),
+            ..TrainingOptions::NONE
+        },
         shape: set.batch_shape(32),
     }
 }
@@ -43,7 +46,7 @@ fn update(
     let mut end = Vec::new();
     trainer.begin(start).unwrap();
     for index in batches {
-        trainer.step(&set.batch(index, 32)).unwrap();
+        trainer.step(&set.batch(index, 32).unwrap()).unwrap();
     }
     trainer.finish(&mut end).unwrap();
     end
@@ -57,7 +60,8 @@ fn simulate(
     cycles: usize,
 ) -> Vec<(Evaluation, Vec<f32>)> {
     let mut trainer = trainer(spec, DeviceChoice::Cpu, 1).unwrap();
-    let average = Average::new(&spec.layout(), Rule::Mean, Some(LONGEST_STEP));
+    let step = longest_step(&spec.options);
+    let average = Average::new(&spec.layout(), Rule::Mean, Wire::F32, step);
     let mut global = spec.initial(1);
     let cycle = |_| {
         let mut results = Vec::new();
@@ -87,7 +91,7 @@ fn simulate(
 fn a_linear_model_learns_in_cycles() {
     let splits = load("synthetic:train=12800,test=1000");
     let cycles = simulate(
-        &spec(ModelKind::Linear, Loss::Logits, &splits.train),
+        &spec(ModelKind::Linear, Loss::CrossEntropy, &splits.train),
         &splits,
         &[20, 200, 80, 100],
         12,
@@ -101,7 +105,7 @@ fn a_linear_model_learns_in_cycles() {
 fn impossible_requests_are_refused_in_one_line() {
     let splits = load("synthetic:train=32,test=32");
     let text = |kind, device| {
-        let spec = spec(kind, Loss::Logits, &splits.train);
+        let spec = spec(kind, Loss::CrossEntropy, &splits.train);
         trainer(&spec, device, 1).err().unwrap().to_string()
     };
     assert_eq!(
@@ -122,22 +126,64 @@ mod torch {
     use super::*;
 
     use crate::plain::Plain;
+    use runtime::model::Optimizer;
     use tch::{Kind, Tensor};
+
+    const LOSSES: [Loss; 4] = [
+        Loss::CrossEntropy,
+        Loss::ThesisSoftmax,
+        Loss::Mse,
+        Loss::BinaryCrossEntropy,
+    ];
+
+    #[test]
+    fn its_gradients_are_those_of_libtorch() {
+        let splits = load("synthetic:train=320,test=32");
+        for loss in LOSSES {
+            let mut spec = spec(ModelKind::Mlp, loss, &splits.train);
+            // A step of plain descent at a rate of one is the gradient itself.
+            spec.options.optimizer = Some(Optimizer::Sgd);
+            spec.options.learning_rate = Some(1_000_000);
+            let start = spec.initial(7);
+            let mut ours = trainer(&spec, DeviceChoice::Cpu, 1).unwrap();
+            for index in 0..3 {
+                let end = update(&mut *ours, &splits.train, &start, index..index + 1);
+                let plain = Plain::new(&start, 784, 10, loss);
+                let loss_of = plain.loss(&splits.train.batch(index, 32).unwrap());
+                let theirs = Tensor::run_backward(&[loss_of], &plain.variables, false, false);
+                let moved: Vec<f32> = start.iter().zip(&end).map(|(a, b)| a - b).collect();
+                let layout = spec.layout();
+                for ((tensor, part), gradient) in layout.parts(&moved).zip(theirs) {
+                    let gradient = Vec::<f32>::try_from(gradient.flatten(0, -1)).unwrap();
+                    let greatest = gradient.iter().fold(0.0_f32, |most, g| most.max(g.abs()));
+                    let pairs = part.iter().zip(&gradient).map(|(a, b)| (a - b).abs());
+                    let apart = pairs.fold(0.0, f32::max);
+                    assert!(greatest > 0.0, "{loss:?}: {} has no gradient", tensor.name);
+                    // Besides rounding errors, those of the parameters themselves.
+                    assert!(
+                        apart <= 1e-5 * greatest + 1e-8,
+                        "{loss:?}: {} is {apart:e} off, the greatest is {greatest:e}",
+                        tensor.name
+                    );
+                }
+            }
+        }
+    }
 
     /// From the same parameters on the same batches, libtorch's own Adam gives the same result up
     /// to rounding errors.
     #[test]
     fn it_trains_as_an_ordinary_tch_program_does() {
         let splits = load("synthetic:train=6400,test=32");
-        for loss in [Loss::Logits, Loss::ThesisSoftmax] {
+        for loss in LOSSES {
             let spec = spec(ModelKind::Mlp, loss, &splits.train);
             let start = spec.initial(7);
             let mut ours = trainer(&spec, DeviceChoice::Cpu, 1).unwrap();
             // Rounding errors relative to the distance that the parameters have moved.
             for batches in [1, 10, 200] {
                 let end = update(&mut *ours, &splits.train, &start, 0..batches);
-                let mut plain = Plain::new(&start, 784, 10, loss == Loss::ThesisSoftmax);
-                (0..batches).for_each(|index| plain.step(&splits.train.batch(index, 32)));
+                let mut plain = Plain::new(&start, 784, 10, loss);
+                (0..batches).for_each(|index| plain.step(&splits.train.batch(index, 32).unwrap()));
                 let theirs = plain.parameters();
                 let length = |a: &[f32], b: &[f32]| {
                     a.iter()
@@ -148,7 +194,7 @@ mod torch {
                 };
                 let (apart, moved) = (length(&end, &theirs), length(&start, &theirs));
                 println!(
-                    "{loss}, {batches} batches: apart {apart:.2e}, moved {moved:.2e}, ratio {:.1e}",
+                    "{loss:?}, {batches} batches: apart {apart:.2e}, moved {moved:.2e}, ratio {:.1e}",
                     apart / moved
                 );
                 assert!(apart <= 1e-4 * moved);
@@ -159,16 +205,16 @@ mod torch {
     #[test]
     fn it_evaluates_as_an_ordinary_tch_program_does() {
         let splits = load("synthetic:train=2400,test=3200");
-        let spec = spec(ModelKind::Mlp, Loss::Logits, &splits.train);
+        let spec = spec(ModelKind::Mlp, Loss::CrossEntropy, &splits.train);
         let mut ours = trainer(&spec, DeviceChoice::Cpu, 1).unwrap();
         let end = update(&mut *ours, &splits.train, &spec.initial(1), 0..75);
         let judged = ours.evaluate(&end, &splits.test).unwrap();
-        let plain = Plain::new(&end, 784, 10, false);
+        let plain = Plain::new(&end, 784, 10, Loss::CrossEntropy);
         let (mut loss, mut accuracy, mut probability) = (0.0, 0.0, 0.0);
         for index in 0..100 {
-            let batch = splits.test.batch(index, 32);
+            let batch = splits.test.batch(index, 32).unwrap();
             let outputs = plain.outputs(&batch).detach();
-            let labels = Tensor::from_slice(batch.labels()).to_kind(Kind::Int64);
+            let labels = Tensor::from_slice(batch.y()).to_kind(Kind::Int64);
             loss += outputs.cross_entropy_for_logits(&labels).double_value(&[]) / 100.0;
             accuracy += outputs.accuracy_for_logits(&labels).double_value(&[]) / 100.0;
             let chosen = outputs
@@ -193,7 +239,7 @@ mod torch {
     #[test]
     fn the_same_training_gives_the_same_bits() {
         let splits = load("synthetic:train=3200,test=1000");
-        let spec = spec(ModelKind::Mlp, Loss::Logits, &splits.train);
+        let spec = spec(ModelKind::Mlp, Loss::CrossEntropy, &splits.train);
         let start = spec.initial(1);
         let bits = |p: &[f32]| p.iter().map(|p| p.to_bits()).collect::<Vec<_>>();
         let mut one = trainer(&spec, DeviceChoice::Cpu, 1).unwrap();
@@ -207,7 +253,7 @@ mod torch {
                 let judged = two.evaluate(&other, &splits.test).unwrap();
                 assert_eq!(judged, one.evaluate(&other, &splits.test).unwrap());
             }
-            two.step(&splits.train.batch(index, 32)).unwrap();
+            two.step(&splits.train.batch(index, 32).unwrap()).unwrap();
         }
         two.finish(&mut second).unwrap();
         assert_eq!(bits(&first), bits(&second));
@@ -219,7 +265,7 @@ mod torch {
     #[test]
     fn it_learns_in_cycles_with_either_loss() {
         let splits = load("synthetic:train=12800,test=1000");
-        for (loss, bar) in [(Loss::Logits, 0.9), (Loss::ThesisSoftmax, 0.8)] {
+        for (loss, bar) in [(Loss::CrossEntropy, 0.9), (Loss::ThesisSoftmax, 0.8)] {
             let cycles = simulate(
                 &spec(ModelKind::Mlp, loss, &splits.train),
                 &splits,
@@ -227,8 +273,8 @@ mod torch {
                 6,
             );
             let (last, _) = cycles.last().unwrap();
-            println!("{loss}: {last:?}");
-            assert!(last.accuracy > bar, "{loss}: {last:?}");
+            println!("{loss:?}: {last:?}");
+            assert!(last.accuracy > bar, "{loss:?}: {last:?}");
         }
     }
 
@@ -237,7 +283,7 @@ mod torch {
     #[test]
     #[ignore = "takes minutes, and needs mnist"]
     fn mnist_is_learnt_in_eighty_cycles() {
-        mnist(Loss::Logits, 0.97);
+        mnist(Loss::CrossEntropy, 0.97);
     }
 
     #[test]
@@ -259,7 +305,7 @@ mod torch {
             let cycles = simulate(&spec, &splits, &lots, 80);
             for number in [1, 10, 20, 40, 80] {
                 println!(
-                    "{loss}, lots {lots:?}, cycle {number}: {:?}",
+                    "{loss:?}, lots {lots:?}, cycle {number}: {:?}",
                     cycles[number - 1].0
                 );
             }

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::{Setting, Source};
 use crate::cli::ClusterArgs;
-use crate::data::DataSource;
+use crate::data::{DataAt, DataSource};
 use crate::files;
-use crate::model::{Loss, ModelKind};
+use crate::model::ModelKind;
 use crate::orchestrator::{FixedPlan, KnownSpeed};
 use crate::trainer::pace::Fraction;
 
@@ -145,10 +145,10 @@ pub(crate) struct SavedCommand {
     local: Option<u32>,
     throttles: Vec<Fraction>,
     data: String,
+    data_at: DataAt,
     model: Option<ModelKind>,
     /// The user's own program.
     trainer: Option<String>,
-    loss: Loss,
     aggregate: String,
     device: String,
     expect: Option<u32>,
@@ -182,9 +182,9 @@ impl SavedCommand {
                 named => named.clone(),
             }
             .to_string(),
+            data_at: args.data_at,
             model: args.model,
             trainer: args.trainer.as_ref().map(|t| t.whole().to_string()),
-            loss: args.loss,
             aggregate: args.aggregate.to_string(),
             device: args.device.to_string(),
             expect: args.expect,
@@ -231,13 +231,13 @@ impl SavedCommand {
         args.local = self.local;
         args.throttles = self.throttles;
         args.data = self.data.parse().map_err(Stop::bad)?;
+        args.data_at = self.data_at;
         args.model = self.model;
         args.trainer = self
             .trainer
             .map(|t| t.parse())
             .transpose()
             .map_err(Stop::bad)?;
-        args.loss = self.loss;
         args.aggregate = self.aggregate.parse().map_err(Stop::bad)?;
         args.device = self.device.parse().map_err(Stop::bad)?;
         args.expect = args.expect.or(self.expect);

@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+use crate::data::DataSource;
 use crate::files;
 use crate::net::Token;
 use crate::train::DeviceChoice;
@@ -146,17 +147,20 @@ impl Locals {
         names: &[String],
         throttles: &[Fraction],
         (device, trainer): (DeviceChoice, Option<&TrainerCommand>),
+        data: Option<&DataSource>,
         token: &Token,
     ) -> io::Result<Self> {
         let program = std::env::current_exe()?;
         let mut workers = Vec::new();
         for (number, (name, throttle)) in names.iter().zip(throttles).enumerate() {
             let trainer = trainer.map(|trainer| format!("--trainer={trainer}"));
+            let data = data.map(|data| format!("--data={data}"));
             let mut child = Command::new(&program)
                 .args(["worker", "--with-parent", &format!("--name={name}")])
                 .args(["--throttle", &throttle.to_string()])
                 .args(["--device", &device.to_string()])
                 .args(trainer)
+                .args(data)
                 .arg("--state")
                 .arg(state.path().join(number.to_string())) // a name is no path
                 .env_remove("ALLOT_JOIN")

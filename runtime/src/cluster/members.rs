@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::local::{Locals, Scratch, remove_scratch, throttles};
 use crate::cli::ClusterArgs;
+use crate::data::DataAt;
 use crate::interrupt::{self, Interrupts};
 use crate::net::cli::listen_options;
 use crate::net::{AllowList, DEFAULT_PORT, Listener, Token};
@@ -49,9 +50,10 @@ impl Cluster {
                     return Err(Stop::new(Exit::Usage, message));
                 }
                 let how = (args.device, args.trainer.as_ref());
+                let data = (args.data_at == DataAt::Workers).then_some(&args.data);
                 let own = listener.mint_own(count, TOKEN_FOR).await;
                 let own = own.map_err(Stop::failed)?;
-                let started = Locals::start(scratch, names, &throttles, how, &own).await;
+                let started = Locals::start(scratch, names, &throttles, how, data, &own).await;
                 let locals = started.map_err(|error| {
                     Stop::failed(format!("a worker cannot be started: {error}"))
                 })?;

@@ -39,6 +39,7 @@ use serde_json::json;
 use solvers::{AllocatorName, Host};
 
 use crate::cli::{ClusterArgs, SweepArgs};
+use crate::data::DataAt;
 use crate::orchestrator::{Ended, Job, Orchestrator, Watch, judge_once};
 use crate::train::DeviceChoice;
 use history::History;
@@ -155,6 +156,7 @@ async fn execute(
     let Prepared {
         setting,
         data,
+        digest,
         given,
         resumed,
         names,
@@ -171,6 +173,7 @@ async fn execute(
         model: setting.model.clone(),
         rule: args.aggregate,
         data,
+        at_workers: (args.data_at == DataAt::Workers).then_some(digest),
         device: judge_on(&setting, args),
         allocator: allocator.create(&host),
         given,

@@ -11,7 +11,6 @@ use data_encoding::HEXLOWER;
 use scenarios::Overrides;
 use scheduler::machine::{Limit, SessionId, WorkerId};
 use scheduler::{Cost, Span};
-use sha2::{Digest, Sha256};
 use solvers::{AllocatorName, Host};
 
 use super::folder::{OutputFolder, SavedCommand};
@@ -20,10 +19,10 @@ use crate::average::{Average, Contribution, Rule};
 use crate::cli::ClusterArgs;
 use crate::clock;
 use crate::data::Splits;
-use crate::model::{ModelKind, to_wire};
+use crate::model::{ModelKind, Wire, to_wire};
 use crate::net::PeerId;
 use crate::orchestrator::{CHECKPOINT, Checkpoint, FixedPlan};
-use crate::trainer::Described;
+use crate::outer::OuterStep;
 
 /// How late timers and threads may be without a result being thrown away: what the time model
 /// leaves the orchestrator at the end of a cycle, beside the time of averaging.
@@ -33,6 +32,8 @@ const SLACK: Duration = Duration::from_millis(10);
 pub(crate) struct Prepared {
     pub(crate) setting: Setting,
     pub(crate) data: Splits,
+    /// What tells them from others.
+    pub(crate) digest: [u8; 32],
     pub(crate) given: Option<FixedPlan>,
     pub(crate) resumed: Option<Checkpoint>,
     pub(crate) names: Vec<String>,
@@ -72,7 +73,8 @@ impl Prepared {
             args.model = Some(kind);
         }
         let data = args.data.load().map_err(Stop::bad)?;
-        let data_sha256 = fingerprint(&data);
+        let digest = data.digest().map_err(Stop::bad)?;
+        let data_sha256 = HEXLOWER.encode(&digest);
         if let Some((_, before)) = &held
             && *before != data_sha256
         {
@@ -83,9 +85,7 @@ impl Prepared {
             )));
         }
         let material = Material {
-            features: data.train.features(),
-            classes: data.train.classes(),
-            values: data.train.batch_shape(1).values,
+            shape: data.train.batch_shape(1),
             samples: data.train.samples(),
         };
         if let Some(path) = &args.plan {
@@ -136,8 +136,9 @@ impl Prepared {
             config.expect = expected.max(1);
         }
         let employed = u64::from(config.expect);
-        config.time_model.own =
-            config.time_model.own + own_time(&setting.model, args.aggregate, employed);
+        let own = own_time(&setting, args.aggregate, employed);
+        let config = &mut setting.config;
+        config.time_model.own = config.time_model.own + own;
         if let Some(checkpoint) = &resumed
             && checkpoint.cycle < config.cycles
         {
@@ -161,6 +162,7 @@ impl Prepared {
         Ok(Self {
             setting,
             data,
+            digest,
             given,
             resumed,
             names,
@@ -205,15 +207,6 @@ fn bound(
     Ok(bound)
 }
 
-/// The checksum of all samples.
-fn fingerprint(data: &Splits) -> String {
-    let mut sum = Sha256::new();
-    for part in [&data.train, &data.test] {
-        sum.update(part.to_wire());
-    }
-    HEXLOWER.encode(&sum.finalize())
-}
-
 /// Names whose numbers are known beforehand: those of the plan, of the run that is resumed, or of the
 /// scenario; and one for each local worker.
 fn names(
@@ -245,10 +238,16 @@ fn names(
 
 /// The orchestrator's own time at the end of a cycle, measured: averaging this number of results,
 /// twice as long as it took at worst, and some slack.
-fn own_time(model: &Described, rule: Rule, results: u64) -> Span {
-    let average = Average::new(&model.layout, rule, model.longest_step());
+fn own_time(setting: &Setting, rule: Rule, results: u64) -> Span {
+    let (model, training) = (&setting.model, setting.scenario.training());
+    let (wire, outer) = (training.wire, OuterStep::of(training));
+    let average = Average::new(&model.layout, rule, wire, model.longest_step());
     let parameters = model.initial.as_ref();
-    let bytes = to_wire(parameters);
+    let bytes = match wire {
+        Wire::F32 => to_wire(parameters),
+        Wire::Bf16 | Wire::F16 => vec![0; average.wire_len()], // no difference
+    };
+    let mut velocity = Vec::new();
     let mut worst = Duration::ZERO;
     for _ in 0..3 {
         let results = (0..results.min(64)).map(|worker| Contribution {
@@ -261,7 +260,11 @@ fn own_time(model: &Described, rule: Rule, results: u64) -> Span {
         });
         let results = results.collect();
         let since = Instant::now();
-        std::hint::black_box(average.merge(results));
+        let mut merged = average.merge(results);
+        if let (Some(outer), Some(average)) = (outer, &mut merged.parameters) {
+            outer.step(parameters, average, &mut velocity);
+        }
+        std::hint::black_box(merged);
         worst = worst.max(since.elapsed());
     }
     clock::span(worst * 2 + SLACK)

@@ -14,8 +14,9 @@ use scheduler::machine::{Config, Limit, Replan};
 use scheduler::{Margins, Span};
 
 use crate::cli::ClusterArgs;
-use crate::data::BatchShape;
-use crate::model::{ModelKind, ModelSpec};
+use crate::data::{BatchShape, DataAt};
+use crate::model::{ModelKind, ModelSpec, TrainingOptions};
+use crate::protocol::PLACE_BYTES;
 use crate::train::DeviceChoice;
 use crate::trainer::Described;
 
@@ -99,10 +100,7 @@ pub(crate) struct Setting {
 /// What the data says of itself.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Material {
-    pub(crate) features: u32,
-    pub(crate) classes: u32,
-    /// Every value is below this.
-    pub(crate) values: u32,
+    pub(crate) shape: BatchShape,
     pub(crate) samples: usize,
 }
 
@@ -139,16 +137,30 @@ impl Setting {
         }
         let shape = BatchShape {
             batch_size,
-            features: material.features,
-            classes: material.classes,
-            values: material.values,
+            ..material.shape
         };
+        if kind != ModelKind::Program && shape.classes() == 0 {
+            return Err(Stop::bad(format!(
+                "{} has targets of {:?} {:?}, expected one class from 0 for each sample: the built-in \
+                 models learn nothing else, name a program of your own with --trainer",
+                args.data,
+                shape.y.kind,
+                shape.y.dimensions()
+            )));
+        }
         let spec = ModelSpec {
             kind,
             weights: first.training().weights,
-            loss: args.loss,
+            options: TrainingOptions::of(first.training()),
             shape,
         };
+        let options = spec.options;
+        if kind != ModelKind::Program && options.momentum.is_some() && options.optimizer.is_none() {
+            return Err(Stop::bad(
+                "training.momentum has no meaning with adam, expected training.optimizer = \"sgd\" \
+                 with it",
+            ));
+        }
         let (seed, device) = (first.run().seed, args.device);
         let device = if first.training().allow_gpu {
             device
@@ -157,17 +169,17 @@ impl Setting {
         };
         let given = args.trainer.as_ref();
         let model = Described::of(spec, given, seed, device).map_err(Stop::bad)?;
+        let sent = match args.data_at {
+            DataAt::Orchestrator => shape.wire_len(),
+            DataAt::Workers => PLACE_BYTES,
+        };
         let mut sized = with(there)
             .and(
                 "--model",
                 "model.parameters",
                 &format!("\"{} B\"", model.layout.wire_len()),
             )
-            .and(
-                "--data",
-                "model.batch",
-                &format!("\"{} B\"", shape.wire_len()),
-            );
+            .and("--data", "model.batch", &format!("\"{sent} B\""));
         if !first.states_errors() {
             sized = sized.fallback(USUAL.to_owned(), "job.assumed_errors", ASSUMED_ERRORS);
         }

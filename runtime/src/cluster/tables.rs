@@ -51,7 +51,7 @@ impl Tables {
         let job = Job {
             config: config.clone(),
             cycle_model: scenario.cycle_model(config.time_model.own),
-            parameter_bytes: scenario.model().parameters.get(),
+            parameter_bytes: scenario.wire_bytes().get(),
         };
         let name = args.scenario.as_ref().map(PathBuf::from);
         let name = name.as_ref().and_then(|path| path.file_stem());

@@ -1,21 +1,24 @@
-//! Labelled samples, and their batches.
+//! Samples with what is to be learnt of each, and their batches.
+
+use sha2::{Digest, Sha256};
 
 use super::batch::{Batch, BatchShape};
+use super::tensor::{FieldShape, Tensor};
+use crate::files::FileError;
 
-/// Labelled samples: for each a row of bytes, and its class.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A set of up to this number of bytes is hashed whole; of a larger one, samples spread over it.
+const HASHED_WHOLE: usize = 1 << 28;
+const HASHED: usize = 4_096;
+
+/// Samples: for each, what is known of it and what is to be learnt.
+#[derive(Clone, Debug)]
 pub struct Dataset {
-    features: u32,
-    classes: u32,
-    /// Every value is below this.
-    values: u32,
-    /// One row after the other.
-    pixels: Vec<u8>,
-    labels: Vec<u8>,
+    x: Tensor,
+    y: Tensor,
 }
 
 /// The samples for training and those for testing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Splits {
     /// The samples that are sent to the workers.
     pub train: Dataset,
@@ -34,46 +37,49 @@ impl Dataset {
         );
         debug_assert!(labels.iter().all(|&label| u32::from(label) < classes));
         let greatest = pixels.iter().copied().max().unwrap_or(0);
-        Self {
-            features,
-            classes,
-            values: u32::from(greatest) + 1,
-            pixels,
-            labels,
-        }
+        let x = FieldShape::bytes(Some(features), u32::from(greatest) + 1);
+        let y = FieldShape::bytes(None, classes);
+        Self::of(Tensor::in_memory(x, pixels), Tensor::in_memory(y, labels))
     }
 
-    /// A data set from another process of this program: the values of all samples, then their
-    /// labels. None if samples are incomplete, or a label names no class.
-    pub(crate) fn from_wire(features: u32, classes: u32, mut pixels: Vec<u8>) -> Option<Self> {
-        let width = features as usize + 1;
-        let samples = pixels.len() / width;
-        let labels = pixels.split_off(samples * features as usize);
-        let fits = labels.len() == samples && labels.iter().all(|&l| u32::from(l) < classes);
-        fits.then(|| Self::new(features, classes, pixels, labels))
-    }
-
-    /// The bytes for [`Dataset::from_wire`].
-    pub(crate) fn to_wire(&self) -> Vec<u8> {
-        [self.pixels.as_slice(), &self.labels].concat()
+    /// Of two tensors with as many samples.
+    pub(super) fn of(x: Tensor, y: Tensor) -> Self {
+        debug_assert_eq!(x.samples, y.samples, "a target for each sample");
+        Self { x, y }
     }
 
     /// The number of samples.
     #[must_use]
     pub fn samples(&self) -> usize {
-        self.labels.len()
+        self.x.samples
     }
 
-    /// Values per sample.
-    #[must_use]
-    pub fn features(&self) -> u32 {
-        self.features
+    /// A data set that another process of this program sent: all of what is known, then all of what is
+    /// to be learnt. None if it does not fit the shape.
+    pub(crate) fn from_wire(shape: &BatchShape, samples: u64, bytes: Vec<u8>) -> Option<Self> {
+        let batch_size = u32::try_from(samples).ok()?;
+        let shape = BatchShape {
+            batch_size,
+            ..*shape
+        };
+        let mut x = Batch::from_wire(&shape, bytes).ok()?.into_wire();
+        let y = x.split_off(shape.x.sample_len() * batch_size as usize);
+        Some(Self::of(
+            Tensor::in_memory(shape.x, x),
+            Tensor::in_memory(shape.y, y),
+        ))
     }
 
-    /// The number of classes.
+    /// Values of a sample.
     #[must_use]
-    pub fn classes(&self) -> u32 {
-        self.classes
+    pub fn features(&self) -> usize {
+        self.batch_shape(1).features()
+    }
+
+    /// The number of classes; 0 if there are none.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.batch_shape(1).classes()
     }
 
     /// The number of whole batches. Samples that do not fill another batch are left out: every batch
@@ -90,53 +96,93 @@ impl Dataset {
     pub fn batch_shape(&self, batch_size: u32) -> BatchShape {
         BatchShape {
             batch_size,
-            features: self.features,
-            classes: self.classes,
-            values: self.values,
+            x: self.x.shape,
+            y: self.y.shape,
         }
     }
 
-    /// Batch `index` as it is sent: the values of all samples, then their labels.
+    /// Batch `index`, ready to train on or to be sent.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
     ///
     /// # Panics
     ///
     /// If there is no such batch.
-    #[must_use]
-    pub fn batch_bytes(&self, index: u64, batch_size: u32) -> Vec<u8> {
+    pub fn batch(&self, index: u64, batch_size: u32) -> Result<Batch, FileError> {
         assert!(
             index < self.batches(batch_size),
             "batch {index} of {}",
             self.batches(batch_size)
         );
-        let first = index as usize * batch_size as usize;
-        let (pixels, labels) = self.rows(first, batch_size as usize);
-        let mut bytes = Vec::with_capacity(self.batch_shape(batch_size).wire_len());
-        bytes.extend_from_slice(pixels);
-        bytes.extend_from_slice(labels);
-        bytes
+        self.rows(index as usize * batch_size as usize, batch_size as usize)
     }
 
-    /// Batch `index`, ready to train on.
+    /// At most `count` samples from `first` on, as one batch.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If there is no such batch.
-    #[must_use]
-    pub fn batch(&self, index: u64, batch_size: u32) -> Batch {
-        Batch::trusted(
-            self.batch_shape(batch_size),
-            self.batch_bytes(index, batch_size),
-        )
+    /// When they cannot be read.
+    pub fn rows(&self, first: usize, count: usize) -> Result<Batch, FileError> {
+        let count = count.min(self.samples().saturating_sub(first));
+        let shape = self.batch_shape(u32::try_from(count).unwrap_or(u32::MAX));
+        let mut bytes = Vec::with_capacity(shape.wire_len());
+        self.x.read(first, count, &mut bytes)?;
+        self.y.read(first, count, &mut bytes)?;
+        Ok(Batch::trusted(shape, bytes))
     }
 
-    /// The values and labels of at most `count` samples from `first` on.
-    #[must_use]
-    pub fn rows(&self, first: usize, count: usize) -> (&[u8], &[u8]) {
-        let last = (first + count).min(self.samples());
-        let width = self.features as usize;
-        (
-            &self.pixels[first * width..last * width],
-            &self.labels[first..last],
-        )
+    /// All samples as one batch.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read.
+    pub fn whole(&self) -> Result<Batch, FileError> {
+        self.rows(0, self.samples())
+    }
+
+    /// Adds what tells it from other sets to a digest: its length, its types, and its samples or, of a
+    /// large set, some that are spread over it.
+    pub(super) fn hash(&self, sum: &mut Sha256) -> Result<(), FileError> {
+        let shape = self.batch_shape(1);
+        sum.update((self.samples() as u64).to_le_bytes());
+        for field in [shape.x, shape.y] {
+            sum.update([field.kind as u8]);
+            for dimension in field.dimensions() {
+                sum.update(dimension.to_le_bytes());
+            }
+            sum.update([0xff]);
+        }
+        let is_small = shape.wire_len().saturating_mul(self.samples()) <= HASHED_WHOLE;
+        let (at_once, step) = if is_small {
+            (HASHED, HASHED)
+        } else {
+            (1, (self.samples() / HASHED).max(1))
+        };
+        let mut bytes = Vec::new();
+        for first in (0..self.samples()).step_by(step) {
+            let count = at_once.min(self.samples() - first);
+            for tensor in [&self.x, &self.y] {
+                bytes.clear();
+                tensor.read(first, count, &mut bytes)?;
+                sum.update(&bytes);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Splits {
+    /// What tells these sets from others.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read.
+    pub fn digest(&self) -> Result<[u8; 32], FileError> {
+        let mut sum = Sha256::new();
+        self.train.hash(&mut sum)?;
+        self.test.hash(&mut sum)?;
+        Ok(sum.finalize().into())
     }
 }

@@ -28,14 +28,18 @@ pub enum DataError {
         /// Bytes received.
         found: usize,
     },
-    /// A received batch has a label that is not a class.
-    #[error("sample {index} of a batch has label {label}, expected one below {classes}")]
+    /// A received batch has a number that is out of its bounds.
+    #[error(
+        "sample {index} of a batch has the {name} {value}, expected one from 0 to below {below}"
+    )]
     BatchLabel {
         /// The index of the sample.
         index: usize,
-        /// Its label.
-        label: u8,
-        /// The number of classes.
-        classes: u32,
+        /// What it is.
+        name: &'static str,
+        /// The number.
+        value: i64,
+        /// What it is to be below.
+        below: i64,
     },
 }

@@ -34,11 +34,15 @@ pub(super) fn read_folder(
     let test_labels = find("t10k-labels-idx1-ubyte")?;
 
     let train = read_pair(&train_images, &train_labels, classes)?;
-    let test = read_pair(&test_images, &test_labels, Some(train.classes()))?;
+    let test = read_pair(
+        &test_images,
+        &test_labels,
+        u32::try_from(train.classes()).ok(),
+    )?;
     if train.features() != test.features() {
         return Err(mismatch(
-            (&test_images, test.features()),
-            (&train_images, train.features()),
+            (&test_images, test.features() as u32),
+            (&train_images, train.features() as u32),
             "values per sample",
         ));
     }

@@ -4,8 +4,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
 use super::dataset::Splits;
 use super::error::DataError;
+use super::folder::{read, train_file};
 use super::idx::{is_there, read_folder};
 use super::synthetic::Synthetic;
 
@@ -18,14 +22,24 @@ pub enum DataSource {
     FashionMnist,
     /// Generated, which needs no files.
     Synthetic(Synthetic),
-    /// The four IDX files in a folder, gzipped or not.
+    /// A folder with files for training and testing, or the first of these.
     Folder(PathBuf),
+}
+
+/// Where the samples for training are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataAt {
+    /// At the orchestrator, which sends each worker its share.
+    Orchestrator,
+    /// At every worker: only the numbers of batches are sent.
+    Workers,
 }
 
 /// A text that does not name a data set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{given}' is not a data set: expected mnist, fashion-mnist, a folder, or \
+    "'{given}' is not a data set: expected mnist, fashion-mnist, a folder or file, or \
      synthetic[:train=SAMPLES,test=SAMPLES,seed=SEED]{}", why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default()
 )]
 pub struct UnknownDataSource {
@@ -41,11 +55,16 @@ impl DataSource {
     pub fn load(&self) -> Result<Splits, DataError> {
         match self {
             Self::Synthetic(synthetic) => Ok(synthetic.generate()),
-            Self::Folder(folder) => read_folder(
-                folder,
-                None,
-                "expected the four IDX files, gzipped or not, or the name of a data set",
-            ),
+            Self::Folder(file) if file.is_file() => read(file),
+            Self::Folder(folder) => match train_file(folder) {
+                Some(file) => read(&file),
+                None => read_folder(
+                    folder,
+                    None,
+                    "expected train and test with the ending .safetensors, .npz or .csv, the four IDX \
+                     files, gzipped or not, or the name of a data set",
+                ),
+            },
             Self::Mnist | Self::FashionMnist => {
                 let hint = format!(
                     "run './allot data {self}', which fetches it, or name a folder that has the four IDX files"
@@ -110,7 +129,7 @@ impl FromStr for DataSource {
                 .map(Self::Synthetic)
                 .map_err(|why| error(Some(why)));
         }
-        if given.contains('/') || Path::new(given).is_dir() {
+        if given.contains('/') || Path::new(given).exists() {
             return Ok(Self::Folder(given.into()));
         }
         Err(error(None))
@@ -148,7 +167,7 @@ mod tests {
         let text = |given: &str| given.parse::<DataSource>().unwrap_err().to_string();
         assert_eq!(
             text("mnits"),
-            "'mnits' is not a data set: expected mnist, fashion-mnist, a folder, or \
+            "'mnits' is not a data set: expected mnist, fashion-mnist, a folder or file, or \
              synthetic[:train=SAMPLES,test=SAMPLES,seed=SEED]"
         );
         assert!(text("synthetic:tests=3").ends_with("(there is no 'tests')"));

@@ -158,19 +158,23 @@ mod tests {
     fn the_seed_alone_determines_the_data() {
         let generate = |seed, train, test| Synthetic { seed, train, test }.generate();
         let splits = generate(1, 200, 50);
-        assert_eq!(splits, generate(1, 200, 50));
-        assert_ne!(splits.train, generate(2, 200, 50).train);
+        let rows = |set: &Dataset, count| set.rows(0, count).expect("they are in memory");
+        let all = |set: &Dataset| rows(set, set.samples());
+        assert_eq!(all(&splits.train), all(&generate(1, 200, 50).train));
+        assert_eq!(all(&splits.test), all(&generate(1, 200, 50).test));
+        assert_ne!(all(&splits.train), all(&generate(2, 200, 50).train));
         // More samples of one set do not change the others.
         let more = generate(1, 300, 60);
-        assert_eq!(splits.train.rows(0, 200), more.train.rows(0, 200));
-        assert_eq!(splits.test.rows(0, 50), more.test.rows(0, 50));
-        assert_ne!(splits.train.rows(0, 50), splits.test.rows(0, 50));
+        assert_eq!(rows(&splits.train, 200).x(), rows(&more.train, 200).x());
+        assert_eq!(rows(&splits.test, 50).y(), rows(&more.test, 50).y());
+        assert_ne!(rows(&splits.train, 50).x(), rows(&splits.test, 50).x());
     }
 
     #[test]
     fn it_resembles_images() {
         let train = Synthetic::default().generate().train;
-        let (pixels, labels) = train.rows(0, train.samples());
+        let all = train.whole().expect("it is in memory");
+        let (pixels, labels) = (all.x(), all.y());
         let black = pixels.iter().filter(|&&value| value == 0).count();
         let share = black as f64 / pixels.len() as f64;
         assert!((0.5..0.9).contains(&share), "{share} of it is black");
@@ -191,8 +195,8 @@ mod tests {
         }
         .generate()
         .train;
-        let (pixels, labels) = train.rows(0, 100);
-        let sum = pixels.iter().chain(labels).fold(0_u64, |sum, &byte| {
+        let all = train.whole().expect("it is in memory");
+        let sum = all.x().iter().chain(all.y()).fold(0_u64, |sum, &byte| {
             sum.wrapping_mul(1_099_511_628_211)
                 .wrapping_add(u64::from(byte))
         });

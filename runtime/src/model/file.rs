@@ -5,7 +5,8 @@ use std::path::Path;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError};
 
-use super::spec::{Layout, to_wire};
+use super::spec::Layout;
+use super::wire::to_wire;
 use crate::files::{self, FileError};
 
 /// Stores a model atomically: the file is written under another name, synced to disk, and renamed.
@@ -36,20 +37,15 @@ mod tests {
 
     use super::*;
     use crate::data::BatchShape;
-    use crate::model::{Loss, ModelKind, ModelSpec, Weights, from_wire};
+    use crate::model::{ModelKind, ModelSpec, TrainingOptions, Weights, from_wire};
 
     #[test]
     fn a_model_is_stored_whole_and_no_other_file_remains() {
-        let shape = BatchShape {
-            batch_size: 4,
-            features: 5,
-            classes: 3,
-            values: 256,
-        };
+        let shape = BatchShape::of_bytes(4, 5, 3, 256);
         let spec = ModelSpec {
             kind: ModelKind::Linear,
             weights: Weights::Xavier,
-            loss: Loss::Logits,
+            options: TrainingOptions::NONE,
             shape,
         };
         let folder = tempfile::tempdir().unwrap();

@@ -83,19 +83,14 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 mod tests {
     use super::*;
     use crate::data::BatchShape;
-    use crate::model::{Loss, ModelKind};
+    use crate::model::{ModelKind, TrainingOptions};
 
     fn spec(kind: ModelKind, weights: Weights, features: u32, classes: u32) -> ModelSpec {
-        let shape = BatchShape {
-            batch_size: 32,
-            features,
-            classes,
-            values: 256,
-        };
+        let shape = BatchShape::of_bytes(32, features, classes, 256);
         ModelSpec {
             kind,
             weights,
-            loss: Loss::Logits,
+            options: TrainingOptions::NONE,
             shape,
         }
     }

@@ -7,8 +7,14 @@
 
 mod file;
 mod initial;
+mod options;
 mod spec;
+mod wire;
 
 pub use file::save_model;
-pub use scenarios::scenario::Weights;
-pub use spec::{Layout, Loss, ModelKind, ModelSpec, TensorShape, from_wire, to_wire};
+pub(crate) use options::OptionsHead;
+pub use options::TrainingOptions;
+pub use scenarios::scenario::{Loss, Optimizer, Weights, Wire};
+pub use spec::{Layout, ModelKind, ModelSpec, TensorShape};
+pub(crate) use wire::pack_result;
+pub use wire::{from_wire, pack, to_wire, unpack};

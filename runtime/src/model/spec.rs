@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use scenarios::scenario::Weights;
 use serde::{Deserialize, Serialize};
 
+use super::options::TrainingOptions;
 use crate::data::BatchShape;
 
 /// The kinds of models.
@@ -20,18 +21,6 @@ pub enum ModelKind {
     Program,
 }
 
-/// The loss that training minimises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-pub enum Loss {
-    /// Cross-entropy of the softmax of the outputs.
-    Logits,
-    /// Cross-entropy of the softmax of the softmax of the outputs: a mistake in the thesis program,
-    /// kept for comparison. It learns more slowly.
-    #[serde(alias = "SeedSoftmax")]
-    #[value(alias = "seed-softmax")]
-    ThesisSoftmax,
-}
-
 /// Everything that defines a model except its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelSpec {
@@ -39,8 +28,8 @@ pub struct ModelSpec {
     pub kind: ModelKind,
     /// How its weights are initialised; biases start at 0.01.
     pub weights: Weights,
-    /// What training minimises.
-    pub loss: Loss,
+    /// What is said of how it is trained.
+    pub options: TrainingOptions,
     /// The shape of its batches.
     pub shape: BatchShape,
 }
@@ -91,8 +80,8 @@ impl ModelSpec {
     }
 
     pub(super) fn layers(&self) -> Vec<Layer> {
-        let inputs = self.shape.features as usize;
-        let outputs = self.shape.classes as usize;
+        let inputs = self.shape.features();
+        let outputs = self.shape.classes();
         let layer = |names, inputs, outputs| Layer {
             names,
             inputs,
@@ -138,7 +127,7 @@ impl Layout {
         lengths.fold(0, usize::saturating_add)
     }
 
-    /// Bytes of the parameters on the wire, as little-endian floats.
+    /// Bytes of the parameters as little-endian 32-bit floats.
     #[must_use]
     pub fn wire_len(&self) -> usize {
         self.parameter_count().saturating_mul(4)
@@ -174,33 +163,17 @@ impl TensorShape {
     }
 }
 
-/// Parameters as they are sent.
-#[must_use]
-pub fn to_wire(parameters: &[f32]) -> Vec<u8> {
-    parameters.iter().flat_map(|p| p.to_le_bytes()).collect()
+impl fmt::Display for ModelKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        // A value that cannot be chosen is the user's own program.
+        f.write_str(
+            value
+                .as_ref()
+                .map_or("program", clap::builder::PossibleValue::get_name),
+        )
+    }
 }
-
-/// Reverses [`to_wire`]; `None` if the bytes are not whole floats. It checks nothing else: see
-/// [`Average::check`](crate::average::Average::check).
-#[must_use]
-pub fn from_wire(bytes: &[u8]) -> Option<Vec<f32>> {
-    let (words, rest) = bytes.as_chunks::<4>();
-    rest.is_empty()
-        .then(|| words.iter().map(|word| f32::from_le_bytes(*word)).collect())
-}
-
-macro_rules! written_as_on_the_command_line {
-    ($($kind:ty),*) => {$(
-        impl fmt::Display for $kind {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let value = self.to_possible_value();
-                // A value that cannot be chosen is the user's own program.
-                f.write_str(value.as_ref().map_or("program", clap::builder::PossibleValue::get_name))
-            }
-        }
-    )*};
-}
-written_as_on_the_command_line!(ModelKind, Loss);
 
 #[cfg(test)]
 mod tests {
@@ -211,13 +184,8 @@ mod tests {
         let mut spec = ModelSpec {
             kind: ModelKind::Mlp,
             weights: Weights::Xavier,
-            loss: Loss::ThesisSoftmax,
-            shape: BatchShape {
-                batch_size: 32,
-                features: 784,
-                classes: 10,
-                values: 256,
-            },
+            options: TrainingOptions::NONE,
+            shape: BatchShape::of_bytes(32, 784, 10, 256),
         };
         let layout = spec.layout();
         assert_eq!(
@@ -233,27 +201,6 @@ mod tests {
         assert_eq!(names[..3], ["fc1.weight", "fc1.bias", "fc2.weight"]);
         spec.kind = ModelKind::Linear;
         assert_eq!(spec.layout().parameter_count(), 7_850);
-        assert_eq!(
-            format!("{} {}", spec.kind, spec.loss),
-            "linear thesis-softmax"
-        );
-        assert_eq!(Loss::from_str("seed-softmax", false), Ok(spec.loss));
-    }
-
-    #[test]
-    fn the_wire_keeps_every_bit() {
-        let parameters = [
-            0.0,
-            -0.0,
-            1.5,
-            f32::MIN_POSITIVE / 2.0,
-            f32::NAN,
-            f32::NEG_INFINITY,
-        ];
-        let bytes = to_wire(&parameters);
-        assert_eq!(bytes[8..12], [0, 0, 0xc0, 0x3f]);
-        let bits = |p: &[f32]| p.iter().map(|p| p.to_bits()).collect::<Vec<_>>();
-        assert_eq!(bits(&from_wire(&bytes).unwrap()), bits(&parameters));
-        assert_eq!(from_wire(&bytes[1..]), None);
+        assert_eq!(spec.kind.to_string(), "linear");
     }
 }

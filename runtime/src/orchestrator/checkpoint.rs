@@ -29,6 +29,8 @@ const KEY: &str = "allot";
 /// The checksum of the parameters and of the rest.
 const SUM: &str = "sha256";
 const TENSOR: &str = "parameters";
+/// The momentum of the orchestrator's own step.
+const VELOCITY: &str = "velocity";
 const VERSION: u32 = 5;
 /// A larger file is no checkpoint.
 const MAX_BYTES: u64 = 1 << 31;
@@ -54,6 +56,8 @@ pub(crate) struct Checkpoint {
     pub(crate) barred: BTreeSet<PeerId>,
     /// The model.
     pub(crate) parameters: Vec<f32>,
+    /// The momentum of the orchestrator's own step; empty if it takes none.
+    pub(crate) velocity: Vec<f32>,
 }
 
 /// Why a run cannot be resumed.
@@ -114,13 +118,16 @@ impl Checkpoint {
             names: self.names.clone(),
             barred: self.barred.clone(),
         };
-        let bytes = to_wire(&self.parameters);
+        let [bytes, velocity] = [&self.parameters, &self.velocity].map(|all| to_wire(all));
         let written = serde_json::to_string(&written)?;
-        let sum = checksum(&written, &bytes);
-        let view = TensorView::new(Dtype::F32, vec![self.parameters.len()], &bytes);
-        let view = view.map_err(io::Error::other)?;
+        let sum = checksum(&written, &bytes, &velocity);
+        let view = |bytes| TensorView::new(Dtype::F32, vec![<[u8]>::len(bytes) / 4], bytes);
+        let mut tensors = vec![(TENSOR, view(&bytes).map_err(io::Error::other)?)];
+        if !velocity.is_empty() {
+            tensors.push((VELOCITY, view(&velocity).map_err(io::Error::other)?));
+        }
         let metadata = HashMap::from([(KEY.to_owned(), written), (SUM.to_owned(), sum)]);
-        let whole = safetensors::serialize([(TENSOR, view)], Some(metadata));
+        let whole = safetensors::serialize(tensors, Some(metadata));
         let whole = whole.map_err(io::Error::other)?;
         let mut file = WholeFile::create(&folder.join(FILE))?;
         file.write_all(&whole)?;
@@ -174,6 +181,10 @@ impl Checkpoint {
         };
         let count = self.parameters.len();
         expect("its number of parameters", count as u64, parameters as u64)?;
+        if !self.velocity.is_empty() {
+            let found = self.velocity.len();
+            expect("its length of momentum", found as u64, parameters as u64)?;
+        }
         expect("its seed", self.seed, seed)?;
         if self.cycle == 0 || self.cycle > config.cycles {
             let (cycle, cycles) = (self.cycle, config.cycles);
@@ -225,9 +236,11 @@ impl Checkpoint {
         let text = text.ok_or("it has no state of a run")?;
         let tensors = SafeTensors::deserialize(bytes).map_err(words)?;
         let tensor = tensors.tensor(TENSOR).map_err(words)?;
+        let velocity = tensors.tensor(VELOCITY).ok();
+        let momentum = velocity.as_ref().map_or(&[][..], TensorView::data);
         let sum = metadata.and_then(|metadata| metadata.get(SUM));
         if let Some(sum) = sum
-            && *sum != checksum(text, tensor.data())
+            && *sum != checksum(text, tensor.data(), momentum)
         {
             return Err("its checksum is that of another content".to_owned());
         }
@@ -241,11 +254,13 @@ impl Checkpoint {
         if sum.is_none() {
             return Err("it has no checksum".to_owned());
         }
-        if tensor.dtype() != Dtype::F32 {
+        let types = std::iter::once(&tensor).chain(&velocity);
+        if types.map(TensorView::dtype).any(|kind| kind != Dtype::F32) {
             return Err("its parameters are no 32-bit floats".to_owned());
         }
-        let parameters = from_wire(tensor.data()).ok_or("its parameters are cut off")?;
-        if parameters.iter().any(|parameter| !parameter.is_finite()) {
+        let floats = |bytes| from_wire(bytes).ok_or("its parameters are cut off");
+        let (parameters, velocity) = (floats(tensor.data())?, floats(momentum)?);
+        if !parameters.iter().chain(&velocity).all(|x| x.is_finite()) {
             return Err("its parameters are not all finite".to_owned());
         }
         Ok(Self {
@@ -258,13 +273,15 @@ impl Checkpoint {
             names: written.names,
             barred: written.barred,
             parameters,
+            velocity,
         })
     }
 }
 
 /// Of everything that a checkpoint says.
-fn checksum(text: &str, parameters: &[u8]) -> String {
+fn checksum(text: &str, parameters: &[u8], velocity: &[u8]) -> String {
     let sum = Sha256::new_with_prefix(text).chain_update(parameters);
+    let sum = sum.chain_update(velocity);
     HEXLOWER.encode(&sum.finalize())
 }
 
@@ -285,6 +302,7 @@ mod tests {
             names: vec!["b".to_owned(), "a".to_owned()],
             barred: BTreeSet::from([PeerId::from_bytes([5; 32])]),
             parameters: vec![0.1, -0.0, 1e-40],
+            velocity: vec![1.0, 0.0, -2.5],
         }
     }
 
@@ -347,6 +365,12 @@ mod tests {
             assert!(why.contains(expected), "{why}");
         };
         refuses(&|c| c.parameters.push(0.0), "parameters is 4, expected 3");
+        refuses(&|c| c.velocity.push(0.0), "momentum is 4, expected 3");
+        let without = Checkpoint {
+            velocity: Vec::new(),
+            ..sound()
+        };
+        assert_eq!(without.check(&config, 7, 3), Ok(()));
         refuses(&|c| c.seed = 8, "its seed is 8");
         refuses(&|c| c.cycle = 6, "its cycle is 6");
         refuses(&|c| c.cycle = 0, "its cycle is 0");

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use scenarios::Scenario;
 use scheduler::machine::{
     Action, Config, CycleId, Departure, Ending, Event, Profile, Record, Scheduler, SessionId,
@@ -17,9 +16,10 @@ use solvers::Allocator;
 
 use super::checkpoint::Checkpoint;
 use super::connections::Connections;
+use super::current::CurrentModel;
 use super::evaluate::Evaluator;
 use super::fixed_plan::FixedPlan;
-use super::messages::{Command, ConnectionId, Input, JobData, Member, PeerEvent};
+use super::messages::{Command, ConnectionId, Input, JobData, Member, PeerEvent, RateSchedule};
 use super::placement::Placement;
 use super::roster::{self, Roster};
 use super::silence::Silence;
@@ -28,9 +28,10 @@ use super::ticker::Ticker;
 use crate::average::{Average, Contribution, Rule, Update};
 use crate::clock::Clock;
 use crate::data::Splits;
-use crate::model::{ModelSpec, to_wire};
+use crate::files::FileError;
+use crate::model::ModelSpec;
 use crate::net::PeerId;
-use crate::protocol::{Brief, Program};
+use crate::protocol::{Brief, PLACE_BYTES, Program};
 use crate::train::{DeviceChoice, Evaluation};
 use crate::trainer::Described;
 
@@ -49,6 +50,8 @@ pub(crate) struct Job {
     pub(crate) model: Described,
     pub(crate) rule: Rule,
     pub(crate) data: Splits,
+    /// The digest of the data, if the workers have it.
+    pub(crate) at_workers: Option<[u8; 32]>,
     /// The device on which models are judged.
     pub(crate) device: DeviceChoice,
     pub(crate) allocator: Box<dyn Allocator>,
@@ -135,8 +138,7 @@ pub(crate) struct Orchestrator<'a> {
     pub(super) workers: BTreeMap<ConnectionId, ConnectedWorker>,
     /// Events that follow from carrying out orders.
     pub(super) after: VecDeque<Event>,
-    pub(super) model: Arc<Vec<f32>>,
-    pub(super) wire: Bytes,
+    pub(super) model: CurrentModel,
     pub(super) cycle: Cycle,
     pub(super) silence: Silence,
     /// Whether the loss of the newest model that was judged is a number, and that of any was.
@@ -190,26 +192,34 @@ impl<'a> Orchestrator<'a> {
         let number = connections.jobs;
         let clock = Clock::start();
         let layout = Arc::clone(&job.model.layout);
-        let average = Average::new(&layout, job.rule, job.model.longest_step());
+        let training = job.scenario.training();
+        let average = Average::new(&layout, job.rule, training.wire, job.model.longest_step());
         let Splits { train, test } = job.data;
         let data = Arc::new(JobData {
             train: Arc::new(train),
             batch_size: job.model.spec.shape.batch_size,
+            at_workers: job.at_workers,
             passes: job.config.time_model.passes,
+            wire_len: average.wire_len(),
             average,
-            wire_len: layout.wire_len(),
+            schedule: RateSchedule {
+                training: training.clone(),
+                cycles: job.config.cycles,
+            },
             clock,
         });
         let solver = Solver::start(number, job.allocator, connections.sender())?;
-        let mut model = job.model.initial.as_ref().clone();
+        let (mut model, mut velocity) = (job.model.initial.as_ref().clone(), Vec::new());
         let (spec, program) = (job.model.spec, job.model.program.clone());
         let place = (job.device, job.seed);
-        let evaluator = Evaluator::start(number, job.model, place, &test, connections.sender());
+        let test = test.whole().map_err(FileError::into_io)?;
+        let evaluator = Evaluator::start(number, job.model, place, test, connections.sender());
         let closed = job.given.is_some();
         let mut roster = Roster::new(job.names, job.bound, closed);
         let mut placement = Placement::new(job.config.batches);
         if let Some(checkpoint) = &job.resumed {
             model.clone_from(&checkpoint.parameters);
+            velocity.clone_from(&checkpoint.velocity);
             roster.bar(checkpoint.barred.iter().copied());
             for (name, batches) in &checkpoint.held {
                 if let Some(worker) = roster.worker(name) {
@@ -229,7 +239,6 @@ impl<'a> Orchestrator<'a> {
             scheduler: Scheduler::new(job.config),
             actions: Vec::new(),
             wake: None,
-            scenario: job.scenario,
             seed: job.seed,
             spec,
             program: program.map(|(_, program)| program),
@@ -245,8 +254,8 @@ impl<'a> Orchestrator<'a> {
             connection_of: BTreeMap::new(),
             workers: BTreeMap::new(),
             after: VecDeque::new(),
-            wire: to_wire(&model).into(),
-            model: Arc::new(model),
+            model: CurrentModel::new(job.scenario.training(), model, velocity),
+            scenario: job.scenario,
             silence: Silence::default(),
             losses: (false, false),
             because: None,
@@ -301,7 +310,7 @@ impl<'a> Orchestrator<'a> {
             ending,
             totals,
             because: self.because,
-            model: self.model,
+            model: self.model.parameters,
             at,
             names,
             longest_stall: ticker.longest(),
@@ -345,8 +354,13 @@ impl<'a> Orchestrator<'a> {
             } if job == self.number => {
                 self.step(Event::Solved { plan, response });
             }
-            Input::Merged { job, cycle, merged } if job == self.number => {
-                self.merged(cycle, merged);
+            Input::Merged {
+                job,
+                cycle,
+                merged,
+                velocity,
+            } if job == self.number => {
+                self.merged(cycle, merged, velocity);
             }
             Input::Evaluated { job, cycle, judged } if job == self.number => {
                 self.judged(cycle, judged);
@@ -362,7 +376,7 @@ impl<'a> Orchestrator<'a> {
 
     /// Has the model after a cycle judged, beside what follows.
     pub(super) fn judge(&mut self, cycle: CycleId) {
-        let asked = self.evaluator.judge(cycle.get(), self.wire.clone());
+        let asked = self.evaluator.judge(cycle.get(), self.model.floats());
         if let Err(why) = asked {
             self.is_not_judged(&why);
         }
@@ -470,7 +484,9 @@ impl<'a> Orchestrator<'a> {
             run: self.connections.run,
             job: self.number,
             model: self.spec,
-            parameters: self.model.len() as u64,
+            parameters: self.model.parameters.len() as u64,
+            wire: self.model.wire,
+            data: self.data.at_workers,
             program: self.program.clone(),
             fee_micro: fee.micros(),
             seed: self.seed,
@@ -492,7 +508,11 @@ impl<'a> Orchestrator<'a> {
         profile.link = link;
         if self.ships_each_cycle {
             // By the bytes, as parameters do one way.
-            let [batch, model] = [self.spec.shape.wire_len(), self.data.wire_len];
+            let batch = match self.data.at_workers {
+                None => self.spec.shape.wire_len(),
+                Some(_) => PLACE_BYTES,
+            };
+            let model = self.data.wire_len;
             profile.link.ship = link.transfer * batch as u64 / (2 * u64::max(model as u64, 1));
         }
         let profile = *profile;

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::messages::Input;
-use crate::data::Dataset;
+use crate::data::{Batch, Dataset};
 use crate::model::to_wire;
 use crate::train::{DeviceChoice, Evaluation};
 use crate::trainer::pace::Fraction;
@@ -51,6 +51,7 @@ pub(crate) async fn judge_once(
     parameters: &[f32],
 ) -> Result<Evaluation, String> {
     let (answers, mut inputs) = mpsc::channel(1);
+    let test = test.whole().map_err(|error| error.to_string())?;
     let mut evaluator = Evaluator::start(0, model, judge_on, test, answers);
     evaluator.judge(0, to_wire(parameters).into())?;
     match timeout(ONE_WITHIN, inputs.recv()).await {
@@ -88,7 +89,7 @@ impl Evaluator {
         job: u32,
         model: Described,
         (device, seed): (DeviceChoice, u64),
-        test: &Dataset,
+        test: Batch,
         answers: mpsc::Sender<Input>,
     ) -> Self {
         let shared = Arc::new(Judge {
@@ -96,8 +97,8 @@ impl Evaluator {
             model,
             device,
             seed,
-            test: test.to_wire().into(),
-            samples: test.samples() as u64,
+            samples: test.shape().batch_size.into(),
+            test: test.into_wire().into(),
             answers,
             slot: Mutex::default(),
         });

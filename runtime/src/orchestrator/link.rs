@@ -295,7 +295,8 @@ impl Writer {
                     };
                     self.expected
                         .send_replace(Some(Expectation::Result(expected)));
-                    let training = Training::new(&order, job.passes, job.clock.now());
+                    let rate_ppb = job.schedule.rate_ppb(order.cycle);
+                    let training = Training::new(&order, job.passes, rate_ppb, job.clock.now());
                     self.budget.trains(&training);
                     self.say(&Order::Train(training)).await?;
                     let (session, cycle) = (training.session, training.cycle);
@@ -402,18 +403,46 @@ async fn ship(
     new: Vec<u64>,
 ) {
     for some in new.chunks(BATCHES_PER_STREAM) {
-        let batches = some
-            .iter()
-            .map(|index| Bytes::from(job.train.batch_bytes(*index, job.batch_size)));
+        let count = some.len() as u32; // at most BATCHES_PER_STREAM
+        if job.at_workers.is_some() {
+            let places = some.iter().flat_map(|index| index.to_le_bytes());
+            let header = Down::Places {
+                session,
+                plan,
+                first,
+                count,
+            };
+            let places = vec![Bytes::from_iter(places)];
+            if peer.send_blob(&header, places).await.is_err() {
+                return;
+            }
+            first += u64::from(count);
+            continue;
+        }
+        let (of, wanted) = (Arc::clone(&job), some.to_vec());
+        let read = tokio::task::spawn_blocking(move || {
+            let batch = |index: u64| of.train.batch(index, of.batch_size);
+            let batches = wanted.into_iter().map(batch);
+            let bytes = batches.map(|batch| batch.map(|batch| Bytes::from(batch.into_wire())));
+            bytes.collect::<Result<Vec<Bytes>, _>>()
+        });
+        let batches = match read.await {
+            Ok(Ok(batches)) => batches,
+            Ok(Err(error)) => {
+                tracing::error!("{error}");
+                return peer.close("the orchestrator cannot read its data");
+            }
+            Err(_) => return, // the program ends
+        };
         let header = Down::Data {
             session,
             plan,
             first,
-            count: some.len() as u32, // at most BATCHES_PER_STREAM
+            count,
         };
-        if peer.send_blob(&header, batches.collect()).await.is_err() {
+        if peer.send_blob(&header, batches).await.is_err() {
             return; // the end of the connection tells the rest
         }
-        first += some.len() as u64;
+        first += u64::from(count);
     }
 }

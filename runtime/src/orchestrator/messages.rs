@@ -34,14 +34,31 @@ pub(crate) struct JobData {
     /// What is shipped.
     pub(crate) train: Arc<Dataset>,
     pub(crate) batch_size: u32,
+    /// The digest of the data, if the workers have it.
+    pub(crate) at_workers: Option<[u8; 32]>,
     /// How often each batch is trained in a cycle.
     pub(crate) passes: u32,
     /// Checks results.
     pub(crate) average: Average,
-    /// Bytes of parameters.
+    /// Bytes of parameters as they are sent.
     pub(crate) wire_len: usize,
+    /// What the learning rate is multiplied by in each cycle.
+    pub(crate) schedule: RateSchedule,
     /// The clock of the job.
     pub(crate) clock: Clock,
+}
+
+/// The learning rate of each cycle.
+#[derive(Debug)]
+pub(crate) struct RateSchedule {
+    pub(crate) training: scenarios::scenario::Training,
+    pub(crate) cycles: u32,
+}
+
+impl RateSchedule {
+    pub(super) fn rate_ppb(&self, cycle: CycleId) -> u64 {
+        self.training.rate_ppb(cycle.get(), self.cycles)
+    }
 }
 
 /// What a connection has to do.
@@ -128,6 +145,8 @@ pub(crate) enum Input {
         job: u32,
         cycle: CycleId,
         merged: Merged,
+        /// The momentum of the orchestrator's own step, if it takes one.
+        velocity: Vec<f32>,
     },
     /// A cycle's model is judged.
     Evaluated {

@@ -33,6 +33,7 @@
 mod budget;
 mod checkpoint;
 mod connections;
+mod current;
 mod driver;
 mod evaluate;
 mod fixed_plan;

@@ -12,7 +12,6 @@ use super::checkpoint::Checkpoint;
 use super::driver::{ConnectedWorker, Cycle, Orchestrator};
 use super::messages::{Command, ConnectionId, Input};
 use crate::average::{Contribution, Merged};
-use crate::model::to_wire;
 use crate::protocol::{BATCHES_PER_STREAM, Order};
 
 impl Orchestrator<'_> {
@@ -93,8 +92,8 @@ impl Orchestrator<'_> {
         self.watch.trains(worker, batches, results_by.since(now));
         let command = Command::Train {
             order,
-            wire: self.wire.clone(),
-            model: Arc::clone(&self.model),
+            wire: self.model.packed.clone(),
+            model: Arc::clone(&self.model.parameters),
         };
         self.order(worker, command);
     }
@@ -194,14 +193,21 @@ impl Orchestrator<'_> {
         assert_eq!(weights, accepted, "what is averaged is what is accounted");
         let average = self.average();
         let (job, answers) = (self.number, self.connections.sender());
+        let merge = self.model.merging(average);
         tokio::task::spawn_blocking(move || {
-            let merged = average.merge(results);
+            let (merged, velocity) = merge(results);
+            let merged = Input::Merged {
+                job,
+                cycle,
+                merged,
+                velocity,
+            };
             // It fails if the job has ended, and is then not needed.
-            let _ = answers.blocking_send(Input::Merged { job, cycle, merged });
+            let _ = answers.blocking_send(merged);
         });
     }
 
-    pub(super) fn merged(&mut self, cycle: CycleId, merged: Merged) {
+    pub(super) fn merged(&mut self, cycle: CycleId, merged: Merged, velocity: Vec<f32>) {
         if self.cycle.id != cycle || !self.cycle.merging {
             return; // it was discarded
         }
@@ -210,8 +216,7 @@ impl Orchestrator<'_> {
         }
         self.cycle.merging = false;
         if let Some(parameters) = merged.parameters {
-            self.wire = to_wire(&parameters).into();
-            self.model = Arc::new(parameters);
+            self.model.replace(parameters, velocity);
         }
         self.judge(cycle);
         self.step(Event::Aggregated { cycle });
@@ -343,7 +348,8 @@ impl Orchestrator<'_> {
             barred: self
                 .roster
                 .barred(|worker| self.scheduler.is_quarantined(worker)),
-            parameters: self.model.as_ref().clone(),
+            parameters: self.model.parameters.as_ref().clone(),
+            velocity: self.model.velocity().to_vec(),
         };
         self.watch.checkpoint(&checkpoint);
     }

@@ -8,16 +8,14 @@
 //! zero here: flushing subnormals by a mode of the processor takes unsafe code. After 200 batches
 //! the parameters differ from libtorch's by less than a millionth of the distance moved.
 
-/// The learning rate of the thesis program.
-const RATE: f64 = 1e-4;
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
 const EPSILON: f32 = 1e-8;
 
-/// No step moves a parameter by more than this. By Cauchy and Schwarz, the first moment is at most
+/// No step moves a parameter by more than this, times the learning rate. By Cauchy and Schwarz, the first moment is at most
 /// (1 − β₁) / √(1 − β₂) / √(1 − β₁² / β₂) < 7.28 roots of the second one, and the corrections of the
 /// bias only make the quotient smaller; the rest of eight times the rate is for rounding.
-pub const LONGEST_STEP: f64 = 8.0 * RATE;
+pub(super) const LONGEST_STEP: f64 = 8.0;
 
 /// A first moment of this size moves a parameter by at most 1e-4 · 1e-30 / 1e-8; a second moment
 /// of this size is a gradient of 1e-15, which vanishes beside epsilon.
@@ -25,7 +23,7 @@ const NEGLIGIBLE: f32 = 1e-30;
 
 /// The moments of each parameter's gradient.
 #[derive(Debug, Default)]
-pub struct Adam {
+pub(super) struct Adam {
     first: Vec<f32>,
     second: Vec<f32>,
     steps: i32,
@@ -33,7 +31,7 @@ pub struct Adam {
 
 impl Adam {
     /// Starts anew with this number of parameters.
-    pub fn reset(&mut self, parameters: usize) {
+    pub(super) fn reset(&mut self, parameters: usize) {
         for moments in [&mut self.first, &mut self.second] {
             moments.clear();
             moments.resize(parameters, 0.0);
@@ -42,9 +40,9 @@ impl Adam {
     }
 
     /// Moves the parameters against the gradients.
-    pub fn step(&mut self, parameters: &mut [f32], gradients: &[f32]) {
+    pub(super) fn step(&mut self, parameters: &mut [f32], gradients: &[f32], rate: f64) {
         self.steps = self.steps.saturating_add(1);
-        let rate = RATE / (1.0 - BETA1.powi(self.steps));
+        let rate = rate / (1.0 - BETA1.powi(self.steps));
         let root = (1.0 - BETA2.powi(self.steps)).sqrt();
         let (rate, inverse_root) = (rate as f32, (1.0 / root) as f32);
         let (keep1, take1) = (BETA1 as f32, (1.0 - BETA1) as f32);
@@ -90,20 +88,20 @@ mod tests {
         adam.reset(1);
         // Late, when no bias is corrected any more.
         for _ in 0..2_000 {
-            adam.step(&mut parameters, &[0.0]);
+            adam.step(&mut parameters, &[0.0], 1e-4);
         }
         let (mut gradient, mut longest) = (1e-9_f32, 0.0_f64);
         for _ in 0..300 {
             gradient *= 1.11;
             let before = parameters[0];
-            adam.step(&mut parameters, &[gradient]);
+            adam.step(&mut parameters, &[gradient], 1e-4);
             longest = longest.max(f64::from(parameters[0] - before).abs());
         }
         assert!(
-            longest > 0.8 * LONGEST_STEP,
+            longest > 0.8 * 1e-4 * LONGEST_STEP,
             "{longest}: the worst is tried"
         );
-        assert!(longest < LONGEST_STEP, "{longest}");
+        assert!(longest < 1e-4 * LONGEST_STEP, "{longest}");
     }
 
     #[test]
@@ -124,12 +122,12 @@ mod tests {
         let (mut adam, mut parameters) = (Adam::default(), start.clone());
         // Earlier steps have no effect after a reset.
         adam.reset(n);
-        adam.step(&mut parameters, &vec![5.0; n]);
+        adam.step(&mut parameters, &vec![5.0; n], 1e-4);
         parameters.clone_from(&start);
         adam.reset(n);
         for t in 0..steps {
             let gradients: Vec<f32> = (0..n).map(|i| gradient(i, t)).collect();
-            adam.step(&mut parameters, &gradients);
+            adam.step(&mut parameters, &gradients, 1e-4);
         }
         for i in 0..n {
             let gradients: Vec<f64> = (0..steps).map(|t| f64::from(gradient(i, t))).collect();

@@ -1,10 +1,13 @@
 //! Softmax regression in plain Rust: one linear layer, without libtorch.
 
-use super::adam::Adam;
+use super::optimizer::OptimizerState;
 use super::tally::EvaluationTally;
 use super::types::{DeviceChoice, Evaluation, TrainError, Trainer};
 use crate::data::{Batch, Dataset};
 use crate::model::{Loss, ModelSpec};
+
+/// Samples that are judged at a time.
+const EVALUATED: usize = 1_000;
 
 /// The trainer of [`ModelKind::Linear`](crate::model::ModelKind::Linear).
 #[derive(Debug)]
@@ -15,43 +18,35 @@ pub(super) struct Linear {
     /// Weights, a row for each class, then biases.
     parameters: Vec<f32>,
     gradients: Vec<f32>,
-    adam: Adam,
-    /// The current sample as floats.
-    sample: Vec<f32>,
+    optimizer: OptimizerState,
+    /// The current samples as floats.
+    samples: Vec<f32>,
     /// The outputs for it, then the gradient of its loss.
     outputs: Vec<f32>,
 }
 
 impl Linear {
     pub(super) fn new(spec: &ModelSpec) -> Self {
-        let (features, classes) = (spec.shape.features as usize, spec.shape.classes as usize);
+        let (features, classes) = (spec.shape.features(), spec.shape.classes());
         let parameters = (features + 1) * classes;
-        let mut adam = Adam::default();
-        adam.reset(parameters);
         Self {
-            loss: spec.loss,
+            loss: spec.options.loss(),
             features,
             classes,
             parameters: vec![0.0; parameters],
             gradients: vec![0.0; parameters],
-            adam,
-            sample: vec![0.0; features],
+            optimizer: OptimizerState::new(&spec.options, parameters),
+            samples: Vec::new(),
             outputs: vec![0.0; classes],
         }
     }
 
-    fn read(&mut self, pixels: &[u8]) {
-        for (value, pixel) in self.sample.iter_mut().zip(pixels) {
-            *value = f32::from(*pixel) / 255.0;
-        }
-    }
-
-    /// The outputs for the current sample.
-    fn forward(&mut self, parameters: &[f32]) {
+    /// The outputs for a sample.
+    fn forward(&mut self, parameters: &[f32], sample: &[f32]) {
         let (weights, biases) = parameters.split_at(self.features * self.classes);
         for (class, output) in self.outputs.iter_mut().enumerate() {
             let row = &weights[class * self.features..][..self.features];
-            *output = dot(row, &self.sample) + biases[class];
+            *output = dot(row, sample) + biases[class];
         }
     }
 }
@@ -59,36 +54,39 @@ impl Linear {
 impl Trainer for Linear {
     fn begin(&mut self, parameters: &[f32]) -> Result<(), TrainError> {
         self.parameters.copy_from_slice(parameters);
-        self.adam.reset(parameters.len());
+        self.optimizer.reset(parameters.len());
         Ok(())
     }
 
+    fn scale_rate(&mut self, factor: f64) {
+        self.optimizer.scale_rate(factor);
+    }
+
     fn step(&mut self, batch: &Batch) -> Result<(), TrainError> {
-        let labels = batch.labels();
-        assert_eq!(
-            batch.shape().features as usize,
-            self.features,
-            "features of the model"
-        );
+        let features = batch.shape().features();
+        assert_eq!(features, self.features, "features of the model");
+        let count = batch.shape().batch_size as f32;
         self.gradients.fill(0.0);
         let mut tally = EvaluationTally::new(self.loss);
         let parameters = std::mem::take(&mut self.parameters);
-        for (pixels, &label) in batch.pixels().chunks_exact(self.features).zip(labels) {
-            self.read(pixels);
-            self.forward(&parameters);
-            tally.add(&mut self.outputs, usize::from(label));
+        let mut samples = std::mem::take(&mut self.samples);
+        batch.floats(&mut samples);
+        for (sample, label) in samples.chunks_exact(self.features).zip(batch.labels()) {
+            self.forward(&parameters, sample);
+            tally.add(&mut self.outputs, label);
             let (weights, biases) = self.gradients.split_at_mut(self.features * self.classes);
             for (class, slope) in self.outputs.iter().enumerate() {
-                let slope = slope / labels.len() as f32;
+                let slope = slope / count;
                 biases[class] += slope;
                 let row = &mut weights[class * self.features..][..self.features];
-                for (gradient, value) in row.iter_mut().zip(&self.sample) {
+                for (gradient, value) in row.iter_mut().zip(sample) {
                     *gradient += slope * value;
                 }
             }
         }
-        self.parameters = parameters;
-        self.adam.step(&mut self.parameters, &self.gradients);
+        (self.parameters, self.samples) = (parameters, samples);
+        self.optimizer
+            .step(&mut self.parameters, &mut self.gradients);
         Ok(())
     }
 
@@ -103,18 +101,18 @@ impl Trainer for Linear {
             self.parameters.len(),
             "parameters of the model"
         );
-        let (pixels, labels) = set.rows(0, set.samples());
-        assert_eq!(
-            set.features() as usize,
-            self.features,
-            "features of the model"
-        );
+        assert_eq!(set.features(), self.features, "features of the model");
         let mut tally = EvaluationTally::new(self.loss);
-        for (pixels, &label) in pixels.chunks_exact(self.features).zip(labels) {
-            self.read(pixels);
-            self.forward(parameters);
-            tally.add(&mut self.outputs, usize::from(label));
+        let mut samples = std::mem::take(&mut self.samples);
+        for first in (0..set.samples()).step_by(EVALUATED) {
+            let batch = set.rows(first, EVALUATED)?;
+            batch.floats(&mut samples);
+            for (sample, label) in samples.chunks_exact(self.features).zip(batch.labels()) {
+                self.forward(parameters, sample);
+                tally.add(&mut self.outputs, label);
+            }
         }
+        self.samples = samples;
         Ok(tally.evaluation())
     }
 
@@ -141,13 +139,16 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 mod tests {
     use super::*;
     use crate::data::{DataSource, Synthetic};
-    use crate::model::{ModelKind, Weights};
+    use crate::model::{ModelKind, TrainingOptions, Weights};
 
     fn spec(loss: Loss, set: &Dataset) -> ModelSpec {
         ModelSpec {
             kind: ModelKind::Linear,
             weights: Weights::Xavier,
-            loss,
+            options: TrainingOptions {
+                loss: Some(loss),
+                ..TrainingOptions::NONE
+            },
             shape: set.batch_shape(32),
         }
     }
@@ -167,21 +168,28 @@ mod tests {
             trainer.begin(&start).unwrap();
             for _ in 0..20 {
                 for index in 0..splits.train.batches(32) {
-                    trainer.step(&splits.train.batch(index, 32)).unwrap();
+                    trainer
+                        .step(&splits.train.batch(index, 32).unwrap())
+                        .unwrap();
                 }
             }
             trainer.finish(&mut end).unwrap();
             let before = trainer.evaluate(&start, &splits.test).unwrap();
             let after = trainer.evaluate(&end, &splits.test).unwrap();
             assert!(
-                before.accuracy < 0.3 && before.true_class_probability < 0.3,
-                "{loss}: {before:?}, then {after:?}"
+                before.accuracy < 0.3 && before.true_class_probability < 0.6,
+                "{loss:?}: {before:?}, then {after:?}"
             );
             assert!(after.accuracy > 0.75 && after.loss < before.loss);
             end
         };
         let bits = |p: Vec<f32>| p.into_iter().map(f32::to_bits).collect::<Vec<_>>();
-        assert_eq!(bits(train(Loss::Logits)), bits(train(Loss::Logits)));
-        train(Loss::ThesisSoftmax);
+        assert_eq!(
+            bits(train(Loss::CrossEntropy)),
+            bits(train(Loss::CrossEntropy))
+        );
+        for loss in [Loss::ThesisSoftmax, Loss::Mse, Loss::BinaryCrossEntropy] {
+            train(loss);
+        }
     }
 }

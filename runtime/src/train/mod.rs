@@ -2,7 +2,7 @@
 //!
 //! A trainer is created on the thread that trains and never leaves it; vectors of floats, not
 //! tensors, cross threads. One local update is `begin`, any number of `step`s, `finish`; each
-//! begins with a new optimiser, Adam at 1e-4.
+//! begins with a new optimiser, Adam at 1e-4 unless another one is asked for.
 //!
 //! Only the program `runtime-trainer` links libtorch, whose loading takes 0.3 s of processor time.
 //! The library never uses it, so everything else builds and is tested without it, with the model
@@ -13,10 +13,11 @@
 
 mod adam;
 mod linear;
+mod optimizer;
 mod tally;
 mod types;
 
-pub use adam::{Adam, LONGEST_STEP};
+pub use optimizer::{OptimizerState, longest_step};
 pub use tally::EvaluationTally;
 pub use types::{DeviceChoice, Evaluation, TrainError, Trainer, UnknownDevice};
 

@@ -37,16 +37,40 @@ impl EvaluationTally {
                 best
             }
         });
-        let log = softmax(outputs, label);
         self.samples += 1;
         self.hits += u64::from(best == Some(label));
-        self.probability += f64::from(outputs[label]);
         match self.kind {
-            Loss::Logits => {
-                self.loss -= log;
+            Loss::CrossEntropy => {
+                self.loss -= softmax(outputs, label);
+                self.probability += f64::from(outputs[label]);
                 outputs[label] -= 1.0;
             }
+            Loss::Mse => {
+                self.probability += f64::from(outputs[label].clamp(0.0, 1.0));
+                outputs[label] -= 1.0;
+                let count = outputs.len();
+                let squares = outputs.iter().map(|off| f64::from(*off).powi(2));
+                self.loss += squares.sum::<f64>() / count as f64;
+                let scale = 2.0 / count as f32;
+                outputs.iter_mut().for_each(|off| *off *= scale);
+            }
+            Loss::BinaryCrossEntropy => {
+                let count = outputs.len();
+                let mut loss = 0.0;
+                for (class, output) in outputs.iter_mut().enumerate() {
+                    // The loss of the class itself is that of its negative output for another one.
+                    let x = if class == label { -*output } else { *output };
+                    loss += f64::from(x.max(0.0) + (-x.abs()).exp().ln_1p());
+                    let probability = 1.0 / (1.0 + (-*output).exp());
+                    let is = f32::from(u8::from(class == label));
+                    self.probability += f64::from(is * probability);
+                    *output = (probability - is) / count as f32;
+                }
+                self.loss += loss / count as f64;
+            }
             Loss::ThesisSoftmax => {
+                softmax(outputs, label);
+                self.probability += f64::from(outputs[label]);
                 let mut slopes = outputs.to_vec();
                 self.loss -= softmax(&mut slopes, label);
                 slopes[label] -= 1.0;
@@ -101,7 +125,12 @@ mod tests {
             tally.add(outputs, label);
             tally.evaluation()
         };
-        for loss in [Loss::Logits, Loss::ThesisSoftmax] {
+        for loss in [
+            Loss::CrossEntropy,
+            Loss::Mse,
+            Loss::BinaryCrossEntropy,
+            Loss::ThesisSoftmax,
+        ] {
             for label in 0..4 {
                 let mut slopes = outputs;
                 evaluate(loss, &mut slopes, label);
@@ -114,7 +143,7 @@ mod tests {
                     let difference = (moved(0.01) - moved(-0.01)) / 0.02;
                     assert!(
                         (difference - f64::from(slopes[at])).abs() < 1e-3,
-                        "{loss}, label {label}, output {at}: {difference} and {}",
+                        "{loss:?}, label {label}, output {at}: {difference} and {}",
                         slopes[at]
                     );
                 }
@@ -126,7 +155,7 @@ mod tests {
     fn known_answers() {
         // Probabilities 1/4, 1/2 and 1/4 for the classes 0, 1 and 2.
         let outputs = [1.0, 1.0 + 2.0_f32.ln(), 1.0];
-        let mut tally = EvaluationTally::new(Loss::Logits);
+        let mut tally = EvaluationTally::new(Loss::CrossEntropy);
         tally.add(&mut outputs.clone(), 1);
         tally.add(&mut outputs.clone(), 2);
         let evaluation = tally.evaluation();
@@ -139,5 +168,17 @@ mod tests {
         let (e, other) = (0.5_f64.exp(), 0.25_f64.exp());
         assert!((tally.evaluation().loss - -(e / (e + 2.0 * other)).ln()).abs() < 1e-6);
         assert_eq!(tally.evaluation().accuracy, 1.0);
+        // Outputs of 0.5, 0.75 and 0 for the class 1: squares of 0.5, 0.25 and 0.
+        let mut tally = EvaluationTally::new(Loss::Mse);
+        tally.add(&mut [0.5, 0.75, 0.0], 1);
+        let evaluation = tally.evaluation();
+        assert!((evaluation.loss - 0.3125 / 3.0).abs() < 1e-6);
+        assert_eq!(evaluation.true_class_probability, 0.75);
+        // Probabilities of 1/2 and 3/4 for the class 1, each by itself.
+        let mut tally = EvaluationTally::new(Loss::BinaryCrossEntropy);
+        tally.add(&mut [0.0, 3.0_f32.ln()], 1);
+        let evaluation = tally.evaluation();
+        assert!((evaluation.loss - (2.0_f64.ln() - 0.75_f64.ln()) / 2.0).abs() < 1e-6);
+        assert!((evaluation.true_class_probability - 0.75).abs() < 1e-6);
     }
 }

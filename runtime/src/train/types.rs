@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Batch, Dataset};
+use crate::files::FileError;
 use crate::model::ModelKind;
 
 /// Trains a model of one kind.
@@ -16,6 +17,9 @@ use crate::model::ModelKind;
 pub trait Trainer {
     /// Begins a local update from these parameters.
     fn begin(&mut self, parameters: &[f32]) -> Result<(), TrainError>;
+
+    /// Multiplies the learning rate by this, from the next step on.
+    fn scale_rate(&mut self, factor: f64);
 
     /// Takes one step on a batch.
     fn step(&mut self, batch: &Batch) -> Result<(), TrainError>;
@@ -98,6 +102,9 @@ pub enum TrainError {
         /// Which devices there are.
         why: String,
     },
+    /// Samples cannot be read.
+    #[error(transparent)]
+    Data(#[from] FileError),
     /// An error of libtorch.
     #[error("libtorch: {0}")]
     Torch(String),

@@ -17,7 +17,7 @@ use super::pace::Fraction;
 use super::practice::practice;
 use super::process::{Launch, Priority, Process, TrainerEvent};
 use crate::data::{DataSource, Dataset};
-use crate::model::{Layout, Loss, ModelKind, ModelSpec, to_wire};
+use crate::model::{Layout, ModelKind, ModelSpec, TrainingOptions, to_wire};
 use crate::protocol::{Program, Training};
 use crate::train::DeviceChoice;
 
@@ -62,12 +62,14 @@ pub(crate) fn run(args: CheckArgs) -> Result<Exit, Stop> {
     let spec = ModelSpec {
         kind: args.model.unwrap_or(ModelKind::Program),
         weights: Weights::Xavier,
-        loss: Loss::Logits,
+        options: TrainingOptions::NONE,
         shape: splits.train.batch_shape(args.batch_size),
     };
     let within = Duration::from_secs(args.within);
-    let batches = (0..BATCHES).map(|index| splits.train.batch_bytes(index, args.batch_size).into());
-    let mut check = Check::start(&command, within, spec, batches.collect())?;
+    let batch = |index| splits.train.batch(index, args.batch_size);
+    let batches = (0..BATCHES).map(|index| batch(index).map(|batch| batch.into_wire().into()));
+    let batches = batches.collect::<Result<_, _>>().map_err(Stop::bad)?;
+    let mut check = Check::start(&command, within, spec, batches)?;
     print(&format!(
         "'{command}', digest {}\n",
         Program::short(&program.digest)
@@ -158,7 +160,10 @@ impl Check {
         self.doing = "a job begins, and it tells its device and its tensors";
         let device = DeviceChoice::Auto;
         self.send(Request::job(&self.spec, 7, device, 1, Fraction::WHOLE));
-        let Reply::Ready { device, tensors } = self.reply()?.0 else {
+        let Reply::Ready {
+            device, tensors, ..
+        } = self.reply()?.0
+        else {
             return Err(self.odd("ready").into());
         };
         if device.parse::<DeviceChoice>().is_err() {
@@ -327,7 +332,8 @@ impl Check {
     fn judge(&mut self, initial: &[f32], test: &Dataset) -> Result<(), Broke> {
         self.doing = "it judges parameters by the test set, twice the same";
         let samples = test.samples() as u64;
-        let set = vec![test.to_wire().into()];
+        let whole = test.whole().map_err(|error| error.to_string())?;
+        let set = vec![whole.into_wire().into()];
         self.process.send(Request::TestSet { samples }, set);
         let mut told = Vec::new();
         for cycle in [4, 9] {
@@ -356,6 +362,7 @@ impl Check {
             cycle: 8,
             batches: BATCHES,
             passes,
+            rate_ppb: 1_000_000_000,
             beat_ns: 1, // at every batch, too
             beat_batches: 1,
             tail_batches: 2,

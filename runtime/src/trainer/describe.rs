@@ -13,7 +13,7 @@ use super::pace::Fraction;
 use super::process::{Launch, Priority, Process, TrainerEvent, check};
 use crate::model::{Layout, ModelKind, ModelSpec, TensorShape, from_wire};
 use crate::protocol::{MAX_PARAMETER_BYTES, Program};
-use crate::train::{DeviceChoice, LONGEST_STEP};
+use crate::train::{DeviceChoice, longest_step};
 
 /// For a program to begin, which may load a model first.
 const DESCRIBED_WITHIN: Duration = Duration::from_secs(600);
@@ -44,7 +44,8 @@ impl Described {
 
     /// By how much a step moves a parameter at most; of the optimiser of a program nothing is known.
     pub(crate) fn longest_step(&self) -> Option<f64> {
-        self.program.is_none().then_some(LONGEST_STEP)
+        let known = self.program.is_none();
+        longest_step(&self.spec.options).filter(|_| known)
     }
 
     /// A model of the library, or that of a program, which is asked.
@@ -83,7 +84,7 @@ impl Described {
             Vec::new(),
         );
         process.send(Request::Initial, Vec::new());
-        let (layout, initial) = ask(&command, &heard)?;
+        let (layout, initial) = ask(&command, &spec, &heard)?;
         Ok(Self {
             spec,
             program: Some((command, program)),
@@ -95,6 +96,7 @@ impl Described {
 
 fn ask(
     command: &TrainerCommand,
+    spec: &ModelSpec,
     heard: &Receiver<TrainerEvent>,
 ) -> Result<(Layout, Vec<f32>), String> {
     let began = Instant::now();
@@ -102,7 +104,13 @@ fn ask(
     loop {
         let patience = if was_told { DESCRIBED_WITHIN } else { PATIENCE };
         match heard.recv_timeout(patience.saturating_sub(began.elapsed())) {
-            Ok(TrainerEvent::Reply(Reply::Ready { tensors, .. }, _)) => {
+            Ok(TrainerEvent::Reply(
+                Reply::Ready {
+                    tensors, options, ..
+                },
+                _,
+            )) => {
+                keeps_to(spec, &options).map_err(|why| format!("'{command}' {why}"))?;
                 layout = Some(layout_of(tensors).map_err(|why| format!("'{command}': {why}"))?);
             }
             Ok(TrainerEvent::Reply(Reply::Initial, body)) => {
@@ -130,6 +138,20 @@ fn ask(
                 ));
             }
         }
+    }
+}
+
+/// Whether a program keeps to all that is said of training.
+///
+/// # Errors
+/// What it does not know.
+fn keeps_to(spec: &ModelSpec, kept: &[String]) -> Result<(), String> {
+    let mut said = spec.options.said();
+    match said.find(|name| !kept.iter().any(|known| known == name)) {
+        Some(name) => Err(format!(
+            "does not take training.{name}: leave that out, or have the program take it"
+        )),
+        None => Ok(()),
     }
 }
 
@@ -184,6 +206,34 @@ pub(super) fn parameters(layout: &Layout, body: &[u8], what: &str) -> Result<Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::BatchShape;
+    use crate::model::{TrainingOptions, Weights};
+
+    #[test]
+    fn what_is_said_of_training_is_kept_to_or_refused() {
+        let spec = |options| ModelSpec {
+            kind: ModelKind::Program,
+            weights: Weights::Xavier,
+            options,
+            shape: BatchShape::of_bytes(1, 1, 1, 1),
+        };
+        let kept = ["loss".to_owned(), "momentum".to_owned()];
+        assert_eq!(keeps_to(&spec(TrainingOptions::NONE), &[]), Ok(()));
+        let momentum = TrainingOptions {
+            momentum: Some(1),
+            ..TrainingOptions::NONE
+        };
+        assert_eq!(keeps_to(&spec(momentum), &kept), Ok(()));
+        let scheduled = TrainingOptions {
+            schedule: true,
+            ..momentum
+        };
+        let why = keeps_to(&spec(scheduled), &kept).expect_err("it has no schedule");
+        assert!(
+            why.starts_with("does not take training.schedule: "),
+            "{why}"
+        );
+    }
 
     #[test]
     fn a_layout_that_cannot_be_is_refused() {

@@ -17,8 +17,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::pace::Fraction;
-use crate::data::BatchShape;
-use crate::model::{Loss, ModelKind, ModelSpec, TensorShape};
+use crate::data::{BatchShape, FieldShape, ValueType};
+use crate::model::{ModelKind, ModelSpec, OptionsHead, TensorShape};
 use crate::protocol::{Trained, Training};
 use crate::train::DeviceChoice;
 
@@ -76,7 +76,9 @@ pub(crate) struct JobHead {
     /// `mlp`, `linear`, or `program` for one that chooses itself.
     model: String,
     weights: String,
-    loss: String,
+    /// What is said of how it is trained.
+    #[serde(default)]
+    training: OptionsHead,
     pub(crate) seed: u64,
     device: String,
     pub(crate) threads: u32,
@@ -97,11 +99,27 @@ struct BatchHead {
 struct Field {
     name: String,
     #[serde(rename = "type")]
-    kind: String,
+    kind: ValueType,
     /// Of one sample.
     shape: Vec<u32>,
-    /// Every value is below this.
-    below: u32,
+    /// Every value is from 0 to below this, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    below: Option<u32>,
+}
+
+impl Field {
+    fn of(name: &str, shape: &FieldShape) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: shape.kind,
+            shape: shape.dimensions().to_vec(),
+            below: (shape.below > 0).then_some(shape.below),
+        }
+    }
+
+    fn read(&self) -> Option<FieldShape> {
+        FieldShape::new(self.kind, &self.shape, self.below.unwrap_or(0))
+    }
 }
 
 impl Request {
@@ -114,27 +132,18 @@ impl Request {
         throttle: Fraction,
     ) -> Self {
         let shape = &model.shape;
-        let field = |name: &str, shape: &[u32], below| Field {
-            name: name.to_owned(),
-            kind: "u8".to_owned(),
-            shape: shape.to_vec(),
-            below,
-        };
         Self::Job(Box::new(JobHead {
             protocol: PROTOCOL,
             model: model.kind.to_string(),
             weights: model.weights.name().to_owned(),
-            loss: model.loss.to_string(),
+            training: model.options.head(),
             seed,
             device: device.to_string(),
             threads: u32::try_from(threads).unwrap_or(u32::MAX),
             throttle: throttle.steps(),
             batch: BatchHead {
                 samples: shape.batch_size,
-                fields: vec![
-                    field("x", &[shape.features], shape.values),
-                    field("y", &[], shape.classes),
-                ],
+                fields: vec![Field::of("x", &shape.x), Field::of("y", &shape.y)],
             },
         }))
     }
@@ -156,22 +165,19 @@ impl JobHead {
         let weights = [Weights::Xavier, Weights::Kaiming, Weights::Orthogonal];
         let weights = weights.into_iter().find(|w| w.name() == self.weights);
         let device = self.device.parse();
-        let [x, y] = self.batch.fields.as_slice() else {
+        let fields: Vec<_> = self.batch.fields.iter().map(Field::read).collect();
+        let &[Some(x), Some(y)] = fields.as_slice() else {
             return Err(odd("fields", &format!("{:?}", self.batch.fields)));
-        };
-        let [features] = x.shape[..] else {
-            return Err(odd("a shape", &format!("{:?}", x.shape)));
         };
         let spec = ModelSpec {
             kind: ModelKind::from_str(&self.model, false)
                 .map_err(|_| odd("the model", &self.model))?,
             weights: weights.ok_or_else(|| odd("weights", &self.weights))?,
-            loss: Loss::from_str(&self.loss, false).map_err(|_| odd("the loss", &self.loss))?,
+            options: self.training.read(),
             shape: BatchShape {
                 batch_size: self.batch.samples,
-                features,
-                classes: y.below,
-                values: x.below,
+                x,
+                y,
             },
         };
         let throttle = Fraction::of_steps(&self.throttle)
@@ -189,6 +195,9 @@ pub(crate) struct Task {
     pub(crate) cycle: u32,
     pub(crate) batches: u64,
     pub(crate) passes: u32,
+    /// What the learning rate is multiplied by.
+    #[serde(default = "whole", skip_serializing_if = "is_whole")]
+    pub(crate) rate_factor: f64,
     pub(crate) beat_ns: u64,
     pub(crate) beat_batches: u64,
     pub(crate) tail_batches: u64,
@@ -196,15 +205,24 @@ pub(crate) struct Task {
     pub(crate) stop_at: Moment,
 }
 
+const fn whole() -> f64 {
+    1.0
+}
+
+fn is_whole(factor: &f64) -> bool {
+    *factor == whole()
+}
+
 impl Task {
     /// An order to train, for a trainer.
-    pub(crate) const fn new(ticket: Ticket, training: &Training, stop_at: Moment) -> Self {
+    pub(crate) fn new(ticket: Ticket, training: &Training, stop_at: Moment) -> Self {
         Self {
             ticket,
             session: training.session,
             cycle: training.cycle,
             batches: training.batches,
             passes: training.passes,
+            rate_factor: training.rate_ppb as f64 / 1e9,
             beat_ns: training.beat_ns,
             beat_batches: training.beat_batches,
             tail_batches: training.tail_batches,
@@ -219,10 +237,13 @@ impl Task {
 pub(crate) enum Reply {
     /// The first one: which protocol it speaks, and what it is.
     Begun { protocol: u32, trainer: String },
-    /// The job can be done, on this device, with these tensors in the vector of parameters.
+    /// The job can be done, on this device, with these tensors in the vector of parameters, and
+    /// these options of training are kept to.
     Ready {
         device: String,
         tensors: Vec<TensorShape>,
+        #[serde(default)]
+        options: Vec<String>,
     },
     /// The body is the parameters that the job begins with.
     Initial,
@@ -353,6 +374,7 @@ fn common_clock() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Loss, Optimizer, TrainingOptions};
 
     #[test]
     fn what_is_written_is_read() {
@@ -395,19 +417,19 @@ mod tests {
         let model = ModelSpec {
             kind: ModelKind::Program,
             weights: Weights::Xavier,
-            loss: Loss::Logits,
-            shape: BatchShape {
-                batch_size: 32,
-                features: 784,
-                classes: 10,
-                values: 256,
+            options: TrainingOptions {
+                optimizer: Some(Optimizer::AdamW),
+                learning_rate: Some(3_000),
+                schedule: true,
+                ..TrainingOptions::NONE
             },
+            shape: BatchShape::of_bytes(32, 784, 10, 256),
         };
         let throttle = "1:0.1@3".parse().expect("a throttle");
         let job = Request::job(&model, 7, DeviceChoice::Cuda(1), 2, throttle);
         let expected = serde_json::json!({
             "ask": "job", "protocol": 1, "model": "program", "weights": "xavier",
-            "loss": "logits", "seed": 7, "device": "cuda:1", "threads": 2,
+            "training": {"optimizer": "adamw", "learning_rate": 0.003, "schedule": true}, "seed": 7, "device": "cuda:1", "threads": 2,
             "throttle": [[0, 1.0], [3, 0.1]],
             "batch": {"samples": 32, "fields": [
                 {"name": "x", "type": "u8", "shape": [784], "below": 256},
@@ -421,6 +443,7 @@ mod tests {
             cycle: 3,
             batches: 4,
             passes: 5,
+            rate_factor: 0.5,
             beat_ns: 6,
             beat_batches: 7,
             tail_batches: 8,
@@ -428,7 +451,7 @@ mod tests {
         };
         let expected = serde_json::json!({
             "ask": "train", "ticket": 1, "session": 2, "cycle": 3, "batches": 4, "passes": 5,
-            "beat_ns": 6, "beat_batches": 7, "tail_batches": 8, "stop_at_ns": 9,
+            "rate_factor": 0.5, "beat_ns": 6, "beat_batches": 7, "tail_batches": 8, "stop_at_ns": 9,
         });
         let train = serde_json::to_value(Request::Train(task)).expect("JSON");
         assert_eq!(train, expected);
@@ -438,9 +461,11 @@ mod tests {
                 name: "w".to_owned(),
                 dimensions: vec![2, 3],
             }],
+            options: vec!["loss".to_owned()],
         };
         let expected = serde_json::json!({
             "say": "ready", "device": "cpu", "tensors": [{"name": "w", "shape": [2, 3]}],
+            "options": ["loss"],
         });
         assert_eq!(serde_json::to_value(ready).expect("JSON"), expected);
     }
@@ -450,13 +475,15 @@ mod tests {
         let model = ModelSpec {
             kind: ModelKind::Mlp,
             weights: Weights::Orthogonal,
-            loss: Loss::ThesisSoftmax,
-            shape: BatchShape {
-                batch_size: 4,
-                features: 6,
-                classes: 3,
-                values: 17,
+            options: TrainingOptions {
+                loss: Some(Loss::BinaryCrossEntropy),
+                optimizer: Some(Optimizer::Sgd),
+                learning_rate: Some(123_457),
+                momentum: Some(900_000),
+                weight_decay: Some(1),
+                schedule: true,
             },
+            shape: BatchShape::of_bytes(4, 6, 3, 17),
         };
         let throttle: Fraction = "0.5:0.25@9".parse().expect("a throttle");
         let Request::Job(mut head) = Request::job(&model, 1, DeviceChoice::Auto, 1, throttle)

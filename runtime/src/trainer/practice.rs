@@ -2,7 +2,8 @@
 //!
 //! **What it does not know:** how it measures.
 
-use crate::data::{Batch, BatchShape};
+use crate::data::{Batch, BatchShape, FieldShape, ValueType};
+use crate::half::to_f16;
 
 /// The number of different batches of a benchmark: a single one would be learnt by heart, and
 /// training on it would take another time than on real data.
@@ -20,20 +21,34 @@ pub(crate) fn practice(shape: &BatchShape, seed: u64) -> Vec<Batch> {
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     };
-    let values = shape.wire_len() - shape.batch_size as usize;
-    let batch = |_| {
-        let mut bytes: Vec<u8> = (0..values)
-            // Most pixels of a picture are black.
-            .map(|_| match next() {
-                z if z % 5 == 0 => (u32::from((z >> 8) as u8) % shape.values.max(1)) as u8,
-                _ => 0,
-            })
-            .collect();
-        bytes.extend(
-            (0..shape.batch_size).map(|_| (next() % u64::from(shape.classes.max(1))) as u8),
-        );
+    let mut batch = || {
+        let mut bytes = Vec::with_capacity(shape.wire_len());
+        for (field, is_known) in [(&shape.x, true), (&shape.y, false)] {
+            for _ in 0..field.values() * shape.batch_size as usize {
+                let z = next();
+                // Most pixels of a picture are black.
+                let is_black = is_known && field.kind == ValueType::U8 && !z.is_multiple_of(5);
+                made_up(field, if is_black { 0 } else { z >> 8 }, &mut bytes);
+            }
+        }
         Batch::from_wire(shape, bytes).expect("it was made by the shape")
     };
     let count = (MOST / shape.wire_len().max(1)).clamp(1, DISTINCT);
-    (0..count).map(batch).collect()
+    (0..count).map(|_| batch()).collect()
+}
+
+/// Appends a value: a whole number below its bound, or a float from -1 to 1.
+fn made_up(field: &FieldShape, z: u64, bytes: &mut Vec<u8>) {
+    let whole = match (field.kind, field.below) {
+        (ValueType::Bool, _) => z % 2,
+        (_, below) => z % u64::from(below.max(1)),
+    };
+    let float = (z % 2_001) as f32 / 1_000.0 - 1.0;
+    match field.kind {
+        ValueType::U8 | ValueType::Bool => bytes.push(whole as u8),
+        ValueType::I32 => bytes.extend((whole as i32).to_le_bytes()),
+        ValueType::I64 => bytes.extend((whole as i64).to_le_bytes()),
+        ValueType::F16 => bytes.extend(to_f16(float).to_le_bytes()),
+        ValueType::F32 => bytes.extend(float.to_le_bytes()),
+    }
 }

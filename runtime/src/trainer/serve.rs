@@ -189,6 +189,7 @@ impl<W: Write> Loop<W> {
             self.reply(&Reply::Ready {
                 device: trainer.device().to_string(),
                 tensors: model.layout().tensors().to_vec(),
+                options: model.options.said().map(str::to_owned).collect(),
             });
             *job = Some(JobState {
                 trainer,
@@ -235,9 +236,8 @@ impl<W: Write> Loop<W> {
                 drop(body);
                 self.train(job, &share, &start)?;
             }
-            Request::TestSet { .. } => {
-                let shape = job.model.shape;
-                let set = Dataset::from_wire(shape.features, shape.classes, body);
+            Request::TestSet { samples } => {
+                let set = Dataset::from_wire(&job.model.shape, samples, body);
                 job.test = Some(set.ok_or(Cannot::Asked("half a test set"))?);
             }
             Request::Judge { cycle } => {
@@ -327,6 +327,7 @@ impl<W: Write> Loop<W> {
         if job.practice.is_empty() {
             return Err(Cannot::Asked("no batches to practise on"));
         }
+        job.trainer.scale_rate(1.0);
         job.trainer.begin(&job.model.initial(job.seed))?;
         let mut since = Instant::now();
         let warm_up = WARM_UP.min(batches);
@@ -379,6 +380,7 @@ impl<W: Write> Loop<W> {
             session,
             cycle,
             passes,
+            rate_factor,
             beat_batches,
             tail_batches,
             ..
@@ -393,6 +395,7 @@ impl<W: Write> Loop<W> {
         let beat = Duration::from_nanos(order.beat_ns);
         let mut pace = Pace::new(began, stop_at, beat, beat_batches);
         let mut tail = Tail::new(began, tail_batches.min(share));
+        job.trainer.scale_rate(rate_factor);
         job.trainer.begin(start)?;
         let mut steps = 0;
         while steps < share * passes && pace.fits(Instant::now(), steps) {

@@ -13,7 +13,7 @@ use super::practice::practice;
 use super::process::{Process, TrainerEvent};
 use super::serve::serve;
 use crate::data::{BatchShape, DataSource, Synthetic};
-use crate::model::{Loss, ModelKind, ModelSpec, Weights, to_wire};
+use crate::model::{ModelKind, ModelSpec, TrainingOptions, Weights, to_wire};
 use crate::protocol::{Trained, Training};
 use crate::train::{DeviceChoice, Evaluation, trainer};
 
@@ -21,13 +21,8 @@ fn model() -> ModelSpec {
     ModelSpec {
         kind: ModelKind::Linear,
         weights: Weights::Xavier,
-        loss: Loss::Logits,
-        shape: BatchShape {
-            batch_size: 4,
-            features: 6,
-            classes: 3,
-            values: 256,
-        },
+        options: TrainingOptions::NONE,
+        shape: BatchShape::of_bytes(4, 6, 3, 256),
     }
 }
 
@@ -73,6 +68,7 @@ fn share(ticket: Ticket, batches: u64, stop_in: Duration) -> Request {
         cycle: 2,
         batches,
         passes: 2,
+        rate_ppb: 1_000_000_000,
         beat_ns: 60_000_000_000,
         beat_batches: 3,
         tail_batches: 2,
@@ -213,7 +209,10 @@ fn it_judges_as_a_trainer_does() {
     let job = Request::job(&spec, 1, DeviceChoice::Auto, 1, Fraction::WHOLE);
     process.send(job, Vec::new());
     let samples = test.samples() as u64;
-    process.send(Request::TestSet { samples }, vec![test.to_wire().into()]);
+    process.send(
+        Request::TestSet { samples },
+        vec![test.whole().expect("it is in memory").into_wire().into()],
+    );
     let parameters = spec.initial(4);
     process.send(
         Request::Judge { cycle: 9 },

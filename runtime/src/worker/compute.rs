@@ -284,7 +284,7 @@ impl Compute {
 mod tests {
     use super::*;
     use crate::data::BatchShape;
-    use crate::model::{Loss, Weights};
+    use crate::model::{TrainingOptions, Weights};
 
     #[test]
     fn a_job_alone_starts_nothing() {
@@ -309,13 +309,8 @@ mod tests {
             model: ModelSpec {
                 kind: ModelKind::Mlp,
                 weights: Weights::Xavier,
-                loss: Loss::Logits,
-                shape: BatchShape {
-                    batch_size: 4,
-                    features: 6,
-                    classes: 3,
-                    values: 256,
-                },
+                options: TrainingOptions::NONE,
+                shape: BatchShape::of_bytes(4, 6, 3, 256),
             },
             seed: 1,
             allow_gpu: true,

@@ -23,6 +23,7 @@ use crate::net::cli::CliError;
 use crate::net::{Dialer, Token};
 use crate::trainer::TrainerEvent;
 use compute::{Compute, TrainSettings};
+use program::HeldData;
 use session::{End, Training, WorkerOptions};
 
 /// Between two attempts to reach an orchestrator, at first and at most.
@@ -90,12 +91,15 @@ pub(crate) async fn run(args: WorkerArgs) -> Result<Exit, Stop> {
             state.display()
         )));
     };
+    let data = args.data.as_ref().map(HeldData::of);
+    let data = data.transpose().map_err(Stop::bad)?;
     let name = dial.name.clone();
     let options = WorkerOptions {
         name,
         least_fee: args.least_fee,
         memory: args.memory,
         cpu: processor(),
+        data,
         settings: TrainSettings {
             device: args.device,
             threads: args.threads.max(1),

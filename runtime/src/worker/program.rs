@@ -1,9 +1,13 @@
-//! What a worker checks of a program of the user's own: that it is the job's, and that what it says fits.
+//! What a worker checks of a program of the user's own, and of its own data: that they are the job's,
+//! and that what they say fits.
 //!
 //! **What it does not know:** how the program is run, and connections.
 
+use std::sync::Arc;
+
+use crate::data::{DataSource, Dataset};
 use crate::model::{ModelKind, TensorShape};
-use crate::protocol::Brief;
+use crate::protocol::{Brief, Program};
 use crate::train::DeviceChoice;
 use crate::trainer::TrainerCommand;
 
@@ -24,6 +28,49 @@ pub(super) fn fits(own: Option<&TrainerCommand>, brief: &Brief) -> Result<(), St
             None => Ok(()),
             Some(why) => Err(why),
         },
+    }
+}
+
+/// Data that lies at a worker.
+#[derive(Clone, Debug)]
+pub(crate) struct HeldData {
+    pub(super) train: Arc<Dataset>,
+    digest: [u8; 32],
+}
+
+impl HeldData {
+    /// Looks at files once, when the worker begins.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub(super) fn of(source: &DataSource) -> Result<Self, String> {
+        let splits = source.load().map_err(|error| error.to_string())?;
+        let digest = splits.digest().map_err(|error| error.to_string())?;
+        Ok(Self {
+            train: Arc::new(splits.train),
+            digest,
+        })
+    }
+}
+
+/// Whether a worker has the data of a job, if it is to have it.
+///
+/// # Errors
+/// One line that says what is missing, and what to do.
+pub(super) fn has_data(own: Option<&HeldData>, brief: &Brief) -> Result<(), String> {
+    match (&brief.data, own) {
+        (None, _) => Ok(()),
+        (Some(_), None) => Err(
+            "the job's data is at the workers: copy the orchestrator's files to this machine and \
+             name them with --data"
+                .to_owned(),
+        ),
+        (Some(wanted), Some(own)) if *wanted == own.digest => Ok(()),
+        (Some(wanted), Some(own)) => Err(format!(
+            "its data has the digest {}, the job's has {}: copy the orchestrator's files to this machine",
+            Program::short(&own.digest),
+            Program::short(wanted)
+        )),
     }
 }
 
@@ -69,26 +116,22 @@ pub(super) fn gave(parameters: &[u8], expected: u64) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::data::BatchShape;
-    use crate::model::{Loss, ModelSpec, Weights};
-    use crate::protocol::Program;
+    use crate::model::{ModelSpec, TrainingOptions, Weights, Wire};
 
     fn brief(kind: ModelKind, program: Option<Program>) -> Brief {
-        let shape = BatchShape {
-            batch_size: 4,
-            features: 6,
-            classes: 3,
-            values: 256,
-        };
+        let shape = BatchShape::of_bytes(4, 6, 3, 256);
         Brief {
             run: 1,
             job: 1,
             model: ModelSpec {
                 kind,
                 weights: Weights::Xavier,
-                loss: Loss::Logits,
+                options: TrainingOptions::NONE,
                 shape,
             },
             parameters: 5,
+            wire: Wire::F32,
+            data: None,
             program,
             fee_micro: 1,
             seed: 1,
@@ -115,6 +158,23 @@ mod tests {
         for digest in [&program.digest, &[7; 32]] {
             assert!(why.contains(&Program::short(digest)), "{why}");
         }
+    }
+
+    #[test]
+    fn a_worker_has_the_data_of_a_job_or_says_what_is_missing() {
+        let held = |seed| {
+            let source = format!("synthetic:train=40,test=10,seed={seed}");
+            HeldData::of(&source.parse().expect("a source")).expect("it is made")
+        };
+        let own = held(1);
+        let mut job = brief(ModelKind::Linear, None);
+        assert_eq!(has_data(None, &job), Ok(()));
+        job.data = Some(own.digest);
+        assert_eq!(has_data(Some(&own), &job), Ok(()));
+        let why = has_data(None, &job).expect_err("it has none");
+        assert!(why.ends_with("with --data"), "{why}");
+        let why = has_data(Some(&held(2)), &job).expect_err("it has others");
+        assert!(why.contains(&Program::short(&own.digest)), "{why}");
     }
 
     #[test]

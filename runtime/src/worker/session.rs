@@ -15,11 +15,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::compute::{Compute, Job, TrainSettings};
-use super::program;
+use super::program::{self, HeldData};
 use crate::data::Batch;
-use crate::model::ModelKind;
+use crate::model::{ModelKind, Wire, pack_result, to_wire, unpack};
 use crate::net::{BlobReader, CloseReason, ControlSender, NetError, Peer};
-use crate::protocol::{BATCHES_PER_STREAM, Brief, Down, Hello, Holds, Order, Report, Up, VERSION};
+use crate::protocol::{
+    BATCHES_PER_STREAM, Brief, Down, Hello, Holds, Order, PLACE_BYTES, Report, Up, VERSION,
+};
 use crate::trainer::{Moment, Reply, Request, Task, TrainerEvent, pace};
 use crate::wire::{Fault, fault};
 
@@ -30,6 +32,8 @@ pub(crate) struct WorkerOptions {
     pub(crate) least_fee: Fee,
     pub(crate) memory: Option<u64>,
     pub(crate) cpu: String,
+    /// The data that lies here.
+    pub(crate) data: Option<HeldData>,
     pub(crate) settings: TrainSettings,
 }
 
@@ -83,8 +87,11 @@ struct Session<'a> {
     /// Batches that came before the order of their plan.
     early: Vec<Shipment>,
     compute: &'a mut Compute,
-    /// Parameters of the job's model.
+    /// Parameters of the job's model, and how they are sent.
     parameters: u64,
+    wire: Wire,
+    /// What the share under way began with, if its result is sent as a difference to that.
+    begun: Bytes,
     done: &'a mut mpsc::UnboundedReceiver<TrainerEvent>,
     /// An order to train whose parameters are not here, or the parameters without an order.
     pending: PendingTask,
@@ -204,11 +211,11 @@ impl<'a> Session<'a> {
             }
         };
         let taker = peer.clone();
-        let mut brief = brief;
+        let (mut brief, data) = (brief, options.data.clone());
         let take = async move {
             loop {
                 let read = match taker.accept_blob().await {
-                    Ok(blob) => read_blob(blob, &mut brief).await,
+                    Ok(blob) => read_blob(blob, &mut brief, data.as_ref()).await,
                     Err(error) => Err(error.to_string()),
                 };
                 let (message, is_over) = match read {
@@ -231,6 +238,8 @@ impl<'a> Session<'a> {
             early: Vec::new(),
             compute,
             parameters: 0,
+            wire: Wire::F32,
+            begun: Bytes::new(),
             done,
             pending: PendingTask::default(),
             sending: None,
@@ -321,10 +330,12 @@ impl<'a> Session<'a> {
                     return Err(self.leave(reason, End::Useless).await);
                 }
                 let own = self.options.settings.trainer.as_ref();
-                if let Err(reason) = program::fits(own, &brief) {
+                let has_data = || program::has_data(self.options.data.as_ref(), &brief);
+                if let Err(reason) = program::fits(own, &brief).and_then(|()| has_data()) {
                     return Err(self.leave(reason, End::Useless).await);
                 }
-                self.parameters = brief.parameters;
+                (self.parameters, self.wire) = (brief.parameters, brief.wire);
+                self.begun = Bytes::new();
                 self.compute.cancel_all();
                 (self.pending, self.sending) = (PendingTask::default(), None);
                 (self.exclusions, self.return_at) = (0, None);
@@ -446,6 +457,9 @@ impl<'a> Session<'a> {
             return; // the other half of the newer one is still on its way
         }
         if let (Some(task), Some((_, _, parameters))) = (task.take(), parameters.take()) {
+            if self.wire != Wire::F32 {
+                self.begun = parameters.clone();
+            }
             self.compute.request(Request::Train(task), vec![parameters]);
         }
     }
@@ -458,7 +472,9 @@ impl<'a> Session<'a> {
             TrainerEvent::Unfit(reason) => return Err(self.leave(reason, End::Useless).await),
         };
         match reply {
-            Reply::Ready { device, tensors } => {
+            Reply::Ready {
+                device, tensors, ..
+            } => {
                 if let Err(reason) = program::is_ready(&device, tensors, self.parameters) {
                     return Err(self.leave(reason, End::Useless).await);
                 }
@@ -507,11 +523,12 @@ impl<'a> Session<'a> {
                     return Err(self.leave(reason, End::Useless).await);
                 }
                 let (peer, sent) = (self.peer.clone(), self.sent.clone());
+                let (begun, wire) = (self.begun.clone(), self.wire);
                 let since = Instant::now();
                 let task = tokio::spawn(async move {
                     // If it fails, the connection is over or the result not wanted any more.
                     let header = Up::Trained(trained);
-                    let parameters = vec![parameters.into()];
+                    let parameters = vec![pack_result(parameters, &begun, wire).into()];
                     if peer.send_blob(&header, parameters).await.is_ok() {
                         sent.took(since.elapsed());
                     }
@@ -572,6 +589,7 @@ fn hello(options: &WorkerOptions, holds: Option<Holds>) -> Hello {
 async fn read_blob(
     mut blob: BlobReader,
     briefs: &mut watch::Receiver<Option<Brief>>,
+    data: Option<&HeldData>,
 ) -> Result<Option<Incoming>, String> {
     let header = match blob.header::<Down>().await {
         Ok(header) => header,
@@ -580,17 +598,17 @@ async fn read_blob(
     };
     let announced = |brief: &Option<Brief>| match (header, brief) {
         (Down::Probe { job, .. }, Some(brief)) => brief.job == job,
-        (Down::Data { .. } | Down::Parameters { .. }, Some(_)) => true,
+        (Down::Data { .. } | Down::Places { .. } | Down::Parameters { .. }, Some(_)) => true,
         (_, None) => false,
     };
     let waited = async {
         let brief = briefs.wait_for(announced).await;
-        let told = |brief: &Brief| (brief.model, 4 * brief.parameters as usize);
+        let told = |brief: &Brief| (brief.model, brief.wire, brief.parameters as usize);
         brief.ok().and_then(|brief| brief.as_ref().map(told))
     };
     let model = tokio::time::timeout(ANNOUNCED_WITHIN, waited).await;
     let model = model.ok().flatten();
-    let Some((model, parameter_bytes)) = model else {
+    let Some((model, wire, parameters)) = model else {
         return Err("something was sent for a job that does not exist".to_owned());
     };
     let mut bytes = Vec::new();
@@ -598,8 +616,14 @@ async fn read_blob(
         Down::Data { count, .. } if count as usize <= BATCHES_PER_STREAM => {
             count as usize * model.shape.wire_len()
         }
-        Down::Data { .. } => return Err("too many batches in one stream".to_owned()),
-        Down::Probe { .. } | Down::Parameters { .. } => parameter_bytes, // bounded with the brief
+        Down::Places { count, .. } if count as usize <= BATCHES_PER_STREAM => {
+            count as usize * PLACE_BYTES
+        }
+        Down::Data { .. } | Down::Places { .. } => {
+            return Err("too many batches in one stream".to_owned());
+        }
+        // Bounded with the brief.
+        Down::Probe { .. } | Down::Parameters { .. } => parameters * wire.size(),
     };
     match blob
         .read_exact_into(&mut bytes, expected, TRANSFER_WITHIN)
@@ -631,10 +655,49 @@ async fn read_blob(
                 batches: batches.map_err(|error| error.to_string())?,
             })
         }
+        Down::Places {
+            session,
+            plan,
+            first,
+            ..
+        } => Incoming::Batches(Shipment {
+            session,
+            plan,
+            first,
+            batches: look_up(&bytes, data, model.shape.batch_size).await?,
+        }),
         Down::Parameters { session, cycle } => Incoming::Parameters {
             session,
             cycle,
-            parameters: bytes.into(),
+            parameters: match wire {
+                Wire::F32 => bytes.into(),
+                Wire::Bf16 | Wire::F16 => to_wire(&unpack(&bytes, wire).unwrap_or_default()).into(),
+            },
         },
     }))
+}
+
+/// Batches of the worker's own data, by their places there.
+async fn look_up(
+    places: &[u8],
+    data: Option<&HeldData>,
+    batch_size: u32,
+) -> Result<Vec<Batch>, String> {
+    let held = data.ok_or("it is to use data that it does not have")?;
+    let train = Arc::clone(&held.train);
+    let (places, _) = places.as_chunks::<PLACE_BYTES>();
+    let places: Vec<u64> = places
+        .iter()
+        .map(|place| u64::from_le_bytes(*place))
+        .collect();
+    let read = tokio::task::spawn_blocking(move || {
+        let batch = |place: u64| match place < train.batches(batch_size) {
+            true => train
+                .batch(place, batch_size)
+                .map_err(|error| error.to_string()),
+            false => Err(format!("there is no batch {place} in its data")),
+        };
+        places.into_iter().map(batch).collect()
+    });
+    read.await.map_err(|error| error.to_string())?
 }

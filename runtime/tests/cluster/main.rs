@@ -4,6 +4,7 @@
 //! Processes are ended by their ids alone.
 
 mod common;
+mod data;
 mod faults;
 mod held;
 mod output;

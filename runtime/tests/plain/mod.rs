@@ -2,6 +2,7 @@
 //! reference for our own.
 
 use runtime::data::Batch;
+use runtime::model::Loss;
 use tch::nn::{self, Module, OptimizerConfig};
 use tch::{Device, Kind, Tensor};
 
@@ -9,20 +10,16 @@ use tch::{Device, Kind, Tensor};
 #[derive(Debug)]
 pub(crate) struct Plain {
     _store: nn::VarStore,
-    variables: Vec<Tensor>,
+    /// Weights and biases of each layer.
+    pub(crate) variables: Vec<Tensor>,
     layers: [nn::Linear; 3],
     adam: nn::Optimizer,
-    thesis_softmax: bool,
+    loss: Loss,
 }
 
 impl Plain {
     /// A network with two hidden layers of 200 and these parameters.
-    pub(crate) fn new(
-        parameters: &[f32],
-        features: i64,
-        classes: i64,
-        thesis_softmax: bool,
-    ) -> Self {
+    pub(crate) fn new(parameters: &[f32], features: i64, classes: i64, loss: Loss) -> Self {
         let store = nn::VarStore::new(Device::Cpu);
         let layer = |name, inputs, outputs| {
             nn::linear(
@@ -57,28 +54,41 @@ impl Plain {
             variables,
             layers,
             adam,
-            thesis_softmax,
+            loss,
         }
     }
 
     /// One step.
     pub(crate) fn step(&mut self, batch: &Batch) {
-        let loss = self.outputs(batch);
-        let loss = if self.thesis_softmax {
-            loss.softmax(-1, Kind::Float)
-        } else {
-            loss
-        };
-        let loss =
-            loss.cross_entropy_for_logits(&Tensor::from_slice(batch.labels()).to_kind(Kind::Int64));
-        self.adam.backward_step(&loss);
+        self.adam.backward_step(&self.loss(batch));
+    }
+
+    /// Its loss on a batch.
+    pub(crate) fn loss(&self, batch: &Batch) -> Tensor {
+        let outputs = self.outputs(batch);
+        let labels = Tensor::from_slice(batch.y()).to_kind(Kind::Int64);
+        let ones = || labels.one_hot(10).to_kind(Kind::Float);
+        match self.loss {
+            Loss::CrossEntropy => outputs.cross_entropy_for_logits(&labels),
+            Loss::ThesisSoftmax => {
+                let outputs = outputs.softmax(-1, Kind::Float);
+                outputs.cross_entropy_for_logits(&labels)
+            }
+            Loss::Mse => (outputs - ones()).square().mean(Kind::Float),
+            Loss::BinaryCrossEntropy => {
+                let (likely, unlikely) = (outputs.log_sigmoid(), (-&outputs).log_sigmoid());
+                let ones = ones();
+                let likelihood: Tensor = &ones * likely + (1.0 - &ones) * unlikely;
+                -likelihood.mean(Kind::Float)
+            }
+        }
     }
 
     /// The network's outputs for a batch.
     pub(crate) fn outputs(&self, batch: &Batch) -> Tensor {
         let shape = batch.shape();
-        let values = Tensor::from_slice(batch.pixels()).to_kind(Kind::Float) / 255.0;
-        let values = values.view([i64::from(shape.batch_size), i64::from(shape.features)]);
+        let values = Tensor::from_slice(batch.x()).to_kind(Kind::Float) / 255.0;
+        let values = values.view([i64::from(shape.batch_size), shape.features() as i64]);
         let [first, second, third] = &self.layers;
         third.forward(&second.forward(&first.forward(&values).relu()).relu())
     }

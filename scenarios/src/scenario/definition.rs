@@ -8,14 +8,15 @@ use scheduler::{CycleModel, MAX_WORKERS, Margins, Span, TimeModel};
 use crate::scenario::drawn::Drawn;
 use crate::scenario::errors::Errors;
 use crate::scenario::faults::Faults;
-use crate::scenario::job::{Benchmark, FeeType, Fees, Job, Model, Run, SharedLink, Ship, Training};
+use crate::scenario::job::{Benchmark, FeeType, Fees, Job, Model, Run, SharedLink, Ship};
 use crate::scenario::key::{Key, Table};
 use crate::scenario::margins::margins;
 use crate::scenario::overrides::Overrides;
 use crate::scenario::provenance::{Provenance, given};
 use crate::scenario::read::{Item, Mistakes};
+use crate::scenario::training::Training;
 use crate::scenario::tree::{Node, Origin};
-use crate::scenario::unit::Ratio;
+use crate::scenario::unit::{Bytes, Ratio};
 use crate::scenario::worker::{Group, SHORTHANDS, Workers, expand_bandwidth};
 
 /// A job, the workers that may do it, and what goes wrong: valid throughout.
@@ -109,6 +110,11 @@ impl Scenario {
         &self.model
     }
 
+    /// The bytes of the parameters when they are sent.
+    pub fn wire_bytes(&self) -> Bytes {
+        self.training.wire.bytes(self.model.parameters)
+    }
+
     /// The orchestrator's connection.
     pub const fn link(&self) -> &SharedLink {
         &self.link
@@ -119,8 +125,8 @@ impl Scenario {
     pub fn cycle_model(&self, own: Span) -> CycleModel {
         CycleModel {
             evaluation: own,
-            down: self.link.down.time_for(self.model.parameters),
-            up: self.link.up.time_for(self.model.parameters),
+            down: self.link.down.time_for(self.wire_bytes()),
+            up: self.link.up.time_for(self.wire_bytes()),
         }
     }
 
@@ -134,7 +140,7 @@ impl Scenario {
         &self.run
     }
 
-    /// What only real runs use.
+    /// How parameters are trained, averaged and sent.
     pub const fn training(&self) -> &Training {
         &self.training
     }
@@ -164,8 +170,8 @@ impl Scenario {
             capacity: job.capacity,
             passes: job.tau,
             own: model.aggregation + evaluation,
-            shared: self.link.down.time_for(model.parameters)
-                + self.link.up.time_for(model.parameters),
+            shared: self.link.down.time_for(self.wire_bytes())
+                + self.link.up.time_for(self.wire_bytes()),
             shared_ship: self.link.down.time_for(model.batch),
             ships_each_cycle: job.ship == Ship::EachCycle,
         };
@@ -307,6 +313,9 @@ fn read_document(document: &Node, mistakes: &Mistakes) -> Option<Scenario> {
     let mut fees = Fees::read_from(&mut root);
     let run = Run::read_from(&mut root);
     let training = Training::read_from(&mut root);
+    if let Some(training) = &training {
+        training.settle(document, mistakes);
+    }
     if let Some(benchmark) = &mut benchmark {
         benchmark.settle(document, mistakes);
     }

@@ -84,7 +84,7 @@ impl Scenario {
                 fee: self.fees().of(place, declared, streams),
                 least_fee: group.least_fee,
                 link: Link {
-                    transfer: down.time_for(model.parameters) + up.time_for(model.parameters),
+                    transfer: down.time_for(self.wire_bytes()) + up.time_for(self.wire_bytes()),
                     latency: latency * 2,
                     ship,
                 },

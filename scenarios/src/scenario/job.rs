@@ -1,6 +1,4 @@
-//! `[job]`, `[benchmark]`, `[waits]`, `[model]`, `[link]`, `[fees]`, `[run]` and `[training]`.
-
-use serde::{Deserialize, Serialize};
+//! `[job]`, `[benchmark]`, `[waits]`, `[model]`, `[link]`, `[fees]` and `[run]`.
 
 use scheduler::machine::{Billing, Limit, MAX_CYCLES, Partial, Replan, Waits};
 use scheduler::{
@@ -225,7 +223,7 @@ keys! {
     /// The sizes and times of the model. The defaults are those of the thesis: its
     /// 784-200-200-10 network.
     pub struct Model in "model" {
-        /// Size of the parameters.
+        /// Size of the parameters as 32-bit floats; training.wire may send fewer bytes.
         parameters: Bytes => default("\"796840 B\"");
         /// Size of a batch of data. The default is 3140 bytes for each sample.
         batch: Bytes => default("\"100480 B\"");
@@ -396,43 +394,5 @@ keys! {
         seed: u64 => default("1").within(0, i64::MAX as u64).flag("seed");
         /// Number of simulated runs, each with other draws.
         replicates: u32 => default("1").within(1, 1_000_000);
-    }
-}
-
-keys! {
-    /// What only real runs use.
-    pub struct Training in "training" {
-        /// How the weights are drawn at first.
-        weights: Weights => default("\"xavier\"").variable("WEIGHT_TYPE").flag("weights");
-        /// Whether workers may use their GPU.
-        allow_gpu: bool => default("true").variable("ALLOW_GPU_DEVICE").flag("allow-gpu");
-        /// Folder of the results.
-        out: String => default("\"logs\"").variable("LOGS").flag("out");
-    }
-}
-
-/// How a network's weights are drawn at first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Weights {
-    /// By Glorot and Bengio.
-    Xavier,
-    /// By He and others.
-    Kaiming,
-    /// As orthogonal matrices.
-    Orthogonal,
-}
-
-choices! {
-    Weights { "xavier" => Xavier, "kaiming" => Kaiming, "orthogonal" => Orthogonal }
-}
-
-impl Weights {
-    /// As a scenario has it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Xavier => "xavier",
-            Self::Kaiming => "kaiming",
-            Self::Orthogonal => "orthogonal",
-        }
     }
 }

@@ -4,8 +4,9 @@ use scheduler::machine::Waits;
 
 use crate::scenario::errors::BenchmarkError;
 use crate::scenario::faults::{FaultEvent, Faults};
-use crate::scenario::job::{Benchmark, Fees, Job, Model, Run, SharedLink, Training};
+use crate::scenario::job::{Benchmark, Fees, Job, Model, Run, SharedLink};
 use crate::scenario::key::{Key, Table, joined};
+use crate::scenario::training::Training;
 use crate::scenario::worker::{Group, SHORTHANDS};
 
 /// A table of a scenario: its name, what it is about, and its keys.

@@ -5,6 +5,7 @@ mod measured;
 mod reading;
 mod reference;
 mod settings;
+mod training;
 
 use scenarios::{Overrides, Scenario, named};
 

@@ -77,13 +77,13 @@ impl Conversion {
         world.down = PipeModel {
             service: Service::Fifo,
             last_first: true,
-            parameters: link.down.time_for(model.parameters),
+            parameters: link.down.time_for(self.scenario.wire_bytes()),
             batch: link.down.time_for(model.batch),
         };
         world.up = PipeModel {
             service: Service::Fifo,
             last_first: false,
-            parameters: link.up.time_for(model.parameters),
+            parameters: link.up.time_for(self.scenario.wire_bytes()),
             batch: link.up.time_for(model.batch),
         };
         world.aggregation = model.aggregation;
@@ -94,7 +94,7 @@ impl Conversion {
     }
 
     fn worker(&self, spec: &WorkerSpec) -> WorkerModel {
-        let (model, faults) = (self.scenario.model(), self.scenario.faults());
+        let faults = self.scenario.faults();
         let renewal = |every: Option<Span>, lasts: Option<Span>| {
             every.map(|every| Renewal {
                 every,
@@ -102,8 +102,8 @@ impl Conversion {
             })
         };
         let way = Way {
-            down: spec.down.time_for(model.parameters),
-            up: spec.up.time_for(model.parameters),
+            down: spec.down.time_for(self.scenario.wire_bytes()),
+            up: spec.up.time_for(self.scenario.wire_bytes()),
             batch: spec.profile.link.ship,
             latency: spec.latency,
         };

@@ -89,7 +89,7 @@ fn job(setting: &Setting) -> Job {
     Job {
         config: config.clone(),
         cycle_model: scenario.cycle_model(config.time_model.own),
-        parameter_bytes: scenario.model().parameters.get(),
+        parameter_bytes: scenario.wire_bytes().get(),
     }
 }
 

@@ -1,14 +1,18 @@
 //! The network of two hidden layers, on libtorch.
 //!
-//! Gradients come from libtorch. The optimiser is our own pass over one vector, several times as
-//! fast as libtorch's on a CPU. A tensor's memory cannot be written without unsafe code, so each
-//! step creates new tensors of the parameters, which costs one copy of them.
+//! The backward pass is written out, into buffers that are made once: libtorch multiplies matrices, and
+//! nothing records what it does. A test compares the gradients with libtorch's own. The optimiser is
+//! our own pass over one vector, several times as fast as libtorch's on a CPU. A tensor's memory
+//! cannot be written without unsafe code, so each step creates a tensor of the parameters, which
+//! costs one copy of them.
 
-use tch::{Cuda, Device, Kind, Reduction, TchError, Tensor, no_grad_guard};
+use tch::{Cuda, Device, Kind, TchError, Tensor, no_grad_guard};
 
 use runtime::data::{Batch, Dataset};
 use runtime::model::{Layout, Loss, ModelKind, ModelSpec, TensorShape};
-use runtime::train::{Adam, DeviceChoice, Evaluation, EvaluationTally, TrainError, Trainer};
+use runtime::train::{
+    DeviceChoice, Evaluation, EvaluationTally, OptimizerState, TrainError, Trainer,
+};
 
 /// Samples evaluated at a time.
 const EVALUATED: usize = 1_000;
@@ -29,43 +33,93 @@ pub(crate) fn trainer(
 #[derive(Debug)]
 struct Torch {
     device: Device,
-    loss: Loss,
     features: usize,
     classes: usize,
     layout: Layout,
+    loss: Loss,
     parameters: Vec<f32>,
     gradients: Vec<f32>,
-    adam: Adam,
+    optimizer: OptimizerState,
     /// Values of the current samples.
     values: Vec<f32>,
+    /// Outputs for them, then the gradients of their losses.
+    outputs: Vec<f32>,
+    buffers: Buffers,
+}
+
+/// What a step writes to, made once: a step allocates next to nothing.
+#[derive(Debug)]
+struct Buffers {
+    /// All gradients in one vector, and the parts of it.
+    gradients: Tensor,
+    layers: Vec<LayerBuffers>,
+}
+
+/// Of one layer.
+#[derive(Debug)]
+struct LayerBuffers {
+    /// Its outputs, and the gradient of the loss by them.
+    outputs: Tensor,
+    slopes: Tensor,
+    /// Parts of the vector of gradients.
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Buffers {
+    fn new(layout: &Layout, samples: i64, device: Device) -> Result<Self, TchError> {
+        let floats = (Kind::Float, device);
+        let gradients = Tensor::f_zeros([layout.parameter_count() as i64], floats)?;
+        let (mut layers, mut first) = (Vec::new(), 0);
+        let mut part = |shape: &TensorShape| {
+            let dimensions: Vec<i64> = shape.dimensions.iter().map(|&d| d as i64).collect();
+            let length = dimensions.iter().product();
+            let part = gradients
+                .f_narrow(0, first, length)?
+                .f_view(dimensions.as_slice());
+            first += length;
+            part
+        };
+        for tensors in layout.tensors().chunks_exact(2) {
+            let [weight, bias] = [part(&tensors[0])?, part(&tensors[1])?];
+            let size = [samples, bias.size1()?];
+            layers.push(LayerBuffers {
+                outputs: Tensor::f_zeros(size, floats)?,
+                slopes: Tensor::f_zeros(size, floats)?,
+                weight,
+                bias,
+            });
+        }
+        Ok(Self { gradients, layers })
+    }
 }
 
 impl Torch {
     fn new(spec: &ModelSpec, device: DeviceChoice, threads: usize) -> Result<Self, TrainError> {
         tch::set_num_threads(i32::try_from(threads.max(1)).unwrap_or(i32::MAX));
         let layout = spec.layout();
-        let mut adam = Adam::default();
-        adam.reset(layout.parameter_count());
+        let device = choose(device)?;
+        let samples = i64::from(spec.shape.batch_size);
         Ok(Self {
-            device: choose(device)?,
-            loss: spec.loss,
-            features: spec.shape.features as usize,
-            classes: spec.shape.classes as usize,
+            device,
+            features: spec.shape.features(),
+            classes: spec.shape.classes(),
+            loss: spec.options.loss(),
             parameters: vec![0.0; layout.parameter_count()],
             gradients: vec![0.0; layout.parameter_count()],
-            layout,
-            adam,
+            optimizer: OptimizerState::new(&spec.options, layout.parameter_count()),
             values: Vec::new(),
+            outputs: Vec::new(),
+            buffers: Buffers::new(&layout, samples, device).map_err(torch_error)?,
+            layout,
         })
     }
 
-    /// The samples as a tensor of values from 0 to 1.
-    fn samples(&mut self, pixels: &[u8]) -> Result<Tensor, TchError> {
+    /// The samples as a tensor of floats.
+    fn samples(&mut self, batch: &Batch) -> Result<Tensor, TchError> {
         let features = self.features;
-        self.values.clear();
-        self.values
-            .extend(pixels.iter().map(|&pixel| f32::from(pixel) / 255.0));
-        let samples = (pixels.len() / features) as i64;
+        batch.floats(&mut self.values);
+        let samples = i64::from(batch.shape().batch_size);
         Tensor::f_from_slice(&self.values)?
             .f_view([samples, features as i64])?
             .f_to_device(self.device)
@@ -73,57 +127,94 @@ impl Torch {
 
     /// Weights and biases of each layer.
     fn tensors(&self, parameters: &[f32]) -> Result<Vec<Tensor>, TchError> {
-        let tensor = |(shape, part): (&TensorShape, &[f32])| {
+        let all = Tensor::f_from_slice(parameters)?.f_to_device(self.device)?;
+        let mut first = 0;
+        let tensor = |shape: &TensorShape| {
             let dimensions: Vec<i64> = shape.dimensions.iter().map(|&d| d as i64).collect();
-            Tensor::f_from_slice(part)?
-                .f_view(dimensions.as_slice())?
-                .f_to_device(self.device)
+            let length = dimensions.iter().product();
+            let part = all
+                .f_narrow(0, first, length)?
+                .f_view(dimensions.as_slice());
+            first += length;
+            part
         };
-        self.layout.parts(parameters).map(tensor).collect()
+        self.layout.tensors().iter().map(tensor).collect()
     }
 
     fn try_step(&mut self, batch: &Batch) -> Result<(), TchError> {
-        let samples = self.samples(batch.pixels())?;
-        let labels: Vec<i64> = batch
-            .labels()
-            .iter()
-            .map(|&label| i64::from(label))
-            .collect();
-        let labels = Tensor::f_from_slice(&labels)?.f_to_device(self.device)?;
-        let mut tensors = self.tensors(&self.parameters)?;
-        for tensor in &mut tensors {
-            *tensor = tensor.f_set_requires_grad(true)?;
+        let _guard = no_grad_guard();
+        let samples = self.samples(batch)?;
+        let tensors = self.tensors(&self.parameters)?;
+        let layers = &mut self.buffers.layers;
+        let last = layers.len() - 1;
+        for at in 0..=last {
+            let (before, layer) = layers.split_at_mut(at);
+            let inputs = before.last().map_or(&samples, |before| &before.outputs);
+            let outputs = &mut layer[0].outputs;
+            tensors[2 * at + 1].f_addmm_out(outputs, inputs, &tensors[2 * at].f_tr()?)?;
+            if at < last {
+                let _same = outputs.f_relu_()?;
+            }
         }
-        let outputs = forward(&samples, &tensors)?;
-        let outputs = match self.loss {
-            Loss::Logits => outputs,
-            Loss::ThesisSoftmax => outputs.f_softmax(-1, Kind::Float)?,
-        };
-        let loss =
-            outputs.f_cross_entropy_loss::<Tensor>(&labels, None, Reduction::Mean, -100, 0.0)?;
-        let gradients = Tensor::f_run_backward(&[loss], &tensors, false, false)?;
-        let mut rest = self.gradients.as_mut_slice();
-        for gradient in gradients {
-            let (part, after) = rest.split_at_mut(gradient.numel());
-            gradient.f_copy_data(part, part.len())?;
-            rest = after;
+        // The loss and its gradient by the outputs are the same for every kind of model.
+        let count = batch.shape().batch_size as usize;
+        self.outputs.resize(count * self.classes, 0.0);
+        layers[last]
+            .outputs
+            .f_copy_data(&mut self.outputs, count * self.classes)?;
+        let mut tally = EvaluationTally::new(self.loss);
+        let outputs = self.outputs.chunks_exact_mut(self.classes);
+        for (outputs, label) in outputs.zip(batch.labels()) {
+            tally.add(outputs, label);
         }
-        self.adam.step(&mut self.parameters, &self.gradients);
+        let scale = 1.0 / count as f32;
+        self.outputs.iter_mut().for_each(|slope| *slope *= scale);
+        let slopes = Tensor::f_from_slice(&self.outputs)?.f_view_as(&layers[last].slopes)?;
+        layers[last].slopes.f_copy_(&slopes)?;
+        for at in (0..=last).rev() {
+            let (before, layer) = layers.split_at_mut(at);
+            let LayerBuffers {
+                slopes,
+                weight,
+                bias,
+                ..
+            } = &layer[0];
+            let inputs = before.last().map_or(&samples, |before| &before.outputs);
+            slopes.f_tr()?.f_mm_out(weight, inputs)?;
+            slopes.f_sum_intlist_out(bias, 0, false, Kind::Float)?;
+            if let Some(before) = before.last() {
+                slopes.f_mm_out(&before.slopes, &tensors[2 * at])?;
+                // Where ReLU cut its input off, nothing comes through.
+                let (outputs, slopes) = (&before.outputs, &before.slopes);
+                outputs.f_threshold_backward_grad_input(slopes, slopes, 0.0)?;
+            }
+        }
+        let count = self.gradients.len();
+        self.buffers
+            .gradients
+            .f_copy_data(&mut self.gradients, count)?;
+        self.optimizer
+            .step(&mut self.parameters, &mut self.gradients);
         Ok(())
     }
 
-    fn try_evaluate(&mut self, parameters: &[f32], set: &Dataset) -> Result<Evaluation, TchError> {
+    fn judge(&mut self, parameters: &[f32], set: &Dataset) -> Result<Evaluation, TrainError> {
         let _guard = no_grad_guard();
-        let tensors = self.tensors(parameters)?;
+        let tensors = self.tensors(parameters).map_err(torch_error)?;
         let mut tally = EvaluationTally::new(self.loss);
         let mut outputs = Vec::new();
         for first in (0..set.samples()).step_by(EVALUATED) {
-            let (pixels, labels) = set.rows(first, EVALUATED);
-            let samples = self.samples(pixels)?;
-            outputs.resize(labels.len() * self.classes, 0.0_f32);
-            forward(&samples, &tensors)?.f_copy_data(&mut outputs, labels.len() * self.classes)?;
-            for (outputs, &label) in outputs.chunks_exact_mut(self.classes).zip(labels) {
-                tally.add(outputs, usize::from(label));
+            let batch = set.rows(first, EVALUATED)?;
+            let samples = self.samples(&batch).map_err(torch_error)?;
+            let count = batch.shape().batch_size as usize * self.classes;
+            outputs.resize(count, 0.0_f32);
+            let found = forward(&samples, &tensors).map_err(torch_error)?;
+            found
+                .f_copy_data(&mut outputs, count)
+                .map_err(torch_error)?;
+            let outputs = outputs.chunks_exact_mut(self.classes);
+            for (outputs, label) in outputs.zip(batch.labels()) {
+                tally.add(outputs, label);
             }
         }
         Ok(tally.evaluation())
@@ -133,12 +224,16 @@ impl Torch {
 impl Trainer for Torch {
     fn begin(&mut self, parameters: &[f32]) -> Result<(), TrainError> {
         self.parameters.copy_from_slice(parameters);
-        self.adam.reset(parameters.len());
+        self.optimizer.reset(parameters.len());
         Ok(())
     }
 
+    fn scale_rate(&mut self, factor: f64) {
+        self.optimizer.scale_rate(factor);
+    }
+
     fn step(&mut self, batch: &Batch) -> Result<(), TrainError> {
-        let features = batch.shape().features as usize;
+        let features = batch.shape().features();
         assert_eq!(features, self.features, "features of the model");
         self.try_step(batch).map_err(torch_error)
     }
@@ -149,9 +244,8 @@ impl Trainer for Torch {
     }
 
     fn evaluate(&mut self, parameters: &[f32], set: &Dataset) -> Result<Evaluation, TrainError> {
-        let features = set.features() as usize;
-        assert_eq!(features, self.features, "features of the model");
-        self.try_evaluate(parameters, set).map_err(torch_error)
+        assert_eq!(set.features(), self.features, "features of the model");
+        self.judge(parameters, set)
     }
 
     fn device(&self) -> DeviceChoice {
