@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::data::{DataSource, Dataset};
+use crate::data::{Batch, DataSource, Dataset};
 use crate::model::{ModelKind, TensorShape};
-use crate::protocol::{Brief, Program};
+use crate::protocol::{Brief, PLACE_BYTES, Program};
 use crate::train::DeviceChoice;
 use crate::trainer::TrainerCommand;
 
@@ -34,7 +34,7 @@ pub(super) fn fits(own: Option<&TrainerCommand>, brief: &Brief) -> Result<(), St
 /// Data that lies at a worker.
 #[derive(Clone, Debug)]
 pub(crate) struct HeldData {
-    pub(super) train: Arc<Dataset>,
+    train: Arc<Dataset>,
     digest: [u8; 32],
 }
 
@@ -50,6 +50,30 @@ impl HeldData {
             train: Arc::new(splits.train),
             digest,
         })
+    }
+
+    /// Batches by their places in a message.
+    ///
+    /// # Errors
+    /// What is wrong with a place, or with a file.
+    pub(super) async fn look_up(
+        &self,
+        places: &[u8],
+        batch_size: u32,
+    ) -> Result<Vec<Batch>, String> {
+        let train = Arc::clone(&self.train);
+        let (places, _) = places.as_chunks::<PLACE_BYTES>();
+        let places: Vec<_> = places.iter().copied().map(u64::from_le_bytes).collect();
+        let read = tokio::task::spawn_blocking(move || {
+            let batch = |place: u64| match place < train.batches(batch_size) {
+                true => train
+                    .batch(place, batch_size)
+                    .map_err(|error| error.to_string()),
+                false => Err(format!("there is no batch {place} in its data")),
+            };
+            places.into_iter().map(batch).collect()
+        });
+        read.await.map_err(|error| error.to_string())?
     }
 }
 

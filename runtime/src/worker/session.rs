@@ -664,7 +664,10 @@ async fn read_blob(
             session,
             plan,
             first,
-            batches: look_up(&bytes, data, model.shape.batch_size).await?,
+            batches: {
+                let held = data.ok_or("it is to use data that it does not have")?;
+                held.look_up(&bytes, model.shape.batch_size).await?
+            },
         }),
         Down::Parameters { session, cycle } => Incoming::Parameters {
             session,
@@ -675,29 +678,4 @@ async fn read_blob(
             },
         },
     }))
-}
-
-/// Batches of the worker's own data, by their places there.
-async fn look_up(
-    places: &[u8],
-    data: Option<&HeldData>,
-    batch_size: u32,
-) -> Result<Vec<Batch>, String> {
-    let held = data.ok_or("it is to use data that it does not have")?;
-    let train = Arc::clone(&held.train);
-    let (places, _) = places.as_chunks::<PLACE_BYTES>();
-    let places: Vec<u64> = places
-        .iter()
-        .map(|place| u64::from_le_bytes(*place))
-        .collect();
-    let read = tokio::task::spawn_blocking(move || {
-        let batch = |place: u64| match place < train.batches(batch_size) {
-            true => train
-                .batch(place, batch_size)
-                .map_err(|error| error.to_string()),
-            false => Err(format!("there is no batch {place} in its data")),
-        };
-        places.into_iter().map(batch).collect()
-    });
-    read.await.map_err(|error| error.to_string())?
 }
