@@ -6,8 +6,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 use results::runs::{Beside, RunEnd};
-use scheduler::Span;
-use scheduler::machine::{Replan, WorkerId};
+use scheduler::machine::{Replan, ShareRow, WorkerId};
+use scheduler::{Cost, Span};
 use serde_json::{Value, json};
 
 use super::keeper::Kept;
@@ -146,7 +146,12 @@ pub(crate) fn boxed(ran: &Ran<'_>) -> String {
     }
     row(
         "fee",
-        format!("{} in all, {} plans", totals.cost, totals.plans),
+        format!(
+            "{} in all{}, {} plans",
+            totals.cost,
+            of_it(totals.charges),
+            totals.plans
+        ),
     );
     if let Some(plan) = summary.last_plan() {
         let bound = match plan.lower_bound {
@@ -162,10 +167,11 @@ pub(crate) fn boxed(ran: &Ran<'_>) -> String {
         row(
             ran.name(share.worker),
             format!(
-                "{} of at most {} batches at {} each, {:.0} batches/s{}",
+                "{} of at most {} batches at {} each{}, {:.0} batches/s{}",
                 share.batches,
                 share.s_max,
                 share.fee,
+                beside_fee(share),
                 share.speed.per_second_f64(),
                 summary
                     .forecast_of(share.worker)
@@ -188,6 +194,29 @@ pub(crate) fn boxed(ran: &Ran<'_>) -> String {
     }
     row("files", ran.folder.display().to_string());
     framed(&rows)
+}
+
+/// The part of a sum that is charges, where there is one.
+fn of_it(charges: Cost) -> String {
+    match charges {
+        Cost::ZERO => String::new(),
+        charges => format!(", {charges} of it for employing workers"),
+    }
+}
+
+/// What a share costs beside the fee of its first batches, if anything.
+fn beside_fee(share: &ShareRow) -> String {
+    let of_batches = share.cost.checked_sub(share.charge).unwrap_or_default();
+    let tiers = if of_batches == share.fee.times(share.batches) {
+        String::new()
+    } else {
+        format!(" at first, {of_batches} for all")
+    };
+    match share.charge {
+        _ if share.batches == 0 => String::new(),
+        Cost::ZERO => tiers,
+        charge => format!("{tiers}, {charge} for employing it"),
+    }
 }
 
 /// What was predicted and what came.
@@ -262,6 +291,7 @@ pub(crate) fn json(ran: &Ran<'_>) -> Value {
         "error_percent": took.and_then(|took| took.error_percent()),
         "cycles_not_predicted": forecast.map(|forecast| forecast.left_out),
         "fee": totals.cost.to_string(),
+        "charges": totals.charges.to_string(),
         "cycles_complete": totals.complete,
         "cycles_truncated": totals.truncated,
         "cycles_failed": totals.failed,

@@ -24,6 +24,7 @@
 //! quantity of a worker may be a distribution instead: `{ dist = "lognormal", median = …, sigma =
 //! … }`, `gamma` (mean, shape), `exponential` (mean) or `uniform` (low, high).
 
+mod agreed;
 mod definition;
 mod device;
 mod drawn;
@@ -35,6 +36,7 @@ mod job;
 mod key;
 mod margins;
 mod overrides;
+mod pay;
 mod provenance;
 mod read;
 pub mod reference;
@@ -52,9 +54,10 @@ pub use fleet::WorkerSpec;
 pub use job::{Benchmark, FeeType, Fees, Job, Model, Run, SharedLink, Ship, Training, Weights};
 pub use key::Key;
 pub use overrides::{OverrideError, Overrides, Vary};
+pub use pay::{Amount, FeeTier};
 pub use provenance::{Given, Provenance};
 pub use schema::keys;
 pub use streams::{Purpose, WorkerStreams};
 pub(crate) use tree::shown;
-pub use unit::{BatchRate, BitRate, Bytes, Ratio, SignedRatio};
+pub use unit::{BatchRate, BitRate, Bytes, Power, Ratio, SignedRatio};
 pub use worker::Group;

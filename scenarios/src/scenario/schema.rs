@@ -6,6 +6,7 @@ use crate::scenario::errors::BenchmarkError;
 use crate::scenario::faults::{FaultEvent, Faults};
 use crate::scenario::job::{Benchmark, Fees, Job, Model, Run, SharedLink, Training};
 use crate::scenario::key::{Key, Table, joined};
+use crate::scenario::pay::FeeTier;
 use crate::scenario::worker::{Group, SHORTHANDS};
 
 /// A table of a scenario: its name, what it is about, and its keys.
@@ -23,6 +24,7 @@ pub(crate) fn tables() -> Vec<Schema> {
         table::<Run>(),
         table::<Training>(),
         table::<Group>(),
+        table::<FeeTier>(),
         table::<BenchmarkError>(),
         table::<Faults>(),
         table::<FaultEvent>(),
