@@ -11,7 +11,7 @@ use scheduler::machine::{
 use scheduler::{
     BenchmarkRule, CapacityModel, Certificate, Cost, Failure, FailureReason, Fee, Infeasible,
     Instant, Link, Margin, Margins, Objective, Outcome, Plan, PlanResponse, PlanStatus, Planned,
-    Span, TimeModel,
+    Rate, Span, Tariff, Tier, TimeModel,
 };
 
 type Log = Vec<(Instant, Event)>;
@@ -34,6 +34,25 @@ fn read(text: &[u8]) -> Result<(Config, Log, bool), String> {
 
 fn span() -> impl Strategy<Value = Span> {
     prop_oneof![Just(0), 0..10_000_000_000_u64, any::<u64>()].prop_map(Span::from_nanos)
+}
+
+fn tariff() -> impl Strategy<Value = Option<Box<Tariff>>> {
+    let rate =
+        || (0..=u64::MAX / 2).prop_map(|rate| Rate::from_millionths(rate).expect("within bounds"));
+    let tier = (any::<u64>(), fee()).prop_map(|(after, fee)| Tier { after, fee });
+    let tiers = prop::collection::vec(tier, 0..3);
+    let tariff = (fee(), rate(), rate(), tiers, any::<u64>());
+    prop::option::of(
+        tariff.prop_map(|(hire, computing, employed, tiers, least)| {
+            Box::new(Tariff {
+                hire,
+                computing,
+                employed,
+                tiers,
+                least,
+            })
+        }),
+    )
 }
 
 fn fee() -> impl Strategy<Value = Fee> {
@@ -92,14 +111,15 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 fn event(few: u32) -> impl Strategy<Value = Event> {
     let ids = move || (0..few, 0..few, 0..few);
     prop_oneof![
-        3 => (0..few, fee(), fee(), [span(), span(), span()], any::<u64>()).prop_map(
-            |(worker, fee, least_fee, [transfer, latency, ship], most)| Event::Joined {
+        3 => (0..few, fee(), fee(), [span(), span(), span()], any::<u64>(), tariff()).prop_map(
+            |(worker, fee, least_fee, [transfer, latency, ship], most, tariff)| Event::Joined {
                 worker: WorkerId::new(worker),
                 profile: Profile {
                     fee,
                     least_fee,
                     link: Link { transfer, latency, ship },
                     most,
+                    tariff,
                 },
             }
         ),

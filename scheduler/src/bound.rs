@@ -7,6 +7,8 @@
 //! is concave in `λ`, and the set's batches say on which side of `λ` its top lies: the lines of the
 //! sets on both sides meet at the next `λ` (Kelley's method). Prices are fixed-point integers: rounding
 //! one makes the bound weaker, never wrong.
+//!
+//! Where workers have terms, the bound is that of fees which no worker's cost falls below.
 
 use crate::money::Cost;
 use crate::problem::Problem;
@@ -84,9 +86,14 @@ impl Problem {
         if self.n() == 0 || self.infeasibility().is_some() {
             return Cost::ZERO;
         }
+        Bound::default().of(self, &self.by_fee(), None)
+    }
+
+    /// The places of its workers, the cheapest first.
+    pub(crate) fn by_fee(&self) -> Vec<usize> {
         let mut by_fee: Vec<usize> = (0..self.workers().len()).collect();
         by_fee.sort_unstable_by_key(|&worker| self.workers()[worker].fee);
-        Bound::default().of(self, &by_fee, None)
+        by_fee
     }
 }
 
@@ -94,6 +101,9 @@ impl Bound {
     /// The bound of a problem that has a plan, with its workers by fee; or any bound that is
     /// above `enough`.
     pub(crate) fn of(&mut self, problem: &Problem, by_fee: &[usize], enough: Option<Cost>) -> Cost {
+        if let Some(relaxed) = problem.relaxed() {
+            return self.of(&relaxed, &relaxed.by_fee(), enough);
+        }
         let workers = by_fee
             .iter()
             .map(|&place| (place, problem.workers()[place]));

@@ -48,9 +48,11 @@ impl<'a> Capacities<'a> {
             fee: candidate.fee,
         };
         let (n, s_min, beta) = self.request.demand();
-        Problem::new(n, s_min, beta, candidates.map(worker).collect())
-            .expect("the request's bounds were checked, and capacities are at most MAX_BATCHES")
-            .with_most_employed(employed)
+        self.request.paid(
+            Problem::new(n, s_min, beta, candidates.map(worker).collect())
+                .expect("the request's bounds were checked, and capacities are at most MAX_BATCHES")
+                .with_most_employed(employed),
+        )
     }
 
     /// The first limit after this one at which some worker can take more that can matter.

@@ -8,6 +8,7 @@
 //! Where the cheapest `w` workers hold the data with the capacities for `w`, an optimum needs no more than
 //! `w` (see `exact`), so the limit on their number costs nothing there. With more workers
 //! capacities only shrink: nothing above such a `w` costs less. The first such number is solved first.
+//! Where workers have terms, none of this holds, and the bounds alone lead.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -93,8 +94,9 @@ impl PlanRequest {
         let mut ranges = BinaryHeap::from([(held(least, all), Reverse(least), all)]);
         while let Some((_, Reverse(from), upto)) = ranges.pop() {
             if from == upto {
-                let infeasible = self.problem(from).infeasibility();
-                return (from, infeasible.expect("no number has a plan"));
+                let problem = self.problem(from);
+                let gap = Infeasible::LimitsGap { n: problem.n() }; // with lots of their own
+                return (from, problem.infeasibility().unwrap_or(gap));
             }
             let middle = from.midpoint(upto);
             ranges.push((held(from, middle), Reverse(from), middle));
@@ -205,8 +207,8 @@ impl<'a> Search<'a> {
         solve: &mut impl FnMut(&crate::Problem) -> Outcome,
     ) {
         let first = match self.wanted {
-            Wanted::Cheapest => self.unlimited((least, all)),
-            Wanted::AtMost(_) => None, // bounds may show that there is none
+            Wanted::Cheapest if self.request.terms().is_none() => self.unlimited((least, all)),
+            Wanted::Cheapest | Wanted::AtMost(_) => None, // bounds may show that there is none
         };
         match first {
             Some(employed) => {
@@ -313,6 +315,7 @@ impl<'a> Search<'a> {
         match solve(&self.problem(employed)) {
             Outcome::Planned(planned) => {
                 if let Some(least) = planned.lower_bound
+                    && self.request.terms().is_none()
                     && self
                         .cheapest_that_hold(employed)
                         .is_some_and(|r| r <= employed)
@@ -375,6 +378,7 @@ mod tests {
     use crate::outcome::PlanStatus;
     use crate::problem::Problem;
     use crate::request::Candidate;
+    use crate::terms::{Terms, Tier};
     use crate::time_model::{Link, Speed, TimeModel};
     use proptest::prelude::*;
 
@@ -426,8 +430,30 @@ mod tests {
                 status: PlanStatus::Optimal,
                 certificate: None,
             }),
-            None => Outcome::Infeasible(problem.infeasibility().expect("there is no plan")),
+            None => Outcome::Infeasible(problem.infeasibility().unwrap_or_else(|| {
+                assert!(problem.terms().is_some(), "there is no plan");
+                Infeasible::LimitsGap { n: problem.n() }
+            })),
         }
+    }
+
+    /// Charges, second fees from some batch on, lots of their own.
+    fn with_terms(request: PlanRequest, terms: &[(u64, u64, u64, u64)]) -> PlanRequest {
+        let fee = |micros| Fee::from_micros(micros).expect("small");
+        let workers = 0..request.candidates().len();
+        let terms = workers.map(|worker| {
+            let (charge, after, second, least) = terms[worker % terms.len()];
+            Terms {
+                charge: Cost::from_micros(charge.into()),
+                tiers: vec![Tier {
+                    after,
+                    fee: fee(second),
+                }],
+                least,
+            }
+        });
+        let terms = terms.collect();
+        request.with_terms(terms)
     }
 
     /// The definition, word by word.
@@ -588,6 +614,31 @@ mod tests {
                 prop_assert_eq!(response.employed, employed);
                 prop_assert_eq!(request.verify(employed, planned), Ok(()));
             }
+        }
+
+        /// The same where workers have terms; and no bound lies above what a plan costs.
+        #[test]
+        fn it_is_the_definition_with_terms(
+            n in 1..12_u64, s_min in 0..4_u64, beta in 0..4_u64, shared_ms in 0..300_u64,
+            workers in prop::collection::vec((1..12_u64, 0..5_u64), 0..4),
+            terms in prop::collection::vec((0..30_u64, 1..9_u64, 0..6_u64, 0..6_u64), 1..4),
+        ) {
+            let request = with_terms(request((n, s_min, beta), shared_ms, &workers), &terms);
+            let response = request.cheapest(exhaustive);
+            let found = response.outcome.planned().map(|planned| planned.plan.cost);
+            let expected = by_definition(&request);
+            prop_assert_eq!(found, expected.map(|(_, cost)| cost));
+            if let Some(planned) = response.outcome.planned() {
+                prop_assert_eq!(request.verify(response.employed, planned), Ok(()));
+                let bound = request.problem(response.employed).lower_bound();
+                prop_assert!(bound <= planned.plan.cost);
+            }
+            // A charge less, or a worker without terms more, never costs more.
+            let more = request.candidates().first().copied();
+            let more = request.and(&more.into_iter().collect::<Vec<_>>()).expect("few");
+            let more = more.cheapest(exhaustive).outcome;
+            let less = more.planned().map(|planned| planned.plan.cost);
+            prop_assert!(found.is_none_or(|found| less.is_some_and(|less| less <= found)));
         }
 
         /// Whatever helps cannot make the answer more expensive, nor take it away.

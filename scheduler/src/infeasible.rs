@@ -66,7 +66,8 @@ pub enum Infeasible {
         /// What it may cost.
         budget: Cost,
     },
-    /// Only where workers have curves: no choice within their limits adds up to `n` batches.
+    /// Only where workers have curves or lots of their own: no choice within their limits adds up to `n`
+    /// batches.
     #[error("limits gap: no shares within the limits of the workers add up to {n} batches")]
     LimitsGap {
         /// Batches there are.
@@ -153,6 +154,9 @@ impl fmt::Display for Repair {
 
 impl Problem {
     /// The reason why there is no plan, or `None` when there is one. In `O(k)` time.
+    ///
+    /// Where workers have lots of their own, `None` does not say that there is a plan: that is as hard
+    /// as to find which numbers add up to a sum. A reason is one all the same.
     pub fn infeasibility(&self) -> Option<Infeasible> {
         if self.is_empty() {
             return None;
@@ -185,11 +189,30 @@ impl Problem {
                 n,
             });
         }
-        let holds = most >= employable || sum_of_largest(&mut capacities, most) >= n;
-        (!holds).then(|| Infeasible::CountLimit {
-            most,
-            needed: enough_largest(&mut capacities, n),
-        })
+        if most < employable && sum_of_largest(&mut capacities, most) < n {
+            let needed = enough_largest(&mut capacities, n);
+            return Some(Infeasible::CountLimit { most, needed });
+        }
+        let needed = self.smallest_lots(needed)?;
+        (n < needed).then_some(Infeasible::InsufficientData { n, needed })
+    }
+
+    /// What the smallest lots of this number of workers come to, where workers have lots of their own.
+    fn smallest_lots(&self, count: u64) -> Option<u64> {
+        self.terms().filter(|_| self.has_own_lots())?;
+        let workers = self.workers().iter().enumerate();
+        let able = workers.map(|(at, worker)| (self.lot_of(at), worker.s_max));
+        let mut lots: Vec<u64> = able
+            .filter(|(lot, s_max)| lot <= s_max)
+            .map(|it| it.0)
+            .collect();
+        lots.sort_unstable();
+        Some((0..count).zip(lots).map(|(_, lot)| lot).sum())
+    }
+
+    fn has_own_lots(&self) -> bool {
+        let terms = self.terms().unwrap_or_default();
+        terms.iter().any(|terms| terms.least > self.lot())
     }
 
     /// What the largest workers that can be employed at once hold together.
@@ -202,9 +225,9 @@ impl Problem {
     /// The smallest single changes, one of each kind that can help; empty when there is a plan.
     ///
     /// A change of n, s_min or beta leaves everything else alone. Changes that would leave the
-    /// bounds of a problem are not offered.
+    /// bounds of a problem are not offered, nor any where workers have lots of their own.
     pub fn repairs(&self) -> Vec<Repair> {
-        if self.infeasibility().is_none() {
+        if self.infeasibility().is_none() || self.has_own_lots() {
             return Vec::new();
         }
         let changes = [
@@ -219,8 +242,9 @@ impl Problem {
     }
 
     fn eligible_capacities(&self) -> Vec<u64> {
-        let eligible = self.workers().iter().filter(|w| self.is_eligible(w));
-        eligible.map(|w| w.s_max).collect()
+        let workers = self.workers().iter().enumerate();
+        let eligible = workers.filter(|(at, worker)| worker.s_max >= self.lot_of(*at));
+        eligible.map(|(_, worker)| worker.s_max).collect()
     }
 
     /// Fewer employed workers never hurt, and only the first two tests look at beta.

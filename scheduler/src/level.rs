@@ -18,9 +18,13 @@ impl PlanRequest {
     /// A plan of the same fee in which workers with equal fees are done as early as can be.
     ///
     /// Where a link is shared, no more workers are employed, since everybody would have less time; nor
-    /// where their number is limited.
+    /// where their number is limited. Where workers have terms, equal fees do not make equal costs, and
+    /// the plan is left as it is.
     #[must_use]
     pub fn levelled(&self, plan: Fitted) -> Fitted {
+        if self.terms().is_some() {
+            return plan;
+        }
         let mut places: Vec<usize> = (0..self.candidates().len()).collect();
         places.sort_by_key(|&place| self.candidates()[place].fee);
         let mut batches = plan.planned.plan.batches.clone();

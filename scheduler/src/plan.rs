@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 pub struct Plan {
     /// Batches of each worker; 0 means not employed.
     pub batches: Vec<u64>,
-    /// `Σ fee_i · batches_i`.
+    /// `Σ fee_i · batches_i`, and what the workers' terms add.
     pub cost: Cost,
 }
 
 impl Plan {
-    /// The plan with these batches, costed by the problem's fees.
+    /// The plan with these batches, costed by the problem's fees and terms.
     ///
     /// # Panics
     /// When there are more batches than workers.
@@ -24,12 +24,8 @@ impl Plan {
             batches.len() <= problem.workers().len(),
             "a plan must not name more workers than the problem has"
         );
-        let cost = problem
-            .workers()
-            .iter()
-            .zip(&batches)
-            .map(|(worker, &x)| worker.fee.times(x))
-            .sum();
+        let each = batches.iter().enumerate();
+        let cost = each.map(|(worker, &x)| problem.cost_of(worker, x)).sum();
         Self { batches, cost }
     }
 
@@ -50,6 +46,9 @@ impl Plan {
                 workers: workers.len(),
             });
         }
+        if problem.terms().is_some() {
+            return self.verify_terms(problem);
+        }
         let lot = problem.lot();
         // Every solve ends here, so one pass without branches: which workers are employed is as good
         // as random. Sums of absurd values may wrap; they are used only if every worker is within its
@@ -64,21 +63,10 @@ impl Plan {
             cost = cost.wrapping_add(w.fee.micros().wrapping_mul(x));
             fees |= w.fee.micros(); // no fee is above this
         }
-        if !within {
-            return Err(self.first_outside(problem));
+        if !within && let Some(violation) = self.first_outside(problem) {
+            return Err(violation);
         }
-        if total != problem.n() {
-            let n = problem.n();
-            return Err(Violation::Total { total, n });
-        }
-        if employed < problem.beta() {
-            let beta = problem.beta();
-            return Err(Violation::TooFewWorkers { employed, beta });
-        }
-        if employed > problem.most_employed() {
-            let most = problem.most_employed();
-            return Err(Violation::TooManyWorkers { employed, most });
-        }
+        check_counts(problem, total, employed)?;
         let fits = u128::from(fees) * u128::from(total) <= u128::from(u64::MAX);
         let actual = if fits {
             Cost::from_micros(cost.into())
@@ -86,27 +74,56 @@ impl Plan {
             let pairs = workers.iter().zip(&self.batches);
             pairs.map(|(w, &x)| w.fee.times(x)).sum()
         };
-        if actual != self.cost {
-            let stated = self.cost;
-            return Err(Violation::Cost { stated, actual });
-        }
-        Ok(())
+        self.check_cost(actual)
     }
 
-    /// The first worker whose batches are not within its lot and capacity; there is one.
-    fn first_outside(&self, problem: &Problem) -> Violation {
-        let lot = problem.lot();
+    /// The same where workers have terms.
+    fn verify_terms(&self, problem: &Problem) -> Result<(), Violation> {
+        if let Some(violation) = self.first_outside(problem) {
+            return Err(violation);
+        }
+        // All are within their bounds, so that the sum fits.
+        check_counts(problem, self.batches.iter().sum(), self.workers_employed())?;
+        self.check_cost(Self::costed(problem, self.batches.clone()).cost)
+    }
+
+    fn check_cost(&self, actual: Cost) -> Result<(), Violation> {
+        let stated = self.cost;
+        if actual == stated {
+            Ok(())
+        } else {
+            Err(Violation::Cost { stated, actual })
+        }
+    }
+
+    /// The first worker whose batches are not within its lot and capacity.
+    fn first_outside(&self, problem: &Problem) -> Option<Violation> {
         let workers = self.batches.iter().zip(problem.workers()).enumerate();
         for (worker, (&x, &Worker { s_max, .. })) in workers {
+            let lot = problem.lot_of(worker);
             if x != 0 && x < lot {
-                return Violation::BelowLot { worker, x, lot };
+                return Some(Violation::BelowLot { worker, x, lot });
             }
             if x > s_max {
-                return Violation::AboveCapacity { worker, x, s_max };
+                return Some(Violation::AboveCapacity { worker, x, s_max });
             }
         }
-        unreachable!("the caller has found a worker outside its bounds")
+        None
     }
+}
+
+fn check_counts(problem: &Problem, total: u64, employed: u64) -> Result<(), Violation> {
+    let (n, beta, most) = (problem.n(), problem.beta(), problem.most_employed());
+    if total != n {
+        return Err(Violation::Total { total, n });
+    }
+    if employed < beta {
+        return Err(Violation::TooFewWorkers { employed, beta });
+    }
+    if employed > most {
+        return Err(Violation::TooManyWorkers { employed, most });
+    }
+    Ok(())
 }
 
 /// The constraint that a plan breaks.

@@ -4,8 +4,14 @@
 //! `Σ fee_i · x_i` is least, subject to `Σ x_i = n`, `x_i = 0` or `m ≤ x_i ≤ s_max_i` with the
 //! lot `m = max(1, s_min)`, at least `beta` workers employed (`x_i ≥ 1`), and at most a stated
 //! number of them.
+//!
+//! Workers may have [`Terms`] beside a fee per batch: a charge if they are employed, tiers, a lot of
+//! their own. Where none has, nothing here differs from a problem without them.
 
-use crate::money::Fee;
+use std::sync::Arc;
+
+use crate::money::{Cost, Fee};
+use crate::terms::Terms;
 use serde::{Deserialize, Serialize};
 
 /// The largest capacity, lot and least number of employed workers.
@@ -35,6 +41,8 @@ pub struct Problem {
     beta: u64,
     most_employed: u64,
     workers: Vec<Worker>,
+    /// Of each worker, if any has more than a fee per batch.
+    terms: Option<Arc<[Terms]>>,
 }
 
 impl Problem {
@@ -71,6 +79,7 @@ impl Problem {
             beta,
             most_employed: u64::MAX,
             workers,
+            terms: None,
         })
     }
 
@@ -109,6 +118,29 @@ impl Problem {
         worker.s_max >= self.lot()
     }
 
+    /// What the workers are paid beside a fee per batch, and their own lots; `None` if no worker has
+    /// anything of the kind.
+    pub fn terms(&self) -> Option<&[Terms]> {
+        self.terms.as_deref()
+    }
+
+    /// The least that makes the worker at a place employed.
+    pub fn lot_of(&self, worker: usize) -> u64 {
+        match &self.terms {
+            None => self.lot(),
+            Some(terms) => self.lot().max(terms[worker].least),
+        }
+    }
+
+    /// What this number of batches costs on the worker at a place.
+    pub fn cost_of(&self, worker: usize, batches: u64) -> Cost {
+        let fee = self.workers[worker].fee;
+        match &self.terms {
+            None => fee.times(batches),
+            Some(terms) => terms[worker].cost(fee, batches),
+        }
+    }
+
     /// Whether there is nothing to do: no batches, and no worker that must be employed.
     pub const fn is_empty(&self) -> bool {
         self.n == 0 && self.beta == 0
@@ -125,6 +157,24 @@ impl Problem {
     #[must_use]
     pub const fn with_most_employed(mut self, most: u64) -> Self {
         self.most_employed = most;
+        self
+    }
+
+    /// The same problem where workers are paid by these terms too. A worker's fee is that of its first
+    /// batches.
+    ///
+    /// # Panics
+    /// When there are not as many terms as workers.
+    #[must_use]
+    pub fn with_terms(mut self, terms: Arc<[Terms]>) -> Self {
+        assert_eq!(terms.len(), self.workers.len(), "each worker has its terms");
+        self.terms = (!terms.iter().all(Terms::is_plain)).then_some(terms);
+        self
+    }
+
+    /// The same demand among other workers, as many, with fees alone.
+    pub(crate) fn with_workers(mut self, workers: Vec<Worker>) -> Self {
+        (self.workers, self.terms) = (workers, None);
         self
     }
 

@@ -7,6 +7,8 @@
 //! [`PlanRequest::cheapest`]. Nothing that helps can make it more expensive: not a worker more, not
 //! a longer limit, not a faster or cheaper worker, since every pair that there was is still there.
 
+use std::sync::Arc;
+
 use crate::ids::WorkerId;
 use crate::margin::Margin;
 use crate::money::{Cost, Fee};
@@ -14,6 +16,7 @@ use crate::named::named;
 use crate::outcome::{Outcome, Planned};
 use crate::plan::Violation;
 use crate::problem::{Problem, ProblemError, Worker};
+use crate::terms::Terms;
 use crate::time::Span;
 use crate::time_model::{Link, Speed, TimeModel};
 use serde::{Deserialize, Serialize};
@@ -47,6 +50,8 @@ pub struct PlanRequest {
     budget: Option<Cost>,
     most_employed: u64,
     candidates: Vec<Candidate>,
+    /// Of each candidate, if any has more than a fee per batch.
+    terms: Option<Arc<[Terms]>>,
 }
 
 named! {
@@ -101,7 +106,25 @@ impl PlanRequest {
             budget: None,
             most_employed: u64::MAX,
             candidates,
+            terms: None,
         })
+    }
+
+    /// The same question where the candidates are paid by these terms too.
+    ///
+    /// # Panics
+    /// When there are not as many terms as candidates.
+    #[must_use]
+    pub fn with_terms(mut self, terms: Vec<Terms>) -> Self {
+        let candidates = self.candidates.len();
+        assert_eq!(terms.len(), candidates, "each candidate has its terms");
+        self.terms = (!terms.iter().all(Terms::is_plain)).then(|| terms.into());
+        self
+    }
+
+    /// What the candidates are paid beside a fee per batch; `None` if none is paid anything.
+    pub fn terms(&self) -> Option<&[Terms]> {
+        self.terms.as_deref()
     }
 
     /// The same question with another objective.
@@ -172,8 +195,14 @@ impl PlanRequest {
     /// # Errors
     /// When a number lies out of a problem's bounds.
     pub fn with_demand(&self, demand: (u64, u64, u64)) -> Result<Self, ProblemError> {
-        let asked = Self::new(demand, self.limit, self.time_model, self.candidates.clone())?;
-        Ok(self.like(asked))
+        Self::new(demand, Span::ZERO, self.time_model, Vec::new())?;
+        let (n, s_min, beta) = demand;
+        Ok(Self {
+            n,
+            s_min,
+            beta,
+            ..self.clone()
+        })
     }
 
     /// The same question within another limit.
@@ -185,21 +214,22 @@ impl PlanRequest {
         }
     }
 
-    /// The same question with more workers.
+    /// The same question with more workers, who have a fee per batch.
     ///
     /// # Errors
     /// When they are too many.
     pub fn and(&self, more: &[Candidate]) -> Result<Self, ProblemError> {
         let candidates = [&self.candidates, more].concat();
-        let asked = Self::new(self.demand(), self.limit, self.time_model, candidates)?;
-        Ok(self.like(asked))
-    }
-
-    const fn like(&self, asked: Self) -> Self {
-        asked
+        let mut asked = Self::new(self.demand(), self.limit, self.time_model, candidates)?;
+        if let Some(terms) = self.terms() {
+            let mut terms = terms.to_vec();
+            terms.resize(asked.candidates.len(), Terms::PLAIN);
+            asked = asked.with_terms(terms);
+        }
+        Ok(asked
             .with_objective(self.objective)
             .with_budget(self.budget)
-            .with_most_employed(self.most_employed)
+            .with_most_employed(self.most_employed))
     }
 
     /// The problem with the capacities for this number of employed workers, and with that number as
@@ -215,9 +245,19 @@ impl PlanRequest {
             fee: candidate.fee,
         };
         let workers = self.candidates.iter().map(worker).collect();
-        Problem::new(self.n, self.s_min, self.beta, workers)
-            .expect("the request's bounds were checked, and capacities are at most MAX_BATCHES")
-            .with_most_employed(employed)
+        self.paid(
+            Problem::new(self.n, self.s_min, self.beta, workers)
+                .expect("the request's bounds were checked, and capacities are at most MAX_BATCHES")
+                .with_most_employed(employed),
+        )
+    }
+
+    /// The problem with the candidates' terms.
+    pub(crate) fn paid(&self, problem: Problem) -> Problem {
+        match &self.terms {
+            None => problem,
+            Some(terms) => problem.with_terms(Arc::clone(terms)),
+        }
     }
 
     /// The least limit at which the worker at a place can take this number of batches, with its

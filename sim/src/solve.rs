@@ -8,6 +8,8 @@ use console::{Exit, Stop};
 use results::text::Table;
 use scenarios::{Instance, InstanceError, Instances};
 use scheduler::{Case, Cost, FailureReason, Objective, Outcome, Repair};
+use serde::Serialize;
+use serde_json::value::RawValue;
 use solvers::{Allocator, Host};
 
 use crate::cli::{Format, SolveArgs};
@@ -133,7 +135,22 @@ fn plan_line(instance: &Instance, allocator: &str, outcome: &Outcome) -> Result<
         names: instance.names.as_deref().unwrap_or(&[]),
         repairs: &repairs,
     };
-    results::plan_line::write(context, outcome).map_err(Stop::bug)
+    let charges = match (&instance.case, outcome) {
+        (Case::Fees(problem), Outcome::Planned(planned)) if problem.terms().is_some() => {
+            let charges = problem.charges(&planned.plan.batches);
+            Some(results::plan_line::decimal(charges))
+        }
+        _ => None,
+    };
+    results::plan_line::write_with(context, outcome, &Paid { charges }).map_err(Stop::bug)
+}
+
+/// What a line says of the cost where workers are paid more than fees.
+#[derive(Serialize)]
+struct Paid {
+    /// The part of it that is charges for employing workers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    charges: Option<Box<RawValue>>,
 }
 
 /// The plan as text: its cost, and who is employed.
@@ -190,17 +207,23 @@ fn table(instance: &Instance, allocator: &str, outcome: &Outcome) -> String {
     let batches = &planned.plan.batches;
     let table = match &instance.case {
         Case::Fees(problem) => {
-            let mut table = Table::new(["worker", "name"], ["s_max", "batches", "fee", "cost"]);
+            let mut headings = vec!["s_max", "batches", "fee", "cost"];
+            if problem.terms().is_some() {
+                headings.insert(3, "charge");
+            }
+            let mut table = Table::new(["worker", "name"], headings);
             let shares = problem.workers().iter().zip(batches);
             for (index, (worker, &x)) in shares.enumerate().filter(|(_, (_, x))| **x > 0) {
-                table.row([
-                    &index.to_string(),
-                    name(index),
-                    &worker.s_max.to_string(),
-                    &x.to_string(),
-                    &worker.fee.to_string(),
-                    &worker.fee.times(x).to_string(),
-                ]);
+                let mut row = vec![
+                    index.to_string(),
+                    name(index).to_owned(),
+                    worker.s_max.to_string(),
+                    x.to_string(),
+                    worker.fee.to_string(),
+                ];
+                row.extend(problem.terms().map(|terms| terms[index].charge.to_string()));
+                row.push(problem.cost_of(index, x).to_string());
+                table.row(row);
             }
             table
         }

@@ -76,10 +76,19 @@ pub trait Allocator: Send {
         false
     }
 
+    /// Whether it takes problems in which workers have [`Terms`](scheduler::Terms), not fees alone.
+    fn takes_terms(&self) -> bool {
+        false
+    }
+
     /// Answers one problem, verifies the answer in integers, and says how long both took.
     fn measure(&mut self, problem: &Problem) -> Measured {
         let (start, library_start) = (Instant::now(), self.library_cpu());
-        let outcome = verified(problem, self.propose(problem));
+        let outcome = if problem.terms().is_some() && !self.takes_terms() {
+            without_terms(self.name())
+        } else {
+            verified(problem, self.propose(problem))
+        };
         Measured {
             outcome,
             wall: start.elapsed(),
@@ -125,6 +134,30 @@ pub struct Measured {
     pub wall: Duration,
     /// CPU time inside an external solver library, as far as it is known.
     pub library_cpu: Duration,
+}
+
+/// Whether an allocator takes a job in which a worker is paid by more than fees; `beyond` names what.
+///
+/// # Errors
+/// What it does not take, and what to do.
+pub fn check_terms(allocator: &dyn Allocator, beyond: Option<String>) -> Result<(), String> {
+    match beyond {
+        Some(what) if !allocator.takes_terms() => {
+            let name = allocator.name();
+            Err(format!(
+                "{name} takes a fee per batch and nothing else, not {what}: use --allocator exact"
+            ))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The answer of an allocator that takes fees alone to a problem in which workers have terms.
+pub(crate) fn without_terms(name: &str) -> Outcome {
+    Outcome::Failed(Failure {
+        reason: FailureReason::Unsupported,
+        message: format!("{name} takes a fee per batch and nothing else; exact takes all"),
+    })
 }
 
 /// Lets only verified plans through: a plan that breaks a constraint becomes a failure with

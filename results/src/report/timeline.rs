@@ -1,7 +1,7 @@
 //! One run, cycle by cycle: when each worker transferred, computed and waited.
 
 use scheduler::machine::{AssignmentRow, CycleId, CycleRow, Fate, WorkerId};
-use scheduler::{CycleModel, Instant, Span, Speed};
+use scheduler::{Cost, CycleModel, Instant, Span, Speed};
 
 use super::axis::{Axis, Scale};
 use super::figure::{Figure, Picture};
@@ -323,6 +323,8 @@ fn lengths(cycles: &[CycleRow], of_run: &str) -> Figure {
 
 /// The workers of the run as a table.
 pub(super) fn workers_table(workers: &[WorkerRow], most: usize) -> Table {
+    let has_charges = workers.iter().any(|worker| worker.charges > Cost::ZERO);
+    let charges = has_charges.then_some(("charges", "of it for being employed"));
     let mut table = Table::new(
         [
             ("worker", "worker"),
@@ -333,16 +335,20 @@ pub(super) fn workers_table(workers: &[WorkerRow], most: usize) -> Table {
             ("assigned", "batches"),
             ("accepted", "accepted"),
             ("cost", "paid"),
+        ]
+        .into_iter()
+        .chain(charges)
+        .chain([
             ("elapsed_s", "orders to results, s"),
             ("computed_s", "computing, s"),
-        ]
+        ])
         .map(|(key, title)| Column::new(key, title))
-        .to_vec(),
+        .collect(),
     );
     for worker in workers.iter().take(most) {
         let fee = worker.fee.map(|fee| fee.to_string());
         let speed = worker.speed.map(Speed::per_second_f64);
-        table.push(vec![
+        let mut row = vec![
             Cell::text(&worker.name),
             fee.map_or(Cell::Nothing, |fee| Cell::read(&fee)),
             Cell::maybe(speed),
@@ -351,9 +357,10 @@ pub(super) fn workers_table(workers: &[WorkerRow], most: usize) -> Table {
             Cell::count(worker.assigned),
             Cell::count(worker.accepted),
             Cell::read(&worker.cost.to_string()),
-            Cell::number(worker.elapsed.seconds_f64()),
-            Cell::number(worker.computed.seconds_f64()),
-        ]);
+        ];
+        row.extend(has_charges.then(|| Cell::read(&worker.charges.to_string())));
+        row.extend([worker.elapsed, worker.computed].map(|span| Cell::number(span.seconds_f64())));
+        table.push(row);
     }
     table
 }

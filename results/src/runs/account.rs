@@ -328,6 +328,8 @@ pub struct WorkerTotals {
     pub accepted: u64,
     /// What it is paid in all.
     pub cost: Cost,
+    /// The part of that which was charged for employing it.
+    pub charges: Cost,
     /// How long the time model expected its shares to take.
     pub expected: Span,
     /// From orders to results.
@@ -341,6 +343,7 @@ impl WorkerTotals {
         self.assigned += row.assigned;
         self.accepted += row.accepted;
         self.cost += row.cost;
+        self.charges += row.charge;
         if row.fate == Fate::Absent {
             return;
         }

@@ -138,6 +138,8 @@ columns! {
         plans: u64 = "plans",
         /// What the run cost.
         cost: Cost = "cost_micro",
+        /// The part of that which was charged for employing workers.
+        charges: Cost = "charge_micro",
         /// Cycles for which there was a plan with the workers' true speeds; empty in a real run.
         feasible: Option<u64> = "feasible",
         /// Of these, the number that were complete; empty in a real run.
@@ -173,6 +175,7 @@ impl From<&RunEnd> for RunRow {
             moved: totals.moved,
             plans: totals.plans.into(),
             cost: totals.cost,
+            charges: totals.charges,
             feasible: truth.map(|truth| truth.feasible),
             feasible_complete: truth.map(|truth| truth.feasible_complete),
             untouched: truth.map(|truth| truth.untouched),
@@ -205,7 +208,7 @@ columns! {
         worker: u64 = "worker",
         /// Its name.
         name: Arc<str> = "name",
-        /// What it is paid per batch.
+        /// What it is paid per batch, prices of time left out.
         fee: Option<Fee> = "fee_micro",
         /// When it was first admitted.
         joined: Option<Instant> = "joined_ns",
@@ -227,6 +230,8 @@ columns! {
         accepted: u64 = "batches_accepted",
         /// What it is paid in all.
         cost: Cost = "cost_micro",
+        /// The part of that which was charged for employing it.
+        charges: Cost = "charge_micro",
         /// How long the time model expected its shares to take.
         expected: Span = "expected_ns",
         /// From orders to results.
@@ -252,6 +257,7 @@ impl WorkerRow {
             assigned: totals.assigned,
             accepted: totals.accepted,
             cost: totals.cost,
+            charges: totals.charges,
             expected: totals.expected,
             elapsed: totals.elapsed,
             computed: totals.computed,
@@ -357,7 +363,7 @@ columns! {
         plan: PlanId = "plan",
         /// The worker.
         worker: WorkerId = "worker",
-        /// What it is paid per batch.
+        /// What it is paid per batch, with what computing one costs; where fees have tiers, for the first.
         fee: Fee = "fee_micro",
         /// How fast it was thought to be: its benchmark, or what was learnt before this plan.
         speed: Speed = "speed",
@@ -365,6 +371,10 @@ columns! {
         s_max: u64 = "s_max",
         /// The batches that it is given; 0 if it is not employed.
         batches: u64 = "batches",
+        /// What it is charged for in a cycle that employs it, however little it does.
+        charge: Cost = "charge_micro",
+        /// What its batches cost in a cycle, with the charge.
+        cost: Cost = "cost_micro",
         /// The parameters down and up over its own connection, as it was measured or stated.
         transfer: Span = "transfer_ns",
         /// The latency of its connection, down and up together.
@@ -419,9 +429,11 @@ columns! {
         claimed: u64 = "claimed",
         /// Batches that count.
         accepted: u64 = "accepted",
-        /// What the worker is paid per batch.
+        /// What the worker is paid per batch, as in the plan.
         fee: Fee = "fee_micro",
-        /// What it is paid for the share.
+        /// What it is paid for being employed, whatever became of the share.
+        charge: Cost = "charge_micro",
+        /// What it is paid for the share, with the charge.
         cost: Cost = "cost_micro",
         /// How long the time model expected the share to take, without margin.
         expected: Span = "expected_ns",

@@ -12,7 +12,7 @@
 //! | `plans.parquet` | plan that was taken, or question without one (`status` is null) |
 //! | `shares.parquet` | plan and candidate: speed, capacity, batches |
 //! | `cycles.parquet` | cycle |
-//! | `lots.parquet` | cycle and worker with a share: fate, batches, fee, times |
+//! | `lots.parquet` | cycle and worker with a share: fate, batches, fee and charge, times |
 //! | `history.parquet` | joining, benchmark, departure, shipping, pause, and what was ignored |
 //! | `summary.csv`, `summary.json` | allocator, with 95 % confidence intervals over its runs |
 //! | `job.json` | (one) the configuration of the scheduler, and what a cycle takes besides computing |
@@ -28,6 +28,7 @@
 //! a path or a number of threads.
 
 mod account;
+mod bill;
 mod columns;
 mod figures;
 mod folder;
@@ -41,6 +42,7 @@ mod stream;
 mod summary;
 
 pub use account::{Move, Pace, RunEnd, RunSummary, Truth, WorkerTotals};
+pub use bill::Bill;
 pub(crate) use columns::{HistoryRow, QuestionRow, RunRow, RunTable, WorkerRow};
 pub use figures::{Compared, FIGURES, Figure, MORE_FIGURES, PairedRow, RunFigures};
 pub use folder::RunFolder;

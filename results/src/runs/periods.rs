@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scheduler::machine::{AssignmentRow, CycleRow, ShareRow};
-use scheduler::{Fee, Link, Span, Speed};
+use scheduler::{Cost, Fee, Link, Span, Speed};
 
 use super::columns::{QuestionRow, RunRow, WorkerRow};
 use super::forecast::was_there;
@@ -58,6 +58,10 @@ pub struct Candidate {
     pub s_max: u64,
     /// What it is given.
     pub batches: u64,
+    /// What it is charged for in a cycle that employs it.
+    pub charge: Cost,
+    /// What its batches cost in a cycle, with the charge.
+    pub cost: Cost,
     /// How long it computed in each counted cycle in which it did all of its share.
     pub computes: Vec<Span>,
 }
@@ -131,6 +135,8 @@ impl Runs<'_> {
                 link: share.link(),
                 s_max: share.s_max,
                 batches: share.batches,
+                charge: share.charge,
+                cost: share.cost,
                 computes: Vec::new(),
             });
         }

@@ -45,6 +45,7 @@ fn lot(number: u32, worker: u32, fate: Fate, [elapsed, computed]: [u64; 2]) -> R
         claimed: 15,
         accepted: 15,
         fee: Fee::ZERO,
+        charge: Cost::ZERO,
         cost: Cost::ZERO,
         expected: Span::ZERO,
         elapsed: Span::from_nanos(elapsed),

@@ -142,6 +142,7 @@ mod tests {
             claimed: 10,
             accepted: 10,
             fee: Fee::from_micros(1).expect("small"),
+            charge: Cost::ZERO,
             cost: Cost::ZERO,
             expected: Span::ZERO,
             elapsed: Span::ZERO,

@@ -263,6 +263,7 @@ fn sum(one: &Totals, other: &Totals) -> Totals {
         moved: one.moved + other.moved,
         plans: one.plans + other.plans,
         cost: one.cost + other.cost,
+        charges: one.charges + other.charges,
         first_cycle_at: one.first_cycle_at,
         last_cycle_ended: other.last_cycle_ended,
     }

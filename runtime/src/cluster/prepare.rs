@@ -104,8 +104,12 @@ impl Prepared {
         let allocator: AllocatorName =
             allocator.map_err(|error| Stop::bad(format!("job.allocator: {error}")))?;
         // One that needs a package says so before a worker is asked for anything.
-        let ready = allocator.create(&Host::default()).ready();
-        ready.map_err(|why| Stop::bad(format!("job.allocator: {why}")))?;
+        let mut solver = allocator.create(&Host::default());
+        let takes = solver.ready().and_then(|()| match given {
+            Some(_) => Ok(()), // it is asked for no plan
+            None => solvers::check_terms(solver.as_ref(), setting.scenario.beyond_fees()),
+        });
+        takes.map_err(|why| Stop::bad(format!("job.allocator: {why}")))?;
         if let (Some(checkpoint), Some(folder)) = (&resumed, &args.resume) {
             let model = setting.model.layout.parameter_count();
             let checked = checkpoint.check(&setting.config, setting.scenario.run().seed, model);

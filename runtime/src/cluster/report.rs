@@ -241,7 +241,7 @@ impl Watch for Report {
                     "share",
                     json!({
                         "worker": name(row.worker), "batches": row.batches, "s_max": row.s_max,
-                        "fee": row.fee.to_string(),
+                        "fee": row.fee.to_string(), "charge": row.charge.to_string(),
                     }),
                 );
             }

@@ -200,7 +200,12 @@ pub(crate) fn boxed(ran: &Ran<'_>) -> String {
     }
     row(
         "fee",
-        format!("{} in all, {} plans", totals.cost, totals.plans),
+        format!(
+            "{} in all{}, {} plans",
+            totals.cost,
+            of_it(totals.charges),
+            totals.plans
+        ),
     );
     if let Some(budget) = ran.setting.scenario.job().budget {
         let left = budget.checked_sub(totals.cost).unwrap_or_default();
@@ -237,10 +242,11 @@ fn shares(ran: &Ran<'_>, rows: &mut Vec<(String, String)>) {
         let computing = summary.forecast_of(share.worker);
         let computing = computing.map(|own| format!("; computing {}", beside(&own)));
         let text = format!(
-            "{} of at most {} batches at {} each, {:.0} batches/s{}",
+            "{} of at most {} batches at {} each{}, {:.0} batches/s{}",
             share.batches,
             share.s_max,
             share.fee,
+            beside_fee(share),
             share.speed.per_second_f64(),
             computing.unwrap_or_default()
         );
@@ -257,6 +263,29 @@ fn given(ran: &Ran<'_>, rows: &mut Vec<(String, String)>) {
     }
     for unused in &provenance.unused {
         row_of(rows, "setting", unused.clone());
+    }
+}
+
+/// The part of a sum that is charges, where there is one.
+fn of_it(charges: Cost) -> String {
+    match charges {
+        Cost::ZERO => String::new(),
+        charges => format!(", {charges} of it for employing workers"),
+    }
+}
+
+/// What a share costs beside the fee of its first batches, if anything.
+fn beside_fee(share: &ShareRow) -> String {
+    let of_batches = share.cost.checked_sub(share.charge).unwrap_or_default();
+    let tiers = if of_batches == share.fee.times(share.batches) {
+        String::new()
+    } else {
+        format!(" at first, {of_batches} for all")
+    };
+    match share.charge {
+        _ if share.batches == 0 => String::new(),
+        Cost::ZERO => tiers,
+        charge => format!("{tiers}, {charge} for employing it"),
     }
 }
 
@@ -333,6 +362,7 @@ pub(crate) fn json(ran: &Ran<'_>) -> Value {
         "cycles_not_predicted": forecast.map(|forecast| forecast.left_out),
         "fee": totals.cost.to_string(),
         "budget": ran.setting.scenario.job().budget.map(|budget| budget.to_string()),
+        "charges": totals.charges.to_string(),
         "cycles_complete": totals.complete,
         "cycles_truncated": totals.truncated,
         "cycles_failed": totals.failed,

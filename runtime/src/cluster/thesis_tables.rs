@@ -83,7 +83,7 @@ pub(crate) fn workers(ran: &Ran<'_>, out: &mut impl Write) -> io::Result<()> {
             number(totals.benchmark.map(|speed| speed.per_second_f64())),
             share.map_or(NONE.to_owned(), |share| share.s_max.to_string()),
             share.map_or(NONE.to_owned(), |share| share.fee.to_string()),
-            share.map_or(Cost::ZERO, |share| share.fee.times(share.batches)),
+            share.map_or(Cost::ZERO, |share| share.cost),
             totals.cost,
             batches * batch_size,
             quoted(ran.name(*worker)),

@@ -154,7 +154,7 @@ pub(crate) struct Orchestrator<'a> {
 }
 
 /// A worker on a connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ConnectedWorker {
     pub(super) worker: WorkerId,
     pub(super) session: Option<SessionId>,
@@ -460,17 +460,18 @@ impl<'a> Orchestrator<'a> {
                 return self.close(id, &reason);
             }
         };
-        let fee = roster::fee(&self.scenario, self.seed, worker, &name);
+        let pay = roster::pay(&self.scenario, self.seed, worker, &name);
         let batch = self.spec.shape.wire_len() as u64;
         let most = member
             .hello
             .memory
             .map_or(MAX_BATCHES, |bytes| bytes / batch);
         let profile = Profile {
-            fee,
+            fee: pay.fee,
             least_fee,
             link: Link::default(), // measured next
-            most: most.min(MAX_BATCHES),
+            most: most.min(pay.takes),
+            tariff: pay.tariff,
         };
         let connected = ConnectedWorker {
             worker,
@@ -488,7 +489,7 @@ impl<'a> Orchestrator<'a> {
             wire: self.model.wire,
             data: self.data.at_workers,
             program: self.program.clone(),
-            fee_micro: fee.micros(),
+            fee_micro: pay.fee.micros(),
             seed: self.seed,
             allow_gpu: self.scenario.training().allow_gpu,
         };
@@ -515,7 +516,7 @@ impl<'a> Orchestrator<'a> {
             let model = self.data.wire_len;
             profile.link.ship = link.transfer * batch as u64 / (2 * u64::max(model as u64, 1));
         }
-        let profile = *profile;
+        let profile = profile.clone();
         if let Some(member) = self.connections.members.get(&id) {
             self.watch.member(worker, member);
             let holds = self.of_this_job(member.hello.holds);

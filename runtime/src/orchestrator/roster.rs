@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use scenarios::Scenario;
 use scenarios::scenario::WorkerStreams;
-use scheduler::Fee;
 use scheduler::machine::WorkerId;
+use scheduler::{Fee, MAX_BATCHES, Tariff};
 
 use crate::net::PeerId;
 
@@ -136,19 +136,38 @@ impl Roster {
     }
 }
 
-/// What a worker is paid per batch: by the scenario's entry of its name, else by the rule alone.
-pub(crate) fn fee(scenario: &Scenario, seed: u64, worker: WorkerId, name: &str) -> Fee {
+/// What a worker is paid, and the most that it takes: by the scenario's entry of its name, else a fee
+/// by the rule alone.
+pub(crate) fn pay(scenario: &Scenario, seed: u64, worker: WorkerId, name: &str) -> Pay {
     let fleet = scenario.fleet(seed, 0);
-    let described = fleet.iter().find(|spec| spec.name == name);
+    let described = fleet.into_iter().find(|spec| spec.name == name);
     described.map_or_else(
-        || {
-            let place = worker.get() as usize;
-            scenario
-                .fees()
-                .of(place, None, WorkerStreams::named(seed, 0, name))
+        || Pay {
+            fee: scenario.fees().of(
+                worker.get() as usize,
+                None,
+                WorkerStreams::named(seed, 0, name),
+            ),
+            tariff: None,
+            takes: MAX_BATCHES,
         },
-        |spec| spec.profile.fee,
+        |spec| Pay {
+            fee: spec.profile.fee,
+            tariff: spec.profile.tariff,
+            takes: spec.takes,
+        },
     )
+}
+
+/// What the scenario says of a worker.
+#[derive(Debug)]
+pub(crate) struct Pay {
+    /// Per batch.
+    pub(crate) fee: Fee,
+    /// What else it is paid.
+    pub(crate) tariff: Option<Box<Tariff>>,
+    /// The most batches of a cycle.
+    pub(crate) takes: u64,
 }
 
 #[cfg(test)]
@@ -205,7 +224,8 @@ mod tests {
                     speed = '5 batches/s'\nfee = 7\n";
         let read = |text: &str| Scenario::parse("x.toml", text, &Overrides::NONE).expect("valid");
         let units = |scenario: &Scenario, place, name| {
-            fee(scenario, 1, WorkerId::new(place), name).to_string()
+            let pay = pay(scenario, 1, WorkerId::new(place), name);
+            pay.fee.to_string()
         };
         let declared = read(text);
         assert_eq!(units(&declared, 3, "pc1"), "7");

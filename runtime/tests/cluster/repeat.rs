@@ -22,6 +22,10 @@ const THREE: [&str; 14] = [
     "11",
 ];
 
+/// 80 batches at 0.5, and three charges of 0.25 and of 36 an hour for 20 s: 41.35 in a cycle.
+const PAID: &str = "[[workers]]\nname = 'local'\ncount = 3\nspeed = '1 batches/s'\nfee = 0.5\n\
+                    hire = 0.25\nper_hour_employed = 36\n";
+
 fn model(folder: &Path) -> Vec<u8> {
     fs::read(folder.join("model.safetensors")).expect("a model")
 }
@@ -54,8 +58,13 @@ fn check(kind: &str, throttles: &str, trained: &str) {
         args
     };
     let folder = tempfile::tempdir().expect("a folder");
-    let small = |folder: &Path| small_of(kind, 80, folder);
     let path = |name: &str| folder.path().join(name);
+    fs::write(path("paid.toml"), PAID).expect("a scenario");
+    let small = |folder: &Path| {
+        let mut args = small_of(kind, 80, folder);
+        args.push(path("paid.toml").display().to_string());
+        args
+    };
     Run::start(&small(&path("first")), &three).end().completed();
     let plan = path("first").join("plan.json").display().to_string();
     let with_plan = |name: &str| {
@@ -210,14 +219,25 @@ fn data_that_travels_in_every_cycle_gives_the_same_model() {
         "--set",
         "job.ship=each-cycle",
     ];
-    let end = Run::start(&small(80, &path("fleeting")), &fleeting).end();
+    // Paid by the hour: whatever was measured, the tables say the same.
+    let timed = PAID.replace("fee = 0.5", "per_hour = 3.6");
+    fs::write(path("timed.toml"), timed).expect("a scenario");
+    let mut timed = small(80, &path("fleeting"));
+    timed.push(path("timed.toml").display().to_string());
+    let end = Run::start(&timed, &fleeting).end();
     end.completed();
+    let bills = recorded(&path("fleeting")).bills().expect("they add up");
+    assert_eq!(end.summary()["fee"], bills[0].cost.to_string());
     end.holds_its_limits(80);
     assert!(
         end.summary()["batches_accepted"].as_u64() > Some(300),
         "{:#?}",
         end.seen
     );
+}
+
+fn recorded(path: &Path) -> results::runs::RecordedFolder {
+    results::runs::RecordedFolder::open(path).expect("a run")
 }
 
 /// The tables and sums of a run that was broken off are those of all its cycles.
@@ -230,6 +250,15 @@ fn is_whole(killed: &Path, end: &End, straight: &Path) {
         serde_json::from_str(&text).expect("JSON")
     };
     assert_eq!(summary["fee"], json(straight)["fee"]);
+    let [bill] = &recorded(killed).bills().expect("they add up")[..] else {
+        panic!("one run");
+    };
+    assert_eq!(summary["fee"], bill.cost.to_string());
+    assert_eq!(summary["charges"], bill.charges.to_string());
+    assert_eq!(
+        (summary["fee"].as_str(), summary["charges"].as_str()),
+        (Some("206.75"), Some("6.75"))
+    );
     assert_eq!(summary["limit_s"], json(straight)["limit_s"]);
     let wall = summary["wall_s"].as_f64().expect("seconds");
     let table = |name: &str| fs::read_to_string(killed.join(name)).expect("a table");
@@ -243,7 +272,7 @@ fn is_whole(killed: &Path, end: &End, straight: &Path) {
     let timing = table("timing.csv");
     assert_eq!(timing.lines().count(), 6, "{timing}");
     assert!(!timing.contains("N/A"), "{timing}");
-    let folder = results::runs::RecordedFolder::open(killed).expect("a run");
+    let folder = recorded(killed);
     let run = folder.runs().expect("tables").next().expect("a run");
     let periods = run.expect("it is whole").periods;
     let cycles: u64 = periods.iter().map(|period| period.cycles).sum();

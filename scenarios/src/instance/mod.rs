@@ -8,7 +8,7 @@ mod parse;
 
 use std::io::{self, BufRead, Read};
 
-use scheduler::{Case, Cost, CurveProblem, MAX_BATCHES};
+use scheduler::{Case, Cost, CurveProblem, MAX_BATCHES, Terms};
 
 pub use parse::Instance;
 pub(crate) use parse::shown;
@@ -173,11 +173,32 @@ pub fn write_instance(out: &mut impl io::Write, id: &str, case: &Case) -> io::Re
         let comma = if index == 0 { "" } else { "," };
         write!(
             out,
-            "{comma}{{\"s_max\":{},\"fee\":{}}}",
+            "{comma}{{\"s_max\":{},\"fee\":{}",
             worker.s_max, worker.fee
         )?;
+        if let Some(terms) = problem.terms() {
+            write_terms(out, &terms[index])?;
+        }
+        out.write_all(b"}")?;
     }
     out.write_all(b"]}")
+}
+
+fn write_terms(out: &mut impl io::Write, terms: &Terms) -> io::Result<()> {
+    if terms.charge > Cost::ZERO {
+        write!(out, ",\"hire\":{}", terms.charge)?;
+    }
+    for (place, tier) in terms.tiers.iter().enumerate() {
+        let begins = if place == 0 { ",\"tiers\":[" } else { "," };
+        write!(out, "{begins}[{},{}]", tier.after, tier.fee)?;
+    }
+    if !terms.tiers.is_empty() {
+        out.write_all(b"]")?;
+    }
+    if terms.least > 0 {
+        write!(out, ",\"least\":{}", terms.least)?;
+    }
+    Ok(())
 }
 
 fn write_curves(out: &mut impl io::Write, id: &str, problem: &CurveProblem) -> io::Result<()> {
@@ -229,6 +250,9 @@ mod tests {
 
     const GOOD: &str =
         r#"{"n":14,"beta":0,"s_min":5,"workers":[{"s_max":5,"fee":1.50},{"s_max":9,"fee":2e0}]}"#;
+
+    const TERMS: &str = r#"{"n":14,"beta":0,"s_min":2,"workers":[
+        {"s_max":9,"fee":1.5,"hire":2.25,"tiers":[[3,1],[5,0.5]],"least":4},{"s_max":9,"fee":2}]}"#;
 
     const CURVES: &str = r#"{"n":9,"beta":1,"most_employed":2,"s_min":2,"workers":[
         {"costs":[[0,0],[1,9],[4,12],[6,12.5]]},{"s_max":9,"fee":0.25},
@@ -301,6 +325,64 @@ mod tests {
     }
 
     #[test]
+    fn workers_may_have_terms() {
+        let Ok(Instance {
+            case: Case::Fees(problem),
+            ..
+        }) = &read(TERMS)[0]
+        else {
+            panic!("expected fees: {:?}", read(TERMS));
+        };
+        assert_eq!((problem.lot_of(0), problem.lot_of(1)), (4, 2));
+        // 2.25, three at 1.5, two at 1, two at 0.5.
+        assert_eq!(problem.cost_of(0, 7).to_string(), "9.75");
+        assert_eq!(problem.cost_of(1, 7).to_string(), "14");
+        let refused = |from: &str, to: &str, expected: &str| {
+            let error = read(&TERMS.replacen(from, to, 1))[0].clone().expect_err(to);
+            assert!(error.contains(expected) && !error.contains('\n'), "{error}");
+        };
+        refused(
+            "2.25",
+            "-1",
+            "hire of worker 0 is -1, expected a number that is not negative",
+        );
+        refused(
+            "[5,0.5]",
+            "[3,0.5]",
+            "tiers of worker 0: 3 batches do not come after",
+        );
+        refused(
+            "[3,1]",
+            "[0,1]",
+            "tiers of worker 0: 0 batches do not come after",
+        );
+        refused(
+            "0.5]",
+            "-0.5]",
+            "a fee in the tiers of worker 0 is -0.5, expected",
+        );
+        refused(
+            "\"least\":4",
+            "\"least\":-4",
+            "least of worker 0 is -4, expected a whole number",
+        );
+        // Beside a worker with costs by points they are a curve like any other.
+        let mixed = TERMS.replacen("{\"s_max\":9,\"fee\":2}", "{\"costs\":[[2,1],[5,4]]}", 1);
+        let Ok(Instance {
+            case: Case::Curves(mixed),
+            ..
+        }) = &read(&mixed)[0]
+        else {
+            panic!("expected curves");
+        };
+        assert_eq!(mixed.workers()[0].curve.at(7), Some(9_750_000));
+        assert_eq!(mixed.workers()[0].curve.lower(), 4);
+        let both = CURVES.replacen("{\"costs\":[[0,0]", "{\"hire\":1,\"costs\":[[0,0]", 1);
+        let error = read(&both)[0].clone().expect_err("two ways to say it");
+        assert!(error.contains("expected all in the costs"), "{error}");
+    }
+
+    #[test]
     fn lines_are_read_and_ids_default_to_the_index() {
         let named = GOOD.replace("{\"s_max\":9", "{\"name\":\"pc2\",\"s_max\":9");
         let text = format!(
@@ -332,7 +414,7 @@ mod tests {
     #[test]
     fn what_is_written_reads_back() {
         let limited = GOOD.replacen("\"beta\":0", "\"beta\":0,\"most_employed\":1", 1);
-        for text in [GOOD, &limited, CURVES] {
+        for text in [GOOD, &limited, CURVES, TERMS] {
             let Ok(instance) = &read(text)[0] else {
                 panic!("expected an instance");
             };
@@ -414,7 +496,7 @@ mod tests {
         );
         check(
             &with("\"s_max\":9", "\"s_max\":9,\"fixed\":2"),
-            "there is no key \"fixed\", expected one of s_max, fee, costs, may_idle, name",
+            "there is no key \"fixed\", expected one of s_max, fee, hire, tiers, least, costs, may_idle, name",
         );
         check(
             &GOOD.replace("{\"s_max\"", "{\"name\":\"a\",\"s_max\""),

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use scheduler::{
-    Case, Curve, CurveProblem, CurveWorker, Fee, MAX_BATCHES, MAX_N, Problem, Worker, parse_micros,
+    Case, Curve, CurveProblem, CurveWorker, Fee, MAX_BATCHES, MAX_N, Problem, Terms, Tier, Worker,
+    parse_micros,
 };
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
@@ -80,6 +81,9 @@ object! {
     struct WireWorker {
         s_max: &'a RawValue,
         fee: &'a RawValue,
+        hire: &'a RawValue,
+        tiers: Vec<[&'a RawValue; 2]>,
+        least: &'a RawValue,
         costs: Vec<[&'a RawValue; 2]>,
         may_idle: bool,
         name: String,
@@ -221,14 +225,63 @@ pub(super) fn parse(text: &[u8], index: u64) -> Result<Instance, Fault> {
         let workers = given.iter().enumerate();
         let workers = workers.map(|(index, wire)| fee_worker(index, wire));
         let workers = workers.collect::<Result<_, _>>()?;
-        let problem = Problem::new(n, s_min, beta, workers).map_err(Fault::of)?;
-        Case::Fees(match most {
-            None => problem,
-            Some(most) => problem.with_most_employed(most),
-        })
+        let mut problem = Problem::new(n, s_min, beta, workers).map_err(Fault::of)?;
+        if let Some(most) = most {
+            problem = problem.with_most_employed(most);
+        }
+        if given.iter().any(WireWorker::has_terms) {
+            let terms = given
+                .iter()
+                .enumerate()
+                .map(|(index, wire)| terms(index, wire));
+            problem = problem.with_terms(terms.collect::<Result<_, _>>()?);
+        }
+        Case::Fees(problem)
     };
     let names = names(given)?;
     Ok(Instance { id, names, case })
+}
+
+impl WireWorker<'_> {
+    const fn has_terms(&self) -> bool {
+        self.hire.is_some() || self.tiers.is_some() || self.least.is_some()
+    }
+}
+
+/// What a worker is paid beside its fee, and its own lot.
+fn terms(index: usize, wire: &WireWorker<'_>) -> Result<Terms, Fault> {
+    let fee_of = |raw: &RawValue, what: &str| {
+        let fee = raw.get().parse::<Fee>();
+        fee.map_err(|error| {
+            Fault::new(format!(
+                "{what} of worker {index} is {}, {error}",
+                shown(raw.get())
+            ))
+        })
+    };
+    let mut tiers: Vec<Tier> = Vec::new();
+    for [after, fee] in wire.tiers.iter().flatten() {
+        let after = batches(after, MAX_BATCHES, || {
+            format!("a number of batches in the tiers of worker {index}")
+        })?;
+        if tiers.last().map_or(0, |tier| tier.after) >= after {
+            return Err(Fault::new(format!(
+                "tiers of worker {index}: {after} batches do not come after the ones before, expected tiers \
+                 in order, such as [[100,0.8]]"
+            )));
+        }
+        let fee = fee_of(fee, "a fee in the tiers")?;
+        tiers.push(Tier { after, fee });
+    }
+    let hire = wire.hire.map(|raw| fee_of(raw, "hire")).transpose()?;
+    let least = wire
+        .least
+        .map(|raw| batches(raw, MAX_BATCHES, || format!("least of worker {index}")));
+    Ok(Terms {
+        charge: hire.unwrap_or_default().times(1),
+        tiers,
+        least: least.transpose()?.unwrap_or(0),
+    })
 }
 
 fn fee_worker(index: usize, wire: &WireWorker<'_>) -> Result<Worker, Fault> {
@@ -253,20 +306,28 @@ fn curve_worker(index: usize, wire: &WireWorker<'_>, s_min: u64) -> Result<Curve
             return Err(fault("there is a fee too, expected one of them".to_owned()));
         }
         (None, _) => {
-            let worker = fee_worker(index, wire)?;
-            let cost = |x: u64| i64::try_from(worker.fee.times(x).micros()).unwrap_or(i64::MAX);
-            let at = |x: u64| (x, cost(x));
-            let ends = [at(lower), at(worker.s_max)];
+            let (worker, terms) = (fee_worker(index, wire)?, terms(index, wire)?);
+            let lower = lower.max(terms.least);
+            let cost = |x: u64| {
+                // Employed without batches, as one that may not idle, it is owed its charge.
+                let cost = terms.charge + terms.of_batches(worker.fee, x);
+                i64::try_from(cost.micros()).unwrap_or(i64::MAX)
+            };
+            let inner = terms.tiers.iter().map(|tier| tier.after);
+            let inner = inner.filter(|&x| lower < x && x < worker.s_max);
+            let mut corners: Vec<u64> = [lower].into_iter().chain(inner).collect();
+            if lower < worker.s_max {
+                corners.push(worker.s_max);
+            }
+            let points = corners.into_iter().map(|x| (x, cost(x))).collect();
             (lower <= worker.s_max)
-                .then(|| {
-                    Curve::points(if lower == worker.s_max {
-                        vec![ends[0]]
-                    } else {
-                        ends.to_vec()
-                    })
-                })
+                .then(|| Curve::points(points))
                 .transpose()
                 .map_err(|error| fault(error.to_string()))?
+        }
+        (Some(_), None) if wire.has_terms() => {
+            let what = "there is hire, tiers or least too, expected all in the costs";
+            return Err(fault(what.to_owned()));
         }
         (Some(points), None) => {
             let mut read = Vec::with_capacity(points.len());

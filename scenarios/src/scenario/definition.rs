@@ -3,7 +3,7 @@
 use std::fmt;
 
 use scheduler::machine::{Config, Waits};
-use scheduler::{CycleModel, MAX_WORKERS, Margins, Span, TimeModel};
+use scheduler::{CycleModel, Fee, MAX_WORKERS, Margins, Span, TimeModel};
 
 use crate::scenario::drawn::Drawn;
 use crate::scenario::errors::Errors;
@@ -153,6 +153,13 @@ impl Scenario {
     /// The workers as they are described; at least one. [`Scenario::fleet`] draws them.
     pub fn groups(&self) -> &[Group] {
         &self.groups
+    }
+
+    /// The first of its workers that is paid by more than a fee per batch, or takes a least number of
+    /// batches, and the key that says so.
+    pub fn beyond_fees(&self) -> Option<String> {
+        let key = |group: &Group| Some(format!("{} of {}", group.beyond_fees()?, group.name));
+        self.groups.iter().find_map(key)
     }
 
     /// The scheduler's configuration. It passes [`Config::check`].
@@ -332,7 +339,9 @@ fn read_document(document: &Node, mistakes: &Mistakes) -> Option<Scenario> {
     let is_declared = fees
         .as_ref()
         .is_none_or(|fees| fees.kind == FeeType::Declared);
-    let workers = Workers::read(&mut root, is_declared);
+    let batches = job.as_ref().map_or(u64::MAX, |job| job.batches);
+    let has_energy = fees.as_ref().is_none_or(|fees| fees.energy > Fee::ZERO);
+    let workers = Workers::read(&mut root, is_declared, (batches, has_energy));
     if let Some(fees) = &mut fees {
         fees.settle(document, workers.names.len(), mistakes);
     }

@@ -1,7 +1,7 @@
 //! The workers of one replicate, drawn.
 
 use scheduler::machine::Profile;
-use scheduler::{Link, MAX_BATCHES, Span, Speed};
+use scheduler::{Fee, Link, MAX_BATCHES, Rate, Span, Speed, Tariff};
 
 use crate::scenario::definition::Scenario;
 use crate::scenario::errors::Errors;
@@ -22,8 +22,11 @@ pub struct WorkerSpec {
     pub up: BitRate,
     /// One way.
     pub latency: Span,
-    /// What it reports to the scheduler when it joins: its fees, its connection, its memory.
+    /// What the scheduler knows of it when it joins: what it is paid, its connection, the most that it
+    /// takes.
     pub profile: Profile,
+    /// The most batches of a cycle that it takes by its description, however many it can hold.
+    pub takes: u64,
     /// By how much its times differ from what its speed says.
     pub errors: Errors,
     /// When it joins, from the beginning of the run.
@@ -75,6 +78,12 @@ impl Scenario {
             Some(_) | None => MAX_BATCHES,
         };
         let declared = group.fee.map(|fee| fee.draw(&mut draws(Purpose::Fee)));
+        let batches = self.job().batches;
+        let tariff = group.tariff(batches, self.fees().energy);
+        // Who is paid for time asks for no fee if it names none.
+        let is_timed = [tariff.computing, tariff.employed] != [Rate::ZERO; 2];
+        let declared = declared.or(is_timed.then_some(Fee::ZERO));
+        let takes = group.takes(batches);
         WorkerSpec {
             down,
             up,
@@ -88,8 +97,10 @@ impl Scenario {
                     latency: latency * 2,
                     ship,
                 },
-                most: most.min(MAX_BATCHES),
+                most: most.min(takes),
+                tariff: (tariff != Tariff::default()).then(|| Box::new(tariff)),
             },
+            takes,
             errors: group.errors(),
             joins: group.joins.draw(&mut draws(Purpose::Joins)),
             name,

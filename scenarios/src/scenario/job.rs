@@ -257,11 +257,11 @@ keys! {
 }
 
 keys! {
-    /// What workers are paid for a batch.
+    /// What workers are paid.
     pub struct Fees in "fees" {
         /// How fees are set. "linear": 1, 2, 3, … in the order of the workers. "random": a whole
-        /// number from 1 to 20 for each. "declared", which is the default when a worker has a fee:
-        /// what each worker asks for.
+        /// number from 1 to 20 for each. "declared", which is the default when a worker has a fee or a
+        /// price of its time: what each worker asks for.
         kind as "type": FeeType => default("\"constant\"").variable("FEE_TYPE").flag("fee-type");
         /// Fee of every worker, when fees are constant.
         fee: Option<Fee> => default("1");
@@ -270,6 +270,8 @@ keys! {
         /// Fee of those that have none of their own, when fees are specific or declared. It must
         /// be given if there are fewer specific fees than workers.
         default_fee: Option<Fee> => default("1").variable("DEFAULT_FEE").flag("default-fee");
+        /// Price of a kilowatt-hour of the power that workers draw.
+        energy: Fee => default("0").within(0, 10_000_000_000);
     }
 }
 
@@ -380,11 +382,14 @@ impl Fees {
     }
 }
 
-/// Whether any worker of a document has a fee.
+/// Keys of workers with which fees are declared.
+const DECLARED_BY: [&str; 4] = ["fee", "per_hour", "per_hour_employed", "power"];
+
+/// Whether any worker of a document has a fee, or is paid for its time.
 pub(crate) fn any_fee(document: &Node) -> bool {
     let workers = document.get("workers").map_or(&[][..], Node::items);
     let mut all = workers.iter().chain(document.get("fleet"));
-    all.any(|node| node.get("fee").is_some())
+    all.any(|node| DECLARED_BY.iter().any(|key| node.get(key).is_some()))
 }
 
 keys! {

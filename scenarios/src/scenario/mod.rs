@@ -24,6 +24,7 @@
 //! quantity of a worker may be a distribution instead: `{ dist = "lognormal", median = …, sigma =
 //! … }`, `gamma` (mean, shape), `exponential` (mean) or `uniform` (low, high).
 
+mod agreed;
 mod definition;
 mod device;
 mod drawn;
@@ -36,6 +37,7 @@ mod key;
 mod margins;
 mod measured;
 mod overrides;
+mod pay;
 mod provenance;
 mod read;
 pub mod reference;
@@ -55,10 +57,11 @@ pub use job::{Benchmark, FeeType, Fees, Job, Model, Run, SharedLink, Ship};
 pub use key::Key;
 pub use measured::MeasuredWorker;
 pub use overrides::{OverrideError, Overrides, Vary};
+pub use pay::{Amount, FeeTier};
 pub use provenance::{Given, Provenance};
 pub use schema::keys;
 pub use streams::{Purpose, WorkerStreams};
 pub use training::{Loss, Optimizer, Outer, Schedule, Training, Weights, Wire};
 pub(crate) use tree::shown;
-pub use unit::{BatchRate, BitRate, Bytes, Ratio, SignedRatio};
+pub use unit::{BatchRate, BitRate, Bytes, Power, Ratio, SignedRatio};
 pub use worker::Group;

@@ -11,8 +11,8 @@ variable, .env, default. --set KEY=VALUE gives any key, such as --set job.risk=0
 
 Times are texts with a unit (ns, us, ms, s, min or m, h, d), also several such as \"1 min 30 s\"; a
 bare number is in seconds. Sizes (B, kB, MB, GB, TB, KiB, MiB, GiB, TiB), rates (bit/s, kbit/s,
-Mbit/s, Gbit/s, Tbit/s, B/s, kB/s, MB/s, GB/s) and speeds (batches/s) have their unit. Fees, ratios
-and counts are plain numbers.
+Mbit/s, Gbit/s, Tbit/s, B/s, kB/s, MB/s, GB/s), power (mW, W, kW) and speeds (batches/s) have their
+unit. Fees, ratios and counts are plain numbers.
 
 A distribution is one of { dist = \"uniform\", low = …, high = … }, { dist = \"lognormal\", median = …,
 sigma = … }, { dist = \"gamma\", mean = …, shape = … } and { dist = \"exponential\", mean = … }. Each
@@ -23,6 +23,7 @@ worker draws a value of its own.
 fn title(name: &str) -> String {
     match name {
         "workers" => "[[workers]] and [fleet]".to_owned(),
+        "tiers" => "tiers of [[workers]] and [fleet]".to_owned(),
         "benchmark_error" => "benchmark_error of [[workers]] and [fleet]".to_owned(),
         "faults.trace" => "[[faults.trace]]".to_owned(),
         _ => format!("[{name}]"),
@@ -115,6 +116,11 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
+/// Whether a table stands within a value of another.
+fn is_within(table: &str) -> bool {
+    matches!(table, "tiers" | "benchmark_error" | "faults.trace")
+}
+
 /// A scenario with a comment for every key. Keys that have no default, and those that stand for
 /// others, are commented out where a scenario need not have them.
 pub fn template() -> String {
@@ -123,7 +129,7 @@ pub fn template() -> String {
                     is not needed\n# may be left out; most are the defaults.\n"
             .to_owned();
     for table in tables() {
-        if !matches!(table.0, "benchmark_error" | "faults.trace") {
+        if !is_within(table.0) {
             text += &template_of(&table);
         }
     }
@@ -187,7 +193,7 @@ mod tests {
                      [[workers]]\nname = 'pc1'\nspeed = '500 batches/s'";
         assert_eq!(read(&template()), read(least));
         for key in crate::scenario::keys() {
-            let is_within = matches!(key.table_name(), "benchmark_error" | "faults.trace");
+            let is_within = is_within(key.table_name());
             let line = format!("{} = {}", key.name(), key.shown_value());
             assert!(is_within || template().contains(&line), "{line}");
         }

@@ -6,6 +6,7 @@ use crate::scenario::errors::BenchmarkError;
 use crate::scenario::faults::{FaultEvent, Faults};
 use crate::scenario::job::{Benchmark, Fees, Job, Model, Run, SharedLink};
 use crate::scenario::key::{Key, Table, joined};
+use crate::scenario::pay::FeeTier;
 use crate::scenario::training::Training;
 use crate::scenario::worker::{Group, SHORTHANDS};
 
@@ -24,6 +25,7 @@ pub(crate) fn tables() -> Vec<Schema> {
         table::<Run>(),
         table::<Training>(),
         table::<Group>(),
+        table::<FeeTier>(),
         table::<BenchmarkError>(),
         table::<Faults>(),
         table::<FaultEvent>(),

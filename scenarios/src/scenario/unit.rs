@@ -40,7 +40,7 @@ pub(crate) trait Quantity: Copy + PartialEq {
 }
 
 /// `base / size` as a decimal; `size` is a power of ten, or eight times one.
-fn decimal(base: u64, size: u64) -> String {
+pub(crate) fn decimal(base: u64, size: u64) -> String {
     let (whole, mut rest) = (base / size, u128::from(base % size));
     let mut text = whole.to_string();
     if rest > 0 {
@@ -170,6 +170,10 @@ newtype! {
 newtype! {
     /// How fast batches are dealt with; more than nothing.
     BatchRate, micros_per_s, "Millionths of a batch per second."
+}
+newtype! {
+    /// Electric power.
+    Power, milliwatts, "Milliwatts."
 }
 newtype! {
     /// A plain number that is not negative, such as a probability, in millionths.
@@ -413,6 +417,25 @@ impl Quantity for Cost {
     }
 }
 
+impl Quantity for Power {
+    const WHAT: &'static str = "a power";
+    const METAVAR: &'static str = "POWER";
+    const BARE: Option<u64> = None;
+    const EXAMPLE: &'static str = "\"65 W\"";
+    const UNITS: &'static [Unit] = &[("mW", 1), ("W", 1_000), ("kW", 1_000_000)];
+    const SHOWN: &'static [Unit] = &[("kW", 1_000_000), ("W", 1_000), ("mW", 1)];
+    /// A megawatt.
+    const RANGE: (u64, u64) = (0, 1_000_000_000);
+
+    fn from_base(base: u64) -> Self {
+        Self(base)
+    }
+
+    fn base(self) -> u64 {
+        self.0
+    }
+}
+
 impl Quantity for Ratio {
     const WHAT: &'static str = "a number";
     const METAVAR: &'static str = "NUMBER";
@@ -459,6 +482,7 @@ mod tests {
         check::<BitRate>("7.3 MB/s", 58_400_000, "58.4 Mbit/s");
         check::<BitRate>("100 Mbit/s", 100_000_000, "100 Mbit/s");
         check::<BatchRate>("25.1 batches/s", 25_100_000, "25.1 batches/s");
+        check::<Power>("0.065 kW", 65_000, "65 W");
         check::<BatchRate>("0.000001 batches/s", 1, "0.000001 batches/s");
     }
 

@@ -12,9 +12,10 @@ use crate::scenario::drawn::Drawn;
 use crate::scenario::errors::{BenchmarkError, Errors, Jitter};
 use crate::scenario::field::listed;
 use crate::scenario::key::{Field, Key, Table, keys};
+use crate::scenario::pay::{Amount, FeeTier};
 use crate::scenario::read::{Item, Mistakes, Section};
 use crate::scenario::tree::{Entry, Node, Origin};
-use crate::scenario::unit::{BatchRate, BitRate, Bytes, Ratio};
+use crate::scenario::unit::{BatchRate, BitRate, Bytes, Power, Ratio};
 
 keys! {
     /// Workers of one description.
@@ -47,6 +48,25 @@ keys! {
         fee: Option<Drawn<Fee>> => example("1.5");
         /// Least fee per batch that it accepts.
         least_fee: Fee => default("0");
+        /// Charge for each cycle that employs it, however little it does.
+        hire: Fee => default("0");
+        /// Price of an hour of computing. When a plan is made it becomes a part of the fee per batch, by the
+        /// measured speed. A worker that has it, per_hour_employed or power, but no fee, has a fee of 0 when
+        /// fees are declared.
+        per_hour: Fee => default("0");
+        /// Price of an hour in which it is employed, computing or not: in each cycle that employs it, a charge
+        /// for the time that a cycle has.
+        per_hour_employed: Fee => default("0");
+        /// Power that it draws while it computes; fees.energy is the price.
+        power: Power => default("\"0 W\"");
+        /// Power that it draws while it is employed and does not compute.
+        idle_power: Power => default("\"0 W\"");
+        /// Other fees for the batches of a cycle beyond the first ones, whose fee is the worker's.
+        tiers: Vec<FeeTier> => default("[]");
+        /// Least number of batches in a cycle that employs it, or least share of all batches.
+        least: Amount => default("0");
+        /// Most batches in a cycle, or largest share of all batches.
+        most: Option<Amount> => default("\"unlimited\"").or_word("unlimited");
         /// When it joins, from the beginning of the run.
         joins: Drawn<Span> => default("\"0 s\"");
     }
@@ -148,12 +168,18 @@ pub(crate) fn expand_bandwidth(table: &mut Node, path: &str, key: &Key, mistakes
 pub(crate) struct Workers {
     pub(crate) groups: Vec<Group>,
     pub(crate) names: BTreeSet<String>,
+    /// The batches of a cycle, and whether energy has a price.
+    paid: (u64, bool),
 }
 
 impl Workers {
-    /// Reads the workers; `is_declared` says whether they may have fees.
-    pub(crate) fn read(root: &mut Section<'_>, is_declared: bool) -> Self {
-        let mut all = Self::default();
+    /// Reads the workers; `is_declared` says whether they may have fees, `paid` how many batches a cycle
+    /// has, and whether energy has a price.
+    pub(crate) fn read(root: &mut Section<'_>, is_declared: bool, paid: (u64, bool)) -> Self {
+        let mut all = Self {
+            paid,
+            ..Self::default()
+        };
         let mistakes = root.mistakes;
         let mut fleet = match root.take("fleet") {
             Some(item) if item.section().is_some() => item.node.clone(),
@@ -224,6 +250,7 @@ impl Workers {
         if group.key.is_some() && group.count > 1 {
             return mistake("key is one machine's, expected count = 1 with it".to_owned());
         }
+        group.check_pay(node, path, self.paid, mistakes);
         if self.names.len() as u64 + group.count > MAX_WORKERS as u64 {
             let message = format!("count makes too many workers, expected {MAX_WORKERS} in all");
             return mistake(message);

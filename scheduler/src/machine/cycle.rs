@@ -1,9 +1,12 @@
 //! What is known of the running cycle.
 
+use std::sync::Arc;
+
 use crate::estimate::Between;
 use crate::ids::{CycleId, PlanId, SessionId, WorkerId};
 use crate::machine::record::Fate;
-use crate::money::Fee;
+use crate::money::{Cost, Fee};
+use crate::terms::Terms;
 use crate::time::{Instant, Span};
 use crate::time_model::Speed;
 
@@ -33,6 +36,7 @@ pub(super) struct Assignment {
     pub(super) worker: WorkerId,
     pub(super) session: SessionId,
     pub(super) fee: Fee,
+    pub(super) terms: Option<Arc<Terms>>,
     pub(super) assigned: u64,
     pub(super) expected: Span,
     /// Between two beats, at most this time and this number of batches may pass.
@@ -63,6 +67,18 @@ pub(super) struct Work {
 }
 
 impl Assignment {
+    /// What it costs if this number of batches is billed, and the part of it that is a charge: that is
+    /// owed for an order, whatever came of it.
+    pub(super) fn bill(&self, batches: u64) -> (Cost, Cost) {
+        match &self.terms {
+            None => (self.fee.times(batches), Cost::ZERO),
+            Some(terms) => {
+                let of_batches = terms.of_batches(self.fee, batches);
+                (of_batches + terms.charge, terms.charge)
+            }
+        }
+    }
+
     /// The range of speeds, in single passes over a batch, at its end; `None` if that is not known.
     pub(super) fn ended_with(&self, passes: u64) -> Option<Between> {
         let done = self.claimed.min(self.assigned);

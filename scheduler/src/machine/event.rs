@@ -4,6 +4,7 @@ use crate::ids::{CycleId, PlanId, SessionId, WorkerId};
 use crate::money::Fee;
 use crate::reason::Departure;
 use crate::request::PlanResponse;
+use crate::terms::Tariff;
 use crate::time::Span;
 use crate::time_model::Link;
 use serde::{Deserialize, Serialize};
@@ -107,7 +108,7 @@ pub enum Event {
 }
 
 /// What a worker brings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Its fee per batch.
@@ -116,6 +117,9 @@ pub struct Profile {
     pub least_fee: Fee,
     /// Its connection.
     pub link: Link,
-    /// The most batches that it can hold.
+    /// The most batches that it can hold, or takes in a cycle.
     pub most: u64,
+    /// What else was agreed, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tariff: Option<Box<Tariff>>,
 }

@@ -47,6 +47,7 @@ impl Scheduler {
             }));
             return;
         }
+        let fee = profile.fee;
         let (session, returned) = self.members.admit(worker, profile);
         let limit = self.now + self.config.benchmark.limit;
         self.alarms.set(worker, limit);
@@ -54,7 +55,7 @@ impl Scheduler {
         out.push(Action::Record(Record::Joined {
             worker,
             session,
-            fee: profile.fee,
+            fee,
             returned,
         }));
         self.order_benchmark(worker, session, out);

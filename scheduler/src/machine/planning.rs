@@ -16,6 +16,7 @@ use crate::money::Cost;
 use crate::outcome::Outcome;
 use crate::reason::Ending;
 use crate::request::{Candidate, Objective, PlanRequest, PlanResponse};
+use crate::terms::Terms;
 use crate::time::Span;
 
 /// The most plans that are taken between two cycles: then the cycle runs with the last.
@@ -250,12 +251,21 @@ impl Scheduler {
         };
         let mut candidates = Vec::with_capacity(self.members.ready as usize);
         let mut capacities = Vec::with_capacity(self.members.ready as usize);
+        let mut terms = Vec::new(); // of all, or of none
         for (worker, member, estimate) in self.members.ready() {
             let margin = estimate.margin(&self.config.margins);
             capacities.push(self.capacity(member, estimate, margin, employed, limit));
+            let mut fee = member.profile.fee;
+            if let Some(tariff) = &member.profile.tariff {
+                terms.resize(candidates.len(), Terms::PLAIN);
+                let passes = self.config.time_model.passes;
+                let (raised, its) = tariff.at(fee, estimate.speed(), passes, self.usual_limit());
+                fee = raised;
+                terms.push(its);
+            }
             candidates.push(Candidate {
                 worker,
-                fee: member.profile.fee,
+                fee,
                 speed: estimate.speed(),
                 margin,
                 link: member.profile.link,
@@ -268,9 +278,11 @@ impl Scheduler {
             }
         }
         let demand = (self.config.batches, self.config.s_min, self.config.beta);
+        terms.resize(candidates.len(), Terms::PLAIN);
         let request = PlanRequest::new(demand, limit, self.config.time_model, candidates)
             .expect("the configuration was checked, and bounds the number of workers")
             .with_objective(self.config.objective)
+            .with_terms(terms)
             .with_budget(self.money_per_cycle());
         let request = Arc::new(request);
         self.arrived = false;
@@ -356,27 +368,33 @@ impl Scheduler {
             return Err(Ending::Infeasible(why));
         }
         let problem = request.problem(response.employed);
-        let capacities = problem.workers().iter().map(|worker| worker.s_max);
+        let terms_of = |place: usize| problem.terms().map(|terms| &terms[place]);
         let given = request.candidates().iter().zip(&planned.plan.batches);
         let rows: Vec<_> = given
-            .zip(capacities)
-            .map(|((candidate, &batches), s_max)| ShareRow {
+            .enumerate()
+            .map(|(place, (candidate, &batches))| ShareRow {
                 plan: solving.id,
                 worker: candidate.worker,
                 fee: candidate.fee,
                 speed: candidate.speed,
-                s_max,
+                s_max: problem.workers()[place].s_max,
                 batches,
+                charge: terms_of(place).map_or(Cost::ZERO, |terms| terms.charge),
+                cost: problem.cost_of(place, batches),
                 transfer: candidate.link.transfer,
                 latency: candidate.link.latency,
                 ship: candidate.link.ship,
             })
             .collect();
-        let employed = rows.iter().filter(|row| row.batches > 0);
+        let employed = rows.iter().enumerate().filter(|(_, row)| row.batches > 0);
         let shares: Vec<_> = employed
-            .map(|row| PlannedShare {
+            .map(|(place, row)| PlannedShare {
                 worker: row.worker,
                 batches: row.batches,
+                fee: row.fee,
+                terms: terms_of(place)
+                    .filter(|terms| !terms.is_plain())
+                    .map(|terms| Arc::new(terms.clone())),
             })
             .collect();
         Ok(Adopted {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::record::{PlanRow, ShareRow, Trigger};
 use crate::ids::{PlanId, WorkerId};
+use crate::money::Fee;
 use crate::request::PlanRequest;
+use crate::terms::Terms;
 use crate::time::Instant;
 
 /// A question that the allocator works on.
@@ -29,8 +31,11 @@ pub(super) struct Adopted {
 }
 
 /// The batches of one employed worker.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct PlannedShare {
     pub(super) worker: WorkerId,
     pub(super) batches: u64,
+    /// What it is paid by, as the plan was made.
+    pub(super) fee: Fee,
+    pub(super) terms: Option<Arc<Terms>>,
 }

@@ -153,6 +153,10 @@ pub struct ShareRow {
     pub s_max: u64,
     /// Its batches; 0 if it is not employed.
     pub batches: u64,
+    /// What it is owed for a cycle that employs it, however little it does.
+    pub charge: Cost,
+    /// What its batches cost in a cycle, with the charge.
+    pub cost: Cost,
     /// The parameters down and up over its own connection.
     pub transfer: Span,
     /// The latency of its connection, down and up together.
@@ -201,10 +205,12 @@ pub struct AssignmentRow {
     /// Batches that count. The rest of the share is lost: all of it when the share was not finished
     /// and unfinished shares are discarded, and when the cycle failed.
     pub accepted: u64,
-    /// Its fee per batch.
+    /// Its fee per batch; that of the first, where others cost more or less.
     pub fee: Fee,
-    /// What it is paid: for its share, or for the batches that were accepted from it, which stay
-    /// owed when the cycle failed afterwards.
+    /// What of its pay it is owed because it was given an order, whatever became of that.
+    pub charge: Cost,
+    /// What it is paid: the charge, and for its share, or for the batches that were accepted from it,
+    /// which stay owed when the cycle failed afterwards.
     pub cost: Cost,
     /// How long the time model expected the share to take, without margin.
     pub expected: Span,
@@ -304,6 +310,8 @@ pub struct Totals {
     pub plans: u32,
     /// What it cost.
     pub cost: Cost,
+    /// The part of that which was charged for employing workers.
+    pub charges: Cost,
     /// When the first cycle began.
     pub first_cycle_at: Option<Instant>,
     /// When the last cycle ended.

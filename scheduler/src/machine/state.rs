@@ -104,14 +104,24 @@ impl Scheduler {
             Limit::Job { max_time, .. } => {
                 if self.config.waits.grace > Span::ZERO {
                     // Cycles may overrun: those before do not take from those after.
-                    let cycles = self.config.cycles - self.config.first_cycle + 1;
-                    return max_time / u64::from(cycles);
+                    return self.usual_limit();
                 }
                 let left = match self.job_end() {
                     Some(end) => end.since(self.now) - spent,
                     None => max_time,
                 };
                 left / u64::from(self.cycles_left().max(1))
+            }
+        }
+    }
+
+    /// An equal part of the job's time for each cycle, whatever was spent before: what a price of the
+    /// time that a worker is employed goes by, so that no plan changes it.
+    pub(super) fn usual_limit(&self) -> Span {
+        match self.config.limit {
+            Limit::Cycle(limit) => limit,
+            Limit::Job { max_time, .. } => {
+                max_time / u64::from(self.config.cycles - self.config.first_cycle + 1)
             }
         }
     }

@@ -69,7 +69,8 @@ impl Scheduler {
             let mut assignment = Assignment {
                 worker: share.worker,
                 session: member.session,
-                fee: member.profile.fee,
+                fee: share.fee,
+                terms: share.terms.clone(),
                 assigned: share.batches,
                 expected: Span::ZERO,
                 silence: Span::ZERO,
@@ -307,16 +308,16 @@ impl Scheduler {
     /// Writes the rows of a cycle that is over, and adds them up. When the model did not move, no
     /// batch counts; what is owed for those that were accepted stays owed.
     fn account(&mut self, aggregated: bool, out: &mut Vec<Action>) {
-        let (mut cost, mut assigned, mut accepted) = (Cost::ZERO, 0, 0);
+        let (mut cost, mut charges, mut assigned, mut accepted) = (Cost::ZERO, Cost::ZERO, 0, 0);
         let Cycle { id, plan, .. } = self.cycle;
         for assignment in &self.cycle.assignments {
             let fate = assignment
                 .fate
                 .expect("a cycle is over when no assignment is open any more");
-            let billed = match (self.config.billing, fate) {
-                (_, Fate::Absent) => 0,
-                (Billing::Assigned, _) => assignment.assigned,
-                (Billing::Computed, _) => assignment.accepted,
+            let (bill, charge) = match (self.config.billing, fate) {
+                (_, Fate::Absent) => (Cost::ZERO, Cost::ZERO),
+                (Billing::Assigned, _) => assignment.bill(assignment.assigned),
+                (Billing::Computed, _) => assignment.bill(assignment.accepted),
             };
             let row = AssignmentRow {
                 cycle: id,
@@ -328,12 +329,14 @@ impl Scheduler {
                 claimed: assignment.claimed,
                 accepted: if aggregated { assignment.accepted } else { 0 },
                 fee: assignment.fee,
-                cost: assignment.fee.times(billed),
+                charge,
+                cost: bill,
                 expected: assignment.expected,
                 elapsed: assignment.closed.since(self.cycle.started),
                 computed: assignment.computed,
             };
             cost += row.cost;
+            charges += row.charge;
             assigned += row.assigned;
             accepted += row.accepted;
             out.push(Action::Record(Record::Assignment(row)));
@@ -368,6 +371,7 @@ impl Scheduler {
         totals.accepted += accepted;
         totals.lost += lost;
         totals.cost += cost;
+        totals.charges += charges;
         totals.last_cycle_ended = Some(self.now);
         self.cycle.running = false;
     }

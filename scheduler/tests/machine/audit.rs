@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use scheduler::machine::{
     Action, AssignmentRow, Billing, Config, CycleId, CycleResult, CycleRow, Ending, Event, Fate,
-    Partial, PlanId, Record, Scheduler, SessionId, Totals, WorkerId,
+    Partial, PlanId, Record, Scheduler, SessionId, ShareRow, Totals, WorkerId,
 };
 use scheduler::{Cost, Instant};
 
@@ -38,6 +38,8 @@ pub(crate) struct Audited {
     accepted: BTreeMap<WorkerId, u64>,
     /// What the rows of the plan in force give in all.
     given: u64,
+    shares: BTreeMap<(PlanId, WorkerId), ShareRow>,
+    charges: Cost,
     /// With what was accepted from each before the cycle failed, if it did.
     assignments: Vec<(AssignmentRow, u64)>,
     pub(crate) cycles: Vec<CycleRow>,
@@ -67,6 +69,8 @@ impl Audited {
             cycle: CycleId::new(0),
             accepted: BTreeMap::new(),
             given: 0,
+            shares: BTreeMap::new(),
+            charges: Cost::ZERO,
             assignments: Vec::new(),
             cycles: Vec::new(),
             end: None,
@@ -226,6 +230,7 @@ impl Audited {
                 let budget = self.config.budget;
                 let pays = |budget| totals.cost <= budget;
                 assert!(budget.is_none_or(pays), "{:?} of {budget:?}", totals.cost);
+                assert_eq!(totals.charges, self.charges);
                 assert_eq!(
                     totals.accepted,
                     self.cycles.iter().map(|c| c.accepted).sum()
@@ -272,6 +277,7 @@ impl Audited {
                 assert_eq!(row.batches, answered.copied().unwrap_or(0));
                 assert!(row.batches <= row.s_max);
                 self.given += row.batches;
+                self.shares.insert((row.plan, row.worker), *row);
             }
             Record::Assignment(row) => {
                 assert_eq!(self.given, self.config.batches, "plans are recorded whole");
@@ -290,7 +296,15 @@ impl Audited {
                     (Billing::Assigned, _) => row.assigned,
                     (Billing::Computed, _) => accepted,
                 };
-                assert_eq!(row.cost, row.fee.times(billed));
+                let share = &self.shares[&(row.plan, row.worker)];
+                assert_eq!(row.fee, share.fee, "what it is paid is the plan's");
+                let charge = match row.fate {
+                    Fate::Absent => Cost::ZERO,
+                    _ => share.charge,
+                };
+                assert_eq!(row.charge, charge);
+                assert_eq!(row.cost, row.fee.times(billed) + charge);
+                self.charges += row.charge;
                 self.assignments.push((*row, accepted));
             }
             Record::Cycle(row) => {

@@ -7,7 +7,7 @@ use scheduler::machine::{
     Action, Billing, Config, CycleId, Departure, Event, Limit, Partial, PlanId, Record, Replan,
     SessionId, WorkerId,
 };
-use scheduler::{CapacityModel, Cost, Margin, Margins, Span, TimeModel};
+use scheduler::{CapacityModel, Cost, Margin, Margins, Rate, Span, Tariff, TimeModel};
 
 /// Something that a world may do. Small numbers so that much of it makes sense; where a report
 /// needs a session, cycle or plan, `now` says whether it is the present one.
@@ -355,12 +355,15 @@ impl Chaos {
             session,
             why: Departure::Left,
         });
-        let profile = profile(1);
+        let joined = Event::Joined {
+            worker,
+            profile: profile(1),
+        };
         if joins {
-            self.step(Event::Joined { worker, profile });
+            self.step(joined.clone());
         }
         self.refused(worker, self.cycle(true));
-        self.step(Event::Joined { worker, profile });
+        self.step(joined);
     }
 
     fn act(&mut self, deed: Deed) {
@@ -375,6 +378,7 @@ impl Chaos {
                 let mut profile = profile(fee);
                 profile.least_fee = profile_fee(least);
                 profile.link.transfer = Span::from_millis(millis);
+                profile.tariff = tariff(worker, fee);
                 let worker = WorkerId::new(worker);
                 self.step(Event::Joined { worker, profile });
             }
@@ -461,6 +465,20 @@ impl Chaos {
             Deed::Stop => self.step(Event::Stopped),
         }
     }
+}
+
+/// Every other worker is hired, paid by the hour or takes lots of its own.
+fn tariff(worker: u32, fee: u64) -> Option<Box<Tariff>> {
+    let rate = |units: u64| Rate::from_millionths(units * 1_000_000_000_000).expect("small");
+    (worker % 2 == 1).then(|| {
+        Box::new(Tariff {
+            hire: profile_fee(fee % 3),
+            computing: rate(fee % 4),
+            employed: rate(fee % 5),
+            least: fee % 7,
+            ..Tariff::default()
+        })
+    })
 }
 
 fn profile_fee(micros: u64) -> scheduler::Fee {

@@ -90,6 +90,7 @@ pub(crate) const fn profile(fee: u64) -> Profile {
             ship: Span::ZERO,
         },
         most: u64::MAX,
+        tariff: None,
     }
 }
 
@@ -176,18 +177,21 @@ impl World {
         };
         for (id, toy) in (0..).zip(toys) {
             let worker = WorkerId::new(id);
-            let profile = profile(toy.fee);
+            let joined = || Event::Joined {
+                worker,
+                profile: profile(toy.fee),
+            };
             let fates = &toy.fates;
             if !fates.iter().any(|fate| matches!(fate, Fate::Joins(_))) {
-                world.send(0, None, Event::Joined { worker, profile });
+                world.send(0, None, joined());
             }
             for fate in fates {
                 match *fate {
                     Fate::Joins(millis) => {
-                        world.send(millis, None, Event::Joined { worker, profile });
+                        world.send(millis, None, joined());
                     }
                     Fate::Frozen(_, until) => {
-                        world.send(until + 1, None, Event::Joined { worker, profile });
+                        world.send(until + 1, None, joined());
                     }
                     Fate::Dies(millis) => world.send(
                         millis,

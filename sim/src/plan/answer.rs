@@ -36,8 +36,13 @@ pub(super) struct Answer {
 /// A worker of the scenario.
 pub(super) struct Worker {
     pub(super) name: String,
+    /// What a batch costs, computing it too; where fees have tiers, the first.
     pub(super) fee: Fee,
+    /// What it is charged for if it is employed.
+    pub(super) charge: Cost,
     pub(super) batches: u64,
+    /// What that costs, with the charge.
+    pub(super) cost: Cost,
     /// What it could take in time; `None` for those that are not asked.
     pub(super) s_max: Option<u64>,
     /// How long its cycle takes by the time model, which capacities go by: at worst.
@@ -60,10 +65,12 @@ pub(super) enum Idle {
     NotReady,
     /// The transfers of its parameters alone take all the time.
     NoTime(Span),
-    /// It cannot take a lot in time.
-    BelowLot(u64),
+    /// It can take so many in time, which is less than its lot.
+    BelowLot(u64, u64),
     /// Its fee is above all that are paid.
     TooExpensive(Fee),
+    /// With charges, tiers or lots of their own: no plan that employs it is cheaper.
+    CostsMore,
     /// Others of its fee hold the data.
     NotNeeded,
     /// It is cheaper than some employed worker, but a lot on it would cost more elsewhere.
@@ -226,7 +233,9 @@ fn workers(fleet: &[WorkerSpec], request: &PlanRequest, response: &PlanResponse)
         .map(|spec| Worker {
             name: spec.name.clone(),
             fee: spec.profile.fee,
+            charge: Cost::ZERO,
             batches: 0,
+            cost: Cost::ZERO,
             s_max: None,
             expected: None,
             predicted: None,
@@ -253,6 +262,11 @@ fn workers(fleet: &[WorkerSpec], request: &PlanRequest, response: &PlanResponse)
             shares.get(place).copied().unwrap_or(0),
         );
         (worker.s_max, worker.batches) = (Some(s_max), batches);
+        worker.fee = candidate.fee;
+        worker.charge = problem
+            .terms()
+            .map_or(Cost::ZERO, |terms| terms[place].charge);
+        worker.cost = problem.cost_of(place, batches);
         let time_model = request.time_model();
         if batches > 0 {
             worker.expected =
@@ -264,8 +278,9 @@ fn workers(fleet: &[WorkerSpec], request: &PlanRequest, response: &PlanResponse)
         let is_full = time_model.capacity == CapacityModel::Full;
         worker.idle = Some(match highest {
             _ if is_full && fixed >= request.limit() => Idle::NoTime(fixed),
-            _ if s_max < problem.lot() => Idle::BelowLot(s_max),
+            _ if s_max < problem.lot_of(place) => Idle::BelowLot(s_max, problem.lot_of(place)),
             None => Idle::NoPlan,
+            Some(_) if problem.terms().is_some() => Idle::CostsMore,
             Some(highest) if candidate.fee > highest => Idle::TooExpensive(highest),
             Some(_) if count_binds => Idle::OneTooMany(employed),
             Some(highest) if candidate.fee == highest => Idle::NotNeeded,

@@ -88,7 +88,9 @@ struct Simulated {
 struct Worker<'a> {
     name: &'a str,
     fee: Box<RawValue>,
+    charge: Box<RawValue>,
     batches: u64,
+    cost: Box<RawValue>,
     s_max: Option<u64>,
     expected_ns: Option<u64>,
     predicted_ns: Option<u64>,
@@ -154,7 +156,9 @@ pub(super) fn of(
             .map(|worker| Worker {
                 name: &worker.name,
                 fee: decimal(worker.fee.times(1)),
+                charge: decimal(worker.charge),
                 batches: worker.batches,
+                cost: decimal(worker.cost),
                 s_max: worker.s_max,
                 expected_ns: worker.expected.map(Span::nanos),
                 predicted_ns: worker.predicted.map(Span::nanos),

@@ -103,8 +103,13 @@ fn plan(answer: &Answer, planned: &Planned, style: Style) -> String {
     }
     text.push('\n');
     let cycles = u64::from(answer.stated.cycles);
+    let charges: Cost = employed.iter().map(|worker| worker.charge).sum();
+    let of_it = match charges {
+        Cost::ZERO => String::new(),
+        charges => format!("; {charges} of a cycle's is for employing workers"),
+    };
     let fee = format!(
-        "{} per cycle, {} for all",
+        "{} per cycle, {} for all{of_it}",
         planned.plan.cost,
         times(planned.plan.cost, cycles)
     );
@@ -140,10 +145,25 @@ fn bars(workers: &[&Worker], limit: Span, style: Style) -> String {
     let batches = |worker: &Worker| worker.batches.to_string();
     let s_max = |worker: &Worker| worker.s_max.unwrap_or(0).to_string();
     let fee = |worker: &Worker| worker.fee.to_string();
-    let others = widest(&name, "worker")
+    let charge = |worker: &Worker| worker.charge.to_string();
+    let cost = |worker: &Worker| worker.cost.to_string();
+    let mut others = widest(&name, "worker")
         + widest(&batches, "batches")
         + widest(&s_max, "of")
         + widest(&fee, "fee");
+    // What is paid beside the fee, if anything is.
+    let more: &[(&str, &dyn Fn(&Worker) -> String)] = if workers
+        .iter()
+        .any(|worker| worker.cost != worker.fee.times(worker.batches))
+    {
+        &[("charge", &charge), ("cost", &cost)]
+    } else {
+        &[]
+    };
+    others += more
+        .iter()
+        .map(|(heading, of)| widest(of, heading) + 2)
+        .sum::<usize>();
     // Between the columns are two blanks; the time stands at the end.
     let width = style.line().saturating_sub(others + 10 + 10).max(10);
     let times = workers.iter().filter_map(|worker| worker.predicted);
@@ -152,17 +172,16 @@ fn bars(workers: &[&Worker], limit: Span, style: Style) -> String {
     let full = longest * width as f64 / (width as f64 - 1.0);
     let picture = format!("time of a cycle, │ is {}", seconds(limit));
     let heading = format!("{picture:<width$}  {:>8}", "");
-    let mut table = Table::new(["worker"], ["batches", "of", "fee"]).and_text(heading.trim_end());
+    let mut headings = vec!["batches", "of", "fee"];
+    headings.extend(more.iter().map(|(heading, _)| *heading));
+    let mut table = Table::new(["worker"], headings).and_text(heading.trim_end());
     for worker in workers {
         let predicted = worker.predicted.unwrap_or_default();
         let bar = chart::bar(predicted.seconds_f64(), limit.seconds_f64(), full, width);
-        table.row([
-            name(worker),
-            batches(worker),
-            s_max(worker),
-            fee(worker),
-            format!("{bar}  {:>8}", seconds(predicted)),
-        ]);
+        let mut row = vec![name(worker), batches(worker), s_max(worker), fee(worker)];
+        row.extend(more.iter().map(|(_, of)| of(worker)));
+        row.push(format!("{bar}  {:>8}", seconds(predicted)));
+        table.row(row);
     }
     table.render(style)
 }

@@ -20,8 +20,12 @@ pub(super) fn why(answer: &Answer, idle: Idle, alone: bool) -> String {
             seconds(answer.request.limit())
         ),
         Idle::NoTime(_) => "their parameters alone take all the time".to_owned(),
-        Idle::BelowLot(s_max) if alone => format!("can take {s_max} in time, a lot is {lot}"),
-        Idle::BelowLot(_) => format!("cannot take a lot of {lot} in time"),
+        Idle::BelowLot(s_max, lot) if alone => format!("can take {s_max} in time, a lot is {lot}"),
+        Idle::BelowLot(..) if answer.request.terms().is_some() => {
+            "cannot take a lot of theirs in time".to_owned()
+        }
+        Idle::BelowLot(_, lot) => format!("cannot take a lot of {lot} in time"),
+        Idle::CostsMore => "with all that is paid, no cheaper plan employs it".to_owned(),
         Idle::TooExpensive(highest) => {
             format!("more expensive than every employed worker: they get at most {highest}")
         }

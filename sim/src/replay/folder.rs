@@ -7,7 +7,7 @@ use console::Stop;
 use results::runs::{Job as FolderJob, Period, RecordedFolder};
 use scenarios::calibration::Calibration;
 use scenarios::recorded::{Measured, RecordedJob, RecordedRun};
-use scheduler::{Problem, Worker};
+use scheduler::{Problem, Terms, Worker};
 
 /// What a folder holds.
 pub(super) struct Folder {
@@ -30,6 +30,7 @@ pub(super) fn read(path: &Path) -> Result<Folder, Stop> {
     });
     let mut notes = Vec::new();
     let (mut runs, mut cycles, mut left_out) = (Vec::new(), 0, 0);
+    let mut has_tiers = false;
     for run in folder.runs().map_err(crate::folder::stop)? {
         let run = run.map_err(crate::folder::stop)?;
         let several = run.periods.len() > 1;
@@ -43,6 +44,10 @@ pub(super) fn read(path: &Path) -> Result<Folder, Stop> {
             if several {
                 id += &format!("-plan{}", period.plan);
             }
+            let costs_more = |c: &results::runs::Candidate| {
+                c.batches > 0 && c.cost != c.fee.times(c.batches) + c.charge
+            };
+            has_tiers |= period.candidates.iter().any(costs_more);
             runs.push(
                 recorded(&id, period, job)
                     .map_err(|message| Stop::bad(format!("{shown}: run {id}: {message}")))?,
@@ -53,6 +58,12 @@ pub(super) fn read(path: &Path) -> Result<Folder, Stop> {
         notes.push(format!(
             "{left_out} of {cycles} cycles are left out, as a worker was missing in them"
         ));
+    }
+    if has_tiers {
+        notes.push(
+            "some fees have tiers, which the tables do not hold: here all batches cost what the first do"
+                .to_owned(),
+        );
     }
     if runs.is_empty() {
         notes.push("no cycle was run, there is nothing to predict".to_owned());
@@ -83,11 +94,17 @@ fn recorded(id: &str, period: Period, job: &FolderJob) -> Result<RecordedRun, St
     };
     let workers = candidates.iter().map(worker).collect();
     let problem = Problem::new(config.batches, config.s_min, config.beta, workers);
+    let terms = candidates.iter().map(|candidate| Terms {
+        charge: candidate.charge,
+        ..Terms::PLAIN
+    });
     Ok(RecordedRun {
         id: serde_json::Value::from(id).to_string(),
         names: candidates.iter().map(|c| c.name.to_string()).collect(),
         job: RecordedJob {
-            problem: problem.map_err(|error| error.to_string())?,
+            problem: problem
+                .map_err(|error| error.to_string())?
+                .with_terms(terms.collect()),
             speeds: candidates.iter().map(|c| c.speed).collect(),
             links: candidates.iter().map(|c| c.link).collect(),
             time_model: config.time_model,

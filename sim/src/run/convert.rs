@@ -108,7 +108,7 @@ impl Conversion {
             latency: spec.latency,
         };
         WorkerModel {
-            profile: spec.profile,
+            profile: spec.profile.clone(),
             errors: spec.errors.clone(),
             key: Some(spec.streams.worker()),
             way,

@@ -99,8 +99,9 @@ impl Setting {
         }
         for name in &allocators {
             // One that needs a package says so before anything is simulated.
-            let ready = name.create(&Host::default()).ready();
-            ready.map_err(|message| vec![message])?;
+            let mut allocator = name.create(&Host::default());
+            allocator.ready().map_err(|message| vec![message])?;
+            solvers::check_terms(allocator.as_ref(), scenario.beyond_fees()).map_err(wrong)?;
         }
         Ok(Self {
             seed: args.seed.unwrap_or(scenario.run().seed),

@@ -96,7 +96,7 @@ impl Driver<'_> {
             let until = state.still_until;
             return self.queue.push(until, Happening::Joins(worker));
         }
-        let profile = self.world.workers[worker as usize].profile;
+        let profile = self.world.workers[worker as usize].profile.clone();
         let worker = WorkerId::new(worker);
         self.step(Event::Joined { worker, profile });
     }

@@ -1,7 +1,7 @@
 //! The true state of the world in a cycle, to judge how well it was planned.
 
 use scheduler::machine::{CycleRow, WorkerId};
-use scheduler::{Candidate, CapacityModel, Link, Margin, PlanRequest, TimeModel};
+use scheduler::{Candidate, CapacityModel, Link, Margin, PlanRequest, Terms, TimeModel};
 
 use super::driver::Driver;
 use super::totals::CycleTruth;
@@ -33,7 +33,7 @@ impl Driver<'_> {
             .iter()
             .zip(&self.world.workers)
             .zip(&self.variations);
-        let candidates = (0..)
+        let (candidates, terms) = (0..)
             .zip(workers)
             .filter_map(|(id, ((state, model), variation))| {
                 if !state.is_here() || state.here_since > row.started {
@@ -41,7 +41,16 @@ impl Driver<'_> {
                 }
                 // In parts per million of the time that a batch takes by its speed alone.
                 let slower = variation.drift_so_far * state.slow * state.slow_by_chance * 1e6;
-                Some(Candidate {
+                // What is paid makes no difference to whether there is a plan.
+                let terms = Terms {
+                    least: model
+                        .profile
+                        .tariff
+                        .as_ref()
+                        .map_or(0, |tariff| tariff.least),
+                    ..Terms::PLAIN
+                };
+                let candidate = Candidate {
                     worker: WorkerId::new(id),
                     fee: model.profile.fee,
                     speed: model.speed.stretched(slower.round() as u32, 1_000_000),
@@ -52,15 +61,18 @@ impl Driver<'_> {
                         ship: model.way.batch,
                     },
                     most: model.profile.most,
-                })
-            });
+                };
+                Some((candidate, terms))
+            })
+            .unzip();
         let time_model = TimeModel {
             capacity: CapacityModel::Full,
             ..config.time_model
         };
         let demand = (config.batches, config.s_min, config.beta);
-        let request = PlanRequest::new(demand, row.limit, time_model, candidates.collect())
-            .expect("the configuration was checked, and bounds the number of workers");
+        let request = PlanRequest::new(demand, row.limit, time_model, candidates)
+            .expect("the configuration was checked, and bounds the number of workers")
+            .with_terms(terms);
         self.faults.of_cycle(row.cycle);
         judge(&CycleTruth {
             cycle: row.cycle,

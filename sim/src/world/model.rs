@@ -163,6 +163,7 @@ impl WorkerModel {
                     ship: Span::ZERO,
                 },
                 most: u64::MAX,
+                tariff: None,
             },
             speed,
             errors: Errors::NONE,

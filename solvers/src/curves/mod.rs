@@ -42,8 +42,8 @@ mod passes;
 mod work;
 
 use scheduler::{
-    Certificate, Cost, CurveProblem, Failure, FailureReason, Infeasible, Outcome, Plan, Planned,
-    Schedule,
+    Certificate, Cost, CurveError, CurveProblem, Failure, FailureReason, Infeasible, Outcome, Plan,
+    Planned, Problem, Schedule,
 };
 
 pub use makespan::least_makespan;
@@ -122,6 +122,44 @@ pub(crate) fn propose(problem: &CurveProblem) -> Outcome {
             }
             (Err(_), _) => failed(FailureReason::Unsupported, "the optimum lies below zero"),
         },
+    }
+}
+
+/// The same for a problem in which workers have terms: each worker's cost is a curve.
+pub(crate) fn propose_terms(problem: &Problem) -> Outcome {
+    if let Some(infeasible) = problem.infeasibility() {
+        return Outcome::Infeasible(infeasible);
+    }
+    let mut batches = vec![0; problem.workers().len()];
+    if problem.is_empty() {
+        let empty = Plan::costed(problem, batches);
+        return Outcome::Planned(Planned::optimal(empty, Certificate::ClosedForm));
+    }
+    let (curves, places) = match problem.curves() {
+        Ok(curves) => curves,
+        Err(error) => {
+            let reason = match error {
+                CurveError::Workers { .. } => FailureReason::TooLarge,
+                _ => FailureReason::Unsupported,
+            };
+            let message = error.to_string();
+            return Outcome::Failed(Failure { reason, message });
+        }
+    };
+    match propose(&curves) {
+        Outcome::Planned(planned) => {
+            for (place, x) in places.into_iter().zip(&planned.plan.batches) {
+                batches[place] = *x;
+            }
+            let plan = Plan {
+                batches,
+                ..planned.plan
+            };
+            Outcome::Planned(Planned { plan, ..planned })
+        }
+        // What can be seen of the lots and capacities alone was looked at.
+        Outcome::Infeasible(_) => Outcome::Infeasible(Infeasible::LimitsGap { n: problem.n() }),
+        failed @ Outcome::Failed(_) => failed,
     }
 }
 

@@ -37,6 +37,8 @@
 //!
 //! So there is one number `R` to employ in the hard region, `min(w, r − 1)`.
 //!
+//! Where workers have charges, tiers or lots of their own, their costs are [`curves`].
+//!
 //! Everything is in integers. Budgets are counts; if all run out, the answer is `bounded` with its
 //! lower bound, never called optimal.
 //!
@@ -105,11 +107,18 @@ impl Allocator for Exact {
         true
     }
 
+    fn takes_terms(&self) -> bool {
+        true
+    }
+
     fn propose_curves(&mut self, problem: &CurveProblem) -> Outcome {
         curves::propose(problem)
     }
 
     fn propose(&mut self, problem: &Problem) -> Outcome {
+        if problem.terms().is_some() {
+            return curves::propose_terms(problem);
+        }
         match self.solve(problem) {
             Some(planned) => Outcome::Planned(planned),
             None => Outcome::Infeasible(
