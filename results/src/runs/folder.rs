@@ -18,9 +18,8 @@ use crate::checksums;
 use crate::error::{Action, ResultsError};
 use crate::files::{
     CYCLES, EVENTS, HISTORY, JOB, LOTS, PAIRED, PLANS, REAL_FILES, RUN_FILE, RUNS, RUNS_FILES,
-    RUNS_FORMAT,
-    RUNS_VERSION, SCENARIO, SHARES, SUMMARY_CSV, SUMMARY_JSON, VALIDATION_FILES, WORKERS, prepare,
-    pretty, remove,
+    RUNS_FORMAT, RUNS_VERSION, SCENARIO, SHARES, SUMMARY_CSV, SUMMARY_JSON, VALIDATION_FILES,
+    WORKERS, prepare, pretty, remove,
 };
 use crate::patience::Patience;
 use crate::schema::Row;
