@@ -44,13 +44,14 @@ impl Status {
 }
 
 /// The reasons of infeasible and failed answers, to give those read back their static names.
-const REASONS: [&str; 11] = [
+const REASONS: [&str; 12] = [
     "insufficient_data",
     "insufficient_workers",
     "count_limit",
     "insufficient_capacity",
     "cardinality_gap",
     "limits_gap",
+    "insufficient_budget",
     FailureReason::TooLarge.name(),
     FailureReason::NoPlanFound.name(),
     FailureReason::Unverified.name(),
