@@ -132,7 +132,7 @@ impl Took {
 mod tests {
     use super::*;
     use crate::status::reason_from_name;
-    use scheduler::{Failure, FailureReason, Infeasible};
+    use scheduler::{Cost, Failure, FailureReason, Infeasible};
 
     #[test]
     fn every_reason_is_known() {
@@ -150,6 +150,10 @@ mod tests {
                 n: 1,
             },
             Infeasible::LimitsGap { n: 1 },
+            Infeasible::InsufficientBudget {
+                least: Cost::from_micros(1),
+                budget: Cost::ZERO,
+            },
         ];
         for outcome in infeasible.map(Outcome::Infeasible) {
             let row = OutcomeRow::from(&outcome);

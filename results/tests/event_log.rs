@@ -86,7 +86,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
                 certificate,
             })
         });
-    let infeasible = (0..4, any::<[u64; 3]>()).prop_map(|(kind, [a, b, c])| {
+    let infeasible = (0..5, any::<[u64; 3]>()).prop_map(|(kind, [a, b, c])| {
         Outcome::Infeasible(match kind {
             0 => Infeasible::InsufficientData { n: a, needed: b },
             1 => Infeasible::InsufficientWorkers {
@@ -94,6 +94,10 @@ fn outcome() -> impl Strategy<Value = Outcome> {
                 needed: b,
             },
             2 => Infeasible::InsufficientCapacity { capacity: a, n: b },
+            3 => Infeasible::InsufficientBudget {
+                least: Cost::from_micros(a.into()),
+                budget: Cost::from_micros(b.into()),
+            },
             _ => Infeasible::CardinalityGap {
                 employable: a,
                 capacity: b,
@@ -248,6 +252,7 @@ fn config() -> impl Strategy<Value = Config> {
                     keep,
                 },
                 objective: Objective::ALL[usize::from(adaptive) + usize::from(accepts)],
+                budget: (adaptive != assigned).then_some(Cost::from_micros(batches.into())),
                 replan: if adaptive {
                     Replan::Adaptive
                 } else {

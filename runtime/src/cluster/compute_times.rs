@@ -146,7 +146,6 @@ mod tests {
             cost: Cost::ZERO,
             expected: Span::ZERO,
             elapsed: Span::ZERO,
-            spent: Cost::ZERO,
             computed: Span::from_nanos(u64::from(100 * cycle + worker)),
         })
     }

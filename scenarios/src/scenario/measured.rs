@@ -102,6 +102,7 @@ impl Scenario {
         let slower = link.ship > half.time_for(model.batch);
         Group {
             name: plain(&worker.name),
+            key: stated.and_then(|group| group.key.clone()),
             count: 1,
             speed: Drawn::Fixed(speed),
             jitter: match (worker.jitter * 1e6).round() {

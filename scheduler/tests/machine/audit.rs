@@ -233,9 +233,9 @@ impl Audited {
                 assert_eq!(totals.charges, self.charges);
                 assert_eq!(
                     totals.accepted,
-                    self.cycles.iter().map(|c| c.accepted).sum()
+                    self.cycles.iter().map(|c| c.accepted).sum::<u64>()
                 );
-                assert_eq!(totals.lost, self.cycles.iter().map(|c| c.lost).sum());
+                assert_eq!(totals.lost, self.cycles.iter().map(|c| c.lost).sum::<u64>());
                 let counted = totals.complete + totals.truncated + totals.failed;
                 assert_eq!(counted as usize, self.cycles.len());
                 self.end = Some((*ending, *totals));
