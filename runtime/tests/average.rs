@@ -82,7 +82,7 @@ fn parameters_of_another_shape_are_refused() {
 /// However few results there are: one that no training can have given is refused.
 #[test]
 fn an_update_beyond_the_reach_of_its_steps_is_refused() {
-    let average = Average::new(&spec().layout(), Rule::Mean, Some(0.01));
+    let average = Average::new(&spec().layout(), Rule::Mean, Wire::F32, Some(0.01));
     let check = |at: usize, moved: f32, steps: u64| {
         let (global, mut parameters) = ([-1.0; N], [-1.0; N]);
         parameters[at] += moved;

@@ -124,7 +124,7 @@ pub(crate) struct Orchestrator<'a> {
     program: Option<Program>,
     /// Data travels in every cycle, ahead of the parameters, and not once.
     pub(super) ships_each_cycle: bool,
-    data: Arc<JobData>,
+    pub(super) data: Arc<JobData>,
     pub(super) solver: Solver,
     pub(super) evaluator: Evaluator,
     pub(super) given: Option<FixedPlan>,
@@ -399,7 +399,7 @@ impl<'a> Orchestrator<'a> {
     pub(super) fn model_is_spoilt(&self) -> bool {
         const BEYOND: f32 = 1e15;
         let is_beyond = |parameter: &f32| !parameter.is_finite() || parameter.abs() > BEYOND;
-        matches!(self.losses, (false, true)) || self.model.iter().any(is_beyond)
+        matches!(self.losses, (false, true)) || self.model.parameters.iter().any(is_beyond)
     }
 
     fn is_not_judged(&mut self, why: &str) {

@@ -149,11 +149,14 @@ impl Orchestrator<'_> {
         let mut link = Link::default();
         if let Some(connected) = self.connected(worker) {
             connected.ship = Some((plan, batches));
-            link = connected.profile.map_or(link, |profile| profile.link);
+            link = connected
+                .profile
+                .as_ref()
+                .map_or(link, |profile| profile.link);
         }
         // All that are shipped to at once share our own connection.
         let bytes = self.spec.shape.wire_len() as u64 * BATCHES_PER_STREAM as u64;
-        let part = link.transfer * bytes / (2 * self.wire.len() as u64).max(1);
+        let part = link.transfer * bytes / (2 * self.data.wire_len as u64).max(1);
         let part = part * self.plan.len().max(1) as u64;
         self.silence.ships(worker, (keep, batches), part, now);
         self.watch.shipped(worker, keep, batches);

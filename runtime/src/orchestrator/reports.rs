@@ -14,7 +14,7 @@ use crate::protocol::{Holds, Report, Trained};
 
 impl Orchestrator<'_> {
     pub(super) fn reported(&mut self, id: ConnectionId, report: Report) {
-        let Some(connected) = self.workers.get(&id).copied() else {
+        let Some(connected) = self.workers.get(&id).cloned() else {
             return;
         };
         let worker = connected.worker;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use runtime::data::BatchShape;
-use runtime::model::{Loss, ModelKind, ModelSpec, Weights};
+use runtime::model::{ModelKind, ModelSpec, TrainingOptions, Weights, Wire};
 use runtime::net::{
     ControlReceiver, ControlSender, DialOptions, Dialer, Identity, ListenOptions, Listener, Peer,
     Target, Token,
@@ -198,12 +198,7 @@ struct Served {
     reports: ControlReceiver,
 }
 
-const SHAPE: BatchShape = BatchShape {
-    batch_size: 2,
-    features: 3,
-    classes: 2,
-    values: 256,
-};
+const SHAPE: BatchShape = BatchShape::of_bytes(2, 3, 2, 256);
 
 impl Served {
     async fn accept(listener: &Listener) -> Self {
@@ -239,7 +234,7 @@ impl Served {
         let model = ModelSpec {
             kind: ModelKind::Linear,
             weights: Weights::Xavier,
-            loss: Loss::Logits,
+            options: TrainingOptions::NONE,
             shape: SHAPE,
         };
         let brief = Brief {
@@ -247,6 +242,8 @@ impl Served {
             job,
             model,
             parameters: model.layout().parameter_count() as u64,
+            wire: Wire::F32,
+            data: None,
             program: None,
             fee_micro: 1,
             seed: 1,

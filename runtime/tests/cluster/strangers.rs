@@ -203,7 +203,7 @@ async fn answer_blobs(peer: Peer, models: watch::Sender<(u32, Vec<f32>)>) {
                 let model = from_wire(&bytes).expect("a model");
                 models.send_replace((cycle, model));
             }
-            Down::Data { .. } => {}
+            Down::Data { .. } | Down::Places { .. } => {}
         }
     }
 }

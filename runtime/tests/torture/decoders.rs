@@ -7,7 +7,7 @@ use std::path::Path;
 
 use results::event_log::{EventFile, EventReader};
 use runtime::data::{BatchShape, DataSource};
-use runtime::model::{Loss, ModelKind, ModelSpec, Weights};
+use runtime::model::{ModelKind, ModelSpec, TrainingOptions, Weights, Wire};
 use runtime::net::Token;
 use runtime::protocol::{Brief, Down, Hello, Order, Report, Trained, Training, Up};
 use scenarios::{Draws, Instances, Overrides, Scenario};
@@ -19,11 +19,14 @@ use crate::Attempt;
 /// Inputs of one attempt.
 const INPUTS: u64 = 2_000;
 
+/// Reads bytes, with the help of a file in the folder where the decoder wants one.
+type Read = Box<dyn Fn(&[u8], &Path)>;
+
 /// Something that is read, and whole examples of it.
 struct Decoder {
     name: &'static str,
     examples: Vec<Vec<u8>>,
-    read: Box<dyn Fn(&[u8], &Path)>,
+    read: Read,
 }
 
 pub(crate) fn mutate(attempt: &Attempt<'_>) -> Result<u64, String> {
@@ -162,13 +165,8 @@ fn orders() -> Vec<Vec<u8>> {
     let model = ModelSpec {
         kind: ModelKind::Linear,
         weights: Weights::Xavier,
-        loss: Loss::Logits,
-        shape: BatchShape {
-            batch_size: 32,
-            features: 784,
-            classes: 10,
-            values: 256,
-        },
+        options: TrainingOptions::NONE,
+        shape: BatchShape::of_bytes(32, 784, 10, 256),
     };
     let all = [
         Order::Job(Brief {
@@ -176,6 +174,8 @@ fn orders() -> Vec<Vec<u8>> {
             job: 1,
             model,
             parameters: 7_850,
+            wire: Wire::F32,
+            data: None,
             program: None,
             fee_micro: 1,
             seed: 1,
@@ -197,6 +197,7 @@ fn orders() -> Vec<Vec<u8>> {
             tail_batches: 7,
             stop_in_ns: 8,
             results_in_ns: 9,
+            rate_ppb: 1_000_000_000,
         }),
         Order::Excluded {
             reason: "late".to_owned(),

@@ -204,7 +204,9 @@ fn copy(from: &Path, to: &Path) {
 
 /// What the command says of what is whole: worked out once.
 fn expected(shared: &Path, specimen: &Specimen) -> Result<Said, String> {
-    static ALL: Mutex<Vec<(&[&str], Vec<u8>, Vec<u8>)>> = Mutex::new(Vec::new());
+    /// A command, its output and its page.
+    type Known = (&'static [&'static str], Vec<u8>, Vec<u8>);
+    static ALL: Mutex<Vec<Known>> = Mutex::new(Vec::new());
     let mut all = ALL.lock().expect("nobody panics here");
     let known = all
         .iter()

@@ -13,7 +13,8 @@ use crate::scenario::drawn::Drawn;
 use crate::scenario::errors::{BenchmarkError, Jitter};
 use crate::scenario::faults::{FaultEvent, FaultKind, Faults};
 use crate::scenario::job::{FeeType, Fees};
-use crate::scenario::unit::{BatchRate, BitRate, Bytes, Quantity, Ratio, SignedRatio};
+use crate::scenario::pay::Amount;
+use crate::scenario::unit::{BatchRate, BitRate, Bytes, Power, Quantity, Ratio, SignedRatio};
 use crate::scenario::worker::Group;
 
 /// A worker of a real run.
@@ -55,6 +56,7 @@ impl Scenario {
             fee: None,
             fees: None,
             default_fee: self.fees().default_fee,
+            energy: self.fees().energy,
         };
         let groups = workers.iter().map(|worker| self.group(worker));
         other.groups = groups.collect();
@@ -126,6 +128,15 @@ impl Scenario {
             }),
             fee: Some(Drawn::Fixed(worker.fee)),
             least_fee: stated.map_or(Fee::ZERO, |group| group.least_fee),
+            // What it was paid beside a fee per batch, and its limits, are as they were stated.
+            hire: stated.map_or(Fee::ZERO, |group| group.hire),
+            per_hour: stated.map_or(Fee::ZERO, |group| group.per_hour),
+            per_hour_employed: stated.map_or(Fee::ZERO, |group| group.per_hour_employed),
+            power: stated.map_or(Power::from_base(0), |group| group.power),
+            idle_power: stated.map_or(Power::from_base(0), |group| group.idle_power),
+            tiers: stated.map_or(Vec::new(), |group| group.tiers.clone()),
+            least: stated.map_or(Amount::Batches(0), |group| group.least),
+            most: stated.and_then(|group| group.most),
             joins: Drawn::Fixed(worker.joined),
         }
     }

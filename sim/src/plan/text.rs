@@ -63,6 +63,9 @@ pub(super) fn page(name: &str, setting: &Setting, answer: &Answer, style: Style)
     text + &prices(answer, style)
 }
 
+/// The heading of a column, and what stands in it for a worker.
+type Shown<'a> = (&'a str, &'a dyn Fn(&Worker) -> String);
+
 /// How often simulated runs miss the limit.
 pub(super) fn simulated(setting: &Setting, runs: &[RunEnd], style: Style) -> String {
     if runs.is_empty() {
@@ -152,13 +155,10 @@ fn bars(workers: &[&Worker], limit: Span, style: Style) -> String {
         + widest(&s_max, "of")
         + widest(&fee, "fee");
     // What is paid beside the fee, if anything is.
-    let more: &[(&str, &dyn Fn(&Worker) -> String)] = if workers
-        .iter()
-        .any(|worker| worker.cost != worker.fee.times(worker.batches))
-    {
-        &[("charge", &charge), ("cost", &cost)]
-    } else {
-        &[]
+    let is_more = |worker: &&Worker| worker.cost != worker.fee.times(worker.batches);
+    let more: &[Shown<'_>] = match workers.iter().any(is_more) {
+        true => &[("charge", &charge), ("cost", &cost)],
+        false => &[],
     };
     others += more
         .iter()

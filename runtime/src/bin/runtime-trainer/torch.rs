@@ -151,7 +151,7 @@ impl Torch {
             let (before, layer) = layers.split_at_mut(at);
             let inputs = before.last().map_or(&samples, |before| &before.outputs);
             let outputs = &mut layer[0].outputs;
-            tensors[2 * at + 1].f_addmm_out(outputs, inputs, &tensors[2 * at].f_tr()?)?;
+            let _ = tensors[2 * at + 1].f_addmm_out(outputs, inputs, &tensors[2 * at].f_tr()?)?;
             if at < last {
                 let _same = outputs.f_relu_()?;
             }
@@ -180,13 +180,13 @@ impl Torch {
                 ..
             } = &layer[0];
             let inputs = before.last().map_or(&samples, |before| &before.outputs);
-            slopes.f_tr()?.f_mm_out(weight, inputs)?;
-            slopes.f_sum_intlist_out(bias, 0, false, Kind::Float)?;
+            let _ = slopes.f_tr()?.f_mm_out(weight, inputs)?;
+            let _ = slopes.f_sum_intlist_out(bias, 0, false, Kind::Float)?;
             if let Some(before) = before.last() {
-                slopes.f_mm_out(&before.slopes, &tensors[2 * at])?;
+                let _ = slopes.f_mm_out(&before.slopes, &tensors[2 * at])?;
                 // Where ReLU cut its input off, nothing comes through.
                 let (outputs, slopes) = (&before.outputs, &before.slopes);
-                outputs.f_threshold_backward_grad_input(slopes, slopes, 0.0)?;
+                let _ = outputs.f_threshold_backward_grad_input(slopes, slopes, 0.0)?;
             }
         }
         let count = self.gradients.len();
