@@ -10,13 +10,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Action, ResultsError};
-use crate::files::pretty;
-use crate::table::Output;
 
 /// The checksums of all files, by name, in `run.json`; and its own.
 const ALL: &str = "checksums";
@@ -24,17 +21,6 @@ const OWN: &str = "checksum";
 
 /// By name of the file.
 pub(crate) type Checksums = BTreeMap<String, String>;
-
-/// Gives files their names, and their checksums.
-pub(crate) fn publish(
-    outputs: impl IntoIterator<Item = Output>,
-) -> Result<Checksums, ResultsError> {
-    let mut sums = Checksums::new();
-    for output in outputs {
-        add(&mut sums, &output.publish()?)?;
-    }
-    Ok(sums)
-}
 
 /// The checksum of one more file, if it is there.
 pub(crate) fn add(sums: &mut Checksums, path: &Path) -> Result<(), ResultsError> {
@@ -49,34 +35,6 @@ pub(crate) fn add(sums: &mut Checksums, path: &Path) -> Result<(), ResultsError>
     Ok(())
 }
 
-/// Writes a `run.json` with the checksums of the other files, and its own.
-pub(crate) fn write_record(
-    mut output: Output,
-    record: &impl Serialize,
-    sums: Checksums,
-) -> Result<(), ResultsError> {
-    /// A record with more keys.
-    #[derive(Serialize)]
-    struct Sealed<'a, R> {
-        #[serde(flatten)]
-        record: &'a R,
-        checksums: Checksums,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        checksum: Option<String>,
-    }
-
-    let mut sealed = Sealed {
-        record,
-        checksums: sums,
-        checksum: None,
-    };
-    // As a reader sees it.
-    let value = serde_json::from_slice(&pretty(&sealed)).expect("it was written just now");
-    sealed.checksum = Some(of_value(&value));
-    output.write_all(&pretty(&sealed))?;
-    output.publish().map(drop)
-}
-
 /// Checks what a `run.json` says against its own checksum, and takes that out.
 pub(crate) fn check_record(path: &Path, value: &mut Value) -> Result<(), ResultsError> {
     let own = value.as_object_mut().and_then(|keys| keys.remove(OWN));
@@ -84,6 +42,13 @@ pub(crate) fn check_record(path: &Path, value: &mut Value) -> Result<(), Results
         Some(Value::String(own)) if own != of_value(value) => Err(differs(path)),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Whether a `run.json` has the checksum of this file.
+pub(crate) fn names(record: &Value, path: &Path) -> bool {
+    record
+        .get(ALL)
+        .is_some_and(|sums| sums.get(name(path)).is_some())
 }
 
 /// Checks a file against what the folder's `run.json` says of it.
@@ -123,7 +88,8 @@ fn of_file(mut file: &File) -> io::Result<String> {
     }
 }
 
-fn of_value(value: &Value) -> String {
+/// Of a value as its text.
+pub(crate) fn of_value(value: &Value) -> String {
     let text = value.to_string();
     in_words(Sha256::new_with_prefix(text))
 }

@@ -46,6 +46,7 @@ mod run_file;
 mod run_plan;
 pub mod runs;
 mod schema;
+mod seal;
 pub mod statistics;
 mod statistics_table;
 mod status;

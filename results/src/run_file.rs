@@ -76,6 +76,12 @@ impl RunFile {
         Ok(file)
     }
 
+    /// Whether the folder's `run.json` has the checksum of this file.
+    pub(crate) fn names(path: &Path) -> Result<bool, ResultsError> {
+        let dir = path.parent().unwrap_or(Path::new("."));
+        Ok(checksums::names(&Self::read(dir)?.value, path))
+    }
+
     /// Reads a text of a folder, if it is as `run.json` says.
     pub(crate) fn read_checked(path: &Path) -> Result<String, ResultsError> {
         let text = io::read_to_string(Self::open_checked(path)?);

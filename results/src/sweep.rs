@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::checksums;
 use crate::error::ResultsError;
 use crate::files::{RUN_FILE, SWEEP_FILE, SWEEP_FORMAT, SWEEP_VERSION, prepare};
+use crate::seal;
 use crate::table::Output;
 
 /// A folder under way; nothing has its name before [`SweepFolder::finish`].
@@ -48,7 +48,7 @@ impl SweepFolder {
         content.insert("complete".to_owned(), complete.into());
         content.insert("keys".to_owned(), keys.to_vec().into());
         content.extend(details);
-        let sums = checksums::publish([table])?;
-        checksums::write_record(record, &content, sums)
+        let sums = seal::publish([table])?;
+        seal::write_record(record, &content, sums)
     }
 }

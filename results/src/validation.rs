@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::assess::{Assessed, Excess, assess};
-use crate::checksums::{self, Checksums};
+use crate::checksums::Checksums;
 use crate::chunk::{Chunk, Detail};
 use crate::cycles::{AgainstExact, Cycles};
 use crate::error::ResultsError;
@@ -23,6 +23,7 @@ use crate::problems::ProblemColumns;
 use crate::row::{OutcomeRow, Simulated, Took};
 use crate::run_plan::RunPlan;
 use crate::schema::{Described, Row};
+use crate::seal;
 use crate::statistics_table::StatisticsColumns;
 use crate::table::{CsvTable, Output, ParquetTable};
 use crate::tally::{Discrepancy, DiscrepancyRow, Report, SummaryRow, Tally, TimingRow};
@@ -190,7 +191,7 @@ impl Validation {
             details: details(&report),
         };
         let output = Output::create(&dir, RUN_FILE)?;
-        checksums::write_record(output, &record, sums)?;
+        seal::write_record(output, &record, sums)?;
         Ok(report)
     }
 
@@ -390,7 +391,7 @@ impl Tables {
             timings,
             json,
         ];
-        Ok((self.dir, checksums::publish(outputs)?))
+        Ok((self.dir, seal::publish(outputs)?))
     }
 }
 

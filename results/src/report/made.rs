@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::page::{Part, Section};
 use super::table::{Cell, Column, Table};
 use crate::error::{Action, ResultsError};
+use crate::run_file::RunFile;
 
 /// Larger texts are linked, not shown.
 const MOST_TEXT: u64 = 64 << 10;
@@ -19,14 +20,17 @@ pub(super) fn json(path: &Path) -> Result<Value, ResultsError> {
     serde_json::from_slice(&text).map_err(|error| ResultsError::damaged(path, error))
 }
 
-/// A text file of the folder, if it is there and not too long.
+/// A text file of the folder, if there is to be one, and it is not too long.
 pub(super) fn text(path: &Path) -> Result<Option<String>, ResultsError> {
     let failed = |cause| ResultsError::io(Action::Read, path, cause);
     match fs::metadata(path) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => match RunFile::names(path)? {
+            true => Err(failed(cause)),
+            false => Ok(None),
+        },
         Err(cause) => Err(failed(cause)),
         Ok(found) if found.len() > MOST_TEXT => Ok(None),
-        Ok(_) => fs::read_to_string(path).map(Some).map_err(failed),
+        Ok(_) => RunFile::read_checked(path).map(Some),
     }
 }
 

@@ -23,6 +23,7 @@ use crate::files::{
 };
 use crate::patience::Patience;
 use crate::schema::Row;
+use crate::seal;
 use crate::table::{CsvTable, Output, ParquetTable};
 
 /// Rows in a row group. Where one ends follows from the rows alone, so that the bytes of a table
@@ -236,7 +237,7 @@ impl RunFolder {
             csv,
             json,
         ];
-        let mut sums = checksums::publish(outputs)?;
+        let mut sums = seal::publish(outputs)?;
         for name in REAL_FILES.into_iter().chain([PAIRED]) {
             checksums::add(&mut sums, &self.dir.join(name))?;
         }
@@ -249,7 +250,7 @@ impl RunFolder {
             details: details(),
         };
         let output = Output::patient(&self.dir, RUN_FILE, &self.patience)?;
-        checksums::write_record(output, &record, sums)?;
+        seal::write_record(output, &record, sums)?;
         Ok(summary)
     }
 }

@@ -102,7 +102,8 @@ pub(crate) fn damage(attempt: &Attempt<'_>) -> Result<u64, String> {
     } else {
         None
     };
-    let deed = spoil(&attempt.folder.join(specimen.of), &mut draws);
+    let resumes = specimen.command.contains(&"--resume");
+    let deed = spoil(&attempt.folder.join(specimen.of), resumes, &mut draws);
     let said = run(specimen.command, &attempt.folder)?;
     let lost = |why: &str| {
         Err(format!(
@@ -129,9 +130,15 @@ pub(crate) fn damage(attempt: &Attempt<'_>) -> Result<u64, String> {
 }
 
 /// Does one thing to one of the files; says what.
-fn spoil(path: &Path, draws: &mut Draws) -> String {
+fn spoil(path: &Path, resumes: bool, draws: &mut Draws) -> String {
     let mut files = Vec::new();
     list(path, &mut files);
+    // Event logs are of any length and have no checksum; without run.json a run is one that has not ended.
+    files.retain(|file| {
+        let is_log = file.components().any(|part| part.as_os_str() == "events");
+        let is_end = resumes && file.ends_with("run.json");
+        !is_log && !is_end
+    });
     files.sort();
     let file = &files[draws.between(0, files.len() as u64 - 1) as usize];
     let mut bytes = fs::read(file).expect("it is there");

@@ -54,14 +54,14 @@ const PROMISES: [Promise; 7] = [
     Promise {
         name: "R2",
         says: "killed workers and trainers: a result or the right reason, and nothing is left",
-        counts: (4, 200),
+        counts: (2, 200),
         at_once: 4,
         attempt: signals::kills,
     },
     Promise {
         name: "R4",
         says: "a killed orchestrator: its run goes on to the same bits, fees and cycles",
-        counts: (2, 100),
+        counts: (1, 100),
         at_once: 4,
         attempt: resumes::kill_and_resume,
     },
@@ -82,14 +82,14 @@ const PROMISES: [Promise; 7] = [
     Promise {
         name: "R10",
         says: "damaged files: one line, or what the whole ones give",
-        counts: (200, 20_000),
+        counts: (120, 20_000),
         at_once: 2,
         attempt: files::damage,
     },
     Promise {
         name: "decoders",
         says: "inputs of every decoder changed at random: read or refused, and no panic",
-        counts: (14, 700),
+        counts: (7, 700),
         at_once: 2,
         attempt: decoders::mutate,
     },
