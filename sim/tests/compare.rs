@@ -504,7 +504,8 @@ fn what_cannot_be_compared_is_refused_in_one_line() {
 
     let broken = made(dir.path(), "broken", &["run", "lab-8", "--replicates", "2"]);
     fs::write(broken.join("scenario.toml"), "[job]\nnonsense = 1\n").expect("room");
-    compare(&[&runs, &broken], &[]).assert_fails(3, "broken/scenario.toml:");
+    compare(&[&runs, &broken], &[])
+        .assert_fails(3, "broken/scenario.toml does not read as results");
     fs::write(broken.join("runs.parquet"), "no table").expect("room");
     compare(&[&runs, &broken], &[]).assert_fails(3, "does not read as results");
     fs::write(broken.join("run.json"), "{\"plan\": 3}").expect("room");

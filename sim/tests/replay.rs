@@ -4,9 +4,14 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use common::{Run, sim, sim_with_input};
+use results::event_log::EventReader;
+use results::runs::{RecordedFolder, RunSummary};
+use scheduler::Span;
+use scheduler::machine::{Action, Record, Scheduler};
 use serde_json::{Value, json};
 
 /// Two workers: 2 s from the second download on, and 4 s from the first one on.
@@ -394,4 +399,53 @@ fn the_calibration_that_is_kept_is_the_fit_on_the_recorded_runs() {
     }
     let again = lines(&sim(&["replay", &path, "--json", "--calibration", &out]));
     assert_eq!(again.len(), 40);
+}
+
+/// The sums that a run keeps while it goes on, and `sim replay` of what it wrote, agree to the last
+/// nanosecond: over several plans, with workers that are lost and come back.
+#[test]
+fn what_a_run_predicts_of_itself_is_what_replay_says() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let out = dir.path().join("run");
+    let args = ["run", "churn", "--replicates", "4", "--events", "--out"];
+    sim(&[&args[..], &[out.to_str().expect("text")]].concat()).assert_done();
+    let folder = RecordedFolder::open(&out).expect("it was written");
+    let replayed = sim(&["replay", out.to_str().expect("text"), "--json"]);
+    replayed.assert_done();
+    let (mut of_runs, mut plans) = (BTreeMap::new(), 0);
+    for line in replayed.stdout.lines() {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        let run = line["run"].as_str().expect("a name");
+        let run = run.split("-plan").next().expect("a name").to_owned();
+        let sums: &mut [f64; 3] = of_runs.entry(run).or_default();
+        for (sum, key) in sums.iter_mut().zip(["predicted_s", "measured_s", "cycles"]) {
+            *sum += line[key].as_f64().expect("a number");
+        }
+        plans += 1;
+    }
+    assert!(plans > of_runs.len(), "some run has several plans");
+    let mut left_out = 0;
+    for (run, [predicted, measured, cycles]) in of_runs {
+        let log = out.join("events").join(format!("{run}.jsonl"));
+        let reader = EventReader::open(&log).expect("it was written");
+        let mut scheduler = Scheduler::new(reader.config().clone());
+        let mut summary = RunSummary::with_prediction(folder.job());
+        let mut actions = Vec::new();
+        for line in reader {
+            let (now, event) = line.expect("a line");
+            let _ = scheduler.step(now, event, &mut actions);
+            for action in actions.drain(..) {
+                if let Action::Record(record) = action {
+                    summary.record(now, &record);
+                }
+            }
+        }
+        let forecast = summary.forecast().expect("some cycles are counted");
+        let near = |ours: Span, theirs: f64| (ours.seconds_f64() - theirs).abs() < 1e-9;
+        assert!(near(forecast.cycles_took.predicted, predicted), "{run}");
+        assert!(near(forecast.cycles_took.measured, measured), "{run}");
+        assert_eq!(forecast.cycles as f64, cycles, "{run}");
+        left_out += forecast.left_out;
+    }
+    assert!(left_out > 0, "in some cycle a worker was missing");
 }

@@ -175,11 +175,8 @@ fn an_infeasible_scenario_ends_with_its_reason() {
     }
     let table = sim(&["run", "infeasible", "--replicates", "2"]);
     table.assert_done();
-    assert!(
-        table
-            .stdout
-            .contains("2 runs ended early: insufficient_capacity")
-    );
+    let told = "2 runs ended early, left out of fee and wall time: insufficient_capacity";
+    assert!(table.stdout.contains(told), "{}", table.stdout);
 }
 
 #[test]

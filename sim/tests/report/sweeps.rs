@@ -97,7 +97,7 @@ fn a_wide_sweep_is_summed_up() {
             "--vary",
             "job.tau=1,2",
             "--vary",
-            "job.batches=90,91,92,93,94,95,96",
+            "job.batches=86,87,88,89,90,91,92",
             "--replicates",
             "2",
             "--cycles",
