@@ -11,7 +11,7 @@ use common::{Run, sim, sim_with_input};
 use results::event_log::EventReader;
 use results::runs::{RecordedFolder, RunSummary};
 use scheduler::Span;
-use scheduler::machine::{Action, Record, Scheduler};
+use scheduler::machine::{Action, Scheduler};
 use serde_json::{Value, json};
 
 /// Two workers: 2 s from the second download on, and 4 s from the first one on.
