@@ -238,7 +238,7 @@ fn whole(value: &Bound<'_, PyAny>, what: &str, most: u64) -> PyResult<u64> {
 
 fn whole_float(value: f64) -> Option<u64> {
     // Up to 2^53 a float is a whole number exactly.
-    let is_whole = value >= 0.0 && value <= 9_007_199_254_740_992.0 && value.fract() == 0.0;
+    let is_whole = (0.0..=9_007_199_254_740_992.0).contains(&value) && value.fract() == 0.0;
     is_whole.then_some(value as u64)
 }
 
