@@ -44,11 +44,10 @@ pub(crate) fn check_record(path: &Path, value: &mut Value) -> Result<(), Results
     }
 }
 
-/// Whether a `run.json` has the checksum of this file.
-pub(crate) fn names(record: &Value, path: &Path) -> bool {
-    record
-        .get(ALL)
-        .is_some_and(|sums| sums.get(name(path)).is_some())
+/// The files whose checksums a `run.json` has.
+pub(crate) fn names(record: &Value) -> impl Iterator<Item = &str> {
+    let sums = record.get(ALL).and_then(Value::as_object);
+    sums.into_iter().flatten().map(|(name, _)| name.as_str())
 }
 
 /// Checks a file against what the folder's `run.json` says of it.

@@ -76,10 +76,14 @@ impl RunFile {
         Ok(file)
     }
 
-    /// Whether the folder's `run.json` has the checksum of this file.
-    pub(crate) fn names(path: &Path) -> Result<bool, ResultsError> {
-        let dir = path.parent().unwrap_or(Path::new("."));
-        Ok(checksums::names(&Self::read(dir)?.value, path))
+    /// Checks that the files are there whose checksums it has.
+    pub(crate) fn demand_files(&self) -> Result<(), ResultsError> {
+        for name in checksums::names(&self.value) {
+            let path = self.path.with_file_name(name);
+            let found = fs::metadata(&path);
+            found.map_err(|cause| ResultsError::io(Action::Read, &path, cause))?;
+        }
+        Ok(())
     }
 
     /// Reads a text of a folder, if it is as `run.json` says.

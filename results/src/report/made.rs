@@ -20,14 +20,11 @@ pub(super) fn json(path: &Path) -> Result<Value, ResultsError> {
     serde_json::from_slice(&text).map_err(|error| ResultsError::damaged(path, error))
 }
 
-/// A text file of the folder, if there is to be one, and it is not too long.
+/// A text file of the folder, if it is there and not too long.
 pub(super) fn text(path: &Path) -> Result<Option<String>, ResultsError> {
     let failed = |cause| ResultsError::io(Action::Read, path, cause);
     match fs::metadata(path) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => match RunFile::names(path)? {
-            true => Err(failed(cause)),
-            false => Ok(None),
-        },
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(cause) => Err(failed(cause)),
         Ok(found) if found.len() > MOST_TEXT => Ok(None),
         Ok(_) => RunFile::read_checked(path).map(Some),

@@ -43,6 +43,7 @@ use crate::error::{Action, ResultsError};
 pub use crate::report_file::REPORT_FILE;
 use crate::report_file::{is_foreign, remove};
 pub use crate::run_file::Kind;
+use crate::run_file::RunFile;
 use crate::table::Output;
 
 /// The folder of the figures.
@@ -76,6 +77,9 @@ pub fn write(
             dir,
             file: REPORT_FILE,
         });
+    }
+    if let Ok(record) = RunFile::read(dir) {
+        record.demand_files()?;
     }
     let page = match Kind::of(dir)? {
         Kind::Validation => validation::page(dir)?,

@@ -79,7 +79,7 @@ const fn plain(of: &'static str, command: &'static [&'static str]) -> Specimen {
 }
 
 /// What a command says, and the page or the folder that it writes.
-#[derive(Debug, PartialEq)]
+#[derive(PartialEq)]
 struct Said {
     code: Option<i32>,
     out: Vec<u8>,
@@ -107,8 +107,12 @@ pub(crate) fn damage(attempt: &Attempt<'_>) -> Result<u64, String> {
     let said = run(specimen.command, &attempt.folder)?;
     let lost = |why: &str| {
         Err(format!(
-            "{why}: {} after {deed}: {said:?}",
-            specimen.command.join(" ")
+            "{why}: {} after {deed}: code {:?}, {} bytes of output, {} of a page, errors: {:.300}",
+            specimen.command.join(" "),
+            said.code,
+            said.out.len(),
+            said.page.len(),
+            said.errors
         ))
     };
     if said.errors.contains("panicked") || said.errors.contains("a check of ours failed") {
