@@ -219,6 +219,7 @@ mod tests {
                 "job" => format!("{job}{unknown}\n{worker}"),
                 "workers" => format!("{job}{worker}{unknown}"),
                 "benchmark_error" => format!("{job}{worker}benchmark_error = {{ {unknown} }}"),
+                "tiers" => format!("{job}{worker}tiers = [{{ {unknown} }}]"),
                 "faults.trace" => format!(
                     "{job}{worker}[[faults.trace]]\nat = 1\nworker = 'pc1'\nwhat = 'return'\n\
                      {unknown}"
