@@ -6,8 +6,9 @@
 //! or as points with straight lines between them. An idle worker costs nothing and has no batches;
 //! one that is employed may have none either, where its curve begins at 0.
 
+use crate::limits::{MAX_BATCHES, MAX_N};
 use crate::money::Fee;
-use crate::problem::{MAX_BATCHES, MAX_N, Problem, Worker};
+use crate::problem::{Problem, Worker};
 
 /// The most workers of a problem with curves.
 pub const MAX_CURVE_WORKERS: usize = 10_000;

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use crate::limits::{MAX_BATCHES, MAX_N};
 use crate::money::Cost;
-use crate::problem::{MAX_BATCHES, MAX_N, Problem};
+use crate::problem::Problem;
 use serde::{Deserialize, Serialize};
 
 /// The first test that a problem without a plan fails, in the order of the variants; that the data

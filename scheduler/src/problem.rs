@@ -10,18 +10,10 @@
 
 use std::sync::Arc;
 
+use crate::limits::{MAX_BATCHES, MAX_N, MAX_WORKERS};
 use crate::money::{Cost, Fee};
 use crate::terms::Terms;
 use serde::{Deserialize, Serialize};
-
-/// The largest capacity, lot and least number of employed workers.
-pub const MAX_BATCHES: u64 = 1_000_000_000;
-
-/// The largest number of batches to hand out.
-pub const MAX_N: u64 = 2 * MAX_BATCHES;
-
-/// The largest number of workers in one problem.
-pub const MAX_WORKERS: usize = 1_000_000;
 
 /// One machine, as an allocation sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,8 +5,8 @@
 //! the ratio that was measured, a capacity one integer division, so that no rounding of a float
 //! can flip it by one.
 
+use crate::limits::MAX_BATCHES;
 use crate::margin::Margin;
-use crate::problem::MAX_BATCHES;
 use crate::time::Span;
 use serde::{Deserialize, Serialize};
 

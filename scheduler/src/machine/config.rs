@@ -1,8 +1,8 @@
 //! What a job asks for.
 
 use crate::estimate::{BenchmarkRule, MAX_ROUNDS, Margins};
+use crate::limits::{MAX_BATCHES, MAX_N, MAX_WORKERS};
 use crate::money::Cost;
-use crate::problem::{MAX_BATCHES, MAX_N, MAX_WORKERS};
 use crate::request::Objective;
 use crate::time::Span;
 use crate::time_model::{MAX_PASSES, TimeModel};
