@@ -27,7 +27,13 @@ pub(super) fn text(path: &Path) -> Result<Option<String>, ResultsError> {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(cause) => Err(failed(cause)),
         Ok(found) if found.len() > MOST_TEXT => Ok(None),
-        Ok(_) => RunFile::read_checked(path).map(Some),
+        Ok(_) => match RunFile::read_checked(path) {
+            // A folder of folders has none.
+            Err(ResultsError::Unfinished { .. }) => {
+                fs::read_to_string(path).map(Some).map_err(failed)
+            }
+            read => read.map(Some),
+        },
     }
 }
 
