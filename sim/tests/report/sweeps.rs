@@ -95,7 +95,7 @@ fn a_wide_sweep_is_summed_up() {
             "sweep",
             "dab",
             "--vary",
-            "job.beta=1,2",
+            "job.s_min=1,2",
             "--vary",
             "job.batches=86,87,88,89,90,91,92",
             "--replicates",
@@ -109,7 +109,7 @@ fn a_wide_sweep_is_summed_up() {
     let drawn = report.csv("key-1-wall_s");
     assert_eq!(drawn.rows.len(), 2);
     for row in &drawn.rows {
-        let rows = csv.of("job.beta", drawn.cell(row, "value"));
+        let rows = csv.of("job.s_min", drawn.cell(row, "value"));
         let mut values: Vec<f64> = rows.iter().map(|row| csv.number(row, "wall_s")).collect();
         values.sort_by(f64::total_cmp);
         assert_eq!(
