@@ -1,4 +1,4 @@
-//! Names of workers: they reach terminals, tables, spreadsheets and command lines, whoever chose them.
+//! Names of workers: they reach terminals, tables, spreadsheets and command lines, wherever they come from.
 
 /// The longest name, in bytes.
 const MOST: usize = 64;

@@ -81,7 +81,7 @@ struct Search<'a, F> {
     capacities: Capacities<'a>,
     /// Places of the candidates, the cheapest first.
     by_fee: Vec<usize>,
-    /// The rates of so many of the fastest together.
+    /// The sum of the rates of this number of the fastest.
     fastest: Vec<f64>,
     bound: Bound,
     most: Option<Cost>,

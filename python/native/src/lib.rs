@@ -330,7 +330,7 @@ fn span(py: Python<'_>, seconds: f64, what: &str) -> PyResult<Span> {
 }
 
 fn speed(py: Python<'_>, seconds: f64, index: usize) -> PyResult<Speed> {
-    // A thousand batches: a thousandth of a nanosecond for each is told apart.
+    // A thousand batches: differences of a thousandth of a nanosecond per batch still count.
     const BATCHES: u64 = 1_000;
     let whole = (seconds * 1e9 * BATCHES as f64).round();
     let measured = (1.0..1e18)

@@ -37,7 +37,7 @@ use crate::trainer::Described;
 
 /// How long judgements are waited for after the end.
 const LAST_JUDGEMENT: Duration = Duration::from_secs(60);
-/// After this the user is told of it.
+/// After this a line on the terminal says that it is waited for.
 const TELL_OF_JUDGEMENT: Duration = Duration::from_secs(3);
 
 /// The job to be run.

@@ -245,7 +245,7 @@ mod tests {
 
     proptest! {
         /// Random plans, losses and returns: every batch has one holder or none, counts agree, and what
-        /// a worker is to keep is what it has, which is told by itself.
+        /// a worker is to keep is what it has, as the worker says itself.
         #[test]
         fn every_batch_is_in_one_place(
             n in 1..60_u64,

@@ -1,7 +1,7 @@
 //! Who keeps the orchestrator waiting: benchmarks that do not end, and data that does not arrive.
 //!
 //! In a cycle beats show who is at work. Before it nothing does, and a process that was stopped, a
-//! program that hangs and a link that is dead look alike: so a wait is told of while it lasts, and data
+//! program that hangs and a link that is dead look alike: so a wait is reported while it lasts, and data
 //! that stops to arrive is given up long before the time for all of it is over.
 //!
 //! **What it does not know:** clocks, and what becomes of a worker.
@@ -12,7 +12,7 @@ use std::fmt;
 use scheduler::machine::WorkerId;
 use scheduler::{Instant, Span};
 
-/// After this a wait is told of, and again each time that it has doubled.
+/// After this a wait is reported, and again each time that it has doubled.
 const TELL_AFTER: Span = Span::from_secs(5);
 /// How often waits are looked at.
 const LOOK_EVERY: Span = Span::from_millis(500);
@@ -29,7 +29,7 @@ pub(super) enum Awaited {
     Data { held: u64, of: u64 },
 }
 
-/// A wait that is told of, or is over.
+/// A wait that is reported, or is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Overdue {
     pub(super) worker: WorkerId,
@@ -165,7 +165,7 @@ mod tests {
         Instant::START + Span::from_millis(tenths * 100)
     }
 
-    /// When something is told of the only wait, in tenths of a second: and when it is given up.
+    /// When the only wait is reported, in tenths of a second, and when it is given up.
     fn told(silence: &mut Silence, times: std::ops::Range<u64>) -> (Vec<u64>, Vec<u64>) {
         let (mut told, mut over) = (Vec::new(), Vec::new());
         for time in times {

@@ -145,7 +145,7 @@ impl Compute {
     }
 
     /// A job begins: nothing of the one before is left. If it is the same one again, on another connection,
-    /// the process goes on with it; then the device on which it does is told.
+    /// the process goes on with it; then it names the device on which it does.
     pub(crate) fn begin(&mut self, job: Job) -> Option<DeviceChoice> {
         if self.has_job && self.job == Some(job) && self.process.is_some() {
             return *self.device.lock().unwrap_or_else(PoisonError::into_inner);

@@ -67,7 +67,7 @@ pub(crate) type Training = (Compute, mpsc::UnboundedReceiver<TrainerEvent>);
 
 /// Serves an orchestrator until the connection ends.
 ///
-/// The trainer outlives it, with what it holds: who comes back at once is not sent its data again.
+/// The trainer outlives it, with what it holds: a worker that comes back at once is not sent its data again.
 pub(crate) async fn serve(peer: &Peer, options: &WorkerOptions, training: &mut Training) -> End {
     training.0.connected(&mut training.1);
     match Session::start(peer, options, training).await {

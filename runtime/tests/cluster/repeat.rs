@@ -346,7 +346,7 @@ fn a_plan_that_cannot_be_run_is_refused_with_the_reason() {
     );
 }
 
-/// Workers are gathered and measured, the plan is told with its price, and the folder is a scenario.
+/// Workers are gathered and measured, the plan is printed with its price, and the folder is a scenario.
 #[test]
 fn a_plan_alone_measures_and_ends() {
     let folder = tempfile::tempdir().expect("a folder");

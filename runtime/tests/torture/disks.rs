@@ -43,7 +43,7 @@ pub(crate) fn fill_disk(attempt: &Attempt<'_>) -> Result<u64, String> {
     let (disk, kept) = (attempt.folder.join("disk"), attempt.folder.join("run"));
     fs::create_dir(&disk).expect("a folder");
     let kilobytes = attempt.draws().between(8, 400);
-    // Room is waited for, so that it is told to stop; then everything is copied to where there is room.
+    // The run waits for room, so it is stopped; then everything is copied to where there is room.
     let script = format!(
         "mount -t tmpfs -o size={kilobytes}k tmpfs \"$1\" || exit 99; d=$1; k=$2; shift 2; \
          timeout --preserve-status -s INT -k 30 12 \"$@\" >/dev/null 2>\"$k.errors\"; code=$?; \

@@ -9,7 +9,7 @@ use crate::scenario::unit::Quantity;
 use crate::scenario::worker::Group;
 
 impl Group {
-    /// What is agreed beside the fee per batch, where a cycle has so many batches and a kilowatt-hour has
+    /// What is agreed beside the fee per batch, where a cycle has this number of batches and a kilowatt-hour has
     /// this price.
     pub(crate) fn tariff(&self, batches: u64, energy: Fee) -> Tariff {
         // A price in micro-units is below 10^12, and 10^10 for a kilowatt-hour; power is below 10^9 mW.

@@ -37,7 +37,7 @@ impl Field for FeeTier {
 /// A number of batches, or a share of all of a cycle's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {
-    /// So many.
+    /// A number of batches.
     Batches(u64),
     /// A part of all.
     Share(Ratio),

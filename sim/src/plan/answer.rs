@@ -65,7 +65,7 @@ pub(super) enum Idle {
     NotReady,
     /// The transfers of its parameters alone take all the time.
     NoTime(Span),
-    /// It can take so many in time, which is less than its lot.
+    /// The number of batches that it can take in time, which is less than its lot.
     BelowLot(u64, u64),
     /// Its fee is above all that are paid.
     TooExpensive(Fee),

@@ -334,7 +334,7 @@ fn pick<T: Copy>(draws: &mut Draws, all: &[T]) -> T {
     all[draws.between(0, all.len() as u64 - 1) as usize]
 }
 
-/// One time in so many.
+/// One time in this number.
 fn rare<T>(draws: &mut Draws, times: u64, make: impl FnOnce(&mut Draws) -> T) -> Option<T> {
     (draws.between(1, times) == 1).then(|| make(draws))
 }
