@@ -82,7 +82,7 @@ const PROMISES: [Promise; 7] = [
     Promise {
         name: "R10",
         says: "damaged files: one line, or what the whole ones give",
-        counts: (120, 20_000),
+        counts: (60, 20_000),
         at_once: 2,
         attempt: files::damage,
     },

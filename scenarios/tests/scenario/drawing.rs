@@ -281,7 +281,10 @@ fn is_feasible(scenario: &Scenario, config: &Config, replicate: u64) -> bool {
         .iter()
         .filter(|worker| worker.joins == Span::ZERO)
         .collect();
-    (config.beta.max(1)..=fleet.len() as u64).any(|employed| {
+    // Of a large fleet a few counts do: one that fits is enough.
+    let step = (fleet.len() / 64).max(1);
+    let mut counts = (config.beta.max(1)..=fleet.len() as u64).step_by(step);
+    counts.any(|employed| {
         let capacity = |worker: &&WorkerSpec| {
             let (margin, link) = (config.margins.benchmarked, &worker.profile.link);
             let time_model = &config.time_model;
