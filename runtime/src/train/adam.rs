@@ -48,11 +48,13 @@ impl Adam {
         let (keep1, take1) = (BETA1 as f32, (1.0 - BETA1) as f32);
         let (keep2, take2) = (BETA2 as f32, (1.0 - BETA2) as f32);
 
-        // Slices of one length, so that the loop needs no bounds checks and is vectorised.
+        // Slices of one length, so that the loop needs no bounds checks and is vectorised; `while`, since
+        // tests train in builds that inline nothing.
         let n = parameters.len();
         let (gradients, first, second) =
             (&gradients[..n], &mut self.first[..n], &mut self.second[..n]);
-        for i in 0..n {
+        let mut i = 0;
+        while i < n {
             let g = gradients[i];
             let m = keep1 * first[i] + take1 * g;
             let v = keep2 * second[i] + take2 * g * g;
@@ -61,6 +63,7 @@ impl Adam {
             first[i] = m;
             second[i] = v;
             parameters[i] -= rate * m / (v.sqrt() * inverse_root + EPSILON);
+            i += 1;
         }
     }
 }

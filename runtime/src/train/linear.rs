@@ -79,9 +79,7 @@ impl Trainer for Linear {
                 let slope = slope / count;
                 biases[class] += slope;
                 let row = &mut weights[class * self.features..][..self.features];
-                for (gradient, value) in row.iter_mut().zip(sample) {
-                    *gradient += slope * value;
-                }
+                add_scaled(row, slope, sample);
             }
         }
         (self.parameters, self.samples) = (parameters, samples);
@@ -121,18 +119,35 @@ impl Trainer for Linear {
     }
 }
 
+// Tests train for real, in builds that inline nothing: there, `while` is several times as fast as
+// iterators. With full optimisation both are the same.
+
 /// A sum in eight lanes, in an order that is always the same and that a compiler can vectorise.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 8;
-    let mut sums = [0.0; LANES];
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
+    let mut sums = [0.0_f32; LANES];
+    let b = &b[..a.len()];
+    let mut at = 0;
+    while at + LANES <= a.len() {
+        let mut lane = 0;
+        while lane < LANES {
+            sums[lane] += a[at + lane] * b[at + lane];
+            lane += 1;
         }
+        at += LANES;
     }
-    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| a * b);
+    let rest = a[at..].iter().zip(&b[at..]).map(|(a, b)| a * b);
     sums.into_iter().chain(rest).sum()
+}
+
+/// Adds `factor` times these values.
+fn add_scaled(to: &mut [f32], factor: f32, values: &[f32]) {
+    let values = &values[..to.len()];
+    let mut at = 0;
+    while at < to.len() {
+        to[at] += factor * values[at];
+        at += 1;
+    }
 }
 
 #[cfg(test)]
