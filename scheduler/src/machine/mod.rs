@@ -74,6 +74,7 @@
 //!   taken if they still hold then.
 //! - A slowdown ends nothing while every planned worker is here, since an estimate is not a fact. A
 //!   loss is one: without a plan the run pauses, then ends. It pauses only if a worker may come.
+//!   So it does where the budget is too small without one that is missing.
 //! - The limit of a job is wall time: what one cycle does not use is shared by those after it, and
 //!   planning, shipping and pauses between cycles take from them. A plan must hold in the time that is
 //!   left once its data is shipped. With `grace`, to imitate the thesis, limits do not shift.

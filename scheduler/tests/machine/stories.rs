@@ -4,7 +4,7 @@ use crate::audit::Audited;
 use crate::summary::{departures, records, summary};
 use crate::toy::{Allocator, Fate, Toy, World, at, job};
 use scheduler::machine::{Billing, Config, Limit, Partial, Record, Replan, Trigger};
-use scheduler::{Margins, Objective, Span, TimeModel};
+use scheduler::{Cost, Margins, Objective, Span, TimeModel};
 
 fn toy(millis: u64, fee: u64, fates: &[Fate]) -> Toy {
     Toy {
@@ -218,6 +218,43 @@ fn below_beta_it_waits_and_then_ends() {
     assert_eq!(*when, at(1_201 + 60_000));
     let back = two([&[], &[Fate::Joins(0), Fate::Dies(700), Fate::Joins(9_000)]]);
     check(config, &back, "tcc completed lost=50 cost=750");
+}
+
+/// A worker that is missing for the moment is not gone for ever: what is too expensive without it is
+/// tried again when it is back.
+#[test]
+fn too_expensive_without_a_worker_it_waits_and_then_ends() {
+    let three = |fates: &[Fate]| [toy(10, 1, &[]), toy(10, 1, fates), toy(10, 5, &[])];
+    for expect in [1, 3] {
+        let config = Config {
+            // Each cycle costs 150 with the first two, and 350 with the first and the last.
+            budget: Some(Cost::from_micros(500)),
+            expect,
+            ..adaptive(job(150, 3, 3))
+        };
+        let gone = three(&[Fate::Dies(700)]);
+        let run = check(
+            config.clone(),
+            &gone,
+            "t insufficient_budget lost=50 cost=150",
+        );
+        let (when, _) = run.actions.last().expect("a run has actions");
+        assert_eq!(
+            *when,
+            at(1_202 + 60_000),
+            "as long as below beta, and a question"
+        );
+        let back = three(&[Fate::Joins(0), Fate::Dies(700), Fate::Joins(9_000)]);
+        check(config, &back, "tcc completed lost=50 cost=450");
+    }
+    // Where nobody is missing, nobody is waited for.
+    let config = Config {
+        budget: Some(Cost::from_micros(449)),
+        ..adaptive(job(150, 3, 3))
+    };
+    let run = check(config, &three(&[]), " insufficient_budget lost=0 cost=0");
+    let (when, _) = run.actions.last().expect("a run has actions");
+    assert_eq!(*when, at(101));
 }
 
 #[test]
