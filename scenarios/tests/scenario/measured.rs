@@ -33,6 +33,9 @@ fn speed(batches: u64, nanos: u64) -> Speed {
 }
 
 proptest! {
+    // Each case draws the margins of two scenarios.
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
     /// Benchmarks read what they read, workers are as fast as they were,
     /// over the connections that were measured, and margins are those of the run.
     #[test]
