@@ -2,7 +2,7 @@
 
 :func:`solve` and :func:`schedule` plan in this process; :func:`plan` and :func:`simulate` take scenarios, and
 :func:`read` the folders that runs leave behind. :mod:`allot.trainer` and :mod:`allot.torch` train a model of
-one's own for Allot, :mod:`allot.flower` has a strategy for Flower.
+one's own for Allot, and :func:`export` writes one as TorchScript; :mod:`allot.flower` has a strategy for Flower.
 
 What a name needs is imported when it is first used.
 """
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ._errors import Error, Failed, Infeasible, InputError
     from ._folders import Folder, plan, read, simulate
+    from ._script import export
     from ._solve import Plan, allocators, schedule, solve
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "InputError",
     "Plan",
     "allocators",
+    "export",
     "plan",
     "read",
     "schedule",
@@ -37,6 +39,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "_errors": ("Error", "Failed", "Infeasible", "InputError"),
     "_folders": ("Folder", "plan", "read", "simulate"),
+    "_script": ("export",),
     "_solve": ("Plan", "allocators", "schedule", "solve"),
 }
 

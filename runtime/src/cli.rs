@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use scheduler::Fee;
 
 use crate::average::Rule;
@@ -21,6 +22,7 @@ Examples:
   runtime cluster --local 4 --data synthetic     four worker processes of this machine
   runtime cluster lab.toml --data mnist --out first-run
   runtime cluster --local 2 --trainer 'python my_model.py'    a model of your own
+  runtime cluster --local 2 --model net.pt                    one that allot.export wrote
   runtime cluster --local 4 --plan plan.json     run a plan that sim solve made
   runtime cluster --resume first-run             resume a run that was broken off
 
@@ -96,6 +98,33 @@ pub(crate) enum TrainerTask {
     Check(CheckArgs),
 }
 
+/// What is trained, as it is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ModelChoice {
+    /// One of the library's.
+    Kind(ModelKind),
+    /// A module in TorchScript.
+    Script(PathBuf),
+}
+
+impl FromStr for ModelChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let path = PathBuf::from(text);
+        match ModelKind::from_str(text, false) {
+            Ok(kind) => Ok(Self::Kind(kind)),
+            Err(_) if path.extension().is_some_and(|end| end == "pt") || path.is_file() => {
+                Ok(Self::Script(path))
+            }
+            Err(_) => Err(
+                "expected mlp, linear, or a file that allot.export wrote, such as net.pt"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
 /// What is to be run, and where.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ClusterArgs {
@@ -118,9 +147,10 @@ pub(crate) struct ClusterArgs {
     /// workers, which name the same files with --data
     #[arg(long, value_enum, default_value_t = DataAt::Orchestrator, value_name = "PLACE")]
     pub(crate) data_at: DataAt,
-    /// The model to train
-    #[arg(long, value_enum)]
-    pub(crate) model: Option<ModelKind>,
+    /// The model to train: mlp (two hidden layers of 200, by libtorch), linear (one layer, in plain
+    /// Rust), or a file that allot.export wrote, such as net.pt, which workers of other machines need too
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<ModelChoice>,
     /// Train with a program of your own, such as 'python my_model.py'; workers of other machines need
     /// the same program and option
     #[arg(long, value_name = "COMMAND", conflicts_with = "model")]
@@ -171,6 +201,20 @@ pub(crate) struct ClusterArgs {
     pub(crate) set: Vec<String>,
 }
 
+impl ClusterArgs {
+    /// A file with a module stands for the command that trains it.
+    ///
+    /// # Errors
+    /// When there is no such file, or nothing that trains it.
+    pub(crate) fn settle(&mut self) -> Result<(), String> {
+        if let Some(ModelChoice::Script(file)) = &self.model {
+            self.trainer = Some(TrainerCommand::script(file)?);
+            self.model = None;
+        }
+        Ok(())
+    }
+}
+
 /// What is to be run, with what varied.
 #[derive(Debug, Args)]
 pub(crate) struct SweepArgs {
@@ -199,6 +243,9 @@ pub(crate) struct WorkerArgs {
     /// orchestrator's
     #[arg(long, value_name = "COMMAND")]
     pub(crate) trainer: Option<TrainerCommand>,
+    /// The file of jobs that train what allot.export wrote, such as net.pt: the same as the orchestrator's
+    #[arg(long, value_name = "FILE", conflicts_with = "trainer")]
+    pub(crate) model: Option<PathBuf>,
     /// The data of jobs whose data is at the workers: the same files as the orchestrator's
     #[arg(long, value_name = "DATA")]
     pub(crate) data: Option<DataSource>,

@@ -60,7 +60,7 @@ pub fn main() -> ExitCode {
             .map(|()| Exit::Done)
             .map_err(Stop::failed),
         Command::Trainer(args) => match args.task {
-            None => return trainer::main(train::trainer),
+            None => return trainer::main(Box::new(train::trainer)),
             Some(TrainerTask::Check(args)) => trainer::check::run(args),
         },
     };

@@ -12,7 +12,7 @@ use results::WholeFile;
 use serde::{Deserialize, Serialize};
 
 use super::settings::{Setting, Source};
-use crate::cli::ClusterArgs;
+use crate::cli::{ClusterArgs, ModelChoice};
 use crate::data::{DataAt, DataSource};
 use crate::files;
 use crate::model::ModelKind;
@@ -183,7 +183,10 @@ impl SavedCommand {
             }
             .to_string(),
             data_at: args.data_at,
-            model: args.model,
+            model: match args.model {
+                Some(ModelChoice::Kind(kind)) => Some(kind),
+                Some(ModelChoice::Script(_)) | None => None,
+            },
             trainer: args.trainer.as_ref().map(|t| t.whole().to_string()),
             aggregate: args.aggregate.to_string(),
             device: args.device.to_string(),
@@ -232,7 +235,7 @@ impl SavedCommand {
         args.throttles = self.throttles;
         args.data = self.data.parse().map_err(Stop::bad)?;
         args.data_at = self.data_at;
-        args.model = self.model;
+        args.model = self.model.map(ModelChoice::Kind);
         args.trainer = self
             .trainer
             .map(|t| t.parse())

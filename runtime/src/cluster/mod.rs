@@ -69,6 +69,7 @@ pub(crate) fn log(usual: tracing::Level) {
 /// Runs a job.
 pub(crate) async fn run(mut args: ClusterArgs) -> Result<Exit, Stop> {
     log(tracing::Level::WARN);
+    args.settle().map_err(Stop::bad)?;
     let said = said(&args)?;
     let prepared = Prepared::new(&mut args, &said, None)?;
     if prepared.last().is_some() {
@@ -90,6 +91,7 @@ pub(crate) async fn sweep(args: SweepArgs) -> Result<Exit, Stop> {
             "a sweep cannot be resumed, expected no --resume",
         ));
     }
+    of.settle().map_err(Stop::bad)?;
     let varied: Result<Vec<Vary>, _> = vary.iter().map(|text| Vary::parse(text)).collect();
     let varied = varied.map_err(|error| Stop::new(Exit::Usage, error))?;
     let said = said(&of)?;

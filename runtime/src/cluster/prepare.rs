@@ -16,7 +16,7 @@ use solvers::{AllocatorName, Host};
 use super::folder::{OutputFolder, SavedCommand};
 use super::settings::{Material, Setting, Source, less};
 use crate::average::{Average, Contribution, Rule};
-use crate::cli::ClusterArgs;
+use crate::cli::{ClusterArgs, ModelChoice};
 use crate::clock;
 use crate::data::Splits;
 use crate::model::{ModelKind, Wire, to_wire};
@@ -63,14 +63,14 @@ impl Prepared {
                 (restored.source, restored.given, checkpoint, Some(held))
             }
         };
-        let kind = match (&args.trainer, args.model) {
-            (Some(_), _) => ModelKind::Program,
-            (None, Some(kind)) => kind,
+        let kind = match (&args.trainer, &args.model) {
+            (Some(_), _) | (_, Some(ModelChoice::Script(_))) => ModelKind::Program,
+            (None, Some(ModelChoice::Kind(kind))) => *kind,
             (None, None) if cfg!(feature = "torch") => ModelKind::Mlp,
             (None, None) => ModelKind::Linear,
         };
         if args.trainer.is_none() {
-            args.model = Some(kind);
+            args.model = Some(ModelChoice::Kind(kind));
         }
         let data = args.data.load().map_err(Stop::bad)?;
         let digest = data.digest().map_err(Stop::bad)?;

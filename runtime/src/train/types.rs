@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Batch, Dataset};
 use crate::files::FileError;
-use crate::model::ModelKind;
+use crate::model::{Layout, ModelKind};
 
 /// Trains a model of one kind.
 ///
-/// Parameters have the layout of the trainer's spec, and batches and data sets have its numbers of
+/// Parameters have the layout of the trainer or else of its spec, and batches and data sets have its numbers of
 /// features and classes; anything else is a bug of the caller and panics.
 pub trait Trainer {
     /// Begins a local update from these parameters.
@@ -32,6 +33,16 @@ pub trait Trainer {
 
     /// The device on which it trains: the CPU, or a GPU by its number.
     fn device(&self) -> DeviceChoice;
+
+    /// The layout of its parameters, if that does not follow from the spec.
+    fn own_layout(&self) -> Option<&Layout> {
+        None
+    }
+
+    /// The parameters that a job begins with, if they do not follow from the spec and the seed.
+    fn own_initial(&self) -> Option<&[f32]> {
+        None
+    }
 }
 
 /// The quality of a model on a data set: means over its samples.
@@ -105,6 +116,14 @@ pub enum TrainError {
     /// Samples cannot be read.
     #[error(transparent)]
     Data(#[from] FileError),
+    /// A file with a module in TorchScript cannot be trained.
+    #[error("{}: {why}", file.display())]
+    Script {
+        /// The file.
+        file: PathBuf,
+        /// One line.
+        why: String,
+    },
     /// An error of libtorch.
     #[error("libtorch: {0}")]
     Torch(String),

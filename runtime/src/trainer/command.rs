@@ -2,6 +2,8 @@
 //!
 //! Code never travels: each machine has its own copy, and a digest tells whether two are the same.
 //!
+//! A module in TorchScript is trained by the program beside this one; its file stands for that command.
+//!
 //! **What it does not know:** processes.
 
 use std::fmt;
@@ -32,6 +34,37 @@ impl TrainerCommand {
             );
         }
         Ok(Self { words })
+    }
+
+    /// What trains a module in TorchScript that lies in a file.
+    ///
+    /// # Errors
+    /// When one of the two is not there.
+    pub(crate) fn script(file: &Path) -> Result<Self, String> {
+        if !file.is_file() {
+            return Err(format!(
+                "there is no file {}, which --model names: write it with allot.export(module, loss), or \
+                 copy it to this machine",
+                file.display()
+            ));
+        }
+        let program = beside(&format!("{}", file.display()))?;
+        let word = |path: &Path| {
+            let text = path.to_str().map(str::to_owned);
+            text.ok_or_else(|| format!("{}: expected a path that is UTF-8", path.display()))
+        };
+        let words = vec![word(&program)?, SCRIPT.to_owned(), word(file)?];
+        Ok(Self { words }.whole())
+    }
+
+    /// How another machine is told to use it.
+    pub(crate) fn option(&self) -> String {
+        match self.words.as_slice() {
+            [program, flag, file] if flag == SCRIPT && program.ends_with(&beside_name()) => {
+                format!("--model {}", quoted(file))
+            }
+            _ => format!("--trainer '{self}'"),
+        }
     }
 
     /// The program.
@@ -131,6 +164,31 @@ impl TrainerCommand {
     }
 }
 
+/// The argument before the file of a module.
+const SCRIPT: &str = "--script";
+
+/// The name of the program that links libtorch.
+fn beside_name() -> String {
+    format!("runtime-trainer{}", std::env::consts::EXE_SUFFIX)
+}
+
+/// The program that links libtorch, which lies beside this one.
+///
+/// # Errors
+/// When it does not, in a line that names what it is to train.
+pub(super) fn beside(what: &str) -> Result<PathBuf, String> {
+    let own = std::env::current_exe().map_err(|error| format!("this program's path: {error}"))?;
+    let path = own.with_file_name(beside_name());
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(format!(
+        "there is no {}, which trains {what}: copy it from where this program was built ('cargo build \
+         --release --locked -p runtime' makes both), or use --model linear",
+        path.display()
+    ))
+}
+
 /// The file of a program: its path, or what PATH has.
 fn found(program: &str) -> Option<PathBuf> {
     if program.contains('/') {
@@ -224,6 +282,17 @@ mod tests {
         for wrong in ["", "  ", "a 'b", "a \"b", "''"] {
             assert!(wrong.parse::<TrainerCommand>().is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_file_with_a_module_stands_for_its_command() {
+        let option = |text: &str| text.parse::<TrainerCommand>().map(|c| c.option());
+        let command = "/opt/allot/runtime-trainer --script '/tmp/my net.pt'";
+        assert_eq!(option(command), Ok("--model '/tmp/my net.pt'".to_owned()));
+        let command = "python train.py --script x.pt";
+        assert_eq!(option(command), Ok(format!("--trainer '{command}'")));
+        let why = TrainerCommand::script(Path::new("no-such.pt")).expect_err("there is none");
+        assert!(why.starts_with("there is no file no-such.pt, "), "{why}");
     }
 
     #[test]

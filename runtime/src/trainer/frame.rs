@@ -11,7 +11,6 @@ use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use clap::ValueEnum;
 use scenarios::scenario::Weights;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -164,14 +163,15 @@ impl JobHead {
         }
         let weights = [Weights::Xavier, Weights::Kaiming, Weights::Orthogonal];
         let weights = weights.into_iter().find(|w| w.name() == self.weights);
+        let kinds = [ModelKind::Mlp, ModelKind::Linear, ModelKind::Program];
+        let kind = kinds.into_iter().find(|k| k.to_string() == self.model);
         let device = self.device.parse();
         let fields: Vec<_> = self.batch.fields.iter().map(Field::read).collect();
         let &[Some(x), Some(y)] = fields.as_slice() else {
             return Err(odd("fields", &format!("{:?}", self.batch.fields)));
         };
         let spec = ModelSpec {
-            kind: ModelKind::from_str(&self.model, false)
-                .map_err(|_| odd("the model", &self.model))?,
+            kind: kind.ok_or_else(|| odd("the model", &self.model))?,
             weights: weights.ok_or_else(|| odd("weights", &self.weights))?,
             options: self.training.read(),
             shape: BatchShape {
@@ -491,6 +491,14 @@ mod tests {
             panic!("it is a job");
         };
         assert_eq!(head.read(), Ok((model, DeviceChoice::Auto, throttle)));
+        head.model = "program".to_owned();
+        let kind = head.read().map(|(model, _, _)| model.kind);
+        assert_eq!(kind, Ok(ModelKind::Program));
+        head.model = "gpt".to_owned();
+        assert_eq!(
+            head.read(),
+            Err("its parent sent the model \"gpt\"".to_owned())
+        );
         head.protocol = 9;
         let error = head.read().expect_err("another protocol");
         assert!(error.contains("speaks protocol 9, expected 1"), "{error}");

@@ -16,7 +16,7 @@ use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
 
-use super::command::TrainerCommand;
+use super::command::{TrainerCommand, beside};
 use super::frame::{self, Reply, Request};
 use super::group::Group;
 use crate::model::ModelKind;
@@ -238,21 +238,12 @@ impl std::fmt::Display for Launch {
 /// What trains a kind of model: with libtorch the program beside this one, else this one, so that
 /// only what needs libtorch loads it.
 fn program(kind: ModelKind) -> Result<(PathBuf, &'static [&'static str]), String> {
-    let own = std::env::current_exe().map_err(|error| format!("this program's path: {error}"))?;
+    const NONE: &[&str] = &[];
     match kind {
-        ModelKind::Linear => Ok((own, &["trainer"])),
-        ModelKind::Mlp => {
-            let name = format!("runtime-trainer{}", std::env::consts::EXE_SUFFIX);
-            let path = own.with_file_name(name);
-            if path.is_file() {
-                return Ok((path, &[]));
-            }
-            Err(format!(
-                "there is no {}, which trains the model '{kind}': copy it from where this program \
-                 was built ('cargo build --release --locked -p runtime' makes both), or use --model linear",
-                path.display()
-            ))
-        }
+        ModelKind::Linear => std::env::current_exe()
+            .map(|own| (own, ["trainer"].as_slice()))
+            .map_err(|error| format!("this program's path: {error}")),
+        ModelKind::Mlp => beside(&format!("the model '{kind}'")).map(|path| (path, NONE)),
         ModelKind::Program => Err(
             "this job is trained by a program: name it with --trainer 'python my_model.py'".into(),
         ),

@@ -8,6 +8,7 @@
 //!
 //! **What it does not know:** the network, and what becomes of its replies.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -27,7 +28,8 @@ use crate::protocol::Trained;
 use crate::train::{DeviceChoice, Evaluation, TrainError, Trainer};
 
 /// Makes a trainer: see [`train::trainer`](crate::train::trainer).
-pub type Make = fn(&ModelSpec, DeviceChoice, usize) -> Result<Box<dyn Trainer>, TrainError>;
+pub type Make =
+    Box<dyn Fn(&ModelSpec, DeviceChoice, usize) -> Result<Box<dyn Trainer>, TrainError> + Send>;
 
 /// Batches before a benchmark that are not measured.
 const WARM_UP: u64 = 10;
@@ -121,6 +123,16 @@ struct JobState {
     test: Option<Dataset>,
 }
 
+impl JobState {
+    /// The parameters that the job begins with.
+    fn initial(&self) -> Cow<'_, [f32]> {
+        match self.trainer.own_initial() {
+            Some(own) => own.into(),
+            None => self.model.initial(self.seed).into(),
+        }
+    }
+}
+
 /// Why a job cannot be done.
 #[derive(Debug, thiserror::Error)]
 enum Cannot {
@@ -151,7 +163,9 @@ fn metrics(judged: &Evaluation) -> serde_json::Map<String, serde_json::Value> {
         .iter()
         .map(|(name, value)| (name.as_str(), *value));
     let all = known.into_iter().chain(others);
-    all.map(|(name, value)| (name.to_owned(), value.into()))
+    // What does not apply is no number.
+    all.filter(|(_, value)| !value.is_nan())
+        .map(|(name, value)| (name.to_owned(), value.into()))
         .collect()
 }
 
@@ -186,9 +200,13 @@ impl<W: Write> Loop<W> {
             let seed = head.seed;
             self.throttle = Throttle::new(throttle);
             let trainer = (self.make)(&model, device, head.threads as usize)?;
+            let tensors = match trainer.own_layout() {
+                Some(layout) => layout.tensors().to_vec(),
+                None => model.layout().tensors().to_vec(),
+            };
             self.reply(&Reply::Ready {
                 device: trainer.device().to_string(),
-                tensors: model.layout().tensors().to_vec(),
+                tensors,
                 options: model.options.said().map(str::to_owned).collect(),
             });
             *job = Some(JobState {
@@ -211,7 +229,7 @@ impl<W: Write> Loop<W> {
         match ask {
             Request::Job(_) | Request::Over | Request::Cancel { .. } => {} // dealt with before
             Request::Initial => {
-                let initial = to_wire(&job.model.initial(job.seed));
+                let initial = to_wire(&job.initial());
                 self.reply_with(&Reply::Initial, initial.into());
             }
             Request::Practice => {
@@ -328,7 +346,8 @@ impl<W: Write> Loop<W> {
             return Err(Cannot::Asked("no batches to practise on"));
         }
         job.trainer.scale_rate(1.0);
-        job.trainer.begin(&job.model.initial(job.seed))?;
+        let initial = job.initial().into_owned();
+        job.trainer.begin(&initial)?;
         let mut since = Instant::now();
         let warm_up = WARM_UP.min(batches);
         for step in 0..warm_up + batches {

@@ -34,7 +34,7 @@ fn job(device: DeviceChoice) -> Request {
 fn start() -> (Process, Receiver<TrainerEvent>) {
     let (from_parent, to_child) = io::pipe().expect("a pipe");
     let (from_child, to_parent) = io::pipe().expect("a pipe");
-    let child = thread::spawn(move || serve(from_parent, to_parent, trainer, || {}));
+    let child = thread::spawn(move || serve(from_parent, to_parent, Box::new(trainer), || {}));
     let (tell, heard) = channel();
     let end = move |broken: Option<io::Error>, _| {
         let ended = child.join().expect("it does not panic");

@@ -21,7 +21,7 @@ use crate::files;
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::net::cli::CliError;
 use crate::net::{Dialer, Token};
-use crate::trainer::TrainerEvent;
+use crate::trainer::{TrainerCommand, TrainerEvent};
 use compute::{Compute, TrainSettings};
 use program::HeldData;
 use session::{End, Training, WorkerOptions};
@@ -91,6 +91,8 @@ pub(crate) async fn run(args: WorkerArgs) -> Result<Exit, Stop> {
             state.display()
         )));
     };
+    let script = args.model.as_deref().map(TrainerCommand::script);
+    let script = script.transpose().map_err(Stop::bad)?;
     let data = args.data.as_ref().map(HeldData::of);
     let data = data.transpose().map_err(Stop::bad)?;
     let name = dial.name.clone();
@@ -104,7 +106,7 @@ pub(crate) async fn run(args: WorkerArgs) -> Result<Exit, Stop> {
             device: args.device,
             threads: args.threads.max(1),
             throttle: args.throttle,
-            trainer: args.trainer,
+            trainer: script.or(args.trainer),
         },
     };
     let mut interrupts = Interrupts::listen().map_err(Stop::failed)?;

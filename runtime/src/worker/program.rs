@@ -19,11 +19,15 @@ pub(super) fn fits(own: Option<&TrainerCommand>, brief: &Brief) -> Result<(), St
     match (brief.model.kind, &brief.program, own) {
         (ModelKind::Linear | ModelKind::Mlp, _, _) => Ok(()),
         (ModelKind::Program, None, _) => Err("the job names no program that trains it".to_owned()),
-        (ModelKind::Program, Some(program), None) => Err(format!(
-            "the job is trained by '{0}': copy its files to this machine and start the worker with \
-             --trainer '{0}'",
-            program.command
-        )),
+        (ModelKind::Program, Some(program), None) => {
+            let command = program.command.parse::<TrainerCommand>();
+            let option = command.map_or_else(|_| "--trainer".to_owned(), |c| c.option());
+            Err(format!(
+                "the job is trained by '{}': copy its files to this machine and start the worker with \
+                 {option}",
+                program.command
+            ))
+        }
         (ModelKind::Program, Some(program), Some(own)) => match own.differs(program)? {
             None => Ok(()),
             Some(why) => Err(why),

@@ -12,6 +12,7 @@ mod programs;
 #[cfg(feature = "torch")]
 mod real;
 mod repeat;
+mod script;
 mod strangers;
 mod trainer;
 mod whole;

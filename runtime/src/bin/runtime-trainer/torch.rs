@@ -249,10 +249,15 @@ impl Trainer for Torch {
     }
 
     fn device(&self) -> DeviceChoice {
-        match self.device {
-            Device::Cuda(number) => DeviceChoice::Cuda(number),
-            Device::Cpu | Device::Mps | Device::Vulkan => DeviceChoice::Cpu,
-        }
+        as_choice(self.device)
+    }
+}
+
+/// A device as others name it.
+pub(crate) fn as_choice(device: Device) -> DeviceChoice {
+    match device {
+        Device::Cuda(number) => DeviceChoice::Cuda(number),
+        Device::Cpu | Device::Mps | Device::Vulkan => DeviceChoice::Cpu,
     }
 }
 
@@ -269,7 +274,8 @@ fn forward(samples: &Tensor, tensors: &[Tensor]) -> Result<Tensor, TchError> {
     Ok(values)
 }
 
-fn choose(wanted: DeviceChoice) -> Result<Device, TrainError> {
+/// The device that is asked for, if it is there.
+pub(crate) fn choose(wanted: DeviceChoice) -> Result<Device, TrainError> {
     let count = if Cuda::is_available() {
         Cuda::device_count().max(0) as usize
     } else {
@@ -292,7 +298,7 @@ fn choose(wanted: DeviceChoice) -> Result<Device, TrainError> {
 }
 
 /// The first line of libtorch's message, without its stack trace.
-fn torch_error(error: TchError) -> TrainError {
+pub(crate) fn torch_error(error: TchError) -> TrainError {
     let text = error.to_string();
     TrainError::Torch(text.lines().next().unwrap_or_default().to_owned())
 }
