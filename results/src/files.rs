@@ -41,6 +41,7 @@ pub const SWEEP_FILE: &str = "sweep.csv";
 pub(crate) const DUMP_FILE: &str = "dump.json";
 
 /// The `format` in `run.json` says what kind of folder it is in; that of a validation has none.
+pub(crate) const VALIDATION_VERSION: u64 = 2;
 pub(crate) const RUNS_FORMAT: &str = "allot-runs";
 pub(crate) const RUNS_VERSION: u64 = 2;
 pub(crate) const SWEEP_FORMAT: &str = "allot-sweep";

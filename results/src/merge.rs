@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::chunk::{Chunk, Detail};
 use crate::cursor::{Cursor, Decode};
 use crate::error::{MergeError, ResultsError};
-use crate::files::{OUTCOMES, STATISTICS, TESTS, TIMINGS};
+use crate::files::{OUTCOMES, STATISTICS, TESTS, TIMINGS, VALIDATION_VERSION};
 use crate::problems::ProblemColumns;
 use crate::row::{OutcomeRow, Took};
 use crate::run_file::RunFile;
@@ -121,7 +121,7 @@ fn in_order(dirs: &[PathBuf]) -> Result<Vec<ShardFolder>, ResultsError> {
 fn read_record(dir: &Path) -> Result<RunRecord, ResultsError> {
     match RunFile::read(dir) {
         Err(ResultsError::Unfinished { dir }) => Err(MergeError::Unfinished { dir }.into()),
-        file => file?.record(None),
+        file => file?.record(VALIDATION_VERSION),
     }
 }
 

@@ -102,14 +102,9 @@ impl RunFile {
         }
     }
 
-    /// The record, of this version if it states one.
-    pub(crate) fn record<T: DeserializeOwned>(
-        &self,
-        version: Option<u64>,
-    ) -> Result<T, ResultsError> {
-        if let Some(version) = version {
-            self.expect_version(version)?;
-        }
+    /// The record, if it is of this version.
+    pub(crate) fn record<T: DeserializeOwned>(&self, version: u64) -> Result<T, ResultsError> {
+        self.expect_version(version)?;
         T::deserialize(&self.value).map_err(|error| self.damaged(error))
     }
 

@@ -17,7 +17,7 @@ use crate::cycles::{AgainstExact, Cycles};
 use crate::error::ResultsError;
 use crate::files::{
     DISCREPANCIES, OUTCOMES, RUN_FILE, STATISTICS, SUMMARY_CSV, SUMMARY_JSON, TESTS, TIMINGS,
-    TIMINGS_SUMMARY, VALIDATION_FILES, prepare, pretty,
+    TIMINGS_SUMMARY, VALIDATION_FILES, VALIDATION_VERSION, prepare, pretty,
 };
 use crate::problems::ProblemColumns;
 use crate::row::{OutcomeRow, Simulated, Took};
@@ -185,6 +185,7 @@ impl Validation {
         };
         let (dir, sums) = tables.publish(&report)?;
         let record = RunRecord {
+            format_version: VALIDATION_VERSION,
             complete: self.finished == self.plan.total_tests(),
             finished_tests: self.finished,
             plan: self.plan,
@@ -207,6 +208,7 @@ impl Validation {
 /// What `run.json` holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct RunRecord {
+    pub(crate) format_version: u64,
     pub(crate) plan: RunPlan,
     pub(crate) complete: bool,
     pub(crate) finished_tests: u64,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use crate::error::ResultsError;
+use crate::files::VALIDATION_VERSION;
 use crate::run_file::{Kind, RunFile};
 use crate::run_plan::RunPlan;
 use crate::runs::RecordedFolder;
@@ -32,7 +33,7 @@ impl Folder {
                 Ok(Self::Runs(Box::new(folder)))
             }
             Some(Kind::Validation) => {
-                let record: RunRecord = file.record(None)?;
+                let record: RunRecord = file.record(VALIDATION_VERSION)?;
                 let planned = record.plan.total_tests();
                 if record.plan.allocators.is_empty() || record.finished_tests > planned {
                     let message = "expected no more tests than planned, and an allocator";

@@ -1,6 +1,6 @@
 //! One run, cycle by cycle: when each worker transferred, computed and waited.
 
-use scheduler::machine::{AssignmentRow, CycleId, CycleRow, Fate, WorkerId};
+use scheduler::machine::{AssignmentRow, CycleRow, Fate, WorkerId};
 use scheduler::{Cost, CycleModel, Instant, Span, Speed};
 
 use super::axis::{Axis, Scale};
@@ -12,7 +12,7 @@ use super::rows::{Part, Row, Rows};
 use super::table::{Cell, Column, Table};
 use crate::error::ResultsError;
 use crate::files::{CYCLES, LOTS, WORKERS};
-use crate::runs::{RecordedFolder, RunKey, Stream, WorkerRow};
+use crate::runs::{RecordedFolder, RunKey, Stream, WorkerRow, is_of};
 
 /// The run that is shown.
 const KEY: RunKey = RunKey {
@@ -54,16 +54,14 @@ pub(super) fn figures(
         return Ok(Vec::new());
     };
     let first = &cycles[..cycles.len().min(FIRST_CYCLES)];
-    let chosen = |cycle: CycleId| {
-        first
-            .iter()
-            .chain([longest])
-            .any(|known| known.cycle == cycle)
+    let chosen = |lot: &AssignmentRow| {
+        let mut all = first.iter().chain([longest]);
+        all.any(|cycle| is_of(lot, cycle))
     };
     let mut lots = Vec::new();
     let mut stream: Stream<'_, AssignmentRow> = folder.stream(LOTS)?;
     while let Some(lot) = stream.next_of(KEY)? {
-        if chosen(lot.cycle) {
+        if chosen(&lot) {
             lots.push(lot);
         }
     }
@@ -90,7 +88,7 @@ pub(super) fn figures(
         format!("Timeline of cycles {from} to {to}{of_run}")
     };
     let mut figures = vec![gantt("timeline", title, first)];
-    if first.iter().all(|cycle| cycle.cycle != longest.cycle) {
+    if !first.contains(longest) {
         let title = format!("Timeline of the longest cycle, {}{of_run}", longest.cycle);
         figures.push(gantt("timeline-longest", title, &[*longest]));
     }
@@ -116,7 +114,7 @@ fn gantt(
     workers: &[WorkerRow],
     cycle_model: CycleModel,
 ) -> Figure {
-    let within = |lot: &&AssignmentRow| cycles.iter().any(|cycle| cycle.cycle == lot.cycle);
+    let within = |lot: &&AssignmentRow| cycles.iter().any(|cycle| is_of(lot, cycle));
     let lots: Vec<&AssignmentRow> = lots.iter().filter(within).collect();
     // Those who took longest have a row, in the order of their numbers.
     let mut longest: Vec<(Span, WorkerId)> = Vec::new();
@@ -152,7 +150,7 @@ fn gantt(
         let name = name_of(workers, worker);
         let mut parts = Vec::new();
         for lot in lots.iter().filter(|lot| lot.worker == worker) {
-            let Some(cycle) = cycles.iter().find(|cycle| cycle.cycle == lot.cycle) else {
+            let Some(cycle) = cycles.iter().find(|cycle| is_of(lot, cycle)) else {
                 continue;
             };
             parts.extend(parts_of(lot, cycle, cycle_model));

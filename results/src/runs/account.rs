@@ -177,6 +177,10 @@ impl RunSummary {
                     forecast.assignment(&row);
                     self.pace(&row);
                 }
+                // A cycle of a run that was broken off comes again.
+                let again =
+                    |first: &mut AssignmentRow| row.cycle <= first.cycle && row.plan > first.plan;
+                self.incomplete.take_if(again);
                 if row.fate != Fate::Complete {
                     self.incomplete.get_or_insert(row);
                 }
@@ -184,7 +188,7 @@ impl RunSummary {
             Record::Cycle(row) => {
                 self.cycles += 1;
                 if let Some(forecast) = &mut self.forecast {
-                    forecast.cycle(row.ended.since(row.started));
+                    forecast.cycle(&row);
                 }
             }
             Record::Joined { worker, fee, .. } => {

@@ -4,6 +4,7 @@ use scheduler::Cost;
 use scheduler::machine::{AssignmentRow, CycleRow, ShareRow};
 
 use super::columns::{QuestionRow, RunRow, WorkerRow};
+use super::periods::is_of;
 use super::recorded::RecordedFolder;
 use crate::error::ResultsError;
 use crate::files::{CYCLES, LOTS, PLANS, RUNS, SHARES, WORKERS};
@@ -42,7 +43,7 @@ impl RecordedFolder {
             let mut total = (Cost::ZERO, Cost::ZERO);
             while let Some(cycle) = cycles.next_of(key)? {
                 let mut cost = Cost::ZERO;
-                while let Some(lot) = lots.next_if(key, |lot| lot.cycle == cycle.cycle)? {
+                while let Some(lot) = lots.next_if(key, |lot| is_of(lot, &cycle))? {
                     if let Some(paid) = paid.get_mut(lot.worker.get() as usize) {
                         *paid = (paid.0 + lot.cost, paid.1 + lot.charge);
                     }

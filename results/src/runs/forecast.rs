@@ -1,13 +1,13 @@
 //! What was predicted of a run's cycles, beside what they took.
 //!
 //! Each plan is predicted once, with what was known when it was made; a run is the sum of its cycles.
-//! A cycle in which a planned worker was missing says nothing of its plan: it is left out of both
-//! sums. `sim replay` of the run's folder comes to the same spans, since both ask
+//! A cycle that failed, or in which a planned worker was missing, says nothing of its plan: it is left out
+//! of both sums. `sim replay` of the run's folder comes to the same spans, since both ask
 //! [`CycleModel::predict`](scheduler::CycleModel::predict) and leave out the same cycles.
 //!
 //! **What it does not know:** how it is shown.
 
-use scheduler::machine::{AssignmentRow, Fate, ShareRow, WorkerId};
+use scheduler::machine::{AssignmentRow, CycleResult, CycleRow, Fate, ShareRow, WorkerId};
 use scheduler::{CycleModel, Employed, Prediction, Span, TimeModel};
 
 use super::plan::Job;
@@ -41,15 +41,20 @@ pub struct Forecast {
     pub cycles_took: Beside,
     /// Cycles that are counted.
     pub cycles: u64,
-    /// Cycles in which a planned worker was missing.
+    /// Cycles that failed, or in which a planned worker was missing.
     pub left_out: u64,
 }
 
-/// Whether a worker was there all through a cycle, and its result came.
-pub(super) const fn was_there(fate: Fate) -> bool {
+/// Whether the time of a cycle says nothing of its plan: it was broken off or came to nothing, or a worker
+/// was not there all through it.
+pub(super) fn says_nothing(cycle: &CycleRow, mut fates: impl Iterator<Item = Fate>) -> bool {
+    cycle.result == CycleResult::Failed || fates.any(is_missing)
+}
+
+const fn is_missing(fate: Fate) -> bool {
     match fate {
-        Fate::Complete | Fate::Truncated | Fate::Late | Fate::Refused => true,
-        Fate::Lost | Fate::Absent => false,
+        Fate::Complete | Fate::Truncated | Fate::Late | Fate::Refused => false,
+        Fate::Lost | Fate::Absent => true,
     }
 }
 
@@ -64,7 +69,7 @@ pub(super) struct Forecaster {
     prediction: Option<Prediction>,
     /// Of the cycle under way: how long those computed that did all of their share.
     computed: Vec<(WorkerId, Span)>,
-    is_someone_missing: bool,
+    fates: Vec<Fate>,
     sums: Forecast,
     of_workers: Vec<Beside>,
 }
@@ -78,7 +83,7 @@ impl Forecaster {
             employed: Vec::new(),
             prediction: None,
             computed: Vec::new(),
-            is_someone_missing: false,
+            fates: Vec::new(),
             sums: Forecast::default(),
             of_workers: Vec::new(),
         }
@@ -99,15 +104,15 @@ impl Forecaster {
     }
 
     pub(super) fn assignment(&mut self, row: &AssignmentRow) {
-        self.is_someone_missing |= !was_there(row.fate);
+        self.fates.push(row.fate);
         if row.claimed >= row.assigned {
             self.computed.push((row.worker, row.computed));
         }
     }
 
-    pub(super) fn cycle(&mut self, took: Span) {
+    pub(super) fn cycle(&mut self, row: &CycleRow) {
         let computed = std::mem::take(&mut self.computed);
-        if std::mem::take(&mut self.is_someone_missing) {
+        if says_nothing(row, self.fates.drain(..)) {
             self.sums.left_out += 1;
             return;
         }
@@ -117,6 +122,7 @@ impl Forecaster {
             .prediction
             .get_or_insert_with(|| cycle_model.predict(time_model, employed));
         self.sums.cycles += 1;
+        let took = row.ended.since(row.started);
         self.sums.cycles_took.add(prediction.cycle, took);
         for (worker, took) in computed {
             let Ok(at) = self.workers.binary_search(&worker) else {

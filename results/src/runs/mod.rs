@@ -47,6 +47,7 @@ pub(crate) use columns::{HistoryRow, QuestionRow, RunRow, RunTable, WorkerRow};
 pub use figures::{Compared, FIGURES, Figure, MORE_FIGURES, PairedRow, RunFigures};
 pub use folder::RunFolder;
 pub use forecast::{Beside, Forecast};
+pub(crate) use periods::is_of;
 pub use periods::{Candidate, Period, RecordedRun, Runs};
 pub use plan::{Job, RunKey, RunsPlan};
 pub use recorded::RecordedFolder;

@@ -6,7 +6,7 @@ use scheduler::machine::{AssignmentRow, CycleRow, ShareRow};
 use scheduler::{Cost, Fee, Link, Span, Speed};
 
 use super::columns::{QuestionRow, RunRow, WorkerRow};
-use super::forecast::was_there;
+use super::forecast::says_nothing;
 use super::plan::RunKey;
 use super::recorded::RecordedFolder;
 use super::stream::Stream;
@@ -33,7 +33,7 @@ pub struct Period {
     pub limit: Span,
     /// All workers that could have been employed, in the order of the plan.
     pub candidates: Vec<Candidate>,
-    /// Cycles in which all employed workers were there from beginning to end.
+    /// Cycles that did not fail, in which all employed workers were there from beginning to end.
     pub cycles: u64,
     /// Their times together.
     pub training: Span,
@@ -159,10 +159,10 @@ impl Runs<'_> {
                     .damaged(format!("plan {plan} is not in {PLANS}")));
             };
             lots.clear();
-            while let Some(lot) = self.lots.next_if(key, |lot| lot.cycle == cycle.cycle)? {
+            while let Some(lot) = self.lots.next_if(key, |lot| is_of(lot, &cycle))? {
                 lots.push(lot);
             }
-            if !lots.iter().all(|lot| was_there(lot.fate)) {
+            if says_nothing(&cycle, lots.iter().map(|lot: &AssignmentRow| lot.fate)) {
                 period.left_out += 1;
                 continue;
             }
@@ -194,6 +194,11 @@ impl Runs<'_> {
             periods,
         })
     }
+}
+
+/// A cycle that was broken off is run again by another plan.
+pub(crate) fn is_of(lot: &AssignmentRow, cycle: &CycleRow) -> bool {
+    lot.cycle == cycle.cycle && lot.plan == cycle.plan
 }
 
 impl Iterator for Runs<'_> {

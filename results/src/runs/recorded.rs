@@ -36,7 +36,7 @@ impl RecordedFolder {
         if file.kind() != Some(Kind::Runs) {
             return Err(file.other_kind("a run, \"format\": \"allot-runs\""));
         }
-        let record: RunRecord = file.record(Some(RUNS_VERSION))?;
+        let record: RunRecord = file.record(RUNS_VERSION)?;
         if record.finished_replicates > record.plan.replicates || record.plan.allocators.is_empty()
         {
             return Err(file.damaged("expected no more runs than planned, and an allocator"));

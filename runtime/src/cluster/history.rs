@@ -5,6 +5,10 @@
 //! sessions from 1 and its moments from 0; a [`Shift`] makes one run of them. What is replayed is
 //! handed on at once: the length of a run costs time, not memory.
 //!
+//! A cycle that was broken off, or whose model is in no checkpoint, failed: what was ordered for it is
+//! owed, as of every failed cycle, and then it is run again. Its rows stand before those of the cycle
+//! that counts.
+//!
 //! **What it does not know:** how a run goes on.
 
 use std::fs;
@@ -13,12 +17,12 @@ use std::path::{Path, PathBuf};
 
 use results::event_log::EventReader;
 use scheduler::machine::{
-    Action, AssignmentRow, CycleRow, PlanId, PlanRow, Record, Scheduler, SessionId, ShareRow,
-    Totals,
+    Action, AssignmentRow, CycleResult, CycleRow, Event, PlanId, PlanRow, Record, Scheduler,
+    SessionId, ShareRow, Totals,
 };
-use scheduler::{Instant, Span};
+use scheduler::{Cost, Instant, Span};
 
-use crate::orchestrator::{Checkpoint, Ended};
+use crate::orchestrator::Ended;
 
 /// Where the logs of earlier parts lie in the folder of a run.
 const EARLIER: &str = "earlier";
@@ -31,20 +35,30 @@ pub(crate) struct History {
     setup: Span,
     /// How long the cycles took.
     wall: Span,
+    /// What they cost, those among them that are run again.
+    pub(crate) spent: Cost,
     /// What the records of the part that is to come are moved by.
     pub(crate) shift: Shift,
 }
 
 impl History {
-    /// Replays the parts, in order.
+    /// Of a run whose logs are lost: what it cost is known.
+    pub(crate) fn unknown(spent: Cost) -> Self {
+        Self {
+            spent,
+            ..Self::default()
+        }
+    }
+
+    /// Replays the parts, in order, up to a checkpoint after this cycle and time of cycles.
     ///
     /// # Errors
     /// When they do not reach the checkpoint. The run can be resumed all the same, without the
     /// tables of what was before.
     pub(crate) fn replay(
         parts: &[PathBuf],
-        checkpoint: &Checkpoint,
-        mut take: impl FnMut(Instant, &Record),
+        (cycle, elapsed): (u32, Span),
+        mut take: impl FnMut(Instant, &Record, Replayed),
     ) -> Result<Self, String> {
         let mut history = Self::default();
         let mut readers = Vec::new();
@@ -56,7 +70,7 @@ impl History {
             .skip(1)
             .map(|reader| reader.config().first_cycle)
             .collect::<Vec<_>>();
-        nexts.push(checkpoint.cycle + 1);
+        nexts.push(cycle + 1);
         let mut reached = 0;
         for ((reader, next), part) in readers.into_iter().zip(nexts).zip(parts) {
             let first = reader.config().first_cycle;
@@ -67,18 +81,14 @@ impl History {
                     reached + 1
                 ));
             }
-            if next > first {
-                history.add(reader, part, next - 1, &mut take)?;
-            }
+            history.add(reader, part, next, &mut take)?;
             reached = next - 1;
         }
-        if reached != checkpoint.cycle {
-            return Err(format!(
-                "the logs have {reached} cycles, expected {}",
-                checkpoint.cycle
-            ));
+        if reached != cycle {
+            return Err(format!("the logs have {reached} cycles, expected {cycle}"));
         }
-        history.wall = checkpoint.elapsed;
+        history.wall = elapsed;
+        history.spent = history.totals.cost;
         Ok(history)
     }
 
@@ -102,45 +112,100 @@ impl History {
         ended
     }
 
-    /// Adds a part, up to the end of a cycle.
+    /// Adds a part of which the cycles before this one count: the others fail.
     fn add(
         &mut self,
         reader: EventReader<io::BufReader<fs::File>>,
         path: &Path,
-        last: u32,
-        take: &mut impl FnMut(Instant, &Record),
+        next: u32,
+        take: &mut impl FnMut(Instant, &Record, Replayed),
     ) -> Result<(), String> {
         let mut scheduler = Scheduler::new(reader.config().clone());
         let mut actions = Vec::new();
-        let mut next = self.shift;
-        for line in reader {
-            let (now, event) = line.map_err(|error| error.to_string())?;
+        let mut shift = self.shift;
+        let mut now = Instant::START;
+        // Those of the cycles that count, once they are over.
+        let mut counted = (reader.config().first_cycle == next).then(Totals::default);
+        // It may have been killed: what was under way then is broken off.
+        let stop = std::iter::once(Ok((None, Event::Stopped)));
+        let events = reader.map(|line| line.map(|(now, event)| (Some(now), event)));
+        for line in events.chain(stop) {
+            let event = match line {
+                Ok((at, event)) => {
+                    now = at.unwrap_or(now);
+                    event
+                }
+                Err(_) if counted.is_some() => continue, // what counts is whole
+                Err(error) => return Err(error.to_string()),
+            };
             let at = self.shift.moment(now);
             let _ = scheduler.step(now, event, &mut actions);
             for action in actions.drain(..) {
                 let Action::Record(record) = action else {
                     continue;
                 };
-                let record = self.shift.record(&record);
-                next.follow(&record);
-                take(at, &record);
+                let mut record = self.shift.record(&record);
+                shift.follow(&record);
+                if counted.is_some() {
+                    fails(&mut record);
+                    take(at, &record, Replayed::Bill);
+                    continue;
+                }
+                take(at, &record, Replayed::Whole);
                 if let Record::Cycle(row) = record
-                    && row.cycle.get() == last
+                    && row.cycle.get() + 1 == next
                 {
-                    let totals = scheduler.totals();
+                    let totals = *scheduler.totals();
                     let first = totals.first_cycle_at.unwrap_or(now);
                     self.setup = self.setup + first.since(Instant::START);
-                    self.totals = sum(&self.totals, totals);
-                    next.time = row.ended.since(Instant::START);
-                    self.shift = next;
-                    return Ok(());
+                    counted = Some(totals);
                 }
             }
         }
-        Err(format!(
-            "{}: it ends before cycle {last} does",
-            path.display()
-        ))
+        let Some(counted) = counted else {
+            let (path, last) = (path.display(), next - 1);
+            return Err(format!("{path}: it ends before cycle {last} does"));
+        };
+        self.totals = sum(&self.totals, &failed(&counted, scheduler.totals()));
+        shift.time = self.shift.moment(now).since(Instant::START);
+        self.shift = shift;
+        Ok(())
+    }
+}
+
+/// What is kept of a record of an earlier part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replayed {
+    /// All that it says.
+    Whole,
+    /// It is of a cycle that is run again: what is owed for it stands in the tables.
+    Bill,
+}
+
+/// A record of a cycle that is run again: it left the model as it was.
+fn fails(record: &mut Record) {
+    match record {
+        Record::Assignment(row) => row.accepted = 0,
+        Record::Cycle(row) => {
+            row.result = CycleResult::Failed;
+            row.lost += std::mem::take(&mut row.accepted);
+        }
+        _ => {}
+    }
+}
+
+/// The totals of a part of which only these count, and all that came after them failed.
+fn failed(counted: &Totals, all: &Totals) -> Totals {
+    let cycles = |of: &Totals| of.complete + of.truncated + of.failed;
+    Totals {
+        failed: counted.failed + cycles(all) - cycles(counted),
+        lost: all.lost + all.accepted - counted.accepted,
+        complete: counted.complete,
+        truncated: counted.truncated,
+        accepted: counted.accepted,
+        first_cycle_at: counted.first_cycle_at,
+        last_cycle_ended: counted.last_cycle_ended,
+        ..*all
     }
 }
 
@@ -266,5 +331,216 @@ fn sum(one: &Totals, other: &Totals) -> Totals {
         charges: one.charges + other.charges,
         first_cycle_at: one.first_cycle_at,
         last_cycle_ended: other.last_cycle_ended,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+    use results::event_log::EventWriter;
+    use scheduler::machine::{Billing, Config, Limit, Profile, WorkerId};
+    use scheduler::{Fee, Link};
+    use solvers::{AllocatorName, Host};
+
+    use super::*;
+
+    /// What a part wrote into its log, and what its orders were worth when each line was written.
+    struct Part {
+        log: Vec<u8>,
+        /// The length of the log after each line, and the fees of all orders so far.
+        lines: Vec<(usize, Cost)>,
+        /// The cycles that were over after each line.
+        over: Vec<u32>,
+    }
+
+    fn allocator() -> AllocatorName {
+        "exact".parse().expect("there is one")
+    }
+
+    const FEES: [u64; 2] = [1_500_000, 700_001];
+
+    /// Runs the cycles from a first one to the last, with workers that do all at once.
+    fn run(first_cycle: u32, cycles: u32, billing: Billing) -> Part {
+        let mut config = Config::new(20, cycles, Limit::Cycle(Span::from_secs(1)));
+        (config.beta, config.expect, config.first_cycle) = (2, 2, first_cycle);
+        (config.benchmark.batches, config.benchmark.rounds) = (10, 1);
+        config.billing = billing;
+        let mut part = Part {
+            log: Vec::new(),
+            lines: Vec::new(),
+            over: Vec::new(),
+        };
+        let mut writer = EventWriter::new(Vec::new(), &config).expect("a header");
+        let mut scheduler = Scheduler::new(config);
+        let mut allocator = allocator().create(&Host::default());
+        let joined = |(worker, fee)| Event::Joined {
+            worker: WorkerId::new(worker),
+            profile: Profile {
+                fee: Fee::from_micros(fee).expect("a fee"),
+                least_fee: Fee::ZERO,
+                link: Link::default(),
+                most: u64::MAX,
+                tariff: None,
+            },
+        };
+        let mut queue: VecDeque<Event> = (0..).zip(FEES).map(joined).collect();
+        let (mut now, mut ordered, mut over) = (Instant::START, Cost::ZERO, first_cycle - 1);
+        let mut actions = Vec::new();
+        while let Some(event) = queue.pop_front() {
+            now = now + Span::from_millis(1);
+            writer.append(now, &event).expect("written");
+            let _ = scheduler.step(now, event, &mut actions);
+            for action in actions.drain(..) {
+                queue.extend(match action {
+                    Action::Benchmark {
+                        worker,
+                        session,
+                        batches,
+                    } => Some(Event::Benchmarked {
+                        worker,
+                        session,
+                        batches,
+                        took: Span::from_millis(10 * batches),
+                    }),
+                    Action::Solve { plan, request } => Some(Event::Solved {
+                        plan,
+                        response: Box::new(solvers::answer(&request, allocator.as_mut())),
+                    }),
+                    Action::Ship {
+                        worker,
+                        session,
+                        plan,
+                        batches,
+                        ..
+                    } => Some(Event::Shipped {
+                        worker,
+                        session,
+                        plan,
+                        batches,
+                    }),
+                    Action::Train(order) => {
+                        let fee = FEES[order.worker.get() as usize];
+                        let fee = Fee::from_micros(fee).expect("a fee");
+                        ordered += fee.times(order.batches);
+                        Some(Event::Trained {
+                            worker: order.worker,
+                            session: order.session,
+                            cycle: order.cycle,
+                            done: order.batches,
+                            took: Span::from_nanos(500_000),
+                            tail: Span::from_nanos(50_000),
+                        })
+                    }
+                    Action::Aggregate { cycle, .. } => Some(Event::Aggregated { cycle }),
+                    Action::Record(Record::Cycle(_)) => {
+                        over += 1;
+                        None
+                    }
+                    _ => None,
+                });
+            }
+            part.lines.push((writer.get_mut().len(), ordered));
+            part.over.push(over);
+        }
+        part.log = std::mem::take(writer.get_mut());
+        part
+    }
+
+    /// What the rows of a history say, in their order.
+    #[derive(Default)]
+    struct Rows {
+        lots: Cost,
+        cycles: Cost,
+        /// Number and result.
+        results: Vec<(u32, CycleResult)>,
+        accepted: u64,
+        whole: Vec<u32>,
+    }
+
+    impl Rows {
+        fn take(&mut self, record: &Record, kept: Replayed) {
+            match record {
+                Record::Assignment(row) => {
+                    self.lots += row.cost;
+                    self.accepted += row.accepted;
+                }
+                Record::Cycle(row) => {
+                    self.cycles += row.cost;
+                    self.results.push((row.cycle.get(), row.result));
+                    if kept == Replayed::Whole {
+                        self.whole.push(row.cycle.get());
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+
+        /// A run that is killed again and again, at any byte of its logs and with any of its checkpoints
+        /// on disk: all that was ordered is owed, and each cycle that counts does so once.
+        #[test]
+        fn what_was_ordered_is_owed_whenever_a_run_is_killed(
+            kills in proptest::collection::vec((0.0..1.0_f64, 0..3_u32), 1..4),
+        ) {
+            const CYCLES: u32 = 5;
+            let folder = tempfile::tempdir().expect("a folder");
+            let (mut parts, mut reached, mut owed) = (Vec::new(), 0, Cost::ZERO);
+            for (number, (share, behind)) in kills.into_iter().enumerate() {
+                let part = run(reached + 1, CYCLES, Billing::Assigned);
+                let (begins, ends) = (part.lines[0].0, part.log.len());
+                let cut = begins + ((ends - begins) as f64 * share) as usize;
+                let lines = part.lines.partition_point(|(end, _)| *end <= cut);
+                owed += part.lines[lines - 1].1;
+                // The checkpoint may be some cycles older than the log, and the last cycle is never over.
+                let over = part.over[lines - 1].min(CYCLES - 1);
+                reached = over.saturating_sub(behind).max(reached);
+                let path = folder.path().join(number.to_string());
+                fs::write(&path, &part.log[..cut]).expect("written");
+                parts.push(path);
+                let mut rows = Rows::default();
+                let history = History::replay(&parts, (reached, Span::ZERO), |_, record, kept| {
+                    rows.take(record, kept);
+                });
+                let history = history.expect("the logs reach the checkpoint");
+                prop_assert_eq!(history.spent, owed);
+                prop_assert_eq!(rows.lots, owed);
+                prop_assert_eq!(rows.cycles, owed);
+                let totals = history.totals;
+                prop_assert_eq!(rows.accepted, totals.accepted);
+                prop_assert_eq!(totals.accepted, u64::from(reached) * 20);
+                prop_assert_eq!(&rows.whole, &(1..=reached).collect::<Vec<_>>());
+                let of = |result| rows.results.iter().filter(|(_, of)| *of == result).count();
+                prop_assert_eq!(of(CycleResult::Complete), totals.complete as usize);
+                prop_assert_eq!(of(CycleResult::Failed), totals.failed as usize);
+                prop_assert_eq!(
+                    totals.accepted + totals.lost,
+                    20 * u64::from(totals.complete + totals.failed)
+                );
+            }
+        }
+    }
+
+    /// Where what was trained is paid, a cycle that was broken off is owed what had arrived.
+    #[test]
+    fn of_a_broken_cycle_what_arrived_is_owed_where_that_is_paid() {
+        let part = run(1, 2, Billing::Computed);
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("log");
+        let mut known = Vec::new();
+        for (end, _) in &part.lines {
+            fs::write(&path, &part.log[..*end]).expect("written");
+            let history = History::replay(&[path.clone()], (0, Span::ZERO), |_, _, _| ());
+            known.push(history.expect("it is whole").spent);
+        }
+        known.dedup();
+        // Nothing, one result, two, and the same again.
+        assert_eq!(known.len(), 5, "{known:?}");
+        assert!(known.is_sorted());
+        assert_eq!(known[4], known[2] + known[2]);
     }
 }

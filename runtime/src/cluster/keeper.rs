@@ -20,7 +20,9 @@ use scheduler::machine::{Config, Event, Record, WorkerId};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::compute_times::ComputeTimes;
+use super::history::Replayed;
 use super::judgements::Judgements;
+use super::names::Names;
 use super::room::Room;
 use super::tables::Tables;
 use crate::orchestrator::Checkpoint;
@@ -45,6 +47,8 @@ enum Entry {
     Event(Instant, Box<Event>),
     Named(WorkerId, String),
     Record(Instant, Box<Record>),
+    /// Of a cycle that is run again: what is owed for it stands in the tables.
+    Bill(Instant, Box<Record>),
     Judged(u32, Evaluation),
     /// A checkpoint of this cycle waits, and its events and records are before this.
     Checkpoint(u32),
@@ -69,6 +73,7 @@ impl Keeper {
         tables: Tables,
         judgements: Judgements,
         times: ComputeTimes,
+        names: Names,
         room: &Room,
     ) -> std::io::Result<Self> {
         let (queue, mut entries) = mpsc::channel(WAITING);
@@ -77,6 +82,7 @@ impl Keeper {
             folder: folder.to_owned(),
             patience: room.patience(),
             log: None,
+            names,
             newest: Arc::clone(&newest),
             unwritten: None,
             kept: Kept {
@@ -90,6 +96,9 @@ impl Keeper {
             crate::trainer::give_way(); // it has the whole run for it
             while let Some(entry) = entries.blocking_recv() {
                 writer.write(entry);
+                if entries.is_empty() {
+                    writer.flush_log(); // what is owed outlives this process
+                }
             }
             writer.finish()
         };
@@ -121,8 +130,12 @@ impl Keeper {
     }
 
     /// Adds a record of an earlier part of the run; waits until there is room.
-    pub(crate) fn replay(&mut self, at: Instant, record: &Record) {
-        let mut entry = Entry::Record(at, Box::new(*record));
+    pub(crate) fn replay(&mut self, at: Instant, record: &Record, kept: Replayed) {
+        let record = Box::new(*record);
+        let mut entry = match kept {
+            Replayed::Whole => Entry::Record(at, record),
+            Replayed::Bill => Entry::Bill(at, record),
+        };
         while let Err(TrySendError::Full(back)) = self.queue.try_send(entry) {
             thread::sleep(Duration::from_millis(1));
             entry = back;
@@ -170,6 +183,7 @@ struct Writer {
     folder: PathBuf,
     patience: Patience,
     log: Option<EventFile>,
+    names: Names,
     newest: Arc<Mutex<Option<Checkpoint>>>,
     /// The last checkpoint, if it could not be written.
     unwritten: Option<(Checkpoint, String)>,
@@ -199,14 +213,13 @@ impl Writer {
                 if let Some(tables) = &mut self.kept.tables {
                     tables.named(worker, &name);
                 }
-            }
-            Entry::Record(at, record) => {
-                if let Some(tables) = &mut self.kept.tables
-                    && let Err(error) = tables.record(at, &record)
-                {
-                    self.kept.tables = None;
-                    self.breaks(&error.to_string());
+                if let Err(error) = self.names.add(worker, &name) {
+                    self.breaks(&format!("the names of workers cannot be kept: {error}"));
                 }
+            }
+            Entry::Bill(at, record) => self.tables(at, &record),
+            Entry::Record(at, record) => {
+                self.tables(at, &record);
                 if let Err(error) = self.kept.times.record(&record) {
                     self.breaks(&format!("the times of computing cannot be kept: {error}"));
                 }
@@ -223,6 +236,24 @@ impl Writer {
         }
     }
 
+    fn flush_log(&mut self) {
+        if let Some(log) = &mut self.log
+            && let Err(error) = log.flush()
+        {
+            self.log = None;
+            self.breaks(&error.to_string());
+        }
+    }
+
+    fn tables(&mut self, at: Instant, record: &Record) {
+        if let Some(tables) = &mut self.kept.tables
+            && let Err(error) = tables.record(at, record)
+        {
+            self.kept.tables = None;
+            self.breaks(&error.to_string());
+        }
+    }
+
     /// Writes the checkpoint that waits, unless it is of a later cycle than what is in the log.
     fn checkpoint(&mut self, cycle: u32) {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
@@ -230,12 +261,7 @@ impl Writer {
         drop(newest);
         let Some(checkpoint) = waits else { return };
         // The log must have this cycle whenever the checkpoint has it.
-        if let Some(log) = &mut self.log
-            && let Err(error) = log.flush()
-        {
-            self.log = None;
-            self.breaks(&error.to_string());
-        }
+        self.flush_log();
         let before = self.unwritten.take();
         match (checkpoint.write(&self.folder), before) {
             (Ok(()), None) => {}

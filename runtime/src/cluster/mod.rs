@@ -1,8 +1,8 @@
 //! `runtime cluster`: one job, from its settings to its summary.
 //!
 //! - `settings.rs`, `prepare.rs`: what is to be run. `members.rs`, `local.rs`: the workers.
-//! - `folder.rs`, `history.rs`: what lies in a run's folder from the beginning, and what a resumed
-//!   run did before.
+//! - `folder.rs`, `names.rs`, `history.rs`: what lies in a run's folder from the beginning, and what a
+//!   resumed run did before.
 //! - `report.rs`: what a run looks like. `keeper.rs`: what is written of it while it runs, by a thread
 //!   of its own: `tables.rs`, `judgements.rs`, `compute_times.rs`; `room.rs` waits for a full disk.
 //! - `summary.rs`, `outputs.rs`, `thesis_tables.rs`: what it leaves.
@@ -17,6 +17,7 @@ mod judgements;
 mod keeper;
 mod local;
 mod members;
+mod names;
 mod outputs;
 mod prepare;
 mod report;
@@ -34,7 +35,7 @@ use console::{Exit, Stop, note, print};
 use scenarios::Overrides;
 use scenarios::scenario::Vary;
 use scheduler::machine::{Ending, Totals};
-use scheduler::{Instant, Span};
+use scheduler::{Cost, Instant, Span};
 use serde_json::json;
 use solvers::{AllocatorName, Host};
 
@@ -156,7 +157,7 @@ async fn execute(
             .map(|program| (program, vec!["cbc-server".into()])),
     };
     let Prepared {
-        setting,
+        mut setting,
         data,
         digest,
         given,
@@ -167,6 +168,8 @@ async fn execute(
         allocator,
         ..
     } = prepared;
+    let left = |budget: Cost| budget.checked_sub(history.spent).unwrap_or_default();
+    setting.config.budget = setting.scenario.job().budget.map(left);
     let given_plan = given.is_some();
     let job = Job {
         scenario: setting.scenario.clone(),
@@ -183,6 +186,7 @@ async fn execute(
         names,
         bound,
         resumed,
+        spent_before: history.spent,
     };
     let orchestrator =
         Orchestrator::new(job, &mut cluster.connections, &mut report).map_err(Stop::failed)?;
@@ -255,29 +259,42 @@ fn begin(prepared: &Prepared, args: &ClusterArgs, room: &Room) -> Result<(Report
     let resumed = prepared.resumed.as_ref();
     let begin = || {
         let (tables, summary) = Tables::create(folder, &prepared.setting, args, allocator, room)?;
-        let report = Report::new(folder.path(), tables, summary, args.json, resumed, room);
+        let report = Report::new(
+            folder.path(),
+            tables,
+            summary,
+            args.json,
+            resumed.map(|checkpoint| checkpoint.cycle),
+            &prepared.names,
+            room,
+        );
         report.map_err(|error| {
             let folder = folder.path().display();
             Stop::bad(format!("cannot write to {folder}: {error}"))
         })
     };
-    let (mut report, history) = match resumed {
-        None => (begin()?, History::default()),
-        Some(checkpoint) => {
+    let (mut report, history) = match folder.is_resumed() {
+        false => (begin()?, History::default()),
+        true => {
+            // Without a checkpoint no cycle counts yet.
+            let done = resumed.map_or((0, Span::ZERO), |of| (of.cycle, of.elapsed));
             let log = Tables::log(folder.path(), allocator);
             let parts = history::set_aside(&log, folder.path())
                 .map_err(|error| format!("the log of the run so far cannot be kept: {error}"));
             let mut report = begin()?;
             let replayed = parts.and_then(|parts| {
-                History::replay(&parts, checkpoint, |at, what| report.replays(at, what))
+                History::replay(&parts, done, |at, what, kept| {
+                    report.replays(at, what, kept)
+                })
             });
             match replayed {
                 Ok(history) => (report, history),
                 Err(error) => {
-                    let next = checkpoint.cycle + 1;
+                    let next = done.0 + 1;
                     note!("the tables begin with cycle {next}: {error}");
                     drop(report); // it has some of the cycles
-                    (begin()?, History::default())
+                    let spent = resumed.map_or(Cost::ZERO, |checkpoint| checkpoint.spent);
+                    (begin()?, History::unknown(spent))
                 }
             }
         }

@@ -3,17 +3,18 @@
 //! **What it does not know:** workers, and how a job is run.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use console::Stop;
 use data_encoding::HEXLOWER;
 use scenarios::Overrides;
+use scheduler::Span;
 use scheduler::machine::{Limit, SessionId, WorkerId};
-use scheduler::{Cost, Span};
 use solvers::{AllocatorName, Host};
 
 use super::folder::{OutputFolder, SavedCommand};
+use super::names::Names;
 use super::settings::{Material, Setting, Source, less};
 use crate::average::{Average, Contribution, Rule};
 use crate::cli::{ClusterArgs, ModelChoice};
@@ -119,7 +120,11 @@ impl Prepared {
                 Stop::bad(format!("{path}: {why}: it is not a checkpoint of this job"))
             })?;
         }
-        let names = names(args, &setting, given.as_ref(), resumed.as_ref());
+        let known = match &args.resume {
+            None => Vec::new(),
+            Some(folder) => known_names(folder, resumed.as_ref()),
+        };
+        let names = names(args, &setting, given.as_ref(), known);
         let bound = bound(args, &setting, &names)?;
         if let (Some(local), None) = (args.local, args.listen)
             && setting.config.beta > u64::from(local)
@@ -148,8 +153,6 @@ impl Prepared {
         {
             config.first_cycle = checkpoint.cycle + 1;
             config.limit = less(config.limit, checkpoint.elapsed);
-            let left = |budget: Cost| budget.checked_sub(checkpoint.spent).unwrap_or_default();
-            config.budget = config.budget.map(left);
         }
         if let Limit::Job { max_time, .. } = config.limit
             && max_time == Span::ZERO
@@ -211,20 +214,31 @@ fn bound(
     Ok(bound)
 }
 
+/// The workers of a run that is resumed, by number: also those that came after its last checkpoint, since
+/// they may be owed something.
+fn known_names(folder: &Path, checkpoint: Option<&Checkpoint>) -> Vec<String> {
+    let mut names = checkpoint.map_or_else(Vec::new, |checkpoint| checkpoint.names.clone());
+    let kept = Names::read(folder);
+    if kept.starts_with(&names) {
+        names = kept;
+    }
+    names
+}
+
 /// Names whose numbers are known beforehand: those of the plan, of the run that is resumed, or of the
 /// scenario; and one for each local worker.
 fn names(
     args: &ClusterArgs,
     setting: &Setting,
     given: Option<&FixedPlan>,
-    resumed: Option<&Checkpoint>,
+    known: Vec<String>,
 ) -> Vec<String> {
     let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
-    let mut names: Vec<String> = match (resumed, given) {
-        (Some(checkpoint), _) => checkpoint.names.clone(),
-        (None, Some(given)) => owned(given.names().collect()),
-        (None, None) if args.scenario.is_none() && args.local.is_none() => Vec::new(),
-        (None, None) => {
+    let mut names: Vec<String> = match given {
+        _ if !known.is_empty() => known,
+        Some(given) => owned(given.names().collect()),
+        None if args.scenario.is_none() && args.local.is_none() => Vec::new(),
+        None => {
             let groups = setting.scenario.groups().iter();
             groups.flat_map(|group| group.names()).collect()
         }

@@ -18,9 +18,10 @@ use scheduler::{Instant, Span};
 use serde_json::{Value, json};
 
 use super::compute_times::ComputeTimes;
-use super::history::Shift;
+use super::history::{Replayed, Shift};
 use super::judgements::Judgements;
 use super::keeper::{Keeper, Kept};
+use super::names::Names;
 use super::room::Room;
 use super::tables::Tables;
 use crate::orchestrator::{Checkpoint, Member, Watch};
@@ -64,7 +65,7 @@ struct Bars {
 
 impl Report {
     /// Shows progress on a terminal, or events with `json`, and writes what a run leaves in a
-    /// folder; of a run that is resumed, after this checkpoint.
+    /// folder; of a run that is resumed, after this cycle. These workers are known already, by number.
     ///
     /// # Errors
     /// When a file cannot be made.
@@ -73,7 +74,8 @@ impl Report {
         tables: Tables,
         summary: RunSummary,
         json: bool,
-        resumed: Option<&Checkpoint>,
+        resumed: Option<u32>,
+        names: &[String],
         room: &Room,
     ) -> io::Result<Self> {
         let is_seen = io::stderr().is_terminal() && !json;
@@ -88,11 +90,11 @@ impl Report {
                 workers: BTreeMap::new(),
             }
         });
-        let names = resumed.map_or(&[][..], |checkpoint| &checkpoint.names);
         let numbered = (0..).map(WorkerId::new).zip(names.iter().cloned());
-        let judgements = Judgements::open(folder, resumed.map(|checkpoint| checkpoint.cycle))?;
+        let judgements = Judgements::open(folder, resumed)?;
         let times = ComputeTimes::create(folder, &room.patience())?;
-        let mut keeper = Keeper::start(folder, tables, judgements, times, room)?;
+        let kept = Names::create(folder, names)?;
+        let mut keeper = Keeper::start(folder, tables, judgements, times, kept, room)?;
         for (worker, name) in numbered.clone() {
             keeper.named(worker, &name);
         }
@@ -108,8 +110,8 @@ impl Report {
     }
 
     /// Takes in what happened in an earlier part of the run.
-    pub(crate) fn replays(&mut self, at: Instant, record: &Record) {
-        self.keeper.replay(at, record);
+    pub(crate) fn replays(&mut self, at: Instant, record: &Record, kept: Replayed) {
+        self.keeper.replay(at, record, kept);
         self.summary.record(at, record);
     }
 
@@ -313,10 +315,14 @@ impl Watch for Report {
         self.emit(None, "note", json!({"text": line}));
     }
 
+    fn named(&mut self, worker: WorkerId, name: &str) {
+        if self.names.insert(worker, name.to_owned()).is_none() {
+            self.keeper.named(worker, name);
+        }
+    }
+
     fn member(&mut self, worker: WorkerId, member: &Member) {
         let hello = &member.hello;
-        self.names.insert(worker, hello.name.clone());
-        self.keeper.named(worker, &hello.name);
         let known = self.workers.remove(&worker);
         // Until it reports what its choice comes to.
         let device = known.map_or_else(|| hello.device.clone(), |known| known.device);

@@ -65,6 +65,8 @@ pub(crate) struct Job {
     pub(crate) bound: BTreeMap<String, PeerId>,
     /// The state of a run that was broken off.
     pub(crate) resumed: Option<Checkpoint>,
+    /// What that run cost, with cycles that are run again.
+    pub(crate) spent_before: Cost,
 }
 
 /// What follows a job, to show it and to write it down.
@@ -75,6 +77,8 @@ pub(crate) trait Watch {
     fn event(&mut self, now: Instant, event: &Event);
     /// The scheduler gives this record.
     fn record(&mut self, now: Instant, record: &Record, name: &dyn Fn(WorkerId) -> String);
+    /// This number is that of the worker with this name.
+    fn named(&mut self, worker: WorkerId, name: &str);
     /// Something worth a line.
     fn note(&mut self, line: &str);
     /// A worker was taken in, with what it says of itself and how its connection was measured.
@@ -228,7 +232,6 @@ impl<'a> Orchestrator<'a> {
             }
         }
         let done_before = job.resumed.as_ref().map_or(Span::ZERO, |c| c.elapsed);
-        let spent_before = job.resumed.as_ref().map_or(Cost::ZERO, |c| c.spent);
         Ok(Self {
             connections,
             watch,
@@ -261,7 +264,7 @@ impl<'a> Orchestrator<'a> {
             because: None,
             ended: None,
             done_before,
-            spent_before,
+            spent_before: job.spent_before,
             interrupted: false,
         })
     }
@@ -460,6 +463,7 @@ impl<'a> Orchestrator<'a> {
                 return self.close(id, &reason);
             }
         };
+        self.watch.named(worker, &name);
         let pay = roster::pay(&self.scenario, self.seed, worker, &name);
         let batch = self.spec.shape.wire_len() as u64;
         let most = member

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use results::runs::RecordedFolder;
 use serde_json::Value;
 
 use crate::Attempt;
@@ -104,19 +105,31 @@ pub(crate) fn compare(ended: &Ended, folder: &Path, whole: &Path) -> Result<(), 
     if read(folder, "model.safetensors")? != read(whole, "model.safetensors")? {
         return Err("another model".to_owned());
     }
-    let summary = |folder: &Path| -> Result<Value, String> {
-        let text = read(folder, "summary.json")?;
-        let mut value: Value = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
-        let line = value["allocators"][0].take();
-        Ok(serde_json::json!({
-            "cost": line["cost"],
-            "complete": line["complete"],
-            "accepted": line["accepted"],
-        }))
+    // Each cycle counts once, and those that were broken off are owed as well.
+    let account = |folder: &Path| -> Result<[u128; 3], String> {
+        let run: Value = serde_json::from_slice(&read(folder, "run.json")?)
+            .map_err(|error| format!("run.json: {error}"))?;
+        let count = |key: &str| run[key].as_u64().ok_or(format!("run.json has no {key}"));
+        let folder = RecordedFolder::open(folder).map_err(|error| error.to_string())?;
+        let bills = folder.bills().map_err(|error| error.to_string())?;
+        let cost = bills.first().ok_or("it has no run")?.cost;
+        if run["fee"] != cost.to_string() {
+            return Err(format!("the fee is {}, the tables have {cost}", run["fee"]));
+        }
+        let (complete, failed) = (count("cycles_complete")?, count("cycles_failed")?);
+        let cycles = u128::from(complete + failed);
+        let accepted = count("batches_accepted")?;
+        Ok([
+            complete.into(),
+            accepted.into(),
+            cost.micros() * 1_000 / cycles,
+        ])
     };
-    let (found, expected) = (summary(folder)?, summary(whole)?);
+    let (found, expected) = (account(folder)?, account(whole)?);
     if found != expected {
-        return Err(format!("{found}, expected {expected}"));
+        return Err(format!(
+            "cycles, batches, thousandths of micro-units per cycle: {found:?}, expected {expected:?}"
+        ));
     }
     Ok(())
 }

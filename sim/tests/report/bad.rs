@@ -64,6 +64,14 @@ fn what_is_no_result_is_refused_in_one_line() {
         &with("newer-sweep", &[("run.json", newer)]),
         "format_version is 7, expected 1",
     );
+    // As validations were written before their tables had a version.
+    let older = "{\"plan\":{\"seed\":1},\"complete\":true,\"finished_tests\":3}";
+    let older = with("older-validation", &[("run.json", older)]);
+    let says = "its format_version is none, expected 2: read it with the sim that wrote it";
+    refused(&older, says);
+    sim(&["compare", text(&older), text(&older)]).assert_fails(3, says);
+    let merged = dir.path().join("merged");
+    sim(&["merge", text(&older), "--out", text(&merged)]).assert_fails(3, says);
     let keys = "{\"format\":\"allot-sweep\",\"format_version\":1,\"keys\":[\"job.tau\"]}";
     refused(&with("no-table", &[("run.json", keys)]), "sweep.csv");
     let other = [("run.json", keys), ("sweep.csv", "a,b\n1,2\n")];

@@ -14,7 +14,7 @@ use super::csv::Csv;
 use super::made;
 use super::page::{Page, Part, Section};
 use crate::error::ResultsError;
-use crate::files::{SUMMARY_CSV, TIMINGS_SUMMARY};
+use crate::files::{SUMMARY_CSV, TIMINGS_SUMMARY, VALIDATION_VERSION};
 use crate::run_file::RunFile;
 use crate::run_plan::RunPlan;
 use crate::tally::ALL_FAMILIES;
@@ -38,7 +38,7 @@ const FILES: [(&str, &str); 9] = [
 /// The page of a folder.
 pub(super) fn page(dir: &Path) -> Result<Page, ResultsError> {
     let file = RunFile::read(dir)?;
-    let record: RunRecord = file.record(None)?;
+    let record: RunRecord = file.record(VALIDATION_VERSION)?;
     let plan = &record.plan;
     let summary = Csv::read(&dir.join(SUMMARY_CSV))?;
     let timings = Csv::read(&dir.join(TIMINGS_SUMMARY))?;
