@@ -7,6 +7,8 @@
 //!
 //! **What it does not know:** how it is shown.
 
+use std::fmt;
+
 use scheduler::machine::{AssignmentRow, CycleResult, CycleRow, Fate, ShareRow, WorkerId};
 use scheduler::{CycleModel, Employed, Prediction, Span, TimeModel};
 
@@ -28,9 +30,22 @@ impl Beside {
         (measured > 0.0).then(|| 100.0 * (self.predicted.seconds_f64() / measured - 1.0))
     }
 
-    fn add(&mut self, predicted: Span, measured: Span) {
+    /// Adds more of it.
+    pub fn add(&mut self, predicted: Span, measured: Span) {
         self.predicted = self.predicted + predicted;
         self.measured = self.measured + measured;
+    }
+}
+
+/// In seconds, with the error in percent.
+impl fmt::Display for Beside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [predicted, measured] = [self.predicted, self.measured].map(Span::seconds_f64);
+        write!(f, "{predicted:.3} s, measured {measured:.3} s")?;
+        match self.error_percent() {
+            Some(error) => write!(f, " ({error:+.1} %)"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -43,6 +58,20 @@ pub struct Forecast {
     pub cycles: u64,
     /// Cycles that failed, or in which a planned worker was missing.
     pub left_out: u64,
+}
+
+impl fmt::Display for Forecast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {} cycles", self.cycles_took, self.cycles)?;
+        match self.left_out {
+            0 => Ok(()),
+            1 => f.write_str("; one more, which failed or missed a worker, is left out"),
+            count => write!(
+                f,
+                "; {count} more, which failed or missed a worker, are left out"
+            ),
+        }
+    }
 }
 
 /// Whether the time of a cycle says nothing of its plan: it was broken off or came to nothing, or a worker

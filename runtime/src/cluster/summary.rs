@@ -5,9 +5,9 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use results::runs::{Beside, RunEnd};
+use results::runs::RunEnd;
+use scheduler::Cost;
 use scheduler::machine::{Replan, ShareRow, WorkerId};
-use scheduler::{Cost, Span};
 use serde_json::{Value, json};
 
 use super::keeper::Kept;
@@ -65,6 +65,10 @@ impl<'a> Ran<'a> {
 
     /// Why another run may give another model; none if it would give the same to the last bit.
     fn differs(&self) -> Option<String> {
+        let summary = &self.report.summary;
+        if summary.last_plan().is_none() {
+            return Some("no plan was made".to_owned());
+        }
         if !self.given_plan {
             let plan = self.folder.join("plan.json");
             let plan = plan.display();
@@ -89,7 +93,6 @@ impl<'a> Ran<'a> {
             let cpus = cpus.join(", ");
             return Some(format!("the workers' processors differ: {cpus}"));
         }
-        let summary = &self.report.summary;
         if let Some(row) = summary.first_incomplete() {
             let (cycle, name, fate) = (row.cycle, self.name(row.worker), row.fate.name());
             return Some(format!("in cycle {cycle} the share of {name} was {fate}"));
@@ -185,26 +188,19 @@ pub(crate) fn boxed(ran: &Ran<'_>) -> String {
         ),
     );
     if let Some(forecast) = summary.forecast() {
-        let left_out = match forecast.left_out {
-            0 => String::new(),
-            count => format!("; {count} more, as a worker was missing in them, are left out"),
-        };
-        row(
-            "predicted",
-            format!(
-                "{} in {} cycles{left_out}",
-                beside(&forecast.cycles_took),
-                forecast.cycles
-            ),
-        );
+        row("predicted", forecast.to_string());
     }
     row(
         "fee",
         format!(
-            "{} in all{}, {} plans",
+            "{} in all{}, {}",
             totals.cost,
             of_it(totals.charges),
-            totals.plans
+            match totals.plans {
+                0 => "no plan was made".to_owned(),
+                1 => "one plan".to_owned(),
+                plans => format!("{plans} plans"),
+            }
         ),
     );
     if let Some(budget) = ran.setting.scenario.job().budget {
@@ -240,7 +236,7 @@ fn shares(ran: &Ran<'_>, rows: &mut Vec<(String, String)>) {
     let summary = &ran.report.summary;
     for share in summary.last_shares() {
         let computing = summary.forecast_of(share.worker);
-        let computing = computing.map(|own| format!("; computing {}", beside(&own)));
+        let computing = computing.map(|own| format!("; computing {own}"));
         let text = format!(
             "{} of at most {} batches at {} each{}, {:.0} batches/s{}",
             share.batches,
@@ -287,17 +283,6 @@ fn beside_fee(share: &ShareRow) -> String {
         Cost::ZERO => tiers,
         charge => format!("{tiers}, {charge} for employing it"),
     }
-}
-
-/// What was predicted and what came.
-fn beside(of: &Beside) -> String {
-    let [predicted, measured] = [of.predicted, of.measured].map(Span::seconds_f64);
-    let error = of.error_percent();
-    let error = error.map(|error| format!(" ({error:+.1} %)"));
-    format!(
-        "{predicted:.3} s, measured {measured:.3} s{}",
-        error.unwrap_or_default()
-    )
 }
 
 fn framed(rows: &[(String, String)]) -> String {

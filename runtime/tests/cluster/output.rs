@@ -188,3 +188,43 @@ fn a_lost_worker_is_done_without_where_messages_are_lost_too() {
     let end = run.end();
     end.completed();
 }
+
+/// What the box says of a run that planned anew, `sim replay` says of its folder, to the digit; and
+/// `run.json` has the same number.
+#[test]
+fn the_box_and_replay_say_the_same_of_a_run_that_planned_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("run");
+    let mut args = small(60, &out);
+    args.retain(|arg| arg != "--json");
+    let more = "--local 3 --throttles 0.2:0.007@3,0.2,0.2 --fee-type linear --cycles 6 --cycle-time 6 \
+                --beta 2 --s-min 5 --set job.replan=adaptive";
+    let output = program()
+        .args(args)
+        .args(more.split(' '))
+        .output()
+        .expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stdout).expect("text");
+    let row = |key: &str| {
+        let rows = said.lines().filter_map(|line| line.strip_prefix("│ "));
+        let row = rows.filter_map(|row| row.strip_prefix(key)).next();
+        let row = row.unwrap_or_else(|| panic!("no {key}: {said}"));
+        row.trim_end_matches('│').trim().to_owned()
+    };
+    assert!(!row("fee ").contains("one plan"), "it planned anew: {said}");
+    let sim = Path::new(env!("CARGO_BIN_EXE_runtime")).with_file_name("sim");
+    let replayed = Command::new(sim).arg("replay").arg(&out).output();
+    let replayed = replayed.expect("sim is built beside it");
+    let replayed = String::from_utf8(replayed.stdout).expect("text");
+    let last = replayed.lines().last().unwrap_or_default();
+    let (_, predicted) = last.split_once(": predicted ").expect(last);
+    assert_eq!(row("predicted "), predicted);
+    let run: Value =
+        serde_json::from_slice(&fs::read(out.join("run.json")).expect("a run")).expect("JSON");
+    let of_run = run["predicted_s"].as_f64().expect("a number");
+    assert!(
+        predicted.starts_with(&format!("{of_run:.3} s, ")),
+        "{predicted} {of_run}"
+    );
+}

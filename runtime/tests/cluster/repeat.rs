@@ -349,6 +349,10 @@ fn a_plan_that_cannot_be_run_is_refused_with_the_reason() {
         let end = Run::start(&small(40, &out.path().join("run")), &args).end();
         assert_eq!(end.code, Some(code), "{:#?}\n{}", end.seen, end.stderr);
         assert!(end.stderr.contains(expected), "{}", end.stderr);
+        if code == 5 {
+            let why = &end.summary()["differs_because"];
+            assert_eq!(why, "no plan was made", "there is none to be run again");
+        }
     };
     check(
         &line("[30,11]", "[\"a\",\"b\"]", 2),

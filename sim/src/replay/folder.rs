@@ -1,5 +1,5 @@
-//! A run folder as recorded runs: each plan of each run is one, with the cycles in which no
-//! worker was missing. Only what a real run's folder holds too is read.
+//! A run folder as recorded runs: each plan of each run is one, with the cycles that did not fail and in which
+//! no worker was missing. Only what a real run's folder holds too is read.
 
 use std::path::Path;
 
@@ -12,12 +12,23 @@ use scheduler::{Problem, Terms, Worker};
 /// What a folder holds.
 pub(super) struct Folder {
     pub(super) runs: Vec<RecordedRun>,
+    /// The runs that these are the plans of, in their order.
+    pub(super) wholes: Vec<Whole>,
     /// The times that a cycle has besides computing, by the folder's own link and model.
     pub(super) calibration: Calibration,
     /// How much of what was planned is there, if it is not all.
     pub(super) interrupted: Option<String>,
     /// What of it is not predicted, a line each.
     pub(super) notes: Vec<String>,
+}
+
+/// A run with all its plans.
+pub(super) struct Whole {
+    pub(super) name: String,
+    /// The plans, each with cycles that count.
+    pub(super) plans: usize,
+    /// Cycles that do not.
+    pub(super) left_out: u64,
 }
 
 /// Reads a folder.
@@ -30,17 +41,24 @@ pub(super) fn read(path: &Path) -> Result<Folder, Stop> {
     });
     let mut notes = Vec::new();
     let (mut runs, mut cycles, mut left_out) = (Vec::new(), 0, 0);
-    let mut has_tiers = false;
+    let (mut wholes, mut has_tiers) = (Vec::new(), false);
     for run in folder.runs().map_err(crate::folder::stop)? {
         let run = run.map_err(crate::folder::stop)?;
         let several = run.periods.len() > 1;
+        let mut whole = Whole {
+            name: format!("{}-{}", run.replicate, run.allocator),
+            plans: 0,
+            left_out: 0,
+        };
         for period in run.periods {
             cycles += period.cycles + period.left_out;
             left_out += period.left_out;
+            whole.left_out += period.left_out;
             if period.cycles == 0 {
                 continue;
             }
-            let mut id = format!("{}-{}", run.replicate, run.allocator);
+            whole.plans += 1;
+            let mut id = whole.name.clone();
             if several {
                 id += &format!("-plan{}", period.plan);
             }
@@ -53,10 +71,11 @@ pub(super) fn read(path: &Path) -> Result<Folder, Stop> {
                     .map_err(|message| Stop::bad(format!("{shown}: run {id}: {message}")))?,
             );
         }
+        wholes.push(whole);
     }
     if left_out > 0 {
         notes.push(format!(
-            "{left_out} of {cycles} cycles are left out, as a worker was missing in them"
+            "{left_out} of {cycles} cycles are left out, as they failed or a worker was missing in them"
         ));
     }
     if has_tiers {
@@ -70,6 +89,7 @@ pub(super) fn read(path: &Path) -> Result<Folder, Stop> {
     }
     Ok(Folder {
         runs,
+        wholes,
         calibration: Calibration {
             evaluation_ns: job.cycle_model.evaluation.nanos(),
             down_ns: job.cycle_model.down.nanos(),

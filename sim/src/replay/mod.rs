@@ -27,15 +27,16 @@ use crate::terminal::style;
 use replayed::{Other, Replay};
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
-    let (runs, own, mut exit) = if args.path.is_dir() {
+    let (runs, own, wholes, mut exit) = if args.path.is_dir() {
         let folder = folder::read(&args.path)?;
         for note in folder.interrupted.iter().chain(&folder.notes) {
             console::note!("note: {note}");
         }
-        (folder.runs, Some(folder.calibration), Exit::Done)
+        let own = Some(folder.calibration);
+        (folder.runs, own, folder.wholes, Exit::Done)
     } else {
         let (runs, exit) = read(args)?;
-        (runs, None, exit)
+        (runs, None, Vec::new(), exit)
     };
     if runs.is_empty() {
         return Ok(exit);
@@ -76,7 +77,10 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
             .iter()
             .try_for_each(|replay| writeln!(out, "{}", line::of(replay)))
     } else {
-        let text = table::render(&replays, &calibration, &source, args.workers, style());
+        let mut text = table::render(&replays, &calibration, &source, args.workers, style());
+        if allocator.is_none() {
+            text += &table::wholes(&replays, &wholes);
+        }
         out.write_all(text.as_bytes())
     };
     written.and_then(|()| out.flush()).map_err(Stop::output)?;

@@ -1,9 +1,11 @@
 //! Replayed runs as text: one row per run, then how far predictions are off in all.
 
+use results::runs::Forecast;
 use results::text::{Style, Table, dash, number, signed};
 use scenarios::calibration::{Calibration, FitErrors, error_percent};
 use scheduler::{Cost, Plan, Span};
 
+use super::folder::Whole;
 use super::replayed::{Replay, over_cycles};
 
 /// Everything there is to read.
@@ -29,6 +31,34 @@ pub(super) fn render(
         text += &format!("\n{}", worker_rows(replays, style));
     }
     text + &totals(replays, style)
+}
+
+/// Each run of a folder over all its plans, as the run itself adds them up.
+pub(super) fn wholes(replays: &[Replay<'_>], wholes: &[Whole]) -> String {
+    let mut text = String::new();
+    let mut rest = replays;
+    for whole in wholes {
+        let (own, others) = rest.split_at(whole.plans);
+        rest = others;
+        if own.is_empty() || whole.plans == 1 && wholes.len() > 1 {
+            continue; // its row says it
+        }
+        let mut forecast = Forecast {
+            left_out: whole.left_out,
+            ..Forecast::default()
+        };
+        for replay in own {
+            let measured = replay.run.measured.training.unwrap_or_default();
+            forecast.cycles_took.add(replay.predicted, measured);
+            forecast.cycles += replay.run.job.cycles;
+        }
+        let plans = match whole.plans {
+            1 => "one plan".to_owned(),
+            plans => format!("{plans} plans"),
+        };
+        text += &format!("run {}, {plans}: predicted {forecast}\n", whole.name);
+    }
+    text
 }
 
 /// The recorded allocation: measured and predicted.
