@@ -87,6 +87,12 @@ def _default_inputs(batch: Batch) -> Tuple[Any, Any]:
     return (x.float().div_(255.0) if bytes_of_x else x), y
 
 
+def _are_classes(outputs: Any, y: Any) -> bool:
+    """Whether each output is a class, of which ``y`` is one: a single output learns numbers."""
+    is_wide = outputs.dim() == 2 and outputs.shape[1] > 1
+    return bool(is_wide and y.dim() == 1 and not y.is_floating_point())
+
+
 def _ones(outputs: Any, y: Any) -> Any:
     """Targets like the outputs: a one for each class, if these are classes."""
     if y.is_floating_point():
@@ -203,7 +209,7 @@ class ModuleTrainer:
                 judged: Dict[str, Any] = {"loss": self._loss(outputs, y)}
                 if self._metrics is not None:
                     judged.update(self._metrics(outputs, y))
-                elif outputs.dim() == 2 and y.dim() == 1 and not y.is_floating_point():
+                elif _are_classes(outputs, y):
                     judged["accuracy"] = (outputs.argmax(1) == y).double().mean()
                     own = outputs.softmax(1).gather(1, y.unsqueeze(1))
                     judged["true_class_probability"] = own.double().mean()

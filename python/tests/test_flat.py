@@ -1,4 +1,4 @@
-"""What of a module is averaged, and what is not."""
+"""What of a module is averaged, what is not, and how it is judged."""
 
 import unittest
 
@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from allot.torch import FlatModule
+from allot.torch import FlatModule, ModuleTrainer
+from allot.trainer import Batch, Field, Job
 
 
 class Tied(nn.Module):
@@ -52,6 +53,21 @@ class FlatTests(unittest.TestCase):
     def test_a_module_without_anything_that_trains_is_refused(self) -> None:
         with self.assertRaisesRegex(ValueError, "nothing that trains"):
             FlatModule(nn.Linear(2, 2).requires_grad_(False))
+
+
+class JudgeTests(unittest.TestCase):
+    def test_whole_numbers_that_one_output_learns_are_no_classes(self) -> None:
+        trainer = ModuleTrainer(
+            lambda job: nn.Linear(2, 1),
+            loss=lambda outputs, y: nn.functional.mse_loss(outputs[:, 0], y.float()),
+        )
+        fields = (
+            Field("x", np.dtype(np.float32), (2,), None),
+            Field("y", np.dtype(np.int64), (), None),
+        )
+        trainer.setup(Job(seed=1, device="cpu", threads=1, batch_size=4, fields=fields))
+        batch = Batch({"x": np.ones((4, 2), np.float32), "y": np.arange(4, dtype=np.int64)})
+        self.assertEqual(set(trainer.evaluate(iter([batch]))), {"loss"})
 
 
 if __name__ == "__main__":
