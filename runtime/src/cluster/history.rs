@@ -534,7 +534,8 @@ mod tests {
         let mut known = Vec::new();
         for (end, _) in &part.lines {
             fs::write(&path, &part.log[..*end]).expect("written");
-            let history = History::replay(&[path.clone()], (0, Span::ZERO), |_, _, _| ());
+            let history =
+                History::replay(std::slice::from_ref(&path), (0, Span::ZERO), |_, _, _| ());
             known.push(history.expect("it is whole").spent);
         }
         known.dedup();
