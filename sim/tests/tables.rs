@@ -364,7 +364,7 @@ fn cycles_in_which_a_worker_was_missing_are_left_out() {
     assert!(
         replay
             .stderr
-            .contains("of 12 cycles are left out, as a worker was missing")
+            .contains("of 12 cycles are left out, as they failed or a worker was missing")
     );
     let line: Value = serde_json::from_str(&replay.stdout).expect("one line of JSON");
     let cycles = line["cycles"].as_u64().expect("a count");
