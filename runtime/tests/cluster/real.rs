@@ -20,7 +20,7 @@ fn ten_cycles_of_real_digits_are_learnt() {
         "--cycles",
         "10",
         "--max-time",
-        "5 min",
+        "150 s",
         "--fee-type",
         "random",
         "--seed",
