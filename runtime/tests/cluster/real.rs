@@ -2,10 +2,10 @@
 
 use crate::common::Run;
 
-/// Ten cycles over all of mnist, with fees that leave some workers little: the thesis program's averaging
+/// Five cycles over all of mnist, with fees that leave some workers little: the thesis program's averaging
 /// went wrong exactly then, and stayed at 0.10.
 #[test]
-fn ten_cycles_of_real_digits_are_learnt() {
+fn five_cycles_of_real_digits_are_learnt() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("run").display().to_string();
     let args = [
@@ -18,7 +18,7 @@ fn ten_cycles_of_real_digits_are_learnt() {
         "--beta",
         "3",
         "--cycles",
-        "10",
+        "5",
         "--max-time",
         "150 s",
         "--fee-type",
