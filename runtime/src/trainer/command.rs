@@ -57,7 +57,7 @@ impl TrainerCommand {
         Ok(Self { words }.whole())
     }
 
-    /// How another machine is told to use it.
+    /// The option that makes another machine use it.
     pub(crate) fn option(&self) -> String {
         match self.words.as_slice() {
             [program, flag, file] if flag == SCRIPT && program.ends_with(&beside_name()) => {

@@ -1,8 +1,8 @@
 //! Any module that `allot.export` wrote as TorchScript, on libtorch: its own loss, gradients by
 //! libtorch's autograd, and our own optimiser over one vector of the parameters that train.
 //!
-//! The file has the methods `describe`, `state`, `set_state`, `loss` and `judge`. What they are not is
-//! told in one line: a stack trace of somebody else's interpreter helps nobody.
+//! The file has the methods `describe`, `state`, `set_state`, `loss` and `judge`. If one of them
+//! is missing or fails, the error is one line, without the stack trace of the interpreter.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -102,8 +102,8 @@ impl Script {
         Ok(new)
     }
 
-    /// Trains on a batch of zeros: later calls compile nothing, and a shape that does not fit is told
-    /// before the job begins.
+    /// Trains on a batch of zeros, so that later calls compile nothing, and a shape that does not fit is an
+    /// error before the job begins.
     fn warm_up(&mut self, shape: &BatchShape) -> Result<(), TrainError> {
         let zeros = vec![0; shape.wire_len()];
         let batch = Batch::from_wire(shape, zeros)
