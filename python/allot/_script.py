@@ -101,6 +101,8 @@ def export(
     :class:`allot.torch.FlatModule`; frozen parameters are in the file and do not travel. The module and the
     loss must be such that ``torch.jit.script`` takes them; traced ones are refused.
     """
+    if not isinstance(module, torch.nn.Module):
+        raise InputError(f"expected a torch.nn.Module to export, found {type(module).__name__}")
     _refuse_traced(module)
     _refuse_shared(module)
     try:

@@ -86,6 +86,7 @@ class ExportTests(unittest.TestCase):
         traced = torch.jit.trace(nn.Sequential(nn.Linear(6, 3), nn.Dropout()).eval(), torch.rand(4, 6))
         refused("the module was traced", traced)
         refused("^0 was traced", nn.Sequential(traced))
+        refused("expected a torch.nn.Module to export, found int", 7)
         refused("nothing that trains", nn.Linear(6, 3).requires_grad_(False))
         alias = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, 6))
         alias[1].weight = nn.Parameter(alias[0].weight.data)
