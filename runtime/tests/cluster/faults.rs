@@ -156,27 +156,27 @@ fn a_worker_ten_times_slower_from_cycle_3_loses_most_of_its_share() {
         let count = |key: &str| lot[key].as_u64().expect("a count");
         (count("assigned"), count("accepted"))
     };
-    let (before, _) = lot(2);
+    // A busy machine may have cost it some of its share before: what counts is the share that it
+    // was given when nobody knew yet.
+    let (before, done) = lot(3);
     assert!(before >= 10, "{before}: enough to lose most of it");
-    let (assigned, done) = lot(3);
-    assert!(assigned > before / 2, "{assigned}: nobody knows yet");
-    assert!(
-        done > 0 && done < assigned,
-        "{done}: unfinished work counts"
-    );
-    let after = end.all("lot");
-    let after = after.filter(|lot| lot["cycle"].as_u64() > Some(4) && lot["worker"] == "local-1");
-    for lot in after {
-        assert!(lot["assigned"].as_u64() <= Some(before / 2), "{lot}");
+    assert!(done > 0 && done < before, "{done}: unfinished work counts");
+    let mut lost = 0;
+    for cycle in 5..=8 {
+        let (assigned, done) = lot(cycle);
+        assert!(
+            assigned <= before / 2,
+            "{assigned} of {before}: {:#?}",
+            end.seen
+        );
+        lost += assigned - done;
     }
-    let after = end
-        .all("cycle")
-        .filter(|cycle| cycle["cycle"].as_u64() > Some(4));
-    let lost: u64 = after
-        .map(|cycle| cycle["lost"].as_u64().expect("a count"))
-        .sum();
-    // The first plan would have lost some 180.
-    assert!(lost <= 90, "{lost} of 280: {:#?}", end.seen);
+    // The first plan would have lost nine tenths of its share in each of the four.
+    assert!(
+        lost <= 2 * before,
+        "{lost}, shares of {before}: {:#?}",
+        end.seen
+    );
 }
 
 /// A worker that a service manager ends says so: nobody waits for its silence.
