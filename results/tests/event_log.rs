@@ -10,8 +10,8 @@ use scheduler::machine::{
 };
 use scheduler::{
     BenchmarkRule, CapacityModel, Certificate, Cost, Failure, FailureReason, Fee, Infeasible,
-    Instant, Link, Margin, Margins, Objective, Outcome, Plan, PlanResponse, PlanStatus, Planned,
-    Rate, Span, Tariff, Tier, TimeModel,
+    Instant, Link, LinkService, Margin, Margins, Objective, Outcome, Plan, PlanResponse,
+    PlanStatus, Planned, Rate, Span, Tariff, Tier, TimeModel,
 };
 
 type Log = Vec<(Instant, Event)>;
@@ -188,20 +188,32 @@ fn config() -> impl Strategy<Value = Config> {
         }),
     ];
     let margin = || any::<u64>().prop_map(Margin::from_ppb);
-    let time_model = (any::<[bool; 2]>(), 1..1_000_u32, span(), span(), span()).prop_map(
-        |([full, ships_each_cycle], passes, own, shared, shared_ship)| TimeModel {
-            capacity: if full {
-                CapacityModel::Full
-            } else {
-                CapacityModel::ComputeOnly
+    let time_model = (
+        any::<[bool; 2]>(),
+        1..1_000_u32,
+        span(),
+        (span(), span()),
+        prop::sample::select(LinkService::ALL),
+        span(),
+    )
+        .prop_map(
+            |([full, ships_each_cycle], passes, own, (shared, shared_up), service, shared_ship)| {
+                TimeModel {
+                    capacity: if full {
+                        CapacityModel::Full
+                    } else {
+                        CapacityModel::ComputeOnly
+                    },
+                    passes,
+                    own,
+                    shared,
+                    shared_up,
+                    service,
+                    shared_ship,
+                    ships_each_cycle,
+                }
             },
-            passes,
-            own,
-            shared,
-            shared_ship,
-            ships_each_cycle,
-        },
-    );
+        );
     let benchmark = (1..=1_000_000_000_u64, 1..=9_u8, any::<u32>(), span());
     let benchmark = benchmark.prop_map(|(batches, rounds, spread_ppm, limit)| BenchmarkRule {
         batches,

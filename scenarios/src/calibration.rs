@@ -14,7 +14,7 @@
 //! left is one factor for each worker and run, which nothing known beforehand predicts. Nor does it
 //! know other models and links: transfers are those of `parameter_bytes` on the lab's network.
 
-use scheduler::{CycleModel, Span};
+use scheduler::{CycleModel, LinkService, Span};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -61,6 +61,13 @@ pub struct Calibration {
     pub mean_error_percent: f64,
     /// The command that made it.
     pub command: String,
+    /// How the link was served: as the thesis program did, for its runs.
+    #[serde(skip, default = "thesis")]
+    pub service: LinkService,
+}
+
+const fn thesis() -> LinkService {
+    LinkService::LastFirst
 }
 
 impl Calibration {
@@ -103,6 +110,7 @@ impl Calibration {
             evaluation: Span::from_nanos(self.evaluation_ns),
             down: Span::from_nanos(self.down_ns),
             up: Span::from_nanos(self.up_ns),
+            service: self.service,
         }
     }
 
@@ -140,6 +148,7 @@ impl Calibration {
             fitted_on: ids(&passing),
             left_out: ids(&outliers),
             command,
+            service: thesis(),
         })
     }
 }
@@ -309,6 +318,7 @@ fn cycle_model(seconds: [f64; 3]) -> CycleModel {
         evaluation,
         down,
         up,
+        service: LinkService::LastFirst,
     }
 }
 

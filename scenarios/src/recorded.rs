@@ -404,12 +404,15 @@ mod tests {
 
     #[test]
     fn a_prediction_by_hand() {
+        use scheduler::LinkService;
+
         let job = good().job;
         let [evaluation, down, up] = [500, 100, 200].map(Span::from_millis);
         let cycle_model = CycleModel {
             evaluation,
             down,
             up,
+            service: LinkService::LastFirst,
         };
         // The employed ones: 2 s from 0.2 s on, and 4 s from 0.1 s on.
         let two_and_four = [Span::from_secs(2), Span::from_secs(4)];

@@ -1,12 +1,13 @@
 //! The time model: how long a worker's cycle takes, and how many batches fit a limit.
 //!
 //! `t(d) = fixed + d · ship + passes · d / speed`, with `fixed` growing with the number of
-//! workers employed, because they share the orchestrator's link. Everything is exact: a speed is
-//! the ratio that was measured, a capacity one integer division, so that no rounding of a float
-//! can flip it by one.
+//! workers employed, because they use the orchestrator's link together: how, is in `service.rs`.
+//! Everything is exact: a speed is the ratio that was measured, a capacity one integer division, so
+//! that no rounding of a float can flip it by one.
 
 use crate::limits::MAX_BATCHES;
 use crate::margin::Margin;
+use crate::service::{Line, LinkService, Slot, Turn, Ways};
 use crate::time::Span;
 use serde::{Deserialize, Serialize};
 
@@ -166,6 +167,12 @@ pub struct TimeModel {
     pub own: Span,
     /// The parameters of one worker, down and up, over the orchestrator's link.
     pub shared: Span,
+    /// The part of that which is the way up; half of it if this is zero.
+    #[serde(default)]
+    pub shared_up: Span,
+    /// How that link serves them.
+    #[serde(default)]
+    pub service: LinkService,
     /// One batch of data over the orchestrator's link.
     pub shared_ship: Span,
     /// Whether data travels in every cycle (DAB) or once, before training (the thesis).
@@ -179,21 +186,44 @@ impl TimeModel {
         passes: 1,
         own: Span::ZERO,
         shared: Span::ZERO,
+        shared_up: Span::ZERO,
+        service: LinkService::Shared,
         shared_ship: Span::ZERO,
         ships_each_cycle: false,
     };
 
-    /// The time of the parameters down, or up, with `employed` workers: half of both.
-    ///
-    /// Transfers that share a link share it fairly, so the slower of the worker's own link and
-    /// its part of the orchestrator's sets the pace.
-    pub fn one_way(&self, link: &Link, employed: u64) -> Span {
-        (link.transfer.max(self.shared * employed) + link.latency) / 2
+    /// What its turn means for a worker with this connection.
+    pub fn slot(&self, link: &Link, turn: Turn) -> Slot {
+        let slot = self.line(link).slot(turn);
+        let half = link.latency / 2;
+        Slot {
+            down: slot.down + half,
+            stop: slot.stop + half,
+            due: slot.due,
+        }
+    }
+
+    /// Whether a worker with this connection is served all at once with others of its kind, and not in turn.
+    pub fn is_slow(&self, link: &Link) -> bool {
+        self.line(link).is_slow()
+    }
+
+    /// Whether a worker with this connection has the link for itself when its parameters are sent.
+    pub fn takes_turns(&self, link: &Link) -> bool {
+        match self.service {
+            LinkService::Ordered | LinkService::Shared => self.line(link).takes_turns(),
+            LinkService::LastFirst => true,
+        }
     }
 
     /// The part of a cycle that does not depend on the batches.
     pub fn fixed(&self, link: &Link, employed: u64) -> Span {
-        self.own + link.latency + link.transfer.max(self.shared * employed)
+        self.own + link.latency + self.line(link).transfers(employed)
+    }
+
+    /// How long one worker's parameters take to it over the orchestrator's link.
+    pub fn down(&self) -> Span {
+        self.ways().down
     }
 
     /// How long a cycle of `batches` takes a worker when `employed` workers share the link, rounded up.
@@ -245,29 +275,45 @@ impl TimeModel {
 
     /// What a worker's capacities depend on.
     pub(crate) fn pace(&self, speed: Speed, margin: Margin, link: &Link) -> Pace {
-        let (own, shared, ship, margin) = match self.capacity {
-            CapacityModel::Full => (
-                self.own + link.latency,
-                self.shared,
-                self.ship(link),
-                margin,
-            ),
-            CapacityModel::ComputeOnly => (Span::ZERO, Span::ZERO, Span::ZERO, Margin::NONE),
-        };
-        let transfer = match self.capacity {
-            CapacityModel::Full => link.transfer,
-            CapacityModel::ComputeOnly => Span::ZERO,
+        let (own, line, ship, margin) = match self.capacity {
+            CapacityModel::Full => {
+                let own = self.own + link.latency;
+                (own, self.line(link), self.ship(link), margin)
+            }
+            CapacityModel::ComputeOnly => {
+                let nothing = Self::COMPUTE.line(&Link::default());
+                (Span::ZERO, nothing, Span::ZERO, Margin::NONE)
+            }
         };
         let scale = u128::from(Margin::NONE.ppb()) * u128::from(speed.batches); // < 2^60
         let compute = u128::from(self.passes) * u128::from(speed.nanos); // < 2^60
         let each = compute * u128::from(margin.ppb()) + u128::from(ship.nanos()) * scale; // < 2^125
         Pace {
             own,
-            transfer,
-            shared,
+            line,
             each,
             scale,
             rate: scale as f64 / each as f64,
+        }
+    }
+
+    /// How a worker with this connection uses the orchestrator's link.
+    fn line(&self, link: &Link) -> Line {
+        let service = match self.ships_each_cycle {
+            true => LinkService::Shared, // data would hold up the others
+            false => self.service,
+        };
+        Line::new(service, self.ways(), link.transfer)
+    }
+
+    fn ways(&self) -> Ways {
+        let up = match self.shared_up {
+            Span::ZERO => self.shared / 2,
+            up => up.min(self.shared),
+        };
+        Ways {
+            down: self.shared - up,
+            up,
         }
     }
 
@@ -290,8 +336,7 @@ impl TimeModel {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     own: Span,
-    transfer: Span,
-    shared: Span,
+    line: Line,
     /// What a batch takes, in `scale` parts of a nanosecond.
     each: u128,
     scale: u128,
@@ -302,7 +347,7 @@ pub(crate) struct Pace {
 impl Pace {
     /// What a capacity leaves out of the limit.
     pub(crate) fn fixed(&self, employed: u64) -> Span {
-        self.own + self.transfer.max(self.shared * employed)
+        self.own + self.line.transfers(employed)
     }
 
     /// About how many batches a nanosecond more is good for.
@@ -444,6 +489,10 @@ mod tests {
         );
     }
 
+    fn service() -> impl Strategy<Value = LinkService> {
+        prop::sample::select(LinkService::ALL)
+    }
+
     proptest! {
         #[test]
         fn stretching_is_what_it_says(
@@ -462,11 +511,12 @@ mod tests {
         #[test]
         fn a_capacity_is_the_most_that_fits(
             batches in 1..=MAX_BATCHES, nanos in 1..=MAX_NANOS, passes in 1..=MAX_PASSES,
-            transfer: u32, ship in 0..10_000_000_u64, shared in 0..1_000_000_u64,
-            employed in 1..1000_u64, limit in 0..10_u64.pow(14),
+            transfer: u32, ship in 0..10_000_000_u64, shared in 0..1_000_000_u64, up in 0..1_000_000_u64,
+            employed in 1..1000_u64, limit in 0..10_u64.pow(14), service in service(), ships_each_cycle: bool,
         ) {
             let time_model = TimeModel {
-                passes, shared: Span::from_nanos(shared), ships_each_cycle: true, ..TimeModel::COMPUTE
+                passes, shared: Span::from_nanos(shared), shared_up: Span::from_nanos(up.min(shared)), service,
+                ships_each_cycle, ..TimeModel::COMPUTE
             };
             let link = Link {
                 transfer: Span::from_nanos(transfer.into()),
@@ -485,10 +535,12 @@ mod tests {
             batches in 1..=MAX_BATCHES, nanos in 1..=MAX_NANOS, ppb: u64, passes in 1..=MAX_PASSES,
             spans in [0..10_u64.pow(12), 0..10_u64.pow(12), 0..10_u64.pow(9), 0..10_u64.pow(9)],
             employed in 1..1000_u64, count in 1..=MAX_BATCHES, compute_only: bool,
+            up in 0..10_u64.pow(9), service in service(), ships_each_cycle: bool,
         ) {
             let [transfer, latency, ship, shared] = spans.map(Span::from_nanos);
             let capacity = if compute_only { CapacityModel::ComputeOnly } else { CapacityModel::Full };
-            let time_model = TimeModel { capacity, passes, shared, ships_each_cycle: true, ..TimeModel::COMPUTE };
+            let shared_up = shared.min(Span::from_nanos(up));
+            let time_model = TimeModel { capacity, passes, shared, shared_up, service, ships_each_cycle, ..TimeModel::COMPUTE };
             let (link, speed) = (Link { transfer, latency, ship }, speed(batches, nanos));
             let margin = Margin::from_ppb(ppb);
             let fitting = |limit| time_model.fitting(speed, margin, &link, employed, limit);
@@ -503,12 +555,14 @@ mod tests {
 
         #[test]
         fn nothing_overflows(
-            batches: u64, nanos: u64, ppb: u64, passes in 1..=MAX_PASSES, spans: [u64; 6],
-            employed: u64, count: u64,
+            batches: u64, nanos: u64, ppb: u64, passes in 1..=MAX_PASSES, spans: [u64; 7],
+            employed: u64, count: u64, service in service(), ships_each_cycle: bool,
         ) {
-            let [transfer, latency, ship, own, shared, limit] = spans.map(Span::from_nanos);
+            let [transfer, latency, ship, own, shared, shared_up, limit] = spans.map(Span::from_nanos);
             let link = Link { transfer, latency, ship };
-            let time_model = TimeModel { passes, own, shared, ships_each_cycle: true, ..TimeModel::COMPUTE };
+            let time_model = TimeModel { passes, own, shared, shared_up, service, ships_each_cycle, ..TimeModel::COMPUTE };
+            let slot = time_model.slot(&link, Turn { place: count, of: employed });
+            prop_assert!(slot.due <= slot.stop);
             let Some(speed) = Speed::measured(batches % MAX_BATCHES, Span::from_nanos(nanos >> 14))
             else { return Ok(()) };
             let fitting = time_model.fitting(speed, Margin::from_ppb(ppb), &link, employed, limit);

@@ -97,15 +97,25 @@ fn it_says_what_sim_run_says_on_the_same_seed() {
 /// In a world without luck a run takes what was predicted.
 #[test]
 fn the_predicted_time_is_that_of_a_run_without_luck() {
-    for (scenario, tolerance) in [("dab", 1e-6), ("lab-8", 0.002), ("slow-uplink", 0.01)] {
+    for (scenario, service, tolerance) in [
+        ("dab", "shared", 1e-6),
+        ("lab-8", "last-first", 0.002),
+        ("lab-8", "ordered", 0.002),
+        ("lab-8", "shared", 0.002),
+        ("slow-uplink", "last-first", 0.01),
+        ("slow-uplink", "ordered", 0.01),
+        ("slow-uplink", "shared", 0.01),
+    ] {
+        let service = format!("link.service={service}");
         let args = [&CERTAIN[..], &["--set", "job.replan=static"]].concat();
         let args = if scenario == "dab" { Vec::new() } else { args };
+        let args = [&args[..], &["--set", &service]].concat();
         let plan = plan(scenario, &[&args[..], &["--replicates", "1"]].concat());
         let predicted = whole(&plan["predicted_job_ns"]) as f64 / 1e9;
         let wall = number(&plan["simulated"]["wall_s"]["value"]);
         assert!(
             (wall - predicted).abs() <= tolerance * wall,
-            "{scenario}: {wall} s, predicted {predicted} s"
+            "{scenario}, {service}: {wall} s, predicted {predicted} s"
         );
         let workers = plan["workers"].as_array().expect("a list");
         let last = workers

@@ -14,7 +14,7 @@ use polars_io::SerReader;
 use polars_io::parquet::read::ParquetReader;
 use results::runs::{Job, RunChunk, RunEnd, RunFolder, RunKey, RunRows, RunsPlan, Truth};
 use scheduler::machine::{Config, Ending, Limit, Record, Totals};
-use scheduler::{CycleModel, Instant, Span};
+use scheduler::{CycleModel, Instant, LinkService, Span};
 
 const ALLOCATORS: [&str; 2] = ["exact", "heuristic"];
 
@@ -36,6 +36,7 @@ fn job() -> Job {
             evaluation,
             down,
             up,
+            service: LinkService::LastFirst,
         },
         parameter_bytes: 99,
     }

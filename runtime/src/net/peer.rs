@@ -73,6 +73,11 @@ impl Peer {
         self.inner.connection.rtt()
     }
 
+    /// Bytes that have left for it so far, with all that QUIC adds.
+    pub fn sent_bytes(&self) -> u64 {
+        self.inner.connection.stats().udp_tx.bytes
+    }
+
     /// Opens the control stream; the other side must [accept](Self::accept_control) it.
     pub async fn open_control(&self) -> Result<(ControlSender, ControlReceiver), NetError> {
         control::open(&self.inner.connection, self.inner.limits).await

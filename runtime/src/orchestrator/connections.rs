@@ -43,10 +43,11 @@ impl Connections {
         let (sender, inputs) = mpsc::channel(WAITING);
         let (admitted, events) = (Arc::clone(&listener), sender.clone());
         let accepting = tokio::spawn(async move {
-            let mut id = 0;
+            let (mut id, measuring) = (0, link::Measuring::default());
             while let Some(peer) = admitted.accept().await {
                 id += 1;
-                tokio::spawn(link::serve(ConnectionId(id), peer, events.clone()));
+                let (events, measuring) = (events.clone(), measuring.clone());
+                tokio::spawn(link::serve(ConnectionId(id), peer, events, measuring));
             }
         });
         Ok(Self {

@@ -25,6 +25,7 @@ use super::roster::{self, Roster};
 use super::silence::Silence;
 use super::solve::Solver;
 use super::ticker::Ticker;
+use super::turns::Turns;
 use crate::average::{Average, Contribution, Rule, Update};
 use crate::clock::Clock;
 use crate::data::Splits;
@@ -126,6 +127,8 @@ pub(crate) struct Orchestrator<'a> {
     pub(super) spec: ModelSpec,
     /// What trains it, if it is the user's own program.
     program: Option<Program>,
+    /// Whose turn it is at the link.
+    pub(super) turns: Turns,
     /// Data travels in every cycle, ahead of the parameters, and not once.
     pub(super) ships_each_cycle: bool,
     pub(super) data: Arc<JobData>,
@@ -237,6 +240,7 @@ impl<'a> Orchestrator<'a> {
             watch,
             number,
             clock,
+            turns: Turns::new(job.config.time_model),
             ships_each_cycle: job.config.time_model.ships_each_cycle,
             cycle: Cycle::new(CycleId::new(job.config.first_cycle)),
             scheduler: Scheduler::new(job.config),
@@ -303,6 +307,7 @@ impl<'a> Orchestrator<'a> {
                 None => {} // the ticker's turn
             }
             self.look_at_silence();
+            self.serve();
         }
         let at = self.clock.now();
         self.say_over();
@@ -420,6 +425,7 @@ impl<'a> Orchestrator<'a> {
             }
             PeerEvent::Measured(link) => self.joins(id, link),
             PeerEvent::Report(report) => self.reported(id, report),
+            PeerEvent::Sent(session, cycle) => self.sent(id, session, cycle),
             PeerEvent::Result(trained, update) => self.result(id, &trained, update),
             PeerEvent::Gone { why, misbehaved } => {
                 let departure = if misbehaved {
@@ -546,6 +552,7 @@ impl<'a> Orchestrator<'a> {
             let line = format!("{name} is gone before it was admitted: {why}");
             self.watch.note(&line);
         } else {
+            self.turns.forget(connected.worker);
             self.connection_of.remove(&connected.worker);
             self.silence.forget(connected.worker);
             self.watch.note(&format!("{name} is gone: {why}"));
@@ -602,7 +609,10 @@ impl<'a> Orchestrator<'a> {
             PeerEvent::Gone { .. } => {
                 self.connections.members.remove(&id);
             }
-            PeerEvent::Measured(_) | PeerEvent::Report(_) | PeerEvent::Result(..) => {}
+            PeerEvent::Measured(_)
+            | PeerEvent::Report(_)
+            | PeerEvent::Sent(..)
+            | PeerEvent::Result(..) => {}
         }
     }
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant as Moment};
 use bytes::Bytes;
 use scheduler::machine::{CycleId, SessionId};
 use scheduler::{Link, Span};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -37,9 +37,17 @@ const PROBES: u32 = 3;
 /// For a whole result, whatever the scheduler thinks: without a limit its stream would leak.
 const RESULT_WITHIN: Duration = Duration::from_secs(600);
 
+/// Held by the connection that is being measured.
+pub(crate) type Measuring = Arc<Mutex<()>>;
+
 /// Serves a connection to its end.
-pub(crate) async fn serve(id: ConnectionId, peer: Peer, inputs: mpsc::Sender<Input>) {
-    let (why, misbehaved) = match talk(id, &peer, &inputs).await {
+pub(crate) async fn serve(
+    id: ConnectionId,
+    peer: Peer,
+    inputs: mpsc::Sender<Input>,
+    measuring: Measuring,
+) {
+    let (why, misbehaved) = match talk(id, &peer, &inputs, measuring).await {
         Ok(()) => (peer.closed().await.to_string(), false),
         Err(Broken::Connection(why)) => (why, false),
         Err(Broken::Rules(why)) => (why, true),
@@ -73,7 +81,12 @@ struct Expected {
     job: Arc<JobData>,
 }
 
-async fn talk(id: ConnectionId, peer: &Peer, inputs: &mpsc::Sender<Input>) -> Result<(), Broken> {
+async fn talk(
+    id: ConnectionId,
+    peer: &Peer,
+    inputs: &mpsc::Sender<Input>,
+    measuring: Measuring,
+) -> Result<(), Broken> {
     let lost = |error: NetError| broken(&error);
     let (sender, mut receiver) = peer.accept_control().await.map_err(lost)?;
     let hello = match timeout(HELLO_WITHIN, receiver.recv::<Report>()).await {
@@ -101,6 +114,7 @@ async fn talk(id: ConnectionId, peer: &Peer, inputs: &mpsc::Sender<Input>) -> Re
         peer: peer.clone(),
         control: sender,
         inputs: inputs.clone(),
+        measuring,
         probes,
         expected: expected_in,
         budget: budget.clone(),
@@ -252,6 +266,7 @@ struct Writer {
     peer: Peer,
     control: ControlSender,
     inputs: mpsc::Sender<Input>,
+    measuring: Measuring,
     probes: mpsc::Receiver<u32>,
     expected: watch::Sender<Option<Expectation>>,
     budget: Budget,
@@ -285,7 +300,8 @@ impl Writer {
                     }
                 }
                 Command::Say(order) => self.say(&order).await?,
-                Command::Train { order, wire, model } => {
+                Command::Train { order, model } => {
+                    self.parameters = None;
                     let Some(job) = &job else { continue };
                     let expected = Expected {
                         session: order.session,
@@ -299,12 +315,36 @@ impl Writer {
                     let training = Training::new(&order, job.passes, rate_ppb, job.clock.now());
                     self.budget.trains(&training);
                     self.say(&Order::Train(training)).await?;
-                    let (session, cycle) = (training.session, training.cycle);
-                    let peer = self.peer.clone();
-                    let header = Down::Parameters { session, cycle };
+                }
+                Command::Parameters {
+                    session,
+                    cycle,
+                    wire,
+                    occupied,
+                } => {
+                    let (id, peer, inputs) = (self.id, self.peer.clone(), self.inputs.clone());
+                    let header = Down::Parameters {
+                        session: session.get(),
+                        cycle: cycle.get(),
+                    };
                     self.parameters = Some(Transfer(tokio::spawn(async move {
+                        let before = peer.sent_bytes();
+                        let bytes = wire.len() as u64;
                         // A failure shows as the end of the connection, or as silence.
-                        let _ = peer.send_blob(&header, vec![wire]).await;
+                        let sent = peer.send_blob(&header, vec![wire]);
+                        tokio::pin!(sent);
+                        if let Some(occupied) = occupied {
+                            let is_over = tokio::select! {
+                                _ = &mut sent => true,
+                                () = left(&peer, before + bytes, occupied) => false,
+                            };
+                            let next = Input::Link(id, PeerEvent::Sent(session, cycle));
+                            let _ = inputs.send(next).await;
+                            if is_over {
+                                return;
+                            }
+                        }
+                        let _ = sent.await;
                     })));
                 }
                 Command::Abort { session, cycle } => {
@@ -354,9 +394,16 @@ impl Writer {
         said.map_err(|error| Broken::Connection(error.to_string()))
     }
 
+    /// Measures the connection, one at a time: two that are measured at once share the link.
+    async fn measure(&mut self, job: u32, bytes: usize) -> Result<Link, Broken> {
+        let measuring = Arc::clone(&self.measuring);
+        let _alone = timeout(PROBE_WITHIN, measuring.lock()).await;
+        self.probe(job, bytes).await
+    }
+
     /// Measures how long as many bytes as the model has take there and back: the median of three,
     /// less the round trip, is what parameters take down and up together.
-    async fn measure(&mut self, job: u32, bytes: usize) -> Result<Link, Broken> {
+    async fn probe(&mut self, job: u32, bytes: usize) -> Result<Link, Broken> {
         self.expected.send_replace(Some(Expectation::Probe(bytes)));
         let payload = Bytes::from(vec![0_u8; bytes]);
         let mut took = Vec::new();
@@ -391,6 +438,18 @@ impl Writer {
             latency: clock::span(latency),
             ship: Span::ZERO,
         })
+    }
+}
+
+/// How often it is looked whether bytes have left.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// Returns when this number of bytes has left for a worker, and the link has had the time to carry them. To
+/// wait for their acknowledgement would leave the link idle for a round trip.
+async fn left(peer: &Peer, bytes: u64, occupied: Span) {
+    tokio::time::sleep(Duration::from_nanos(occupied.nanos())).await;
+    while peer.sent_bytes() < bytes {
+        tokio::time::sleep(LOOK).await;
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use scheduler::machine::{CycleId, PlanId, SessionId, TrainOrder};
-use scheduler::{Link, PlanResponse};
+use scheduler::{Link, PlanResponse, Span};
 use tokio::sync::mpsc;
 
 use crate::average::{Average, Merged, Refusal, Update};
@@ -68,12 +68,19 @@ pub(crate) enum Command {
     Job(Brief, Arc<JobData>),
     /// Pass an order on.
     Say(Order),
-    /// Train: the order, then the parameters.
+    /// Train: the order. The parameters follow when it is the worker's turn.
     Train {
         order: TrainOrder,
-        /// The model, as it is sent and as it is.
-        wire: Bytes,
+        /// The model that it begins with.
         model: Arc<Vec<f32>>,
+    },
+    /// The parameters to train with.
+    Parameters {
+        session: SessionId,
+        cycle: CycleId,
+        wire: Bytes,
+        /// If others wait for them: how long they occupy the link. The answer is [`PeerEvent::Sent`].
+        occupied: Option<Span>,
     },
     /// The result is not wanted any more.
     Abort { session: SessionId, cycle: CycleId },
@@ -97,6 +104,8 @@ pub(crate) enum PeerEvent {
     Measured(Link),
     /// A report.
     Report(Report),
+    /// The parameters of a cycle have left for it, and the next ones may follow.
+    Sent(SessionId, CycleId),
     /// A result: its parameters, checked, or why they do not count.
     Result(Trained, Result<Box<Update>, Unfit>),
     /// It is over, for this reason; the worker may have broken the rules.

@@ -15,7 +15,9 @@
 //!   when the order is sent, and the worker subtracts half a round trip.
 //! - **An order and its bytes travel apart**, in either order: the order sets the time at once, the
 //!   parameters begin the work.
-//! - **A connection is measured with the model's own size** when a worker joins, so that its `Link` is
+//! - **Parameters go out in the order of the plan** (`turns.rs`), one after the other, if the job says so.
+//! - **A connection is measured with the model's own size** when a worker joins, one
+//!   at a time, so that its `Link` is
 //!   what parameters take. The time of averaging is measured too, before the job begins.
 //! - **A result is checked as it arrives**, by the task of its connection: exact length, finite
 //!   numbers. The driver refuses what cannot have been done; the scheduler decides about results of
@@ -46,6 +48,7 @@ mod roster;
 mod silence;
 mod solve;
 mod ticker;
+mod turns;
 
 pub(crate) use checkpoint::{Checkpoint, FILE as CHECKPOINT};
 pub(crate) use connections::Connections;

@@ -63,7 +63,10 @@ impl Orchestrator<'_> {
                 worker,
                 session,
                 cycle,
-            } => self.order(worker, Command::Abort { session, cycle }),
+            } => {
+                self.turns.forget(worker);
+                self.order(worker, Command::Abort { session, cycle });
+            }
             Action::Aggregate { cycle, batches, .. } => self.merge(cycle, batches),
             Action::Discard { .. } => self.cycle.merging = false,
             Action::Exclude { worker, why } => self.exclude(worker, why),
@@ -79,10 +82,15 @@ impl Orchestrator<'_> {
             cycle,
             batches,
             results_by,
+            place,
+            alone,
             ..
         } = order;
         if self.cycle.id != cycle || self.cycle.merging {
             self.cycle = Cycle::new(cycle);
+        }
+        if self.cycle.ordered.is_empty() {
+            self.turns.begin();
         }
         if self.ships_each_cycle {
             self.ship_anew(worker, session, batches);
@@ -90,12 +98,45 @@ impl Orchestrator<'_> {
         self.cycle.ordered.insert(worker, batches);
         self.silence.forget(worker);
         self.watch.trains(worker, batches, results_by.since(now));
-        let command = Command::Train {
-            order,
-            wire: self.model.packed.clone(),
-            model: Arc::clone(&self.model.parameters),
-        };
-        self.order(worker, command);
+        let link = self.link(worker);
+        self.turns.add(place, worker, alone, &link);
+        let model = Arc::clone(&self.model.parameters);
+        self.order(worker, Command::Train { order, model });
+    }
+
+    /// Sends their parameters to those whose turn it is.
+    pub(super) fn serve(&mut self) {
+        let (now, cycle) = (self.clock.now(), self.cycle.id);
+        while let Some((worker, occupied)) = self.turns.next(now) {
+            let session = self.connected(worker).and_then(|worker| worker.session);
+            let Some(session) = session else {
+                self.turns.forget(worker);
+                continue;
+            };
+            let command = Command::Parameters {
+                session,
+                cycle,
+                wire: self.model.packed.clone(),
+                occupied,
+            };
+            self.order(worker, command);
+        }
+    }
+
+    /// A worker's parameters have left.
+    pub(super) fn sent(&mut self, id: ConnectionId, session: SessionId, cycle: CycleId) {
+        if let Some(connected) = self.workers.get(&id)
+            && connected.session == Some(session)
+            && self.cycle.id == cycle
+        {
+            self.turns.through(connected.worker);
+        }
+    }
+
+    fn link(&mut self, worker: WorkerId) -> Link {
+        let connected = self.connected(worker);
+        let profile = connected.and_then(|connected| connected.profile.as_ref());
+        profile.map_or(Link::default(), |profile| profile.link)
     }
 
     fn solve(&mut self, plan: PlanId, request: &Arc<scheduler::PlanRequest>) {
@@ -248,6 +289,7 @@ impl Orchestrator<'_> {
 
     pub(super) fn exclude(&mut self, worker: WorkerId, why: Departure) {
         self.silence.forget(worker);
+        self.turns.forget(worker);
         let may_return = match why {
             Departure::BenchmarkLate
             | Departure::ShipLate

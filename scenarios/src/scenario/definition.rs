@@ -3,7 +3,7 @@
 use std::fmt;
 
 use scheduler::machine::{Config, Waits};
-use scheduler::{CycleModel, Fee, MAX_WORKERS, Margins, Span, TimeModel};
+use scheduler::{CycleModel, Fee, LinkService, MAX_WORKERS, Margins, Span, TimeModel};
 
 use crate::scenario::drawn::Drawn;
 use crate::scenario::errors::Errors;
@@ -120,6 +120,15 @@ impl Scenario {
         &self.link
     }
 
+    /// How the orchestrator's link serves transfers. Where data travels in every cycle, whoever gets
+    /// more data would hold up the others: there it is shared.
+    pub fn service(&self) -> LinkService {
+        match (self.link.service, self.job.ship) {
+            (LinkService::Ordered, Ship::EachCycle) => LinkService::Shared,
+            (service, _) => service,
+        }
+    }
+
     /// What a cycle takes besides computing, over the links that the scenario states. `own` is
     /// what the orchestrator itself needs at the end of a cycle.
     pub fn cycle_model(&self, own: Span) -> CycleModel {
@@ -127,6 +136,7 @@ impl Scenario {
             evaluation: own,
             down: self.link.down.time_for(self.wire_bytes()),
             up: self.link.up.time_for(self.wire_bytes()),
+            service: self.service(),
         }
     }
 
@@ -173,12 +183,15 @@ impl Scenario {
         } else {
             Span::ZERO
         };
+        let [down, up] =
+            [&self.link.down, &self.link.up].map(|way| way.time_for(self.wire_bytes()));
         let time_model = TimeModel {
             capacity: job.capacity,
             passes: job.tau,
             own: model.aggregation + evaluation,
-            shared: self.link.down.time_for(self.wire_bytes())
-                + self.link.up.time_for(self.wire_bytes()),
+            shared: down + up,
+            shared_up: up,
+            service: self.service(),
             shared_ship: self.link.down.time_for(model.batch),
             ships_each_cycle: job.ship == Ship::EachCycle,
         };

@@ -1,7 +1,7 @@
 //! How values of each type are read and written.
 
 use scheduler::machine::{Billing, Partial, Replan};
-use scheduler::{CapacityModel, Objective};
+use scheduler::{CapacityModel, LinkService, Objective};
 
 use crate::scenario::key::{Field, Key};
 use crate::scenario::read::{Item, plain};
@@ -226,6 +226,7 @@ pub(crate) use choices;
 
 choices! {
     CapacityModel { "full" => Full, "compute-only" => ComputeOnly }
+    LinkService { "ordered" => Ordered, "shared" => Shared, "last-first" => LastFirst }
     Objective {
         "cheapest" => Cheapest,
         "cheapest-then-quickest" => CheapestThenQuickest,

@@ -2,8 +2,8 @@
 
 use scheduler::machine::{Billing, Limit, MAX_CYCLES, Partial, Replan, Waits};
 use scheduler::{
-    BenchmarkRule, CapacityModel, Cost, Fee, MAX_BATCHES, MAX_N, MAX_PASSES, MAX_ROUNDS,
-    MAX_WORKERS, Objective, Span,
+    BenchmarkRule, CapacityModel, Cost, Fee, LinkService, MAX_BATCHES, MAX_N, MAX_PASSES,
+    MAX_ROUNDS, MAX_WORKERS, Objective, Span,
 };
 
 use crate::scenario::errors::AssumedErrors;
@@ -253,6 +253,13 @@ keys! {
         down: BitRate => default("\"1 Gbit/s\"");
         /// Rate from the workers.
         up: BitRate => default("\"1 Gbit/s\"");
+        /// How it serves the transfers of a cycle. "shared": all at once. "ordered": one after the other, the
+        /// worker that computes longest first, and each result in a time slot of its own, so that a plan
+        /// leaves about half as much time for the link; workers whose own connection is slower are served
+        /// together, after the others. Where data travels in every cycle, "ordered" means "shared".
+        /// "last-first": one after the other, the last of the list first, with the capacities of
+        /// "shared", as the thesis program did.
+        service: LinkService => default("\"shared\"").flag("link-service");
     }
 }
 

@@ -119,8 +119,13 @@ pub struct TrainOrder {
     /// The worker times the last batches that it trains, this many, and reports the time with its
     /// result: a speed that changed within the cycle is known before the next one.
     pub tail_batches: u64,
+    /// Its place in the order in which the orchestrator's link serves the workers of this cycle, from 1.
+    pub place: u64,
+    /// Whether its parameters are sent alone: those of the next place wait until they are through.
+    pub alone: bool,
     /// When the worker stops computing, finished or not, to send what it has.
     pub stop_by: Instant,
-    /// When its parameters must have arrived.
+    /// When its result is due. On a link that is served [in order](crate::LinkService::Ordered) its time slot
+    /// lies between the two; results that are early share the link, and all are there when the last slot ends.
     pub results_by: Instant,
 }

@@ -20,6 +20,10 @@ pub(super) struct Cycle {
     pub(super) plan: PlanId,
     /// By worker, as in the plan; kept between cycles for its memory.
     pub(super) assignments: Vec<Assignment>,
+    /// The place of each of them in the order of service, from 1; 0 of one that is absent.
+    pub(super) places: Vec<u64>,
+    /// Kept for its memory.
+    pub(super) turns: Vec<(bool, Span, usize)>,
     pub(super) started: Instant,
     pub(super) limit: Span,
     /// When it ends if the aggregation takes the time that the time model leaves it, or less.
@@ -101,6 +105,8 @@ impl Cycle {
             running: false,
             plan: PlanId::new(0),
             assignments: Vec::new(),
+            places: Vec::new(),
+            turns: Vec::new(),
             started: Instant::START,
             limit: Span::ZERO,
             ends: Instant::START,

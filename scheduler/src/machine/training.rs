@@ -1,14 +1,18 @@
 //! One cycle: orders, beats, results, aggregation, and what each worker is paid.
 
+use std::cmp::Reverse;
+
 use super::action::{Action, TrainOrder};
 use super::config::{Billing, MIN_CYCLE, Partial, Replan};
 use super::cycle::{Assignment, Cycle, Work};
 use super::members::Standing;
+use super::question::Adopted;
 use super::record::{AssignmentRow, CycleResult, CycleRow, Fate, Ignored, Record};
 use super::state::{Phase, Scheduler, ignore};
 use crate::ids::{CycleId, SessionId, WorkerId};
 use crate::money::Cost;
 use crate::reason::{Departure, Ending};
+use crate::service::{LinkService, Turn};
 use crate::time::Span;
 use crate::time_model::Speed;
 
@@ -54,6 +58,7 @@ impl Scheduler {
         let employed = employed.filter(|s| self.members.is_ready(s.worker)).count() as u64;
         let ends = self.now + limit + waits.grace;
         let results_by = (ends - self.config.time_model.own).max(self.now);
+        self.take_places(&plan);
         let cycle = &mut self.cycle;
         cycle.running = true;
         cycle.plan = plan.row.plan;
@@ -93,17 +98,28 @@ impl Scheduler {
             let (time_model, link) = (&self.config.time_model, &member.profile.link);
             let (speed, passes) = (estimate.speed(), u64::from(time_model.passes));
             let beat = LEAST_BEAT.max(speed.time_for(LEAST_BEAT_BATCHES * passes));
-            let one_way = time_model.one_way(link, employed);
+            let place = self.cycle.places[at];
+            let turn = |place| {
+                time_model.slot(
+                    link,
+                    Turn {
+                        place,
+                        of: employed,
+                    },
+                )
+            };
+            let (slot, longest) = (turn(place), turn(1));
             // A worker twice as fast as estimated sends no more beats than are due anyway.
             let beat_batches = 2 * (speed.batches_in(beat) / passes).max(LEAST_BEAT_BATCHES);
             assignment.expected = time_model.time(speed, link, employed, share.batches);
             assignment.beat_batches = beat_batches;
             assignment.tail_batches =
                 (speed.batches_in(LEAST_TAIL) / passes).max(LEAST_TAIL_BATCHES);
-            assignment.silence = beat * MISSED_BEATS + one_way; // no beats while parameters travel
+            // No beats while parameters travel, or wait for those of all others.
+            assignment.silence = beat * MISSED_BEATS + slot.stop.max(longest.stop);
             // Nor while data does, where it travels in every cycle.
             let data = time_model.ship(link) * share.batches;
-            let first_alarm = self.now + assignment.silence + one_way + data;
+            let first_alarm = self.now + assignment.silence + slot.down + data;
             if first_alarm < results_by {
                 self.alarms.set(share.worker, first_alarm);
             }
@@ -117,8 +133,10 @@ impl Scheduler {
                 beat,
                 beat_batches,
                 tail_batches: assignment.tail_batches,
-                stop_by: (results_by - one_way).max(self.now),
-                results_by,
+                place,
+                alone: time_model.takes_turns(link),
+                stop_by: (results_by - slot.stop).max(self.now),
+                results_by: (results_by - slot.due).max(self.now),
             }));
             self.cycle.assignments.push(assignment);
         }
@@ -126,6 +144,42 @@ impl Scheduler {
         self.totals.first_cycle_at.get_or_insert(self.now);
         self.cycle_begins();
         self.phase = Phase::Training { until: results_by };
+    }
+
+    /// Works out the order in which the link serves the workers of a plan, as the cycle model has it;
+    /// slow lines last.
+    fn take_places(&mut self, plan: &Adopted) {
+        let Cycle { places, turns, .. } = &mut self.cycle;
+        let time_model = &self.config.time_model;
+        turns.clear();
+        for (at, share) in plan.shares.iter().enumerate() {
+            if let Some(member) = self.members.get(share.worker)
+                && let Standing::Ready(estimate) = &member.standing
+            {
+                let (is_slow, computes) = match time_model.service {
+                    LinkService::Ordered => (
+                        time_model.is_slow(&member.profile.link),
+                        estimate.speed().time_for(share.batches),
+                    ),
+                    LinkService::Shared | LinkService::LastFirst => (false, Span::ZERO),
+                };
+                turns.push((is_slow, computes, at));
+            }
+        }
+        match time_model.service {
+            LinkService::Ordered => {
+                turns.sort_unstable_by_key(|&(is_slow, computes, at)| {
+                    (is_slow, Reverse(computes), at)
+                });
+            }
+            LinkService::LastFirst => turns.reverse(),
+            LinkService::Shared => {}
+        }
+        places.clear();
+        places.resize(plan.shares.len(), 0);
+        for (place, (.., at)) in (1..).zip(turns) {
+            places[*at] = place;
+        }
     }
 
     pub(super) fn beat(&mut self, worker: WorkerId, session: SessionId, cycle: CycleId, done: u64) {

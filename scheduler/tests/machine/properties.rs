@@ -7,7 +7,7 @@ use scheduler::machine::{
     Action, Billing, Config, CycleId, Departure, Event, Limit, Partial, PlanId, Record, Replan,
     SessionId, WorkerId,
 };
-use scheduler::{CapacityModel, Cost, Margin, Margins, Rate, Span, Tariff, TimeModel};
+use scheduler::{CapacityModel, Cost, LinkService, Margin, Margins, Rate, Span, Tariff, TimeModel};
 
 /// Something that a world may do. Small numbers so that much of it makes sense; where a report
 /// needs a session, cycle or plan, `now` says whether it is the present one.
@@ -149,6 +149,8 @@ fn configs() -> impl Strategy<Value = Config> {
                 passes,
                 own: Span::from_millis(own),
                 shared: Span::from_millis(shared),
+                shared_up: Span::from_millis(shared * 2 / 3),
+                service: LinkService::ALL[shared as usize % LinkService::ALL.len()],
                 shared_ship: Span::from_millis(1),
                 ships_each_cycle: each_cycle,
             };

@@ -301,7 +301,7 @@ fn cheapest_hold(problem: &Problem, count: u64) -> bool {
     held.sum::<u64>() >= problem.n()
 }
 
-/// The predicted times of a cycle, as the orchestrator serves one worker after the other.
+/// The predicted times of a cycle, by how the orchestrator's link is served.
 fn predict(setting: &Setting, request: &PlanRequest, plan: &Plan, workers: &mut [Worker]) {
     let time_model = request.time_model();
     let cycle_model = setting.scenario().cycle_model(time_model.own);

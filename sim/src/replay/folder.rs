@@ -99,6 +99,7 @@ pub(super) fn read(path: &Path) -> Result<Folder, Stop> {
             left_out: Vec::new(),
             mean_error_percent: 0.0,
             command: String::new(),
+            service: job.cycle_model.service,
         },
         interrupted,
         notes,

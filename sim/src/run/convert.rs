@@ -1,8 +1,7 @@
 //! From a scenario to the world of one replicate.
 //!
 //! The scenario draws the fleet; the world draws its errors and what happens to it. The orchestrator's link
-//! serves one transfer after the other, downloads in reverse order: that is what fits the
-//! recorded runs (`sim replay`), better than sharing it fairly does.
+//! serves transfers as `link.service` says.
 
 use std::collections::BTreeMap;
 
@@ -74,15 +73,14 @@ impl Conversion {
             worker.faults.sort_by_key(|(at, _)| *at); // stable: the file's order at one moment
         }
         let mut world = World::new(self.config.clone(), workers);
+        let [down, up] = Service::of_link(self.config.time_model.service);
         world.down = PipeModel {
-            service: Service::Fifo,
-            last_first: true,
+            service: down,
             parameters: link.down.time_for(self.scenario.wire_bytes()),
             batch: link.down.time_for(model.batch),
         };
         world.up = PipeModel {
-            service: Service::Fifo,
-            last_first: false,
+            service: up,
             parameters: link.up.time_for(self.scenario.wire_bytes()),
             batch: link.up.time_for(model.batch),
         };

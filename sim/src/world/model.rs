@@ -33,8 +33,6 @@ pub struct World {
 pub struct PipeModel {
     /// How transfers share it.
     pub service: Service,
-    /// Of transfers that begin at one moment, the one asked for last is the first.
-    pub last_first: bool,
     /// How long one worker's parameters take alone.
     pub parameters: Span,
     /// How long one batch of data takes alone.
@@ -45,7 +43,6 @@ impl PipeModel {
     /// No time at all.
     pub const INSTANT: Self = Self {
         service: Service::Fair,
-        last_first: false,
         parameters: Span::ZERO,
         batch: Span::ZERO,
     };

@@ -1,7 +1,7 @@
 //! What becomes of the scheduler's orders: transfers, computing, reports.
 
 use scheduler::machine::{CycleId, Event, Partial, PlanId, SessionId, TrainOrder, WorkerId};
-use scheduler::{Instant, Span};
+use scheduler::{Instant, LinkService, Span};
 
 use super::driver::Driver;
 use super::happening::Happening;
@@ -371,10 +371,28 @@ impl Driver<'_> {
             return;
         }
         let mut departing = std::mem::take(&mut self.departing);
-        if self.world.down.last_first {
-            departing.reverse();
+        let service = self.world.config.time_model.service;
+        match service {
+            LinkService::LastFirst => departing.reverse(),
+            LinkService::Ordered => {
+                departing
+                    .sort_by_key(|(transfer, _)| self.workers[transfer.worker as usize].place());
+            }
+            LinkService::Shared => {}
         }
+        let mut in_turn = Span::ZERO;
         for (transfer, work) in departing.drain(..) {
+            // With an order, those that do not take turns begin after those that do.
+            if service == LinkService::Ordered
+                && !transfer.is_data
+                && let Some(task) = &mut self.workers[transfer.worker as usize].task
+                && let Order::Train(train) = &task.order
+            {
+                match train.alone {
+                    true => in_turn = in_turn + work,
+                    false => task.own_link = task.own_link + in_turn,
+                }
+            }
             // The order may have been taken back within the same step.
             if self.workers[transfer.worker as usize].awaits(transfer) {
                 self.down.pipe.begin(self.now, work, transfer);
@@ -405,14 +423,21 @@ impl Driver<'_> {
     }
 
     fn parameters_through(&mut self, worker: u32) {
-        let latency = self.world.workers[worker as usize].way.latency;
+        let way = &self.world.workers[worker as usize].way;
         let state = &mut self.workers[worker as usize];
         let stamp = state.tasks.stamp();
         if let Some(task) = &mut state.task
             && let Stage::Before { in_pipe } = &mut task.stage
         {
             *in_pipe = false;
-            let at = task.own_link.max(self.now) + latency;
+            let at = match (task.order, self.world.config.time_model.service) {
+                // Its own link has carried its parameters since its turn began.
+                (Order::Train(TrainOrder { alone: true, .. }), LinkService::Ordered) => {
+                    self.now + (way.down - self.world.down.parameters)
+                }
+                _ => task.own_link.max(self.now),
+            };
+            let at = at + way.latency;
             self.queue.push(at, Happening::Begins(worker, stamp));
         }
     }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use scheduler::{Instant, Span};
+use scheduler::{Instant, LinkService, Span};
 
 /// How a pipe serves those that wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,17 @@ pub enum Service {
     Fair,
     /// One after the other, in the order in which they came, as one thread serves them.
     Fifo,
+}
+
+impl Service {
+    /// How the pipes to the workers and from them are served.
+    pub const fn of_link(service: LinkService) -> [Self; 2] {
+        match service {
+            LinkService::Ordered => [Self::Fifo, Self::Fair],
+            LinkService::Shared => [Self::Fair, Self::Fair],
+            LinkService::LastFirst => [Self::Fifo, Self::Fifo],
+        }
+    }
 }
 
 /// Binary digits of a nanosecond that the fair pipe's own time is kept in.

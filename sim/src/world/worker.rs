@@ -131,6 +131,17 @@ impl Worker {
         Pace::of(factor * drift * self.slow * self.slow_by_chance)
     }
 
+    /// Its place in the order in which the link serves the workers of a cycle.
+    pub(super) const fn place(&self) -> u64 {
+        match &self.task {
+            Some(Task {
+                order: Order::Train(train),
+                ..
+            }) => train.place,
+            Some(_) | None => 0,
+        }
+    }
+
     /// Whether a transfer, in either pipe, is still waited for.
     pub(super) fn awaits(&self, transfer: Transfer) -> bool {
         if transfer.is_data {

@@ -4,8 +4,8 @@ use scenarios::Draws;
 use scenarios::scenario::{BenchmarkError, Errors, Jitter, Ratio};
 use scheduler::machine::{Billing, Config, CycleId, Departure, Event, Limit, Partial, Replan};
 use scheduler::{
-    CapacityModel, Failure, FailureReason, Instant, Margin, Objective, Outcome, PlanRequest,
-    PlanResponse, Span,
+    CapacityModel, Failure, FailureReason, Instant, LinkService, Margin, Objective, Outcome,
+    PlanRequest, PlanResponse, Span,
 };
 use sim::world::{Fault, PipeModel, Renewal, Service, SolveModel, Way, WorkerModel, World};
 
@@ -60,11 +60,11 @@ impl Swarm {
     pub(crate) fn world(&mut self) -> World {
         let draws = &mut self.draws;
         let count = draws.between(1, 12);
-        let config = job(draws, count);
+        let mut config = job(draws, count);
+        config.time_model.service = pick(draws, LinkService::ALL);
         let workers = (0..count).map(|_| member(draws)).collect();
         let mut pipe = || PipeModel {
             service: pick(draws, &[Service::Fair, Service::Fifo]),
-            last_first: draws.between(0, 1) == 1,
             parameters: millis(draws, 0, 40),
             batch: millis(draws, 0, 5),
         };
@@ -240,7 +240,7 @@ impl Claims {
         if draws.between(0, 99) >= self.percent {
             return;
         }
-        if self.stops && draws.between(0, 60) == 0 {
+        if self.stops && draws.between(0, 20) == 0 {
             return more.push(Event::Stopped);
         }
         let count = pick(draws, &[0, 1, 10, 1_000_000_000, u64::MAX]);

@@ -1,7 +1,7 @@
 //! Runs that were worked out by hand, to the nanosecond.
 
-use scheduler::Span;
 use scheduler::machine::{CycleResult, Ending, Fate, Record};
+use scheduler::{LinkService, Span};
 use sim::world::{PipeModel, Service, SolveModel, Way, World};
 
 use crate::greedy::{at, job, lots, rows, worker};
@@ -105,11 +105,11 @@ fn one_after_the_other_the_last_first() {
     let (down, up, evaluation) = (millis(109), millis(181), millis(458));
     let mut config = job(30, 1, 9, 3);
     (config.beta, config.s_min) = (3, 10);
+    config.time_model.service = LinkService::LastFirst;
     let workers = vec![worker(10, 1), worker(10, 1), worker(10, 1)];
     let world = World {
         down: PipeModel {
             service: Service::Fifo,
-            last_first: true,
             parameters: down,
             ..PipeModel::INSTANT
         },

@@ -3,4 +3,5 @@
 mod exact;
 mod greedy;
 mod properties;
+mod service;
 mod stories;

@@ -4,13 +4,13 @@ use std::thread;
 
 use scenarios::scenario::{BenchmarkError, Errors, Jitter, Ratio};
 use scheduler::machine::{Billing, CycleResult, Fate, Limit, Record, Replan};
-use scheduler::{Margin, Margins, Span};
+use scheduler::{LinkService, Margin, Margins, Span};
 use sim::world::{Observers, PipeModel, Renewal, RunTotals, Service, SolveModel, Way, World, run};
 
 use crate::greedy::{Row, greedy, job, lots, rows, worker};
 
 /// A world in which everything happens.
-fn rough(service: Service, replan: Replan, billing: Billing) -> World {
+fn rough(service: LinkService, replan: Replan, billing: Billing) -> World {
     let mut config = job(600, 12, 4, 12);
     config.limit = Limit::Job {
         max_time: Span::from_secs(48),
@@ -21,6 +21,8 @@ fn rough(service: Service, replan: Replan, billing: Billing) -> World {
     config.margins.learnt = Margin::lognormal(50_000, 50_000);
     config.time_model.own = Span::from_millis(50);
     config.time_model.shared = Span::from_millis(20);
+    config.time_model.shared_up = Span::from_millis(10);
+    config.time_model.service = service;
     config.time_model.shared_ship = Span::from_millis(1);
     let renewal = |every, lasts| Renewal {
         every: Span::from_secs(every),
@@ -52,15 +54,14 @@ fn rough(service: Service, replan: Replan, billing: Billing) -> World {
         worker.noticed_after = (i % 3 > 0).then_some(Span::from_millis(200));
         worker
     });
-    let pipe = PipeModel {
+    let [down, up] = Service::of_link(service).map(|service| PipeModel {
         service,
-        last_first: service == Service::Fifo,
         parameters: Span::from_millis(10),
         batch: Span::from_millis(1),
-    };
+    });
     World {
-        down: pipe,
-        up: pipe,
+        down,
+        up,
         aggregation: Span::from_millis(50),
         solving: SolveModel {
             fixed: Span::from_millis(3),
@@ -72,7 +73,7 @@ fn rough(service: Service, replan: Replan, billing: Billing) -> World {
 
 fn worlds() -> Vec<World> {
     let mut worlds = Vec::new();
-    for service in [Service::Fair, Service::Fifo] {
+    for &service in LinkService::ALL {
         worlds.push(rough(service, Replan::Static, Billing::Computed));
         worlds.push(rough(service, Replan::Adaptive, Billing::Assigned));
     }
@@ -81,7 +82,7 @@ fn worlds() -> Vec<World> {
 
 #[test]
 fn the_same_seed_gives_the_same_rows_on_any_thread() {
-    let world = rough(Service::Fair, Replan::Adaptive, Billing::Computed);
+    let world = rough(LinkService::Shared, Replan::Adaptive, Billing::Computed);
     let one_by_one: Vec<(RunTotals, Vec<Row>)> = (0..12)
         .map(|replicate| rows(&world, 7, replicate))
         .collect();
@@ -107,7 +108,7 @@ fn the_same_seed_gives_the_same_rows_on_any_thread() {
 /// One worker more, who does nothing, changes nobody's luck.
 #[test]
 fn luck_is_everybody_s_own() {
-    let mut world = rough(Service::Fair, Replan::Static, Billing::Computed);
+    let mut world = rough(LinkService::Shared, Replan::Static, Billing::Computed);
     let benchmarks = |world: &World| {
         let speed = |(_, record): &Row| match record {
             Record::Benchmarked { worker, speed, .. } => Some((worker.get(), *speed)),
@@ -190,7 +191,7 @@ fn every_batch_is_accepted_or_lost_and_limits_hold() {
 /// speeds; judging changes nothing.
 #[test]
 fn truth_is_told_and_changes_nothing() {
-    let mut world = rough(Service::Fair, Replan::Adaptive, Billing::Computed);
+    let mut world = rough(LinkService::Shared, Replan::Adaptive, Billing::Computed);
     world.config.margins = Margins::NONE;
     for worker in &mut world.workers {
         (worker.errors, worker.round) = (Errors::NONE, Ratio::ZERO);
