@@ -5,7 +5,7 @@
 //! a new one, made with [`EventReader::config`], gives the same orders for the same events.
 //!
 //! ```text
-//! {"format":"allot-events","version":2,"config":{"batches":1875,…}}
+//! {"format":"allot-events","version":3,"config":{"batches":1875,…}}
 //! {"now":0,"event":"wake"}
 //! {"now":0,"event":{"joined":{"worker":0,"profile":{"fee":1000000,…}}}}
 //! ```
@@ -30,7 +30,7 @@ use crate::patience::Patience;
 use crate::whole::WholeFile;
 
 const FORMAT: &str = "allot-events";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The first line.
 #[derive(Serialize, Deserialize)]

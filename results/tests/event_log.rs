@@ -390,7 +390,7 @@ fn what_is_no_log_is_refused() {
     };
     check("allot-events", "allot", "line 1: expected a header such as");
     check(
-        "\"version\":2",
+        "\"version\":3",
         "\"version\":1",
         "line 1: its version is 1, expected 2",
     );

@@ -149,11 +149,11 @@ fn a_worker_ten_times_slower_from_cycle_3_loses_most_of_its_share() {
     end.completed();
     end.holds_its_limits(70);
     assert_eq!(end.all("departed").count(), 0, "{:#?}", end.seen);
+    // What it was given in a cycle, and how much of it counted: nothing if it was idle.
     let lot = |cycle: u64| {
         let mut lots = end.all("lot");
         let lot = lots.find(|lot| lot["cycle"] == cycle && lot["worker"] == "local-1");
-        let lot = lot.unwrap_or_else(|| panic!("a lot of cycle {cycle}: {:#?}", end.seen));
-        let count = |key: &str| lot[key].as_u64().expect("a count");
+        let count = |key: &str| lot.map_or(0, |lot| lot[key].as_u64().expect("a count"));
         (count("assigned"), count("accepted"))
     };
     // A busy machine may have cost it some of its share before: what counts is the share that it
