@@ -50,9 +50,12 @@ _LENGTHS = struct.Struct("<IQ")
 _MOST_HEAD = 1 << 22
 _MOST_BODY = 1 << 32
 _WARM_UP = 10
+_WARMS_UP_FOR = 1.0
 _EVALUATED = 1000
 _PIECE = 0.05
 _NAP = 0.002
+_LEARNT_FROM, _LEARNT_IN = 10, 0.5
+_CAUGHT_UP = 0.1
 _TYPES: Dict[str, npt.DTypeLike] = {
     "u8": np.uint8,
     "i32": "<i4",
@@ -260,31 +263,51 @@ def _write_all(pipe: int, parts: Sequence[Union[bytes, memoryview]]) -> None:
 
 
 class _Throttle:
-    """Makes this machine slower: it idles for a share of its time."""
+    """Makes this machine slower: its batches have a rate, a part of that at full speed.
+
+    What full speed is it learns from its first batches, by the time that each would take on a processor of its own. From
+    then on batches are due at equal distances, so that what holds one up does not slow the next ones too.
+    """
 
     def __init__(self, steps: Sequence[Sequence[float]]) -> None:
         self._steps = steps
-        self._idle = 0.0
-        self._owed = 0.0
+        self._part = 1.0
+        self._first: List[float] = []
+        self._batch: Optional[float] = None
+        self._due: Optional[float] = None
         self.reaches(0)
 
     def reaches(self, cycle: int) -> None:
         for first, fraction in self._steps:
             if cycle >= first:
-                self._idle = 1.0 / fraction - 1.0
+                self._part = fraction
 
-    def worked(self, seconds: float, until: Optional[float], is_cancelled: Callable[[], bool]) -> None:
-        """Sleeps for what is owed, but not beyond a moment."""
-        self._owed += seconds * self._idle
-        if self._owed < _NAP:
+    def begins(self) -> None:
+        """Batches in a row begin."""
+        self._due = None
+
+    def worked(self, began: float, own: float, until: Optional[float], is_cancelled: Callable[[], bool]) -> None:
+        """After a batch that took this time of its own: sleeps until it is due to end, but not beyond a moment."""
+        if self._batch is None:
+            self._first.append(own)
+            if len(self._first) >= _LEARNT_FROM or sum(self._first) >= _LEARNT_IN:
+                self._batch = sorted(self._first)[len(self._first) // 2]
             return
-        began = time.monotonic()
-        end = began + self._owed
+        if self._part >= 1.0:
+            return
+        now = time.monotonic()
+        due = (began if self._due is None else self._due) + self._batch / self._part
+        self._due = max(due, now - _CAUGHT_UP)
+        if self._due - now >= _NAP:
+            self.ends(until, is_cancelled)
+
+    def ends(self, until: Optional[float], is_cancelled: Callable[[], bool]) -> None:
+        """Sleeps until the last batch is due to end."""
+        end = self._due if self._due is not None else 0.0
         if until is not None:
             end = min(end, until)
         while (left := end - time.monotonic()) > 0 and not is_cancelled():
             time.sleep(min(left, _PIECE))
-        self._owed -= time.monotonic() - began
 
 
 class _Loop:
@@ -305,6 +328,7 @@ class _Loop:
         self._job: Optional[Job] = None
         self._initial: Optional[Floats] = None
         self._practice: List[Batch] = []
+        self._is_warm = False
         self._held: List[Batch] = []
         self._test: Optional[Tuple[int, memoryview]] = None
         self._throttle = _Throttle([])
@@ -487,10 +511,13 @@ class _Loop:
                 self._waiting.append(frame)
 
     def _step(self, batch: Batch, ticket: int, until: Optional[float]) -> None:
-        began = time.monotonic()
+        began, used = time.monotonic(), time.process_time()
         self._trainer.train(batch)
-        took = time.monotonic() - began
-        self._throttle.worked(took, until, lambda: self._is_cancelled(ticket))
+        took, used = time.monotonic() - began, time.process_time() - used
+        # What another device does, no processor's time tells.
+        is_here = str(getattr(self._trainer, "device", "cpu")) == "cpu"
+        own = min(took, used) if is_here else took
+        self._throttle.worked(began, own, until, lambda: self._is_cancelled(ticket))
 
     def _scale(self, factor: float) -> None:
         """The learning rate of this cycle; a program that has no schedule is never asked for one."""
@@ -504,17 +531,29 @@ class _Loop:
             raise _Failed("its parent sent no batches to practise on")
         self._scale(1.0)
         self._trainer.set_parameters(self._start().copy())
-        warm_up = min(_WARM_UP, batches)
-        since = time.monotonic_ns()
-        for step in range(warm_up + batches):
-            if step == warm_up:
-                since = time.monotonic_ns()
-            if self._is_cancelled(ticket):
+        until = time.monotonic() + _WARMS_UP_FOR
+        for step in range(_WARM_UP):
+            if self._is_warm or step > 0 and time.monotonic() > until:
+                break
+            if not self._practise(step, ticket):
                 return
-            self._take_in()
-            self._step(self._practice[step % len(self._practice)], ticket, None)
+        self._is_warm = True
+        self._throttle.begins()
+        since = time.monotonic_ns()
+        for step in range(batches):
+            if not self._practise(step, ticket):
+                return
+        self._throttle.ends(None, lambda: self._is_cancelled(ticket))
         took = time.monotonic_ns() - since
         self._say("benchmarked", session=head["session"], batches=batches, took_ns=took)
+
+    def _practise(self, step: int, ticket: int) -> bool:
+        """A batch of a benchmark; false if that was cancelled."""
+        if self._is_cancelled(ticket):
+            return False
+        self._take_in()
+        self._step(self._practice[step % len(self._practice)], ticket, None)
+        return True
 
     def _train(self, head: Head, body: memoryview) -> None:
         ticket, session, cycle = head["ticket"], head["session"], head["cycle"]
@@ -524,6 +563,7 @@ class _Loop:
         # Fewer are here if they did not come in time: then these are trained.
         share = min(head["batches"], len(self._held))
         self._throttle.reaches(cycle)
+        self._throttle.begins()
         began = time.monotonic()
         beat, beat_batches = head["beat_ns"] / 1e9, head["beat_batches"]
         last_beat, last_done = began, 0
@@ -549,6 +589,7 @@ class _Loop:
             if now - last_beat >= beat or done - last_done >= beat_batches:
                 last_beat, last_done = now, done
                 self._say("beat", session=session, cycle=cycle, done=done)
+        self._throttle.ends(stop_at, lambda: self._is_cancelled(ticket))
         result = self._parameters()
         if self._is_cancelled(ticket):
             return

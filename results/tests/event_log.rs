@@ -11,7 +11,7 @@ use scheduler::machine::{
 use scheduler::{
     BenchmarkRule, CapacityModel, Certificate, Cost, Failure, FailureReason, Fee, Infeasible,
     Instant, Link, LinkService, Margin, Margins, Objective, Outcome, Plan, PlanResponse,
-    PlanStatus, Planned, Rate, Span, Tariff, Tier, TimeModel,
+    PlanStatus, Planned, Rate, Span, Tariff, Tier, TimeModel, Until,
 };
 
 type Log = Vec<(Instant, Event)>;
@@ -214,14 +214,22 @@ fn config() -> impl Strategy<Value = Config> {
                 }
             },
         );
-    let benchmark = (1..=1_000_000_000_u64, 1..=9_u8, any::<u32>(), span());
-    let benchmark = benchmark.prop_map(|(batches, rounds, spread_ppm, limit)| BenchmarkRule {
-        batches,
-        rounds,
-        max_rounds: 9,
-        spread_ppm,
-        limit,
-    });
+    let until = proptest::option::of((any::<u32>(), 1..u64::MAX));
+    let benchmark = (1..=1_000_000_000_u64, 1..=9_u8, any::<u32>(), span(), until);
+    let benchmark =
+        benchmark.prop_map(
+            |(batches, rounds, spread_ppm, limit, until)| BenchmarkRule {
+                batches,
+                rounds,
+                max_rounds: 9,
+                spread_ppm,
+                limit,
+                until: until.map(|(error_ppm, nanos)| Until {
+                    error_ppm,
+                    most: Span::from_nanos(nanos),
+                }),
+            },
+        );
     let waits = (span(), span(), span(), span(), span(), 1..u64::MAX).prop_map(
         |(gather, solve, ship, pause, grace, aggregation)| Waits {
             gather,

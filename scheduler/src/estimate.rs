@@ -1,89 +1,9 @@
-//! What is known of a worker's speed: from benchmarks first, from its cycles later.
+//! What is known of a worker's speed: from its benchmark first, from its cycles later.
 
 use crate::margin::Margin;
 use crate::time::Span;
 use crate::time_model::Speed;
 use serde::{Deserialize, Serialize};
-
-/// The most rounds of one benchmark.
-pub const MAX_ROUNDS: u8 = 9;
-
-/// How workers are benchmarked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BenchmarkRule {
-    /// Batches in a round.
-    pub batches: u64,
-    /// Rounds that must agree; 1 takes the first as it is.
-    pub rounds: u8,
-    /// Rounds after which the median is taken whether they agree or not; at most [`MAX_ROUNDS`].
-    pub max_rounds: u8,
-    /// Rounds agree when they differ from the median by at most this many parts per million.
-    pub spread_ppm: u32,
-    /// How long a benchmark may take, all rounds together.
-    pub limit: Span,
-}
-
-impl BenchmarkRule {
-    /// Three rounds of 100 batches that agree within 15 %, of at most five, within a minute.
-    pub const DEFAULT: Self = Self {
-        batches: 100,
-        rounds: 3,
-        max_rounds: 5,
-        spread_ppm: 150_000,
-        limit: Span::from_secs(60),
-    };
-}
-
-/// The result of the rounds so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Measure once more.
-    Again,
-    /// This is the speed.
-    Settled {
-        /// The median of all rounds: one bad round does not move it.
-        speed: Speed,
-        /// The rounds never agreed.
-        noisy: bool,
-    },
-}
-
-/// The rounds of one benchmark.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Rounds {
-    // In order of slowness, the slowest last.
-    measured: Vec<Speed>,
-}
-
-impl Rounds {
-    pub(crate) const fn count(&self) -> usize {
-        self.measured.len()
-    }
-
-    pub(crate) fn add(&mut self, rule: &BenchmarkRule, speed: Speed) -> Verdict {
-        let at = self.measured.partition_point(|m| speed.is_slower_than(*m));
-        self.measured.insert(at, speed);
-        let median = self.measured[self.measured.len() / 2];
-        let wider = median.stretched(1_000_000 + rule.spread_ppm.min(u32::MAX / 2), 1_000_000);
-        let closer = median.stretched(1_000_000 - rule.spread_ppm.min(999_999), 1_000_000);
-        let agrees = |m: &&Speed| !m.is_slower_than(wider) && !closer.is_slower_than(**m);
-        let agreeing = self.measured.iter().filter(agrees).count();
-        if agreeing >= usize::from(rule.rounds) {
-            return Verdict::Settled {
-                speed: median,
-                noisy: false,
-            };
-        }
-        if self.measured.len() >= usize::from(rule.max_rounds.min(MAX_ROUNDS)) {
-            return Verdict::Settled {
-                speed: median,
-                noisy: true,
-            };
-        }
-        Verdict::Again
-    }
-}
 
 /// The margins of a run: what is added to the measured time against error and jitter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -207,6 +127,11 @@ impl Estimate {
         }
     }
 
+    /// Whether nothing but a benchmark is known.
+    pub(crate) const fn is_benchmark(&self) -> bool {
+        self.seen == 0
+    }
+
     /// Whether the estimate is a quarter slower than the benchmark: an idle worker is then worth
     /// measuring again.
     pub(crate) const fn is_degraded(&self) -> bool {
@@ -225,29 +150,6 @@ mod tests {
 
     fn speed(millis_a_batch: u64) -> Speed {
         Speed::measured(1, Span::from_millis(millis_a_batch)).expect("valid")
-    }
-
-    fn check_rounds(millis: &[u64], expected: Option<(u64, bool)>) {
-        let mut rounds = Rounds::default();
-        let mut last = Verdict::Again;
-        for &m in millis {
-            assert_eq!(last, Verdict::Again, "{millis:?} settled early");
-            last = rounds.add(&BenchmarkRule::DEFAULT, speed(m));
-        }
-        let settled = match last {
-            Verdict::Again => None,
-            Verdict::Settled { speed, noisy } => Some((speed.took().nanos() / 1_000_000, noisy)),
-        };
-        assert_eq!(settled, expected, "{millis:?}");
-    }
-
-    #[test]
-    fn benchmarks_agree_or_go_on() {
-        check_rounds(&[10, 10], None);
-        check_rounds(&[10, 11, 10], Some((10, false)));
-        check_rounds(&[60, 10, 10], None);
-        check_rounds(&[60, 10, 10, 11], Some((11, false))); // of two in the middle the slower
-        check_rounds(&[1, 2, 4, 8, 16], Some((4, true)));
     }
 
     #[test]

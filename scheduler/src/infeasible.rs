@@ -77,6 +77,18 @@ pub enum Infeasible {
 }
 
 impl Infeasible {
+    /// Whether more capacity of the workers, as faster ones have, may give the problem a plan.
+    pub(crate) const fn is_of_capacities(&self) -> bool {
+        match self {
+            Self::InsufficientWorkers { .. }
+            | Self::CountLimit { .. }
+            | Self::InsufficientCapacity { .. }
+            | Self::CardinalityGap { .. }
+            | Self::LimitsGap { .. } => true,
+            Self::InsufficientData { .. } | Self::InsufficientBudget { .. } => false,
+        }
+    }
+
     /// The machine-readable name.
     pub const fn reason(&self) -> &'static str {
         match self {

@@ -9,6 +9,7 @@
 //! from (`scenarios`), how anything is stored or printed (`results`), and the world: there is no
 //! clock, no I/O, no thread and no random number here. Time is an argument.
 
+mod benchmark;
 mod bound;
 mod capacities;
 mod cheapest;
@@ -35,13 +36,14 @@ mod terms;
 mod time;
 mod time_model;
 
+pub use benchmark::{BenchmarkRule, MAX_ROUNDS, Until};
 pub use cheapest::Descent;
 pub use curve::{
     Case, Curve, CurveError, CurveProblem, CurveViolation, CurveWorker, MAX_CURVE_COST,
     MAX_CURVE_WORKERS, Schedule,
 };
 pub use cycle_model::{CycleModel, Employed, Prediction};
-pub use estimate::{BenchmarkRule, MAX_ROUNDS, Margins};
+pub use estimate::Margins;
 pub use infeasible::{Infeasible, Repair};
 pub use limits::{MAX_BATCHES, MAX_N, MAX_WORKERS};
 pub use margin::Margin;

@@ -37,10 +37,14 @@ pub(crate) fn stats(ran: &Ran<'_>, out: &mut impl Write) -> io::Result<()> {
         |judged: Option<&Evaluation>| number(judged.map(|judged| judged.true_class_probability));
     let per_cycle = summary.last_plan().map_or(Cost::ZERO, |plan| plan.cost);
     let training = setting.scenario.training();
+    let benchmark = match config.benchmark.until {
+        None => config.benchmark.batches.to_string(),
+        Some(_) => NONE.to_owned(), // until the speed was known
+    };
     let row = [
         ("BATCH_SIZE", job.batch_size.to_string()),
         ("NUM_GLOBAL_CYCLES", config.cycles.to_string()),
-        ("NUM_BENCHMARK", config.benchmark.batches.to_string()),
+        ("NUM_BENCHMARK", benchmark),
         ("BETA", job.beta.to_string()),
         ("S_MIN", job.s_min.to_string()),
         ("MAX_TIME", seconds(all)),

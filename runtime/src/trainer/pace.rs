@@ -206,48 +206,84 @@ impl From<Fraction> for String {
     }
 }
 
-/// A machine that is made slower: it idles for a share of its time.
-#[derive(Clone, Copy, Debug)]
+/// A machine that is made slower: its steps have a rate, a fraction of that at full speed.
+///
+/// What full speed is it learns from its first steps, which are not slowed down, by the time that each would
+/// take on a processor of its own. From then on steps are due one after the other at equal distances, so
+/// that what holds one up, such as another worker of the same machine, does not slow the next ones too.
+#[derive(Clone, Debug)]
 pub(crate) struct Throttle {
     fraction: Fraction,
-    /// Idle time for each second of work.
-    idle: f64,
-    /// Seconds of idle time that are due; negative after a sleep that was too long.
-    owed: f64,
+    /// The part of full speed in this cycle.
+    part: f64,
+    /// What steps at full speed took, until there are enough of them.
+    first: Vec<Duration>,
+    /// How long a step takes at full speed.
+    step: Option<Duration>,
+    /// When the step before was due to end.
+    due: Option<Instant>,
 }
 
 /// Shorter sleeps are saved up: the system would stretch them.
-const NAP: f64 = 0.002;
+const NAP: Duration = Duration::from_millis(2);
+/// Full speed is learnt from this number of steps, or from those of this time.
+const LEARNT_FROM: usize = 10;
+const LEARNT_IN: Duration = Duration::from_millis(500);
+/// Steps that are late are caught up with, but not more than this: a machine that stood still was slow.
+const CAUGHT_UP: Duration = Duration::from_millis(100);
 
 impl Throttle {
     /// Runs at a fraction of full speed.
     pub(crate) fn new(fraction: Fraction) -> Self {
-        let mut throttle = Self {
+        Self {
             fraction,
-            idle: 0.0,
-            owed: 0.0,
-        };
-        throttle.reaches(0);
-        throttle
+            part: fraction.at(0),
+            first: Vec::new(),
+            step: None,
+            due: None,
+        }
     }
 
     /// A cycle begins.
     pub(crate) fn reaches(&mut self, cycle: u32) {
-        self.idle = 1.0 / self.fraction.at(cycle) - 1.0;
+        self.part = self.fraction.at(cycle);
     }
 
-    /// After some work: how long to sleep, now.
-    pub(crate) fn worked(&mut self, took: Duration) -> Duration {
-        self.owed += took.as_secs_f64() * self.idle;
-        if self.owed < NAP {
+    /// Steps in a row begin.
+    pub(crate) fn begins(&mut self) {
+        self.due = None;
+    }
+
+    /// After a step that began and ended then and took this time of its own: how long to sleep, now.
+    pub(crate) fn worked(&mut self, began: Instant, now: Instant, own: Duration) -> Duration {
+        let Some(step) = self.step else {
+            self.learn(own);
+            return Duration::ZERO;
+        };
+        if self.part >= 1.0 {
             return Duration::ZERO;
         }
-        Duration::from_secs_f64(self.owed)
+        let due = self.due.unwrap_or(began) + step.div_f64(self.part);
+        let due = due.max(now.checked_sub(CAUGHT_UP).unwrap_or(now));
+        self.due = Some(due);
+        let left = due.saturating_duration_since(now);
+        if left < NAP { Duration::ZERO } else { left }
     }
 
-    /// After a sleep: what it really took is paid off.
-    pub(crate) fn slept(&mut self, took: Duration) {
-        self.owed -= took.as_secs_f64();
+    /// After the last step in a row: how long until it is due to end.
+    pub(crate) fn ends(&self, now: Instant) -> Duration {
+        let due = self.due.unwrap_or(now);
+        due.saturating_duration_since(now)
+    }
+
+    fn learn(&mut self, own: Duration) {
+        self.first.push(own);
+        let all: Duration = self.first.iter().sum();
+        if self.first.len() >= LEARNT_FROM || all >= LEARNT_IN {
+            self.first.sort_unstable();
+            self.step = Some(self.first[self.first.len() / 2]);
+            self.first = Vec::new();
+        }
     }
 }
 
@@ -301,39 +337,76 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_throttle_idles_its_share() {
-        let mut throttle = Throttle::new(Fraction::of(0.25));
-        let (mut worked, mut slept) = (Duration::ZERO, Duration::ZERO);
-        for step in 0..1_000_u32 {
-            let took = MS * (1 + step % 3);
-            worked += took;
-            let nap = throttle.worked(took);
+    /// A throttle that has learnt that a step takes 1 ms.
+    fn learnt(fraction: Fraction) -> Throttle {
+        let mut throttle = Throttle::new(fraction);
+        let began = Instant::now();
+        for step in [9, 9, 1, 1, 1, 1, 1, 1, 1, 1_u32] {
+            let now = began + step * MS;
+            assert_eq!(throttle.worked(began, now, step * MS), Duration::ZERO);
+        }
+        throttle
+    }
+
+    /// Runs steps that take these times, each followed by the sleep that is due; gives how long all took.
+    fn run(throttle: &mut Throttle, steps: impl IntoIterator<Item = Duration>) -> Duration {
+        let began = Instant::now();
+        let mut now = began;
+        throttle.begins();
+        for took in steps {
+            let since = now;
+            now += took;
+            let nap = throttle.worked(since, now, took);
             if nap > Duration::ZERO {
-                let overslept = nap + MS / 4;
-                throttle.slept(overslept);
-                slept += overslept;
+                now += nap + MS / 8; // the system oversleeps
             }
         }
-        let ratio = slept.as_secs_f64() / worked.as_secs_f64();
-        assert!(
-            (ratio - 3.0).abs() < 0.01,
-            "{ratio}: three idle for one at work"
-        );
-        let mut whole = Throttle::new(Fraction::WHOLE);
-        assert_eq!(whole.worked(MS * 1_000), Duration::ZERO);
+        now + throttle.ends(now) - began
+    }
+
+    #[test]
+    fn a_throttle_keeps_its_rate_whatever_holds_its_steps_up() {
+        let mut throttle = learnt(Fraction::of(0.25));
+        let near = |took: Duration, millis: u32| took.abs_diff(millis * MS) < MS;
+        let steady = run(&mut throttle, [MS; 500]);
+        assert!(near(steady, 2_000), "{steady:?}: four for each");
+        // Another one works at the same time: as long as it leaves a quarter, nothing is slower.
+        let shared = run(&mut throttle, (0..500).map(|step| MS * (1 + step % 6)));
+        assert!(near(shared, 2_000), "{shared:?}");
+        let busy = run(&mut throttle, [5 * MS; 100]);
+        assert!(near(busy, 500), "{busy:?}: it cannot be faster than it is");
+        // A short stall is caught up with, of a long one all but a tenth of a second counts.
+        let stalls =
+            |millis: u32| (0..500).map(move |step| if step == 99 { MS * millis } else { MS });
+        let short = run(&mut throttle, stalls(90));
+        assert!(near(short, 2_000), "{short:?}");
+        let long = run(&mut throttle, stalls(1_004));
+        assert!(near(long, 2_900), "{long:?}");
+        let few = run(&mut throttle, [MS / 4; 3]);
+        assert!(near(few, 12), "{few:?}: the end is awaited too");
+        assert_eq!(run(&mut learnt(Fraction::WHOLE), [MS; 100]), 100 * MS);
+    }
+
+    #[test]
+    fn slow_steps_are_learnt_from_few_of_them() {
+        let mut throttle = Throttle::new(Fraction::of(0.5));
+        let began = Instant::now();
+        let step = 300 * MS;
+        assert_eq!(throttle.worked(began, began + step, step), Duration::ZERO);
+        assert_eq!(throttle.worked(began, began + step, step), Duration::ZERO);
+        throttle.begins();
+        assert_eq!(throttle.worked(began, began + step, step), step);
     }
 
     #[test]
     fn a_fraction_may_change_with_a_cycle() {
         let fraction: Fraction = "1:0.1@3".parse().expect("a fraction");
         assert_eq!(fraction.to_string(), "1:0.1@3");
-        let mut throttle = Throttle::new(fraction);
-        for (cycle, idle) in [(0, 0), (2, 0), (3, 9), (4, 9)] {
+        let mut throttle = learnt(fraction);
+        for (cycle, takes) in [(0, 10), (2, 10), (3, 100), (4, 100)] {
             throttle.reaches(cycle);
-            throttle.owed = 0.0;
-            let nap = throttle.worked(MS * 10);
-            assert_eq!(nap.as_millis(), idle * 10, "cycle {cycle}");
+            let took = run(&mut throttle, [MS; 10]);
+            assert_eq!(took.as_millis(), takes, "cycle {cycle}");
         }
         assert_eq!("0.5".parse(), Ok(Fraction::of(0.5)));
         for wrong in [

@@ -31,8 +31,9 @@ use crate::train::{DeviceChoice, Evaluation, TrainError, Trainer};
 pub type Make =
     Box<dyn Fn(&ModelSpec, DeviceChoice, usize) -> Result<Box<dyn Trainer>, TrainError> + Send>;
 
-/// Batches before a benchmark that are not measured.
+/// Batches before the first benchmark of a job that are not measured, and the time for them.
 const WARM_UP: u64 = 10;
+const WARMS_UP_FOR: Duration = Duration::from_secs(1);
 /// A sleep is cut into pieces of this, to be woken from.
 const PIECE: Duration = Duration::from_millis(50);
 
@@ -120,6 +121,8 @@ struct JobState {
     seed: u64,
     held: Vec<Batch>,
     practice: Vec<Batch>,
+    /// It has trained before it is measured.
+    is_warm: bool,
     test: Option<Dataset>,
 }
 
@@ -215,6 +218,7 @@ impl<W: Write> Loop<W> {
                 seed,
                 held: Vec::new(),
                 practice: Vec::new(),
+                is_warm: false,
                 test: None,
             });
             return Ok(());
@@ -348,20 +352,36 @@ impl<W: Write> Loop<W> {
         job.trainer.scale_rate(1.0);
         let initial = job.initial().into_owned();
         job.trainer.begin(&initial)?;
-        let mut since = Instant::now();
-        let warm_up = WARM_UP.min(batches);
-        for step in 0..warm_up + batches {
-            if step == warm_up {
-                since = Instant::now();
+        let began = Instant::now();
+        for step in 0..WARM_UP {
+            if job.is_warm || step > 0 && began.elapsed() > WARMS_UP_FOR {
+                break;
             }
-            if self.is_cancelled(ticket) {
+            if !self.practise(job, ticket, step)? {
                 return Ok(None);
             }
-            self.take_in(job)?;
-            let batch = &job.practice[(step % job.practice.len() as u64) as usize];
-            self.step(job.trainer.as_mut(), batch, ticket, None)?;
         }
+        job.is_warm = true;
+        self.throttle.begins();
+        let since = Instant::now();
+        for step in 0..batches {
+            if !self.practise(job, ticket, step)? {
+                return Ok(None);
+            }
+        }
+        self.sleep(self.throttle.ends(Instant::now()), ticket, None);
         Ok(Some(since.elapsed()))
+    }
+
+    /// A batch of a benchmark; false if that was cancelled.
+    fn practise(&mut self, job: &mut JobState, ticket: Ticket, step: u64) -> Result<bool, Cannot> {
+        if self.is_cancelled(ticket) {
+            return Ok(false);
+        }
+        self.take_in(job)?;
+        let batch = &job.practice[(step % job.practice.len() as u64) as usize];
+        self.step(job.trainer.as_mut(), batch, ticket, None)?;
+        Ok(true)
     }
 
     /// Data that is sent in every cycle may come after the parameters. Nothing is computed meanwhile,
@@ -410,6 +430,7 @@ impl<W: Write> Loop<W> {
         let share = order.batches.min(job.held.len() as u64);
         let passes = u64::from(passes.max(1));
         self.throttle.reaches(cycle);
+        self.throttle.begins();
         let began = Instant::now();
         let beat = Duration::from_nanos(order.beat_ns);
         let mut pace = Pace::new(began, stop_at, beat, beat_batches);
@@ -436,6 +457,7 @@ impl<W: Write> Loop<W> {
                 });
             }
         }
+        self.sleep(self.throttle.ends(Instant::now()), ticket, Some(stop_at));
         let mut parameters = Vec::new();
         job.trainer.finish(&mut parameters)?;
         if self.is_cancelled(ticket) {
@@ -462,21 +484,30 @@ impl<W: Write> Loop<W> {
         ticket: Ticket,
         deadline: Option<Instant>,
     ) -> Result<(), TrainError> {
-        let since = Instant::now();
+        let (since, used) = (Instant::now(), clock::processor_time());
         trainer.step(batch)?;
-        let owed = self.throttle.worked(since.elapsed());
+        let now = Instant::now();
+        let took = now - since;
+        // A GPU does what no processor's time tells.
+        let own = match trainer.device() {
+            DeviceChoice::Cpu => took.min(clock::processor_time().saturating_sub(used)),
+            _ => took,
+        };
+        let nap = self.throttle.worked(since, now, own);
+        self.sleep(nap, ticket, deadline);
+        Ok(())
+    }
+
+    /// Sleeps, but not beyond a deadline.
+    fn sleep(&self, nap: Duration, ticket: Ticket, deadline: Option<Instant>) {
         let since = Instant::now();
-        let nap = deadline.map_or(owed, |at| owed.min(at.saturating_duration_since(since)));
+        let nap = deadline.map_or(nap, |at| nap.min(at.saturating_duration_since(since)));
         while let left = nap.saturating_sub(since.elapsed())
             && left > Duration::ZERO
             && !self.is_cancelled(ticket)
         {
             thread::sleep(left.min(PIECE));
         }
-        if owed > Duration::ZERO {
-            self.throttle.slept(since.elapsed());
-        }
-        Ok(())
     }
 
     fn is_cancelled(&self, ticket: Ticket) -> bool {

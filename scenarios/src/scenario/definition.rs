@@ -326,7 +326,7 @@ fn read_document(document: &Node, mistakes: &Mistakes) -> Option<Scenario> {
         Job::check_confidence(document, mistakes);
         Job::read_item(&item)
     });
-    let mut benchmark = Benchmark::read_from(&mut root);
+    let benchmark = Benchmark::read_from(&mut root);
     let waits = Waits::read_from(&mut root);
     let mut model = Model::read_from(&mut root);
     let link = SharedLink::read_from(&mut root);
@@ -336,7 +336,7 @@ fn read_document(document: &Node, mistakes: &Mistakes) -> Option<Scenario> {
     if let Some(training) = &training {
         training.settle(document, mistakes);
     }
-    if let Some(benchmark) = &mut benchmark {
+    if let Some(benchmark) = &benchmark {
         benchmark.settle(document, mistakes);
     }
     if let Some(job) = &mut job {

@@ -24,7 +24,7 @@ pub struct Errors {
 
 keys! {
     /// By what factor a benchmark reads too fast: it is drawn once for each benchmark and holds
-    /// for all of its rounds.
+    /// for all of its rounds. A worker has one benchmark, and another one if by the first there is no plan.
     pub struct BenchmarkError in "benchmark_error" {
         /// Mean of the logarithm of the factor: positive reads too fast.
         bias: SignedRatio => default("0");

@@ -3,7 +3,7 @@
 use scheduler::machine::{Billing, Limit, MAX_CYCLES, Partial, Replan, Waits};
 use scheduler::{
     BenchmarkRule, CapacityModel, Cost, Fee, LinkService, MAX_BATCHES, MAX_N, MAX_PASSES,
-    MAX_ROUNDS, MAX_WORKERS, Objective, Span,
+    MAX_ROUNDS, MAX_WORKERS, Objective, Span, Until,
 };
 
 use crate::scenario::errors::AssumedErrors;
@@ -157,43 +157,77 @@ choices! {
 keys! {
     /// How workers are benchmarked.
     pub struct Benchmark in "benchmark" {
-        /// Batches in a round.
-        batches: u64 => default("100").within(1, MAX_BATCHES)
+        /// Until when rounds of a tenth of a second are measured: half of the 95 % confidence interval of the
+        /// speed, as a part of it. 0.02 unless it is given.
+        error: Option<Ratio> => example("0.02").within(1_000, 1_000_000);
+        /// The time after the first round in which a speed is to be known; then it counts as it is. 3 s
+        /// unless it is given.
+        time: Option<Span> => example("\"3 s\"").within(1, LONGEST);
+        /// Batches in a round: in place of the two above, a number of rounds is measured.
+        batches: Option<u64> => example("1000").within(1, MAX_BATCHES)
             .variable("NUM_BENCHMARK").flag("benchmark-batches");
-        /// Least number of rounds.
-        rounds: u8 => default("3").within(1, MAX_ROUNDS as u64);
-        /// Most rounds, if the first ones disagree. At least the number of rounds.
-        max_rounds: u8 => default("5").within(1, MAX_ROUNDS as u64);
-        /// Rounds agree when their speeds differ by less than this.
-        spread: Ratio => default("0.15").within(0, 1_000_000);
+        /// Least number of rounds of a number of batches, 3 unless it is given.
+        rounds: Option<u8> => example("1").within(1, MAX_ROUNDS as u64);
+        /// Most rounds, if the first ones disagree: 5, or the least number, unless it is given.
+        max_rounds: Option<u8> => example("9").within(1, MAX_ROUNDS as u64);
+        /// Rounds agree when their speeds differ by less than this, 0.15 unless it is given.
+        spread: Option<Ratio> => example("0.1").within(0, 1_000_000);
         /// Time for a benchmark. A worker that takes longer is excluded.
         limit: Span => default("\"1 min\"").within(1, LONGEST);
     }
 }
 
+/// The rounds of a number of batches.
+const ROUNDS: u8 = BenchmarkRule::DEFAULT.rounds;
+
 impl Benchmark {
-    /// Settles the most rounds, whose default follows from the least.
-    pub(crate) fn settle(&mut self, document: &Node, mistakes: &Mistakes) {
-        let rounds = self.rounds;
-        if self.max_rounds >= rounds {
-            return;
-        }
-        if let Some(node) = document.at_path("benchmark.max_rounds") {
+    /// Refuses what contradicts itself.
+    pub(crate) fn settle(&self, document: &Node, mistakes: &Mistakes) {
+        let rounds = self.rounds.unwrap_or(ROUNDS);
+        if let Some(node) = document.at_path("benchmark.max_rounds")
+            && self.max_rounds.is_some_and(|most| most < rounds)
+        {
             let message = format!("at least benchmark.rounds, which is {rounds}");
             let message = format!("benchmark.max_rounds is {node}, expected {message}");
             mistakes.add(&node.at, message);
         }
-        self.max_rounds = rounds;
+        for key in ["error", "time"] {
+            if let Some(node) = document.at_path(&format!("benchmark.{key}"))
+                && self.is_counted()
+            {
+                let message = format!(
+                    "benchmark.{key} is {node}, expected none where a number of batches or rounds \
+                     is measured"
+                );
+                mistakes.add(&node.at, message);
+            }
+        }
+    }
+
+    /// Whether a number of batches or rounds is given.
+    const fn is_counted(&self) -> bool {
+        self.batches.is_some()
+            || self.rounds.is_some()
+            || self.max_rounds.is_some()
+            || self.spread.is_some()
     }
 
     /// As the scheduler has it.
     pub(crate) fn rule(&self) -> BenchmarkRule {
+        let usual = BenchmarkRule::DEFAULT;
+        let ppm = |ratio: Ratio| u32::try_from(ratio.micros()).unwrap_or(u32::MAX);
+        let rounds = self.rounds.unwrap_or(ROUNDS);
+        let until = Until {
+            error_ppm: self.error.map_or(Until::DEFAULT.error_ppm, ppm),
+            most: self.time.unwrap_or(Until::DEFAULT.most),
+        };
         BenchmarkRule {
-            batches: self.batches,
-            rounds: self.rounds,
-            max_rounds: self.max_rounds,
-            spread_ppm: u32::try_from(self.spread.micros()).unwrap_or(u32::MAX),
+            batches: self.batches.unwrap_or(usual.batches),
+            rounds,
+            max_rounds: self.max_rounds.unwrap_or(usual.max_rounds.max(rounds)),
+            spread_ppm: self.spread.map_or(usual.spread_ppm, ppm),
             limit: self.limit,
+            until: (!self.is_counted()).then_some(until),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a job asks for.
 
-use crate::estimate::{BenchmarkRule, MAX_ROUNDS, Margins};
+use crate::benchmark::{BenchmarkRule, MAX_ROUNDS};
+use crate::estimate::Margins;
 use crate::limits::{MAX_BATCHES, MAX_N, MAX_WORKERS};
 use crate::money::Cost;
 use crate::request::Objective;
@@ -204,6 +205,12 @@ impl Config {
                 MAX_PASSES.into(),
             ),
             ("benchmark batches", rounds.batches, 1, MAX_BATCHES),
+            (
+                "benchmark time in ns",
+                rounds.until.map_or(1, |until| until.most.nanos()),
+                1,
+                u64::MAX,
+            ),
             ("expect", self.expect.into(), 1, MAX_WORKERS as u64),
             (
                 "benchmark rounds",

@@ -1,6 +1,7 @@
 //! Who is here, and what is known of each.
 
-use crate::estimate::{Estimate, Rounds};
+use crate::benchmark::Rounds;
+use crate::estimate::Estimate;
 use crate::ids::{SessionId, WorkerId};
 use crate::machine::event::Profile;
 use crate::machine::record::Ignored;
@@ -18,6 +19,10 @@ pub(crate) struct Member {
     pub(crate) assignment: Option<usize>,
     /// What it could take when the allocator was last asked.
     pub(crate) asked_capacity: u64,
+    /// Batches of the round that it was last asked to measure.
+    pub(crate) round: u64,
+    /// It measures, or measured, a second time, since with the first result there was no plan.
+    pub(crate) again: bool,
     /// An idle worker that seems slow is measuring again.
     pub(crate) probing: bool,
     /// Since when it measures again while data travels.
@@ -28,6 +33,14 @@ pub(crate) struct Member {
     pub(crate) lates: u8,
 }
 
+/// A benchmark under way.
+#[derive(Debug, Default)]
+pub(crate) struct Benchmark {
+    pub(crate) rounds: Rounds,
+    /// When the first round came in.
+    pub(crate) since: Option<Instant>,
+}
+
 #[derive(Debug)]
 pub(crate) enum Standing {
     /// Gone; may return.
@@ -35,7 +48,7 @@ pub(crate) enum Standing {
     /// Gone; may not.
     Quarantined,
     /// Being measured.
-    Benchmarking(Rounds),
+    Benchmarking(Benchmark),
     /// Can be planned with.
     Ready(Estimate),
 }
@@ -50,6 +63,10 @@ impl Member {
 
     pub(crate) const fn is_ready(&self) -> bool {
         self.estimate().is_some()
+    }
+
+    fn may_measure_again(&self) -> bool {
+        !self.again && self.estimate().is_some_and(Estimate::is_benchmark)
     }
 
     const fn is_here(&self) -> bool {
@@ -130,11 +147,13 @@ impl Members {
         *slot = Some(Member {
             profile,
             session,
-            standing: Standing::Benchmarking(Rounds::default()),
+            standing: Standing::Benchmarking(Benchmark::default()),
             held: 0,
             share: 0,
             assignment: None,
             asked_capacity: 0,
+            round: 0,
+            again: false,
             probing: false,
             checked_since: None,
             refusals: slot.as_ref().map_or(0, |member| member.refusals),
@@ -154,6 +173,22 @@ impl Members {
             self.ready += 1;
         }
         member.standing = Standing::Ready(estimate);
+    }
+
+    /// Whether there is one that has measured itself once, and was not seen in a cycle.
+    pub(crate) fn may_measure_again(&self) -> bool {
+        self.ready()
+            .any(|(_, member, _)| member.may_measure_again())
+    }
+
+    /// A member that is ready measures itself a second time; its session.
+    pub(crate) fn measure_again(&mut self, worker: WorkerId) -> Option<SessionId> {
+        let slot = self.slots.get_mut(worker.index())?.as_mut();
+        let member = slot.filter(|member| member.may_measure_again())?;
+        member.again = true;
+        member.standing = Standing::Benchmarking(Benchmark::default());
+        (self.ready, self.benchmarking) = (self.ready - 1, self.benchmarking + 1);
+        Some(member.session)
     }
 
     /// Bars a worker that is away from returning.

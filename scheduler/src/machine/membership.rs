@@ -6,7 +6,8 @@ use super::event::Profile;
 use super::members::Standing;
 use super::record::{Ignored, Record};
 use super::state::{Phase, Scheduler, ignore};
-use crate::estimate::{Estimate, Verdict};
+use crate::benchmark::Verdict;
+use crate::estimate::Estimate;
 use crate::ids::{SessionId, WorkerId};
 use crate::reason::Departure;
 use crate::time::{Instant, Span};
@@ -58,7 +59,8 @@ impl Scheduler {
             fee,
             returned,
         }));
-        self.order_benchmark(worker, session, out);
+        let batches = self.config.benchmark.first_round();
+        self.order_benchmark(worker, session, batches, out);
     }
 
     pub(super) fn benchmarked(
@@ -72,18 +74,25 @@ impl Scheduler {
         if self.is_ended() {
             return;
         }
-        let rule = self.config.benchmark;
+        let (rule, now) = (self.config.benchmark, self.now);
         let member = match self.members.in_session(worker, session) {
             Ok(member) => member,
             Err(why) => return ignore(worker, session, why, out),
         };
         // Anything but what was ordered leaves the benchmark unanswered: its alarm goes off.
-        let measured = Speed::measured(batches, took).filter(|_| batches == rule.batches);
+        let measured = Speed::measured(batches, took).filter(|_| batches == member.round);
         let (speed, rounds, noisy) = match (&mut member.standing, measured) {
-            (Standing::Benchmarking(rounds), Some(speed)) => match rounds.add(&rule, speed) {
-                Verdict::Again => return self.order_benchmark(worker, session, out),
-                Verdict::Settled { speed, noisy } => (speed, rounds.count() as u32, noisy),
-            },
+            (Standing::Benchmarking(benchmark), Some(speed)) => {
+                let since = now.since(*benchmark.since.get_or_insert(now));
+                match benchmark.rounds.add(&rule, speed, since) {
+                    Verdict::Again { batches } => {
+                        return self.order_benchmark(worker, session, batches, out);
+                    }
+                    Verdict::Settled { speed, noisy } => {
+                        (speed, benchmark.rounds.count() as u32, noisy)
+                    }
+                }
+            }
             (Standing::Ready(_), Some(speed)) if member.probing => (speed, 1, false),
             (Standing::Ready(estimate), Some(speed)) if member.checked_since.is_some() => {
                 estimate.check(speed);
@@ -172,21 +181,20 @@ impl Scheduler {
         if self.config.replan == Replan::Static {
             return;
         }
-        let batches = self.config.benchmark.batches;
         for worker in 0..self.members.len() {
             let worker = WorkerId::new(worker);
             let Some(member) = self.members.get_mut(worker) else {
                 continue;
             };
-            let degraded = member.estimate().is_some_and(Estimate::is_degraded);
-            if degraded && member.share == 0 && !member.probing {
+            let slow = member.estimate().filter(|estimate| estimate.is_degraded());
+            if let Some(speed) = slow.map(Estimate::speed)
+                && member.share == 0
+                && !member.probing
+            {
                 member.probing = true;
                 let session = member.session;
-                out.push(Action::Benchmark {
-                    worker,
-                    session,
-                    batches,
-                });
+                let batches = self.config.benchmark.later_round(speed);
+                self.order_benchmark(worker, session, batches, out);
             }
         }
     }
@@ -207,21 +215,24 @@ impl Scheduler {
             return;
         };
         let free = member.checked_since.is_none() && !member.probing;
-        if member.is_ready() && member.share > 0 && free {
+        if let Some(speed) = member.estimate().map(Estimate::speed)
+            && member.share > 0
+            && free
+        {
             member.checked_since = Some(self.now);
             let session = member.session;
-            self.order_benchmark(worker, session, out);
+            let batches = self.config.benchmark.later_round(speed);
+            self.order_benchmark(worker, session, batches, out);
         }
     }
 
     /// A round that is still not answered shows how slow its worker is at least.
     pub(super) fn look_at_checks(&mut self) {
-        let batches = self.config.benchmark.batches;
         for share in self.plan.iter().flat_map(|plan| &plan.shares) {
             let Some(member) = self.members.get_mut(share.worker) else {
                 continue;
             };
-            let latency = member.profile.link.latency;
+            let (latency, batches) = (member.profile.link.latency, member.round);
             if let (Some(since), Standing::Ready(estimate)) =
                 (member.checked_since, &mut member.standing)
                 && let Some(speed) = Speed::measured(batches, self.now.since(since) - latency)
@@ -253,11 +264,44 @@ impl Scheduler {
         }));
     }
 
-    fn order_benchmark(&self, worker: WorkerId, session: SessionId, out: &mut Vec<Action>) {
+    /// Before the first cycle: workers measure themselves once more, since by what they measured there is no
+    /// plan. False if all have done so.
+    pub(super) fn measure_again(&mut self, out: &mut Vec<Action>) -> bool {
+        if self.totals.first_cycle_at.is_some() || !self.members.may_measure_again() {
+            return false;
+        }
+        let until = self.now + self.config.benchmark.limit;
+        let batches = self.config.benchmark.first_round();
+        for worker in 0..self.members.len() {
+            let worker = WorkerId::new(worker);
+            if let Some(session) = self.members.measure_again(worker) {
+                self.alarms.set(worker, until);
+                self.order_benchmark(worker, session, batches, out);
+            }
+        }
+        self.phase = Phase::Gathering { until, open: false };
+        true
+    }
+
+    /// Whether a worker measures itself, or did so, a second time in its session.
+    pub fn is_measured_again(&self, worker: WorkerId) -> bool {
+        self.members.get(worker).is_some_and(|member| member.again)
+    }
+
+    fn order_benchmark(
+        &mut self,
+        worker: WorkerId,
+        session: SessionId,
+        batches: u64,
+        out: &mut Vec<Action>,
+    ) {
+        if let Some(member) = self.members.get_mut(worker) {
+            member.round = batches;
+        }
         out.push(Action::Benchmark {
             worker,
             session,
-            batches: self.config.benchmark.batches,
+            batches,
         });
     }
 }

@@ -433,6 +433,8 @@ impl Scheduler {
             (Ending::PlanRejected(_), _) => self.finish(why, out), // a bug of ours
             _ if self.is_out_of_time() => self.finish(Ending::OutOfTime { remaining }, out),
             _ if self.arrived => self.proceed(out), // ask again, with those that came meanwhile
+            (Ending::Infeasible(infeasible), _)
+                if infeasible.is_of_capacities() && self.measure_again(out) => {}
             (_, Trigger::Slower) if self.planned_here() == self.planned() => {
                 // A slowdown is an estimate, and every worker is here: the old plan runs on, and
                 // what is late is lost. If the estimate was right, so be it.

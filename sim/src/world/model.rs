@@ -65,7 +65,7 @@ pub struct WorkerModel {
     /// How fast it trains, before all that follows.
     pub speed: Speed,
     /// By how much its times differ from what its speed says. The error of its benchmarks is drawn
-    /// once in a run.
+    /// once in a run, and once more if it measures itself a second time because there was no plan.
     pub errors: Errors,
     /// Sigma of a lognormal factor of median 1 on each round of a benchmark.
     pub round: Ratio,

@@ -54,6 +54,8 @@ impl Driver<'_> {
             return;
         }
         let model = &self.world.workers[worker as usize];
+        let is_second = self.scheduler.is_measured_again(WorkerId::new(worker));
+        self.variations[worker as usize].measures(model, is_second);
         let state = &mut self.workers[worker as usize];
         let warm_up = if state.warm {
             Span::ZERO

@@ -181,6 +181,12 @@ pub(super) struct Transfer {
     pub(super) is_data: bool,
 }
 
+/// The factor on all times of a worker's first or second benchmark.
+fn error(model: &WorkerModel, streams: &WorkerStreams, is_second: bool) -> f64 {
+    let draws = &mut streams.draws(Purpose::Benchmark, u32::from(is_second).into());
+    1.0 / model.errors.benchmark.draw(draws)
+}
+
 /// The number of draws that are reserved for each gamma: it takes three or a few more, by rejection.
 const GAMMA_DRAWS: u64 = 64;
 
@@ -188,8 +194,10 @@ const GAMMA_DRAWS: u64 = 64;
 /// the worker was employed in the cycles before does not change them.
 #[derive(Debug)]
 pub(super) struct Variation {
-    /// The factor on all measured times.
+    streams: WorkerStreams,
+    /// The factor on all times of a benchmark, and whether it is that of a second one.
     error: f64,
+    is_second: bool,
     rounds: Option<Draws>,
     jitter: Option<Draws>,
     next_jitter: u32,
@@ -204,16 +212,23 @@ impl Variation {
         let errors = &model.errors;
         let counted = |purpose, varies: bool| varies.then(|| streams.draws(purpose, 0).counted());
         Self {
-            error: 1.0
-                / errors
-                    .benchmark
-                    .draw(&mut streams.draws(Purpose::Benchmark, 0)),
+            streams: *streams,
+            error: error(model, streams, false),
+            is_second: false,
             rounds: counted(Purpose::Round, model.round > Ratio::ZERO),
             jitter: counted(Purpose::Jitter, errors.jitter != Jitter::None),
             next_jitter: 0,
             drift: counted(Purpose::Drift, errors.drift > Ratio::ZERO),
             drifted: 0,
             drift_so_far: 1.0,
+        }
+    }
+
+    /// A round of this benchmark follows: a second one has an error of its own.
+    pub(super) fn measures(&mut self, model: &WorkerModel, is_second: bool) {
+        if is_second != self.is_second {
+            self.is_second = is_second;
+            self.error = error(model, &self.streams, is_second);
         }
     }
 
