@@ -73,7 +73,7 @@ pub(super) struct Driver<'a> {
     allocate: &'a mut dyn FnMut(&PlanRequest) -> PlanResponse,
     pub(super) observers: Observers<'a>,
     pub(super) faults: FaultCount,
-    scheduler: Scheduler,
+    pub(super) scheduler: Scheduler,
     pub(super) queue: Queue<Happening>,
     pub(super) now: Instant,
     pub(super) workers: Vec<Worker>,
