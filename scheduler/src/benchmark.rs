@@ -155,8 +155,9 @@ impl Rounds {
     }
 
     fn add_timed(&mut self, until: Until, round: Speed, since: Span) -> Verdict {
-        let sized = round.took() >= ROUND / 2;
-        if sized || self.measured.is_empty() && since >= until.most {
+        // Once one was long enough all count, so that fast rounds do as slow ones do.
+        let is_sized = !self.measured.is_empty() || round.took() >= ROUND / 2;
+        if is_sized || since >= until.most {
             self.measured.push(round);
         }
         let warm = without_cold(&self.measured);

@@ -1,7 +1,6 @@
 //! What is known of a worker's speed: from its benchmark first, from its cycles later.
 
 use crate::margin::Margin;
-use crate::time::Span;
 use crate::time_model::Speed;
 use serde::{Deserialize, Serialize};
 
@@ -147,6 +146,7 @@ fn median([a, b, c]: [Speed; 3]) -> Speed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Span;
 
     fn speed(millis_a_batch: u64) -> Speed {
         Speed::measured(1, Span::from_millis(millis_a_batch)).expect("valid")
