@@ -400,7 +400,7 @@ fn what_is_no_log_is_refused() {
     check(
         "\"version\":3",
         "\"version\":1",
-        "line 1: its version is 1, expected 2",
+        "line 1: its version is 1, expected 3",
     );
     check("\"s_min\":0,", "", "line 1: missing field `s_min`");
     check("\"s_min\"", "\"s_max\"", "line 1: unknown field `s_max`");

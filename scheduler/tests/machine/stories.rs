@@ -265,7 +265,11 @@ fn without_a_plan_it_ends() {
         " insufficient_capacity lost=0 cost=0",
     );
     let (when, _) = run.actions.last().expect("a run has actions");
-    assert_eq!(*when, at(101), "no worker is waited for in vain");
+    assert_eq!(
+        *when,
+        at(202),
+        "both measure themselves once more, and nobody is waited for"
+    );
     // With somebody still to come, it waits, and plans again.
     let late = [
         toy(10, 1, &[]),
@@ -409,7 +413,7 @@ fn the_limit_of_a_job_holds() {
     let run = check(config.clone(), &slows, "ttt completed lost=75 cost=750");
     let (_, totals) = run.end.expect("ended");
     assert_eq!(totals.last_cycle_ended, Some(at(3_201)));
-    // Setting up takes 201 of 210 ms: nothing fits what is left.
+    // Setting up takes 201 of 210 ms: nothing fits what is left, and no time is left after measuring again.
     let limit = Limit::Job {
         max_time: Span::from_millis(210),
         counts_setup: true,
@@ -417,7 +421,7 @@ fn the_limit_of_a_job_holds() {
     check(
         Config { limit, ..config },
         &slows,
-        " insufficient_capacity lost=0 cost=0",
+        " insufficient_workers lost=0 cost=0",
     );
 }
 
