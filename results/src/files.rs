@@ -43,7 +43,7 @@ pub(crate) const DUMP_FILE: &str = "dump.json";
 /// The `format` in `run.json` says what kind of folder it is in; that of a validation has none.
 pub(crate) const VALIDATION_VERSION: u64 = 2;
 pub(crate) const RUNS_FORMAT: &str = "allot-runs";
-pub(crate) const RUNS_VERSION: u64 = 2;
+pub(crate) const RUNS_VERSION: u64 = 3;
 pub(crate) const SWEEP_FORMAT: &str = "allot-sweep";
 pub(crate) const SWEEP_VERSION: u64 = 1;
 

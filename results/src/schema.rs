@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use polars_core::prelude::*;
 use scheduler::machine::{CycleId, CycleResult, Fate, PlanId, SessionId, Trigger, WorkerId};
-use scheduler::{Certificate, Cost, Fee, Instant, PlanStatus, Span, Speed};
+use scheduler::{Certificate, Cost, Fee, Instant, PlanStatus, Span, Speed, Tier};
 
 use crate::error::ResultsError;
 use crate::interval::Estimate;
@@ -293,6 +293,50 @@ impl Field for Option<Speed> {
             Speed::measured(batches, took).map(Some).ok_or_else(wrong)
         };
         pairs.map(speed).collect()
+    }
+}
+
+/// Tiers of fees are a text, as one reads and writes them.
+impl Field for Vec<Tier> {
+    fn describe(name: &str, sentence: &'static str, to: &mut Vec<Described>) {
+        Option::<String>::describe(name, sentence, to);
+    }
+
+    fn write<'a>(
+        name: &str,
+        values: impl Iterator<Item = Option<&'a Self>> + Clone,
+        to: &mut Vec<Column>,
+    ) {
+        let text = |tiers: &Self| {
+            let tiers = tiers
+                .iter()
+                .map(|tier| format!("{}:{}", tier.after, tier.fee));
+            tiers.collect::<Vec<_>>().join(" ")
+        };
+        let texts: Vec<String> = values
+            .map(|tiers| tiers.map(text).unwrap_or_default())
+            .collect();
+        let value = |text| match text {
+            "" => Value::Nothing,
+            text => Value::Text(text),
+        };
+        let values = texts.iter().map(|text| value(text.as_str()));
+        to.push(column(name, Kind::Text, values));
+    }
+
+    fn read(table: &Table<'_>, name: &str) -> Result<Vec<Self>, ResultsError> {
+        let tier = |text: &str| {
+            let (after, fee) = text.split_once(':')?;
+            let (after, fee) = (after.parse().ok()?, fee.parse().ok()?);
+            Some(Tier { after, fee })
+        };
+        let tiers = |text: Option<String>| {
+            let text = text.unwrap_or_default();
+            let tiers: Option<Self> = text.split_whitespace().map(tier).collect();
+            tiers.ok_or_else(|| table.damaged(format!("\"{text}\" is no {name}")))
+        };
+        let texts = Option::<String>::read(table, name)?.into_iter();
+        texts.map(tiers).collect()
     }
 }
 

@@ -5,7 +5,8 @@
 //! are repeated until the speed is known well enough:
 //!
 //! 1. **Sizing.** The first round is one batch, each next one at most eight times as many, until a round
-//!    takes half of the time that it is to take. Rounds before that are not counted.
+//!    takes half of the time that it is to take, or has as many batches as there can be. Rounds before that are
+//!    not counted.
 //! 2. **Cold starts.** While the first counted round is by more than a tenth slower than the median of those
 //!    after it, it is left out; no more than half of them are.
 //! 3. **The speed** is that of the rounds together without the slowest and the fastest tenth. It is known well
@@ -156,7 +157,8 @@ impl Rounds {
 
     fn add_timed(&mut self, until: Until, round: Speed, since: Span) -> Verdict {
         // Once one was long enough all count, so that fast rounds do as slow ones do.
-        let is_sized = !self.measured.is_empty() || round.took() >= ROUND / 2;
+        let is_long = round.took() >= ROUND / 2 || round.batches() == MAX_BATCHES;
+        let is_sized = !self.measured.is_empty() || is_long;
         if is_sized || since >= until.most {
             self.measured.push(round);
         }
@@ -319,6 +321,14 @@ mod tests {
                 "{asked:?}"
             );
         }
+    }
+
+    /// Else a worker that takes no time would be asked for ever.
+    #[test]
+    fn what_is_too_fast_to_be_measured_is_known_after_five_rounds_too() {
+        let (speed, noisy, asked, _) = run(|_, _| Span::from_nanos(1));
+        assert!(!noisy && speed.batches() / speed.took().nanos() > MAX_BATCHES / 2);
+        assert_eq!(asked.len(), 15, "{asked:?}");
     }
 
     #[test]

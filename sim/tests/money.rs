@@ -159,6 +159,16 @@ fn bills_add_up_in_every_table() {
         if more.is_empty() {
             assert_eq!(bills[0].cost.to_string(), "0.60018");
             assert_eq!(bills[0].charges.to_string(), "0.06");
+            // The tables hold all terms: a replay bills as the run did, and proves the same optimum.
+            let replay = sim(&["replay", out_text, "--allocator", "exact", "--json"]);
+            replay.assert_done();
+            for line in replay.stdout.lines() {
+                let line: Value = serde_json::from_str(line).expect("a line of JSON");
+                for line in [&line, &line["recorded"]] {
+                    assert_eq!(line["fee_per_cycle"].to_string(), "0.10003", "{line}");
+                }
+                assert_eq!(line["status"], "optimal");
+            }
         }
     }
 }

@@ -427,8 +427,8 @@ fn what_is_no_folder_of_runs_is_explained() {
     spoilt("half", &remove("run.json"), "has no run.json");
     spoilt(
         "later",
-        &replace("run.json", "\"format_version\": 2", "\"format_version\": 3"),
-        "its format_version is 3, expected 2: read it with the sim that wrote it",
+        &replace("run.json", "\"format_version\": 3", "\"format_version\": 4"),
+        "its format_version is 4, expected 3: read it with the sim that wrote it",
     );
     spoilt(
         "other",

@@ -163,12 +163,12 @@ impl RunSummary {
                     forecast.planned();
                 }
             }
-            Record::Share(row) => {
+            Record::Share(ref row) => {
                 self.of(row.worker).link = Some(row.link());
-                self.shares.push(row);
                 if let Some(forecast) = &mut self.forecast {
-                    forecast.share(&row);
+                    forecast.share(row);
                 }
+                self.shares.push(row.clone());
             }
             Record::Shipped { since, .. } => self.shipping = self.shipping + at.since(since),
             Record::Assignment(row) => {

@@ -7,7 +7,7 @@ use scheduler::machine::{
     AssignmentRow, CycleId, CycleResult, CycleRow, Ending, Fate, PlanId, PlanRow, Record,
     SessionId, ShareRow, Trigger, WorkerId,
 };
-use scheduler::{Certificate, Cost, Fee, Instant, PlanStatus, Span, Speed};
+use scheduler::{Certificate, Cost, Fee, Instant, PlanStatus, Span, Speed, Tier};
 
 use super::account::{RunEnd, Truth, WorkerTotals};
 use super::plan::RunKey;
@@ -373,6 +373,11 @@ columns! {
         batches: u64 = "batches",
         /// What it is charged for in a cycle that employs it, however little it does.
         charge: Cost = "charge_micro",
+        /// Other fees for its batches beyond the first ones: the batches that come before, a colon, and what each of those
+        /// beyond costs, such as `100:0.8 200:0.5`; empty if there are none.
+        tiers: Vec<Tier> = "tiers",
+        /// The least number of batches that it takes if it is employed, if it asks for one of its own; else 0.
+        least: u64 = "least",
         /// What its batches cost in a cycle, with the charge.
         cost: Cost = "cost_micro",
         /// The parameters down and up over its own connection, as it was measured or stated.

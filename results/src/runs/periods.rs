@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scheduler::machine::{AssignmentRow, CycleRow, ShareRow};
-use scheduler::{Cost, Fee, Link, Span, Speed};
+use scheduler::{Cost, Fee, Link, Span, Speed, Tier};
 
 use super::columns::{QuestionRow, RunRow, WorkerRow};
 use super::forecast::says_nothing;
@@ -60,6 +60,10 @@ pub struct Candidate {
     pub batches: u64,
     /// What it is charged for in a cycle that employs it.
     pub charge: Cost,
+    /// Other fees beyond its first batches.
+    pub tiers: Vec<Tier>,
+    /// The least that it takes if it is employed, if it asks for one of its own.
+    pub least: u64,
     /// What its batches cost in a cycle, with the charge.
     pub cost: Cost,
     /// How long it computed in each counted cycle in which it did all of its share.
@@ -136,6 +140,8 @@ impl Runs<'_> {
                 s_max: share.s_max,
                 batches: share.batches,
                 charge: share.charge,
+                tiers: share.tiers,
+                least: share.least,
                 cost: share.cost,
                 computes: Vec::new(),
             });

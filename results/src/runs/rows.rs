@@ -72,7 +72,7 @@ impl RunRows {
                 let asked = (plan, trigger, solve);
                 chunk.plans.push(QuestionRow::not_planned(at, asked, &why));
             }
-            Record::Share(row) => chunk.shares.push(row),
+            Record::Share(ref row) => chunk.shares.push(row.clone()),
             Record::Cycle(row) => chunk.cycles.push(row),
             Record::Assignment(row) => chunk.lots.push(row),
             Record::Joined { .. }

@@ -73,6 +73,8 @@ fn share(worker: u32, millis: u64, batches: u64, connection: u64) -> Record {
         s_max: batches,
         batches,
         charge: Cost::ZERO,
+        tiers: Vec::new(),
+        least: 0,
         cost: Cost::ZERO,
         transfer: Span::from_millis(connection),
         latency: Span::ZERO,

@@ -6,7 +6,7 @@ use scheduler::machine::{
     AssignmentRow, CycleId, CycleResult, CycleRow, Departure, Ending, Fate, Ignored, PlanId,
     PlanRow, Record, SessionId, ShareRow, Totals, Trigger, WorkerId,
 };
-use scheduler::{Certificate, Cost, Fee, Instant, PlanStatus, Span, Speed};
+use scheduler::{Certificate, Cost, Fee, Instant, PlanStatus, Span, Speed, Tier};
 
 use super::{ALLOCATORS, Said, begin, cells, chunks, end, table};
 
@@ -73,6 +73,13 @@ fn record(kind: u8, [a, b, c, d]: [u32; 4], n: [u64; 6]) -> Record {
             s_max: n[2],
             batches: n[3],
             charge: Cost::from_micros(u128::from(n[5]) << 20),
+            tiers: (0..u64::from(d % 3))
+                .map(|at| Tier {
+                    after: n[0] / 4 + at,
+                    fee: fee(n[2] + at),
+                })
+                .collect(),
+            least: n[3] / 5,
             cost: Cost::from_micros(u128::from(n[4]) << 21),
             transfer: Span::from_nanos(n[4]),
             latency: Span::from_nanos(n[0] / 2),
@@ -305,6 +312,14 @@ fn expected(runs: &[(RunKey, Said)]) -> Vec<Expected> {
                         text(share.speed.took().nanos()),
                         text(share.s_max),
                         text(share.batches),
+                        match &share.tiers[..] {
+                            [] => none(),
+                            [one] => format!("{}:{}", one.after, one.fee),
+                            [one, two, ..] => {
+                                format!("{}:{} {}:{}", one.after, one.fee, two.after, two.fee)
+                            }
+                        },
+                        text(share.least),
                         text(share.transfer.nanos()),
                         text(share.latency.nanos()),
                         text(share.ship.nanos()),
@@ -384,6 +399,8 @@ fn expected(runs: &[(RunKey, Said)]) -> Vec<Expected> {
                 "speed_ns",
                 "s_max",
                 "batches",
+                "tiers",
+                "least",
                 "transfer_ns",
                 "latency_ns",
                 "ship_ns",

@@ -42,6 +42,8 @@ fn long_runs_fill_many_row_groups() {
             s_max: 9,
             batches: 2,
             charge: Cost::ZERO,
+            tiers: Vec::new(),
+            least: 0,
             cost: Cost::ZERO,
             transfer: Span::ZERO,
             latency: Span::ZERO,

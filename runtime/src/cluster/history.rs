@@ -227,7 +227,7 @@ impl Shift {
     pub(crate) fn record(&self, record: &Record) -> Record {
         let plan = |plan: PlanId| PlanId::new(plan.get() + self.plans);
         let session = |session: SessionId| SessionId::new(session.get() + self.sessions);
-        let mut moved = *record;
+        let mut moved = record.clone();
         match &mut moved {
             Record::Joined { session: at, .. }
             | Record::Benchmarked { session: at, .. }

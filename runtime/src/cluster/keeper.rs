@@ -126,12 +126,12 @@ impl Keeper {
     }
 
     pub(crate) fn record(&mut self, at: Instant, record: &Record) {
-        self.add(Entry::Record(at, Box::new(*record)));
+        self.add(Entry::Record(at, Box::new(record.clone())));
     }
 
     /// Adds a record of an earlier part of the run; waits until there is room.
     pub(crate) fn replay(&mut self, at: Instant, record: &Record, kept: Replayed) {
-        let record = Box::new(*record);
+        let record = Box::new(record.clone());
         let mut entry = match kept {
             Replayed::Whole => Entry::Record(at, record),
             Replayed::Bill => Entry::Bill(at, record),

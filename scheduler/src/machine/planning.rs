@@ -380,6 +380,8 @@ impl Scheduler {
                 s_max: problem.workers()[place].s_max,
                 batches,
                 charge: terms_of(place).map_or(Cost::ZERO, |terms| terms.charge),
+                tiers: terms_of(place).map_or(Vec::new(), |terms| terms.tiers.clone()),
+                least: terms_of(place).map_or(0, |terms| terms.least),
                 cost: problem.cost_of(place, batches),
                 transfer: candidate.link.transfer,
                 latency: candidate.link.latency,

@@ -6,11 +6,12 @@ use crate::money::{Cost, Fee};
 use crate::named::named;
 use crate::outcome::{Certificate, PlanStatus};
 use crate::reason::{Departure, Ending};
+use crate::terms::Tier;
 use crate::time::{Instant, Span};
 use crate::time_model::{Link, Speed};
 
 /// One row. Where no time is given, it is that of the step that gave the row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     /// A worker was admitted.
     Joined {
@@ -139,7 +140,7 @@ pub struct PlanRow {
 }
 
 /// One candidate of a plan: what was known of it, and what it gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShareRow {
     /// The plan.
     pub plan: PlanId,
@@ -155,6 +156,10 @@ pub struct ShareRow {
     pub batches: u64,
     /// What it is owed for a cycle that employs it, however little it does.
     pub charge: Cost,
+    /// Other fees beyond its first batches, in the order of its batches.
+    pub tiers: Vec<Tier>,
+    /// The least number of batches that it takes if it is employed, if it asks for one of its own.
+    pub least: u64,
     /// What its batches cost in a cycle, with the charge.
     pub cost: Cost,
     /// The parameters down and up over its own connection.

@@ -277,7 +277,7 @@ impl Audited {
                 assert_eq!(row.batches, answered.copied().unwrap_or(0));
                 assert!(row.batches <= row.s_max);
                 self.given += row.batches;
-                self.shares.insert((row.plan, row.worker), *row);
+                self.shares.insert((row.plan, row.worker), row.clone());
             }
             Record::Assignment(row) => {
                 assert_eq!(self.given, self.config.batches, "plans are recorded whole");

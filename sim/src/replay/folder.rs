@@ -41,7 +41,7 @@ pub(super) fn read(path: &Path) -> Result<Folder, Stop> {
     });
     let mut notes = Vec::new();
     let (mut runs, mut cycles, mut left_out) = (Vec::new(), 0, 0);
-    let (mut wholes, mut has_tiers) = (Vec::new(), false);
+    let mut wholes = Vec::new();
     for run in folder.runs().map_err(crate::folder::stop)? {
         let run = run.map_err(crate::folder::stop)?;
         let several = run.periods.len() > 1;
@@ -62,10 +62,6 @@ pub(super) fn read(path: &Path) -> Result<Folder, Stop> {
             if several {
                 id += &format!("-plan{}", period.plan);
             }
-            let costs_more = |c: &results::runs::Candidate| {
-                c.batches > 0 && c.cost != c.fee.times(c.batches) + c.charge
-            };
-            has_tiers |= period.candidates.iter().any(costs_more);
             runs.push(
                 recorded(&id, period, job)
                     .map_err(|message| Stop::bad(format!("{shown}: run {id}: {message}")))?,
@@ -77,12 +73,6 @@ pub(super) fn read(path: &Path) -> Result<Folder, Stop> {
         notes.push(format!(
             "{left_out} of {cycles} cycles are left out, as they failed or a worker was missing in them"
         ));
-    }
-    if has_tiers {
-        notes.push(
-            "some fees have tiers, which the tables do not hold: here all batches cost what the first do"
-                .to_owned(),
-        );
     }
     if runs.is_empty() {
         notes.push("no cycle was run, there is nothing to predict".to_owned());
@@ -117,7 +107,8 @@ fn recorded(id: &str, period: Period, job: &FolderJob) -> Result<RecordedRun, St
     let problem = Problem::new(config.batches, config.s_min, config.beta, workers);
     let terms = candidates.iter().map(|candidate| Terms {
         charge: candidate.charge,
-        ..Terms::PLAIN
+        tiers: candidate.tiers.clone(),
+        least: candidate.least,
     });
     Ok(RecordedRun {
         id: serde_json::Value::from(id).to_string(),

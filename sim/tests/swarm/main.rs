@@ -113,7 +113,7 @@ fn live(seed: u64, seen: &Seen) {
             0,
             &mut |request| allocate.answer(request),
             Observers {
-                rows: Some(&mut |at, record| rows.push((at, *record))),
+                rows: Some(&mut |at, record| rows.push((at, record.clone()))),
                 judge: None,
                 events: Some(&mut |now, event| {
                     steps += 1;
@@ -133,7 +133,7 @@ fn live(seed: u64, seen: &Seen) {
         .actions
         .iter()
         .filter_map(|(at, action)| match action {
-            Action::Record(record) => Some((*at, *record)),
+            Action::Record(record) => Some((*at, record.clone())),
             _ => None,
         })
         .collect();

@@ -72,7 +72,7 @@ pub(crate) fn at(millis: u64) -> Instant {
 
 pub(crate) fn rows(world: &World, seed: u64, replicate: u64) -> (RunTotals, Vec<Row>) {
     let mut rows = Vec::new();
-    let mut sink = |at, record: &Record| rows.push((at, *record));
+    let mut sink = |at, record: &Record| rows.push((at, record.clone()));
     let totals = run(
         world,
         seed,

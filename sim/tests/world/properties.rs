@@ -207,7 +207,7 @@ fn truth_is_told_and_changes_nothing() {
     for replicate in 0..60 {
         let (mut same, mut truths) = (Vec::new(), Vec::new());
         let observers = Observers {
-            rows: Some(&mut |at, record| same.push((at, *record))),
+            rows: Some(&mut |at, record| same.push((at, record.clone()))),
             judge: Some(&mut |truth| {
                 let feasible = greedy(&truth.request).outcome.planned().is_some();
                 truths.push((truth.cycle, feasible, truth.faults));
