@@ -118,8 +118,16 @@ fn a_row_says_what_run_says() {
 #[test]
 fn runs_that_ended_early_are_in_a_column_of_their_own() {
     let common = ["--replicates", "20", "--json"];
-    let sweep = sim(&[&["sweep", "lab-8", "--vary", "job.beta=8"], &common[..]].concat());
-    let run = sim(&[&["run", "lab-8", "--set", "job.beta=8"], &common[..]].concat());
+    let sweep = sim(&[
+        &["sweep", "mixed-lab", "--vary", "job.budget=50000"],
+        &common[..],
+    ]
+    .concat());
+    let run = sim(&[
+        &["run", "mixed-lab", "--set", "job.budget=50000"],
+        &common[..],
+    ]
+    .concat());
     let (row, runs) = (&rows(&sweep.stdout)[0], rows(&run.stdout));
     let whole = runs.iter().filter(|run| run["ending"] == "completed");
     let fees: Vec<f64> = whole

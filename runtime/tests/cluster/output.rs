@@ -197,7 +197,7 @@ fn the_box_and_replay_say_the_same_of_a_run_that_planned_anew() {
     let out = folder.path().join("run");
     let mut args = small(60, &out);
     args.retain(|arg| arg != "--json");
-    let more = "--local 3 --throttles 0.2:0.0007@3,0.2,0.2 --fee-type linear --cycles 6 --cycle-time 6 \
+    let more = "--local 3 --throttles 0.2:0.001@3,0.2,0.2 --fee-type linear --cycles 6 --cycle-time 6 \
                 --beta 2 --s-min 5 --set job.replan=adaptive";
     let output = program()
         .args(args)

@@ -131,13 +131,13 @@ fn slowdown_at_the_end() {
     assert!((90..=100).contains(&share), "{share} of 50 a second");
 }
 
-/// Nobody can do it: the run ends at once, with the reason.
+/// Nobody can do it: the run ends with the reason, as soon as both have measured themselves once more.
 #[test]
 fn infeasible() {
     let world = World::new(job(1_000, 5, 2, 2), vec![worker(10, 1), worker(10, 2)]);
     let (totals, rows) = rows(&world, 1, 0);
     assert_eq!(totals.end.ending.reason(), "insufficient_capacity");
-    assert_eq!(totals.end.ended, at(1_000));
+    assert_eq!(totals.end.ended, at(2_000));
     assert_eq!(totals.orders, 0);
     assert!(totals.end.is_missed() && lots(&rows).is_empty());
 }
