@@ -60,7 +60,7 @@ fn timed(world: &World) -> (RunTotals, Duration) {
         allocating += clock.elapsed();
         response
     };
-    let mut sink = |at, record: &Record| rows.push((at, *record));
+    let mut sink = |at, record: &Record| rows.push((at, record.clone()));
     let totals = run(world, 1, 0, &mut allocate, Observers::of_rows(&mut sink));
     (totals, clock.elapsed() - allocating)
 }
