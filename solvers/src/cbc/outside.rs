@@ -343,6 +343,43 @@ mod tests {
         assert!(message(&last).1.contains("not started again"), "{last:?}");
     }
 
+    /// In the middle of a solve, with its input still open.
+    #[cfg(unix)]
+    #[test]
+    fn it_ends_with_the_program_that_asked() {
+        use std::io::Read as _;
+        use std::sync::mpsc;
+        let solves = "{\"highs\": highs,";
+        assert!(SCRIPT.contains(solves));
+        let for_ever = "{\"highs\": lambda: lambda model: time.sleep(120),";
+        let python = std::env::var("ALLOT_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let mut parent = Command::new("sh")
+            .args([
+                "-c",
+                "exec 3<&0; \"$1\" -c \"$2\" highs <&3 & sleep 1",
+                "sh",
+            ])
+            .args([&python, &SCRIPT.replace(solves, for_ever)])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        let mut input = parent.stdin.take().expect("a pipe");
+        let mut output = parent.stdout.take().expect("a pipe");
+        input.write_all(b"{}\n").expect("it is read");
+        let (said, is_said) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut all = String::new();
+            let read = output.read_to_string(&mut all);
+            let _ = said.send(read.map(|_| all));
+        });
+        parent.wait().expect("it ends");
+        let all = is_said.recv_timeout(std::time::Duration::from_secs(30));
+        let all = all.expect("it has ended, too").expect("text");
+        assert_eq!(all.trim(), "{\"ready\": true}");
+        drop(input);
+    }
+
     #[test]
     fn what_is_absent_is_named_once_and_for_all() {
         let mut missing = outside("print('{\"missing\":\"no\"}')");
