@@ -112,7 +112,7 @@ proptest! {
             prop_assert!(*there <= slot.down.seconds_f64() + ROUNDED, "{there} {slot:?}");
         }
 
-        // Up: in their slots, or earlier, whoever they meet.
+        // Up: in their slots or earlier, whichever others send at the same time.
         let ends = 40.0;
         let back: Vec<Transfer> = workers
             .iter()

@@ -120,7 +120,7 @@ impl Scenario {
         &self.link
     }
 
-    /// How the orchestrator's link serves transfers. Where data travels in every cycle, whoever gets
+    /// How the orchestrator's link serves transfers. Where data travels in every cycle, a worker that gets
     /// more data would hold up the others: there it is shared.
     pub fn service(&self) -> LinkService {
         match (self.link.service, self.job.ship) {

@@ -64,7 +64,7 @@ fn an_order_leaves_more_time_to_compute() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whoever gets a plan within capacities does all of it in time.
+    /// A worker whose share is within its capacity does all of it in time.
     #[test]
     fn no_plan_is_late(
         down in 1..150_u64, up in 1..150_u64, batches in 1..300_u64, seconds in 1..6_u64,
