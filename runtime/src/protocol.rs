@@ -18,7 +18,7 @@ use crate::data::BatchShape;
 use crate::model::{ModelKind, ModelSpec, Wire};
 
 /// Both sides must speak the same version.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// The longest name of a worker, in bytes.
 pub const MAX_NAME: usize = 64;
@@ -261,12 +261,14 @@ pub enum Report {
 /// The header of a transfer to a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Down {
-    /// Bytes of no meaning, to be sent back at once.
+    /// Bytes of no meaning, to be sent back at once: none, or as many as parameters have.
     Probe {
         /// The job that it is before: it may overtake [`Order::Job`].
         job: u32,
         /// Which probe.
         number: u32,
+        /// Whether it has no bytes.
+        empty: bool,
     },
     /// Batches of data, one after the other.
     Data {

@@ -10,7 +10,7 @@ use super::blob::{self, BlobReader};
 use super::control::{self, ControlReceiver, ControlSender};
 use super::error::{CloseReason, DONE, NetError};
 use super::identity::PeerId;
-use super::limits::Limits;
+use super::limits::{CONNECTION_WINDOW, Limits};
 
 /// An admitted machine at the other end of a connection. Clones are the same connection; it closes
 /// when the last of them is dropped, whatever its streams are doing.
@@ -78,6 +78,13 @@ impl Peer {
         self.inner.connection.stats().udp_tx.bytes
     }
 
+    /// Lets no more than this number of bytes be under way to it until what is returned is dropped.
+    pub fn limit_under_way(&self, bytes: u64) -> Limited {
+        let window = bytes.min(CONNECTION_WINDOW.into());
+        self.inner.connection.set_send_window(window);
+        Limited(self.clone())
+    }
+
     /// Opens the control stream; the other side must [accept](Self::accept_control) it.
     pub async fn open_control(&self) -> Result<(ControlSender, ControlReceiver), NetError> {
         control::open(&self.inner.connection, self.inner.limits).await
@@ -113,5 +120,16 @@ impl Peer {
     /// Waits until the connection is closed.
     pub async fn closed(&self) -> CloseReason {
         CloseReason::from(&self.inner.connection.closed().await)
+    }
+}
+
+/// Few bytes are under way at a time.
+#[derive(Debug)]
+pub struct Limited(Peer);
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        let usual = CONNECTION_WINDOW.into();
+        self.0.inner.connection.set_send_window(usual);
     }
 }

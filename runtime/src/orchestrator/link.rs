@@ -21,6 +21,7 @@ use tokio::time::timeout;
 
 use super::budget::Budget;
 use super::messages::{Command, ConnectionId, Input, JobData, Member, PeerEvent, Unfit};
+use super::turns::Sending;
 use crate::clock;
 use crate::net::{BlobReader, ControlReceiver, ControlSender, NetError, Peer};
 use crate::protocol::{BATCHES_PER_STREAM, Down, Order, Report, Training, Up};
@@ -32,7 +33,7 @@ const COMMANDS: usize = 256;
 const HELLO_WITHIN: Duration = Duration::from_secs(5);
 /// For one probe of the connection there and back.
 const PROBE_WITHIN: Duration = Duration::from_secs(20);
-/// Probes; the median counts. The first one opens the congestion window.
+/// Probes of a kind; the median counts. The first with bytes opens the congestion window.
 const PROBES: u32 = 3;
 /// For a whole result, whatever the scheduler thinks: without a limit its stream would leak.
 const RESULT_WITHIN: Duration = Duration::from_secs(600);
@@ -320,12 +321,16 @@ impl Writer {
                     session,
                     cycle,
                     wire,
-                    occupied,
+                    sending,
                 } => {
                     let (id, peer, inputs) = (self.id, self.peer.clone(), self.inputs.clone());
                     let header = Down::Parameters {
                         session: session.get(),
                         cycle: cycle.get(),
+                    };
+                    let limited = match sending {
+                        Sending::Together(bytes) => Some(peer.limit_under_way(bytes)),
+                        Sending::Alone(_) => None,
                     };
                     self.parameters = Some(Transfer(tokio::spawn(async move {
                         let before = peer.sent_bytes();
@@ -333,7 +338,7 @@ impl Writer {
                         // A failure shows as the end of the connection, or as silence.
                         let sent = peer.send_blob(&header, vec![wire]);
                         tokio::pin!(sent);
-                        if let Some(occupied) = occupied {
+                        if let Sending::Alone(occupied) = sending {
                             let is_over = tokio::select! {
                                 _ = &mut sent => true,
                                 () = left(&peer, before + bytes, occupied) => false,
@@ -345,6 +350,7 @@ impl Writer {
                             }
                         }
                         let _ = sent.await;
+                        drop(limited);
                     })));
                 }
                 Command::Abort { session, cycle } => {
@@ -398,18 +404,25 @@ impl Writer {
     async fn measure(&mut self, job: u32, bytes: usize) -> Result<Link, Broken> {
         let measuring = Arc::clone(&self.measuring);
         let _alone = timeout(PROBE_WITHIN, measuring.lock()).await;
-        self.probe(job, bytes).await
+        // Not what QUIC takes for the round trip: with its own bytes in the link's queue, that is longer.
+        let latency = self.median(job, 0, 0).await?;
+        let both = self.median(job, PROBES, bytes).await?;
+        Ok(Link {
+            transfer: clock::span(both.saturating_sub(latency)),
+            latency: clock::span(latency),
+            ship: Span::ZERO,
+        })
     }
 
-    /// Measures how long as many bytes as the model has take there and back: the median of three,
-    /// less the round trip, is what parameters take down and up together.
-    async fn probe(&mut self, job: u32, bytes: usize) -> Result<Link, Broken> {
+    /// How long probes of this number of bytes take there and back: the median of some, numbered from `first`.
+    async fn median(&mut self, job: u32, first: u32, bytes: usize) -> Result<Duration, Broken> {
         self.expected.send_replace(Some(Expectation::Probe(bytes)));
         let payload = Bytes::from(vec![0_u8; bytes]);
+        let empty = bytes == 0;
         let mut took = Vec::new();
-        for number in 0..PROBES {
+        for number in first..first + PROBES {
             let since = Moment::now();
-            let header = Down::Probe { job, number };
+            let header = Down::Probe { job, number, empty };
             let there_and_back = async {
                 let sent = self.peer.send_blob(&header, vec![payload.clone()]);
                 let answered = async {
@@ -431,13 +444,7 @@ impl Writer {
             }
         }
         took.sort_unstable();
-        let latency = self.peer.rtt();
-        let transfer = took[took.len() / 2].saturating_sub(latency);
-        Ok(Link {
-            transfer: clock::span(transfer),
-            latency: clock::span(latency),
-            ship: Span::ZERO,
-        })
+        Ok(took[took.len() / 2])
     }
 }
 

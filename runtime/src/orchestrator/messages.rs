@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use scheduler::machine::{CycleId, PlanId, SessionId, TrainOrder};
-use scheduler::{Link, PlanResponse, Span};
+use scheduler::{Link, PlanResponse};
 use tokio::sync::mpsc;
 
+use super::turns::Sending;
 use crate::average::{Average, Merged, Refusal, Update};
 use crate::clock::Clock;
 use crate::data::Dataset;
@@ -79,8 +80,8 @@ pub(crate) enum Command {
         session: SessionId,
         cycle: CycleId,
         wire: Bytes,
-        /// If others wait for them: how long they occupy the link. The answer is [`PeerEvent::Sent`].
-        occupied: Option<Span>,
+        /// How they go out. Alone, the answer is [`PeerEvent::Sent`].
+        sending: Sending,
     },
     /// The result is not wanted any more.
     Abort { session: SessionId, cycle: CycleId },

@@ -107,7 +107,8 @@ impl Orchestrator<'_> {
     /// Sends their parameters to those whose turn it is.
     pub(super) fn serve(&mut self) {
         let (now, cycle) = (self.clock.now(), self.cycle.id);
-        while let Some((worker, occupied)) = self.turns.next(now) {
+        let bytes = self.model.packed.len() as u64;
+        while let Some((worker, sending)) = self.turns.next(now, bytes) {
             let session = self.connected(worker).and_then(|worker| worker.session);
             let Some(session) = session else {
                 self.turns.forget(worker);
@@ -117,7 +118,7 @@ impl Orchestrator<'_> {
                 session,
                 cycle,
                 wire: self.model.packed.clone(),
-                occupied,
+                sending,
             };
             self.order(worker, command);
         }

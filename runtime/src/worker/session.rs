@@ -622,6 +622,7 @@ async fn read_blob(
         Down::Data { .. } | Down::Places { .. } => {
             return Err("too many batches in one stream".to_owned());
         }
+        Down::Probe { empty: true, .. } => 0,
         // Bounded with the brief.
         Down::Probe { .. } | Down::Parameters { .. } => parameters * wire.size(),
     };

@@ -9,7 +9,7 @@ use results::event_log::{EventFile, EventReader};
 use runtime::data::{BatchShape, DataSource};
 use runtime::model::{ModelKind, ModelSpec, TrainingOptions, Weights, Wire};
 use runtime::net::Token;
-use runtime::protocol::{Brief, Down, Hello, Order, Report, Trained, Training, Up};
+use runtime::protocol::{Brief, Down, Hello, Order, Report, Trained, Training, Up, VERSION};
 use scenarios::{Draws, Instances, Overrides, Scenario};
 use scheduler::machine::{Config, Event, Limit};
 use scheduler::{Instant, Span};
@@ -210,7 +210,7 @@ fn orders() -> Vec<Vec<u8>> {
 fn reports() -> Vec<Vec<u8>> {
     let all = [
         Report::Hello(Hello {
-            version: 3,
+            version: VERSION,
             name: "pc1".to_owned(),
             least_fee_micro: 1,
             cores: 4,
