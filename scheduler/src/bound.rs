@@ -29,8 +29,8 @@ pub(crate) struct Bound {
     workers: Vec<Eligible>,
     gains: Vec<(i128, usize)>,
     demand: Demand,
-    /// The price of the highest bound.
-    price: i128,
+    /// The price of the highest bound. The next problem's is often near.
+    price: Option<i128>,
 }
 
 /// How a bound falls when every worker has more time.
@@ -133,7 +133,8 @@ impl Bound {
     /// How the bound of the last problem falls with more time; `rate` says how many batches a
     /// nanosecond more is good for, for a worker's place and capacity.
     pub(crate) fn fall(&mut self, rate: impl Fn(usize, u64) -> f64) -> Fall {
-        let found = self.select(self.demand, self.price);
+        let price = self.price.unwrap_or(0);
+        let found = self.select(self.demand, price);
         let size = found.size;
         // Those whose fee is the price gain nothing, and take what the others leave.
         let employs = (found.with_gain + found.even).clamp(self.demand.least, self.demand.most);
@@ -143,7 +144,7 @@ impl Bound {
         };
         for &(_, index) in &self.gains[..size] {
             let worker = self.workers[index];
-            let each = self.price - (i128::from(worker.fee) << FRACTION_BITS);
+            let each = price - (i128::from(worker.fee) << FRACTION_BITS);
             if each > 0 && worker.s_max < self.demand.n {
                 let each = each as f64 / f64::from(1 << FRACTION_BITS);
                 fall.slope += each * rate(worker.place, worker.s_max);
@@ -154,26 +155,32 @@ impl Bound {
     }
 
     fn highest(&mut self, demand: Demand, enough: Option<i128>) -> i128 {
+        let is_enough =
+            |bound: i128| enough.is_some_and(|enough| (bound >> FRACTION_BITS) > enough);
+        let first = self.price.unwrap_or_else(|| self.first_price(demand.n));
+        let (mut best, mut line, is_top) = self.at(demand, first);
+        self.price = Some(first);
+        if is_top || is_enough(best) {
+            return best;
+        }
         let (mut low, mut high) = (self.least_lots(demand), self.largest(demand));
-        let mut price = self.first_price(demand.n);
-        let (mut best, mut is_meeting) = (i128::MIN, false);
-        for _ in 0..MAX_STEPS {
-            let ceiling = low.at(demand.n, price).min(high.at(demand.n, price));
-            let (bound, line, is_top) = self.at(demand, price);
-            if bound > best {
-                (best, self.price) = (bound, price);
-            }
-            let is_enough = enough.is_some_and(|enough| (best >> FRACTION_BITS) > enough);
-            // Both lines bound the top where they meet; at another price one of them alone bounds nothing.
-            if is_top || (is_meeting && bound >= ceiling) || is_enough {
-                break;
-            }
+        for _ in 1..MAX_STEPS {
             if line.batches < demand.n {
                 low = line;
             } else {
                 high = line;
             }
-            (price, is_meeting) = (meeting(low, high), true);
+            let price = meeting(low, high);
+            let ceiling = low.at(demand.n, price).min(high.at(demand.n, price));
+            let (bound, at_price, is_top) = self.at(demand, price);
+            if bound > best {
+                (best, self.price) = (bound, Some(price));
+            }
+            // Both lines bound the top where they meet.
+            if is_top || bound >= ceiling || is_enough(best) {
+                break;
+            }
+            line = at_price;
         }
         best
     }

@@ -211,9 +211,14 @@ impl<'a> Search<'a> {
             Wanted::Cheapest | Wanted::AtMost(_) => None, // bounds may show that there is none
         };
         match first {
-            Some(employed) => {
-                self.solve(employed, solve);
-                self.push(Cost::ZERO, least, employed - 1);
+            Some((employed, problem)) => {
+                if let Some(least) = self.solve_problem(employed, &problem, solve) {
+                    self.above = Some((employed, least));
+                }
+                // The bound of all of them at once is seldom high enough to be worth its time.
+                let middle = least.midpoint(employed - 1);
+                self.push(Cost::ZERO, least, middle);
+                self.push(Cost::ZERO, middle + 1, employed - 1);
                 self.push(Cost::ZERO, employed + 1, all);
             }
             None => self.push(Cost::ZERO, least, all),
@@ -311,39 +316,54 @@ impl<'a> Search<'a> {
     }
 
     fn solve(&mut self, employed: u64, solve: &mut impl FnMut(&crate::Problem) -> Outcome) {
+        let problem = self.problem(employed);
+        let least = self.solve_problem(employed, &problem, solve);
+        if let Some(least) = least
+            && self.above.is_none_or(|(_, above)| above < least)
+            && self.request.terms().is_none()
+            && self
+                .cheapest_that_hold(employed)
+                .is_some_and(|r| r <= employed)
+        {
+            self.above = Some((employed, least));
+        }
+    }
+
+    /// Solves the problem of this number; what a plan costs at least, if it has one and that was proved.
+    fn solve_problem(
+        &mut self,
+        employed: u64,
+        problem: &crate::Problem,
+        solve: &mut impl FnMut(&crate::Problem) -> Outcome,
+    ) -> Option<Cost> {
         self.solves += 1;
-        match solve(&self.problem(employed)) {
+        match solve(problem) {
             Outcome::Planned(planned) => {
-                if let Some(least) = planned.lower_bound
-                    && self.request.terms().is_none()
-                    && self
-                        .cheapest_that_hold(employed)
-                        .is_some_and(|r| r <= employed)
-                    && self.above.is_none_or(|(_, above)| above < least)
-                {
-                    self.above = Some((employed, least));
-                }
-                let least = planned.lower_bound.unwrap_or(Cost::ZERO);
+                let proved = planned.lower_bound;
+                let least = proved.unwrap_or(Cost::ZERO);
                 self.beaten.push((least, employed, employed, self.limit));
                 if !self.is_beaten(planned.plan.cost, employed) {
                     self.best = Some((employed, planned));
                 }
+                proved
             }
             outcome @ (Outcome::Infeasible(_) | Outcome::Failed(_)) => {
                 self.failed.get_or_insert((employed, outcome));
+                None
             }
         }
     }
 
-    /// A number of workers of whom the cheapest hold the data: the smallest, where lots exclude
-    /// nobody. `None` if there is none.
-    fn unlimited(&self, (least, all): (u64, u64)) -> Option<u64> {
+    /// A number of workers of whom the cheapest hold the data, with its problem: the smallest, where lots
+    /// exclude nobody. `None` if there is none.
+    fn unlimited(&self, (least, all): (u64, u64)) -> Option<(u64, crate::Problem)> {
         let mut employed = least;
         while employed <= all {
             let needed = self.cheapest_that_hold(employed)?;
             if needed <= employed {
-                let feasible = self.problem(employed).infeasibility().is_none();
-                return feasible.then_some(employed);
+                let problem = self.problem(employed);
+                let feasible = problem.infeasibility().is_none();
+                return feasible.then_some((employed, problem));
             }
             employed = needed;
         }
