@@ -44,17 +44,24 @@ pub fn least_makespan(problem: &CurveProblem) -> Option<(i64, CurveProblem)> {
         ends(|worker| worker.curve.lower()),
         ends(|worker| worker.curve.upper()),
     );
+    // What they can take at the one and at the other, between which lies what they can take in between.
+    let mut few: Vec<u64> = workers.iter().map(|worker| worker.curve.lower()).collect();
+    let mut many: Vec<u64> = workers.iter().map(|worker| worker.curve.upper()).collect();
     while least < enough {
         let t = least + (enough - least) / 2;
-        let capacity: u64 = workers.iter().map(|worker| capacity(worker, t)).sum();
-        if capacity >= n {
-            enough = t;
+        let between = few.iter().zip(&many);
+        let capacities = workers.iter().zip(between);
+        let capacities: Vec<u64> = capacities
+            .map(|(worker, (&few, &many))| capacity(worker, t, few, many))
+            .collect();
+        if capacities.iter().sum::<u64>() >= n {
+            (enough, many) = (t, capacities);
         } else {
-            least = t + 1;
+            (least, few) = (t + 1, capacities);
         }
     }
-    let within = workers.iter().filter_map(|worker| {
-        let curve = worker.curve.within(0, capacity(worker, least))?;
+    let within = workers.iter().zip(many).filter_map(|(worker, most)| {
+        let curve = worker.curve.within(0, most)?;
         Some(CurveWorker {
             curve,
             may_idle: false,
@@ -64,9 +71,8 @@ pub fn least_makespan(problem: &CurveProblem) -> Option<(i64, CurveProblem)> {
     Some((least, within))
 }
 
-/// The most batches that cost at most `t`, where the lower limit does.
-fn capacity(worker: &CurveWorker, t: i64) -> u64 {
-    let (mut fits, mut most) = (worker.curve.lower(), worker.curve.upper());
+/// The most batches that cost at most `t`, which are `fits` or more, and at most `most`.
+fn capacity(worker: &CurveWorker, t: i64, mut fits: u64, mut most: u64) -> u64 {
     while fits < most {
         let x = fits + (most - fits).div_ceil(2);
         if worker.curve.at(x).is_some_and(|cost| cost <= t) {
