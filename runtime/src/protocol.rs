@@ -512,7 +512,7 @@ mod tests {
         };
         let fee = hello().check(ModelKind::Linear).expect("good");
         assert_eq!(fee.micros(), 1_500_000);
-        check(&|h| h.version = 9, "version 9 of the protocol, expected 3");
+        check(&|h| h.version = 9, "version 9 of the protocol, expected 4");
         check(&|h| h.name = String::new(), "its name is \"\"");
         check(&|h| h.name = "a\nb".to_owned(), "letters, digits");
         check(&|h| h.name = "x".repeat(65), "1 to 64");
