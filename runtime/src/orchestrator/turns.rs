@@ -2,7 +2,7 @@
 //!
 //! They go out one after the other, in the order of the cycle's places; slow lines come last, all at once.
 //! Those that go out at once get equal parts of the link: QUIC's congestion windows do not see to that (who
-//! begins a moment earlier is done in half the time), so no worker may have more bytes under way than others.
+//! begins a moment earlier is done in half the time), so no worker has more bytes under way than its part carries.
 //! Nobody waits for ever: a turn is over when its bytes are through, when its worker is gone, or after
 //! the time that it may take at most. Results need no turns: they become ready one after the other, and come
 //! as they are ready.
