@@ -18,7 +18,13 @@ pub const MAX_CURVE_COST: i64 = 1_000_000_000_000_000_000;
 
 /// What a worker costs by its number of batches, from its lower to its upper limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Curve(Shape);
+pub struct Curve {
+    shape: Shape,
+    /// The largest cost, either sign.
+    largest: i64,
+    /// Whether one more batch costs less somewhere.
+    falls: bool,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Shape {
@@ -46,7 +52,7 @@ impl Curve {
             Some(at) => Err(CurveError::Cost {
                 batches: first + at as u64,
             }),
-            None => Ok(Self(Shape::Table { first, costs })),
+            None => Ok(Self::of(Shape::Table { first, costs })),
         }
     }
 
@@ -80,14 +86,33 @@ impl Curve {
         }
         if last - first + 1 == points.len() as u64 {
             let costs = points.into_iter().map(|point| point.1).collect();
-            return Ok(Self(Shape::Table { first, costs }));
+            return Ok(Self::of(Shape::Table { first, costs }));
         }
-        Ok(Self(Shape::Points(points)))
+        Ok(Self::of(Shape::Points(points)))
+    }
+
+    /// For costs within their bounds.
+    fn of(shape: Shape) -> Self {
+        let (mut largest, mut falls, mut before) = (0, false, i64::MIN);
+        let mut look = |cost: i64| {
+            largest = largest.max(cost.abs());
+            falls |= cost < before;
+            before = cost;
+        };
+        match &shape {
+            Shape::Table { costs, .. } => costs.iter().for_each(|&cost| look(cost)),
+            Shape::Points(points) => points.iter().for_each(|point| look(point.1)),
+        }
+        Self {
+            shape,
+            largest,
+            falls,
+        }
     }
 
     /// The least number of batches.
     pub fn lower(&self) -> u64 {
-        match &self.0 {
+        match &self.shape {
             Shape::Table { first, .. } => *first,
             Shape::Points(points) => points[0].0,
         }
@@ -95,7 +120,7 @@ impl Curve {
 
     /// The largest number of batches.
     pub fn upper(&self) -> u64 {
-        match &self.0 {
+        match &self.shape {
             Shape::Table { first, costs } => first + costs.len() as u64 - 1,
             Shape::Points(points) => points[points.len() - 1].0,
         }
@@ -103,7 +128,7 @@ impl Curve {
 
     /// The cost of this number of batches in micro-units, if the number is within the limits.
     pub fn at(&self, batches: u64) -> Option<i64> {
-        match &self.0 {
+        match &self.shape {
             Shape::Table { first, costs } => {
                 let index = usize::try_from(batches.checked_sub(*first)?).ok()?;
                 costs.get(index).copied()
@@ -121,9 +146,19 @@ impl Curve {
         }
     }
 
+    /// The largest of its costs, either sign.
+    pub const fn largest(&self) -> i64 {
+        self.largest
+    }
+
+    /// Whether one more batch costs less somewhere.
+    pub const fn falls(&self) -> bool {
+        self.falls
+    }
+
     /// The least number of batches and the costs from there, if all of them are given.
     pub fn as_table(&self) -> Option<(u64, &[i64])> {
-        match &self.0 {
+        match &self.shape {
             Shape::Table { first, costs } => Some((*first, costs)),
             Shape::Points(_) => None,
         }
@@ -131,7 +166,7 @@ impl Curve {
 
     /// The points between which it is straight.
     pub fn to_points(&self) -> Vec<(u64, i64)> {
-        match &self.0 {
+        match &self.shape {
             Shape::Table { first, costs } => (*first..).zip(costs.iter().copied()).collect(),
             Shape::Points(points) => points.clone(),
         }
@@ -144,7 +179,7 @@ impl Curve {
         if lower > upper {
             return None;
         }
-        let shape = match &self.0 {
+        let shape = match &self.shape {
             Shape::Table { first, costs } => {
                 let costs = costs[(lower - first) as usize..=(upper - first) as usize].to_vec();
                 Shape::Table {
@@ -164,7 +199,7 @@ impl Curve {
                 return Self::points(kept).ok();
             }
         };
-        Some(Self(shape))
+        Some(Self::of(shape))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Allocation by curves: known answers, and a plain dynamic programme over every count and sum.
 
 use scheduler::{Curve, CurveProblem, CurveWorker, Schedule};
-use solvers::curves::{Solution, infeasibility, least_makespan, solve};
+use solvers::curves::{Solution, infeasibility, least_makespan, solve, within_makespan};
 
 fn table(first: u64, costs: &[i64]) -> Curve {
     Curve::table(first, costs.to_vec()).expect("a table")
@@ -338,7 +338,13 @@ fn the_least_makespan_is_that_of_all_shares() {
                 best = Some((time, cost));
             }
         }
-        let found = least_makespan(&problem).map(|(time, within)| (time, optimum(&within)));
+        let found = least_makespan(&problem).map(|time| {
+            let within = within_makespan(&problem, time).expect("there is a plan");
+            if let Some(less) = within_makespan(&problem, time - 1) {
+                assert_eq!(optimum(&less), None, "{problem:?}");
+            }
+            (time, optimum(&within))
+        });
         assert_eq!(
             found,
             best.map(|(time, cost)| (time, Some(cost))),

@@ -26,7 +26,6 @@ pub(super) struct Work<'a> {
     pub(super) upper: i64,
     curve: &'a Curve,
     shape: Shape<'a>,
-    largest: i64,
 }
 
 #[derive(Debug)]
@@ -52,16 +51,12 @@ impl<'a> Work<'a> {
     fn new(problem: &'a CurveProblem, id: usize, limits: &Limits) -> Self {
         let curve = &problem.workers()[id].curve;
         let (lower, upper) = (limits.lower, limits.upper);
-        let (shape, largest) = match curve.as_table() {
+        let shape = match curve.as_table() {
             Some((first, costs)) => {
                 let from = (lower - first as i64) as usize;
                 table(lower, &costs[from..=(upper - first as i64) as usize])
             }
-            None => {
-                let ends = ends(curve, lower, upper);
-                let largest = ends.iter().map(|end| end.1.abs()).max().unwrap_or(0);
-                (Shape::Ends(ends), largest)
-            }
+            None => Shape::Ends(ends(curve, lower, upper)),
         };
         Self {
             id,
@@ -70,7 +65,6 @@ impl<'a> Work<'a> {
             upper,
             curve,
             shape,
-            largest,
         }
     }
 
@@ -86,7 +80,7 @@ impl<'a> Work<'a> {
     /// The least `q·f(x) − p·x` from `lo` to `hi`, which are within the limits and ends where there are
     /// ends, and an `x` where it lies.
     pub(super) fn least(&self, q: i128, p: i128, lo: i64, hi: i64) -> (i128, i64) {
-        let size = q * i128::from(self.largest) + p.abs() * i128::from(self.upper);
+        let size = q * i128::from(self.curve.largest()) + p.abs() * i128::from(self.upper);
         if size <= FITS {
             let (value, x) = self.least_in(q as i64, p as i64, lo, hi);
             (i128::from(value), x)
@@ -249,40 +243,51 @@ fn within(block: usize, from: usize, to: usize) -> (usize, usize) {
     )
 }
 
-/// The shape of a table from `lower` on, and its largest value either sign.
-fn table(lower: i64, costs: &[i64]) -> (Shape<'_>, i64) {
-    let bends = |wrong: fn(i64) -> bool| {
-        let mut triples = costs.windows(3);
-        triples.all(|f| !wrong((f[2] - f[1]) - (f[1] - f[0])))
-    };
-    let mut largest = 0;
-    if bends(|second| second > 0) {
+/// The shape of a table from `lower` on.
+fn table(lower: i64, costs: &[i64]) -> Shape<'_> {
+    let [rises, falls] = bends(costs);
+    if !rises {
         let mut ends = vec![(lower, costs[0])];
         if let [_, .., last] = costs {
             ends.push((lower + costs.len() as i64 - 1, *last));
         }
-        for cost in costs {
-            largest = largest.max(cost.abs());
-        }
-        return (Shape::Ends(ends), largest);
+        return Shape::Ends(ends);
     }
-    if bends(|second| second < 0) {
-        for cost in costs {
-            largest = largest.max(cost.abs());
-        }
-        return (Shape::Convex(costs), largest);
+    if !falls {
+        return Shape::Convex(costs);
     }
-    let blocks = costs.chunks(BLOCK).map(|block| {
-        let (mut least, mut most) = (i64::MAX, i64::MIN);
-        for &cost in block {
-            least = least.min(cost);
-            most = most.max(cost);
+    Shape::Table(costs, costs.chunks(BLOCK).map(least_of_block).collect())
+}
+
+/// In four lanes, which do not wait for each other.
+fn least_of_block(block: &[i64]) -> i64 {
+    let mut lanes = [i64::MAX; 4];
+    let mut fours = block.chunks_exact(4);
+    for four in fours.by_ref() {
+        for (lane, &cost) in lanes.iter_mut().zip(four) {
+            *lane = cost.min(*lane);
         }
-        largest = largest.max(least.abs()).max(most.abs());
-        least
-    });
-    let blocks = blocks.collect();
-    (Shape::Table(costs, blocks), largest)
+    }
+    let rest = fours.remainder().iter().copied();
+    lanes.into_iter().chain(rest).fold(i64::MAX, i64::min)
+}
+
+/// Whether the slope rises somewhere, and whether it falls.
+fn bends(costs: &[i64]) -> [bool; 2] {
+    let [mut rises, mut falls] = [0, 0];
+    // By blocks, so that most look at the first one only; within them without a branch.
+    for from in (0..costs.len().saturating_sub(2)).step_by(BLOCK) {
+        for f in costs[from..costs.len().min(from + BLOCK + 2)].windows(3) {
+            let second = (f[2] - f[1]) - (f[1] - f[0]);
+            // The sign of a number is its highest bit.
+            rises |= -second;
+            falls |= second;
+        }
+        if rises < 0 && falls < 0 {
+            break;
+        }
+    }
+    [rises < 0, falls < 0]
 }
 
 /// The limits, and the points at which the slope rises.
