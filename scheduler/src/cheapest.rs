@@ -13,7 +13,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::bound::Bound;
+use crate::bound::{Bound, by_fee};
 use crate::capacities::Capacities;
 use crate::infeasible::Infeasible;
 use crate::money::Cost;
@@ -183,14 +183,12 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn new(request: &'a PlanRequest) -> Self {
-        let mut by_fee: Vec<_> = (0..request.candidates().len()).collect();
-        by_fee.sort_by_key(|&place| request.candidates()[place].fee);
         Self {
             request,
             capacities: Capacities::new(request),
             limit: request.limit(),
             wanted: Wanted::Cheapest,
-            by_fee,
+            by_fee: by_fee(request.candidates().iter().map(|candidate| candidate.fee)),
             bound: Bound::default(),
             open: BinaryHeap::new(),
             beaten: Vec::new(),

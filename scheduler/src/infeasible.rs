@@ -257,7 +257,9 @@ impl Problem {
     fn eligible_capacities(&self) -> Vec<u64> {
         let workers = self.workers().iter().enumerate();
         let eligible = workers.filter(|(at, worker)| worker.s_max >= self.lot_of(*at));
-        eligible.map(|(_, worker)| worker.s_max).collect()
+        let mut capacities = Vec::with_capacity(self.workers().len());
+        capacities.extend(eligible.map(|(_, worker)| worker.s_max));
+        capacities
     }
 
     /// Fewer employed workers never hurt, and only the first two tests look at beta.

@@ -19,7 +19,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::bound::Bound;
+use crate::bound::{Bound, by_fee};
 use crate::capacities::Capacities;
 use crate::money::Cost;
 use crate::outcome::{Outcome, Planned};
@@ -131,8 +131,7 @@ impl<'a, F: FnMut(&Problem) -> Outcome> Search<'a, F> {
     fn new(request: &'a PlanRequest, most: Option<Cost>, plan: Fitted, solve: F) -> Self {
         let candidates = request.candidates();
         let capacities = Capacities::new(request);
-        let mut by_fee: Vec<_> = (0..candidates.len()).collect();
-        by_fee.sort_by_key(|&place| candidates[place].fee);
+        let by_fee = by_fee(candidates.iter().map(|candidate| candidate.fee));
         let mut fastest: Vec<f64> = (0..candidates.len())
             .map(|place| capacities.rate(place))
             .collect();

@@ -1,6 +1,6 @@
 //! Eligible workers, cheapest first: what the heuristic and the exact allocator start from.
 
-use scheduler::{Fee, MAX_BATCHES, MAX_WORKERS, Plan, Problem, Worker};
+use scheduler::{Fee, MAX_BATCHES, MAX_WORKERS, Problem, Worker};
 
 /// A key holds a fee above and a worker's index below, so that sorting integers sorts workers.
 const INDEX_BITS: u32 = 20;
@@ -9,22 +9,29 @@ const INDEX_MASK: u64 = (1 << INDEX_BITS) - 1;
 const _: () = assert!(MAX_WORKERS <= 1 << INDEX_BITS);
 const _: () = assert!(Fee::MAX.micros() < 1 << (u64::BITS - INDEX_BITS));
 
-/// A buffer of sort keys that is kept between problems.
+const _: () = assert!(MAX_BATCHES <= u32::MAX as u64);
+
+/// Buffers that are kept between problems.
 #[derive(Debug, Default)]
-pub(crate) struct Keys(Vec<u64>);
+pub(crate) struct Keys {
+    /// Sort keys of the eligible workers.
+    keys: Vec<u64>,
+    /// The capacities of all workers, in little memory: they are looked up in the order of fees.
+    capacities: Vec<u32>,
+}
 
 impl Keys {
     /// The eligible workers by (fee, index): the stable order of the thesis program.
     pub(crate) fn by_fee<'a>(&'a mut self, problem: &'a Problem) -> Ranked<'a> {
         let capacity = self.collect(problem);
-        self.0.sort_unstable();
+        self.keys.sort_unstable();
         self.ranked(problem, capacity)
     }
 
     /// Of the workers with the same fee as the one at `position`, puts the largest first. Returns the
     /// position of the first of them.
     pub(crate) fn largest_first(&mut self, problem: &Problem, position: usize) -> usize {
-        let keys = &mut self.0;
+        let keys = &mut self.keys;
         let fee = keys[position] >> INDEX_BITS;
         let start = keys[..position].partition_point(|key| key >> INDEX_BITS < fee);
         let length = keys[position..].partition_point(|key| key >> INDEX_BITS == fee);
@@ -45,9 +52,13 @@ impl Keys {
 
     /// Fills in the keys of the eligible workers, unsorted; returns their total capacity.
     fn collect(&mut self, problem: &Problem) -> u64 {
-        let lot = problem.lot();
-        let keys = &mut self.0;
+        let (n, lot) = (problem.n(), problem.lot());
+        let (keys, capacities) = (&mut self.keys, &mut self.capacities);
         keys.resize(problem.workers().len(), 0);
+        capacities.clear();
+        // More than all the data is as good as all the data.
+        let within = |worker: &Worker| worker.s_max.min(n) as u32;
+        capacities.extend(problem.workers().iter().map(within));
         // Written without a branch: half of the workers may be too small, unpredictably.
         let (mut count, mut capacity) = (0, 0);
         for (index, worker) in problem.workers().iter().enumerate() {
@@ -63,9 +74,10 @@ impl Keys {
     /// The workers as they are ordered now.
     pub(crate) fn ranked<'a>(&'a self, problem: &'a Problem, capacity: u64) -> Ranked<'a> {
         Ranked {
-            keys: &self.0,
+            keys: &self.keys,
             workers: problem.workers(),
-            n: problem.n(),
+            capacities: &self.capacities,
+            lot: problem.lot(),
             capacity,
         }
     }
@@ -75,8 +87,10 @@ impl Keys {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ranked<'a> {
     keys: &'a [u64],
+    /// All workers, and their capacities, by index.
     workers: &'a [Worker],
-    n: u64,
+    capacities: &'a [u32],
+    lot: u64,
     /// The capacities of all of them together.
     pub(crate) capacity: u64,
 }
@@ -99,28 +113,18 @@ impl Ranked<'_> {
 
     /// Its capacity; more than all the data is as good as all the data.
     pub(crate) fn s_max(&self, position: usize) -> u64 {
-        self.workers[self.index(position)].s_max.min(self.n)
+        self.capacities[self.index(position)].into()
     }
 
-    /// The plan that gives every worker at the `positions` (ascending) one lot, and the rest of
-    /// the data to the cheapest first. The caller knows that n lies between their lots and their capacities.
-    pub(crate) fn fill(
-        &self,
-        lot: u64,
-        count: usize,
-        positions: impl Iterator<Item = usize>,
-    ) -> Plan {
-        let mut batches = vec![0; self.workers.len()];
-        let mut rest = self.n - lot * count as u64;
-        let mut cost = 0_u128;
-        for position in positions {
-            let extra = rest.min(self.s_max(position) - lot);
-            rest -= extra;
-            batches[self.index(position)] = lot + extra;
-            cost += u128::from(self.fee(position)) * u128::from(lot + extra);
-        }
-        let cost = scheduler::Cost::from_micros(cost);
-        Plan { batches, cost }
+    /// What workers get, by index, when those with a lower fee than this are full and others have nothing.
+    /// In the order of indices, which is the order in memory.
+    pub(crate) fn full_below(&self, fee: u64) -> Vec<u64> {
+        let both = self.workers.iter().zip(self.capacities);
+        let batches = both.map(|(worker, &capacity)| {
+            let is_full = (worker.fee.micros() < fee) & (worker.s_max >= self.lot);
+            if is_full { capacity.into() } else { 0 }
+        });
+        batches.collect()
     }
 }
 

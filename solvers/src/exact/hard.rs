@@ -30,14 +30,13 @@ pub(super) fn solve(
     budget: Budget,
     buffers: &mut Buffers,
 ) -> Planned {
-    let Frame { ranked, n, lot } = frame;
     let r = cheapest.count + 1;
-    if lot * r as u64 > n {
+    if frame.lot * r as u64 > frame.n {
         return exactly(frame, cheapest, budget, buffers);
     }
     let (cost, bound) = all_cheapest(&frame, cheapest);
     if cost == bound {
-        let plan = ranked.fill(lot, r, 0..r);
+        let plan = frame.plan(cheapest, (r, r), |_| true);
         return Planned::bounded(plan, Cost::from_micros(bound), Certificate::Root);
     }
     let mut decided = Decided {
@@ -89,8 +88,10 @@ fn choose(
     buffers: &mut Buffers,
 ) -> Planned {
     let answer = |incumbent: Incumbent, bound: u128, certificate| {
-        let chosen = (0..incumbent.member.len()).filter(|&position| incumbent.member[position]);
-        let plan = frame.ranked.fill(frame.lot, incumbent.employed, chosen);
+        let Incumbent {
+            member, employed, ..
+        } = &incumbent;
+        let plan = frame.plan(cheapest, (*employed, member.len()), |at| member[at]);
         debug_assert_eq!(
             plan.cost.micros(),
             incumbent.cost,

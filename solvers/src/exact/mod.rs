@@ -171,19 +171,19 @@ impl Exact {
             let frame = Frame { ranked, n, lot };
             return Some(hard::exactly(frame, &cheapest, self.budget, &mut self.hard));
         }
+        let frame = Frame { ranked, n, lot };
         if least >= r {
-            let plan = ranked.fill(lot, least, 0..least);
+            let plan = frame.plan(&cheapest, (least, least), |_| true);
             return Some(Planned::optimal(plan, Certificate::ClosedForm));
         }
         if n - cheapest.capacity >= lot {
-            let plan = ranked.fill(lot, r, 0..r);
+            let plan = frame.plan(&cheapest, (r, r), |_| true);
             return Some(Planned::optimal(plan, Certificate::ClosedForm));
         }
         // Whether r lots fit or not decides if the cardinality test is still open.
         if lot * r as u64 > n && problem.infeasibility().is_some() {
             return None;
         }
-        let frame = Frame { ranked, n, lot };
         Some(hard::solve(frame, &cheapest, self.budget, &mut self.hard))
     }
 }

@@ -1,5 +1,7 @@
 //! Sets of workers in the hard region: which are decided, which are open, and what a set costs.
 
+use scheduler::{Cost, Plan};
+
 use crate::rank::Ranked;
 
 /// The numbers of the problem that do not change.
@@ -17,6 +19,49 @@ impl Frame<'_> {
             fee: self.ranked.fee(position),
             s_max: self.ranked.s_max(position),
         }
+    }
+
+    /// The plan of a set of `count` workers, whose positions are all before `end`: each gets one lot, and
+    /// the rest of the data goes to the cheapest first. The caller knows that n lies between their lots and
+    /// their capacities.
+    ///
+    /// Most of the cheapest are full: they need not be looked up one by one.
+    pub(super) fn plan(
+        &self,
+        cheapest: &Cheapest,
+        (count, end): (usize, usize),
+        is_in: impl Fn(usize) -> bool,
+    ) -> Plan {
+        let ranked = &self.ranked;
+        let to_share = self.n - self.lot * count as u64;
+        let without_gap = (0..cheapest.count.min(end)).position(|at| !is_in(at));
+        let without_gap = without_gap.unwrap_or(cheapest.count.min(end));
+        let Cheapest {
+            count: mut full,
+            mut capacity,
+            mut cost,
+        } = *cheapest;
+        // Down to where all are in the set and full, and nobody after has the same fee.
+        while full > 0
+            && (full > without_gap
+                || capacity - self.lot * full as u64 > to_share
+                || ranked.fee(full - 1) == ranked.fee(full))
+        {
+            full -= 1;
+            let s_max = ranked.s_max(full);
+            capacity -= s_max;
+            cost -= u128::from(ranked.fee(full)) * u128::from(s_max);
+        }
+        let mut batches = ranked.full_below(ranked.fee(full));
+        let mut rest = to_share - (capacity - self.lot * full as u64);
+        for position in (full..end).filter(|&position| is_in(position)) {
+            let extra = rest.min(ranked.s_max(position) - self.lot);
+            rest -= extra;
+            batches[ranked.index(position)] = self.lot + extra;
+            cost += u128::from(ranked.fee(position)) * u128::from(self.lot + extra);
+        }
+        let cost = Cost::from_micros(cost);
+        Plan { batches, cost }
     }
 
     /// What a set costs that is full but for the surplus of its capacity over n, which its
@@ -122,6 +167,61 @@ impl Cheapest {
             self.capacity += s_max;
             self.cost += u128::from(ranked.fee(self.count)) * u128::from(s_max);
             self.count += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use scheduler::{Fee, Problem, Worker};
+
+    use super::*;
+    use crate::rank::Keys;
+
+    proptest! {
+        /// A lot each, then the rest one by one in the order of fees.
+        #[test]
+        fn a_plan_fills_the_cheapest_first(
+            workers in prop::collection::vec((0..5_u64, 0..20_u64), 1..12),
+            chosen in any::<u16>(),
+            n in 1..150_u64,
+            lot in 1..4_u64,
+        ) {
+            let workers = workers.iter().map(|&(fee, s_max)| Worker {
+                s_max,
+                fee: Fee::from_micros(fee).expect("small"),
+            });
+            let problem = Problem::new(n, lot, 0, workers.collect()).expect("small");
+            let mut keys = Keys::default();
+            let capacity = keys.by_fee(&problem).capacity;
+            if capacity < n {
+                return Ok(());
+            }
+            let mut cheapest = Cheapest::default();
+            cheapest.extend(&keys.ranked(&problem, capacity), n, usize::MAX);
+            let start = keys.largest_first(&problem, cheapest.count);
+            let ranked = keys.ranked(&problem, capacity);
+            let mut cheapest = Cheapest::default();
+            cheapest.extend(&ranked, n, start);
+            cheapest.extend(&ranked, n, usize::MAX);
+            let frame = Frame { ranked, n, lot };
+            let is_in = |position: usize| chosen >> position & 1 == 1;
+            let set: Vec<usize> = (0..ranked.len()).filter(|&at| is_in(at)).collect();
+            let count = set.len() as u64;
+            let holds: u64 = set.iter().map(|&at| ranked.s_max(at)).sum();
+            if set.is_empty() || n < lot * count || holds < n {
+                return Ok(());
+            }
+            let mut batches = vec![0; problem.workers().len()];
+            let mut rest = n - lot * count;
+            for &position in &set {
+                let extra = rest.min(ranked.s_max(position) - lot);
+                rest -= extra;
+                batches[ranked.index(position)] = lot + extra;
+            }
+            let plan = frame.plan(&cheapest, (set.len(), ranked.len()), is_in);
+            prop_assert_eq!(plan, Plan::costed(&problem, batches));
         }
     }
 }
