@@ -3,6 +3,8 @@
 //! **What it does not know:** workers, and how a job is run.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -59,6 +61,9 @@ impl Prepared {
                 let command = SavedCommand::read(&folder)?;
                 // Without one, no cycle was over: the run begins.
                 let checkpoint = Checkpoint::read(&folder).map_err(Stop::bad)?;
+                if checkpoint.is_none() {
+                    refuse_lost(&folder)?;
+                }
                 let restored = command.restore(args, &folder)?;
                 let held = (held, restored.data_sha256);
                 (restored.source, restored.given, checkpoint, Some(held))
@@ -186,6 +191,28 @@ impl Prepared {
     pub(crate) fn last(&self) -> Option<&Checkpoint> {
         let is_last = |checkpoint: &&Checkpoint| checkpoint.cycle >= self.setting.config.cycles;
         self.resumed.as_ref().filter(is_last)
+    }
+}
+
+/// A run that has ended had a checkpoint if it had a cycle: what it did is not to be done again.
+fn refuse_lost(folder: &Path) -> Result<(), Stop> {
+    let path = folder.join(results::RUN_FILE);
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        text => text.map_err(|error| Stop::bad(format!("{}: {error}", path.display())))?,
+    };
+    let run: serde_json::Value = serde_json::from_str(&text)
+        .map_err(|error| Stop::bad(format!("{}: {error}", path.display())))?;
+    match run["cycles_complete"].as_u64() {
+        Some(0) => Ok(()),
+        complete => {
+            let many = complete.map_or_else(|| "some".to_owned(), |complete| complete.to_string());
+            Err(Stop::bad(format!(
+                "{} is missing, and {many} cycles are complete by {}: put it back, or begin another run",
+                folder.join(CHECKPOINT).display(),
+                results::RUN_FILE
+            )))
+        }
     }
 }
 

@@ -175,6 +175,16 @@ fn a_run_that_did_not_begin_is_begun_by_resuming_it_and_only_once() {
     let begun = Run::start(&resume, &[]).end();
     begun.completed();
     assert_eq!(begun.summary()["cycles_complete"], 5);
+    // What it did is not done again where that is lost from which it would go on.
+    let (checkpoint, away) = (out.join("checkpoint.safetensors"), out.join("away"));
+    let run = fs::read(out.join("run.json")).expect("it has ended");
+    fs::rename(&checkpoint, &away).expect("renamed");
+    let lost = Run::start(&resume, &[]).end();
+    assert_eq!(lost.code, Some(3), "{}", lost.stderr);
+    let expected = "checkpoint.safetensors is missing, and 5 cycles are complete by run.json";
+    assert!(lost.stderr.contains(expected), "{}", lost.stderr);
+    assert_eq!(run, fs::read(out.join("run.json")).expect("as it was"));
+    fs::rename(&away, &checkpoint).expect("renamed");
     // What it is of is checked before anything goes on.
     fs::remove_file(out.join("run.json")).expect("removed");
     let refuses = |file: &str, from: &str, to: &str, expected: &str| {
