@@ -57,7 +57,11 @@ pub(crate) fn remove_scratch() {
     }
 }
 
-/// Removes the folders of programs that were killed.
+/// Removes the folders of keys that programs left behind which were killed.
+pub(crate) fn remove_left_behind() {
+    remove_those_of_the_dead(&std::env::temp_dir());
+}
+
 fn remove_those_of_the_dead(base: &Path) {
     let Ok(entries) = fs::read_dir(base) else {
         return;
@@ -90,7 +94,6 @@ impl Scratch {
     /// Makes one that no other user can read.
     pub(crate) fn new() -> io::Result<Self> {
         let base = std::env::temp_dir();
-        remove_those_of_the_dead(&base);
         for attempt in 0..1_000_u32 {
             let path = base.join(format!("allot-{}-{attempt}", std::process::id()));
             let mut builder = fs::DirBuilder::new();

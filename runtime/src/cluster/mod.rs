@@ -70,6 +70,7 @@ pub(crate) fn log(usual: tracing::Level) {
 /// Runs a job.
 pub(crate) async fn run(mut args: ClusterArgs) -> Result<Exit, Stop> {
     log(tracing::Level::WARN);
+    local::remove_left_behind(); // whether or not this one needs keys
     args.settle().map_err(Stop::bad)?;
     let said = said(&args)?;
     let prepared = Prepared::new(&mut args, &said, None)?;
@@ -85,6 +86,7 @@ pub(crate) async fn run(mut args: ClusterArgs) -> Result<Exit, Stop> {
 /// Runs a job for every combination of what is varied, with the same workers.
 pub(crate) async fn sweep(args: SweepArgs) -> Result<Exit, Stop> {
     log(tracing::Level::WARN);
+    local::remove_left_behind();
     let SweepArgs { vary, mut of } = args;
     if of.resume.is_some() {
         return Err(Stop::new(

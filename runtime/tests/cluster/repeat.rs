@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::common::{End, Run, signal, small, small_of};
+use crate::common::{End, Run, program, signal, small, small_of};
 
 const THREE: [&str; 14] = [
     "--local",
@@ -116,10 +116,16 @@ fn check(kind: &str, throttles: &str, trained: &str) {
         fee(&path("killed").join("run.json")),
         micros(&broken.summary()["fee"]) + cycle
     );
-    // There is nothing more to go on with.
-    let again = Run::start(&resume, &[]).end();
-    assert_eq!(again.code, Some(0), "{}", again.stderr);
-    assert!(again.stderr.contains("is finished"), "{}", again.stderr);
+    // There is nothing more to go on with. Keys that a killed program left behind are removed all the same.
+    let left = path("temporary").join(format!("allot-{}-0", u32::MAX)); // more than any process has
+    fs::create_dir_all(&left).expect("a folder");
+    let mut again = program();
+    let again = again.args(&resume).env("TMPDIR", path("temporary"));
+    let again = again.output().expect("it runs");
+    let errors = String::from_utf8_lossy(&again.stderr);
+    assert_eq!(again.status.code(), Some(0), "{errors}");
+    assert!(errors.contains("is finished"), "{errors}");
+    assert!(!left.exists() || !Path::new("/proc/self").exists());
     // As a kill between the last checkpoint and the first file of the end leaves it.
     let killed = path("killed");
     for entry in fs::read_dir(&killed).expect("a folder") {

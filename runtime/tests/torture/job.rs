@@ -116,9 +116,11 @@ impl Job {
             return Err(format!("it panics: {line}"));
         }
         // One that was killed leaves its keys to be removed by the next one.
-        let left = fs::read_dir(&self.scratch).expect("a folder").count();
-        if status.code().is_some() && left > 0 {
-            return Err(format!("{left} folders of keys are left behind"));
+        let left = fs::read_dir(&self.scratch).expect("a folder");
+        let left: Vec<_> = left.flatten().map(|entry| entry.path()).collect();
+        if status.code().is_some() && !left.is_empty() {
+            let pid = self.pid();
+            return Err(format!("keys are left behind by {pid}: {left:?}"));
         }
         Ok(Ended {
             code: status.code(),

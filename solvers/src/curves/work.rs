@@ -203,27 +203,55 @@ impl<'a> Work<'a> {
                 let _ = (self.lower..start).rev().all(|x| take(x, r(x)));
             }
             Shape::Table(costs, blocks) => {
-                for (block, &least) in blocks.iter().enumerate() {
-                    let (first, last) = within(block, 0, costs.len() - 1);
-                    let ends = [first, last].map(|index| p * i128::from(self.lower + index as i64));
-                    let bound = q * i128::from(least) - ends[0].max(ends[1]) - base;
-                    if bound > t {
-                        left = left.min(bound);
-                        continue;
-                    }
-                    for (index, &f) in (first..).zip(&costs[first..=last]) {
-                        let x = self.lower + index as i64;
-                        let r = value(x, f);
-                        if r <= t {
-                            items.push(Item { x: Some(x), r });
-                        } else {
-                            left = left.min(r);
-                        }
-                    }
-                }
+                let size = q * i128::from(self.curve.largest()) + p.abs() * i128::from(self.upper);
+                left = if size + base.abs() <= FITS {
+                    let t = t.min(i64::MAX.into()) as i64;
+                    self.of_table(costs, blocks, [q as i64, p as i64, base as i64, t], items)
+                } else {
+                    self.of_table(costs, blocks, [q, p, base, t], items)
+                };
             }
         }
         (left, is_free)
+    }
+
+    /// The options of a table with `q·f(x) − p·x − base ≤ t`, and the least of those that are left out.
+    fn of_table<T: Number + Into<i128>>(
+        &self,
+        costs: &[i64],
+        blocks: &[i64],
+        [q, p, base, t]: [T; 4],
+        items: &mut Vec<Item>,
+    ) -> i128 {
+        let value = |index: usize, f: i64| {
+            let x = self.lower + index as i64;
+            q * T::from(f) - p * T::from(x) - base
+        };
+        let mut left = None;
+        let mut leave = |r: T| {
+            if left.is_none_or(|left| r < left) {
+                left = Some(r);
+            }
+        };
+        for (block, &least) in blocks.iter().enumerate() {
+            let (first, last) = within(block, 0, costs.len() - 1);
+            let ends = [first, last].map(|index| value(index, least));
+            let bound = if ends[0] < ends[1] { ends[0] } else { ends[1] };
+            if bound > t {
+                leave(bound);
+                continue;
+            }
+            for (index, &f) in (first..).zip(&costs[first..=last]) {
+                let r = value(index, f);
+                if r <= t {
+                    let x = Some(self.lower + index as i64);
+                    items.push(Item { x, r: r.into() });
+                } else {
+                    leave(r);
+                }
+            }
+        }
+        left.map_or(i128::MAX, Into::into)
     }
 
     /// All ends, where a curve has them.
