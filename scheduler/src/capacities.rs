@@ -1,6 +1,7 @@
 //! The capacities of a request's workers at any limit and for any number of employed workers: what
 //! does not depend on these is worked out once.
 
+use crate::infeasible::enough_largest;
 use crate::problem::{Problem, Worker};
 use crate::request::PlanRequest;
 use crate::time::Span;
@@ -65,5 +66,44 @@ impl<'a> Capacities<'a> {
         };
         let next = (0..self.paces.len()).filter_map(next).min();
         next.unwrap_or(Span::from_nanos(u64::MAX))
+    }
+
+    /// The least number of workers, from `least` on, of whom the largest hold the data: there is no plan for
+    /// fewer, since each more leaves all of them less.
+    pub(crate) fn fewest(&self, mut least: u64, limit: Span) -> u64 {
+        let (n, s_min, _) = self.request.demand();
+        loop {
+            let all = 0..self.paces.len();
+            let capacities = all.map(|place| self.at(place, least, limit));
+            let mut able: Vec<u64> = capacities.filter(|&most| most >= s_min.max(1)).collect();
+            let needed = enough_largest(&mut able, n);
+            if needed <= least {
+                return least;
+            }
+            least = needed;
+        }
+    }
+
+    /// How many of the cheapest that can take a lot hold the data, with the capacities for this number
+    /// of employed workers. `by_fee` has their places, the cheapest first.
+    pub(crate) fn cheapest_that_hold(
+        &self,
+        by_fee: &[usize],
+        employed: u64,
+        limit: Span,
+    ) -> Option<u64> {
+        let (n, s_min, _) = self.request.demand();
+        let (mut held, mut count) = (0, 0);
+        for &place in by_fee {
+            let s_max = self.at(place, employed, limit);
+            if s_max >= s_min.max(1) {
+                held += s_max;
+                count += 1;
+                if held >= n {
+                    return Some(count);
+                }
+            }
+        }
+        None
     }
 }

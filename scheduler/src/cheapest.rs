@@ -213,6 +213,7 @@ impl<'a> Search<'a> {
                 if let Some(least) = self.solve_problem(employed, &problem, solve) {
                     self.above = Some((employed, least));
                 }
+                let least = self.capacities.fewest(least, self.limit);
                 // The bound of all of them at once is seldom high enough to be worth its time.
                 let middle = least.midpoint(employed - 1);
                 self.push(Cost::ZERO, least, middle);
@@ -319,9 +320,7 @@ impl<'a> Search<'a> {
         if let Some(least) = least
             && self.above.is_none_or(|(_, above)| above < least)
             && self.request.terms().is_none()
-            && self
-                .cheapest_that_hold(employed)
-                .is_some_and(|r| r <= employed)
+            && self.hold(employed).is_some_and(|r| r <= employed)
         {
             self.above = Some((employed, least));
         }
@@ -352,36 +351,24 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// How many of the cheapest hold the data, with the capacities for this number.
+    fn hold(&self, employed: u64) -> Option<u64> {
+        let (capacities, by_fee) = (&self.capacities, &self.by_fee);
+        capacities.cheapest_that_hold(by_fee, employed, self.limit)
+    }
+
     /// A number of workers of whom the cheapest hold the data, with its problem: the smallest, where lots
     /// exclude nobody. `None` if there is none.
     fn unlimited(&self, (least, all): (u64, u64)) -> Option<(u64, crate::Problem)> {
         let mut employed = least;
         while employed <= all {
-            let needed = self.cheapest_that_hold(employed)?;
+            let needed = self.hold(employed)?;
             if needed <= employed {
                 let problem = self.problem(employed);
                 let feasible = problem.infeasibility().is_none();
                 return feasible.then_some((employed, problem));
             }
             employed = needed;
-        }
-        None
-    }
-
-    /// How many of the cheapest that can take a lot hold the data, with the capacities for this
-    /// number of employed workers.
-    fn cheapest_that_hold(&self, employed: u64) -> Option<u64> {
-        let (n, s_min, _) = self.request.demand();
-        let (mut held, mut count) = (0, 0);
-        for &place in &self.by_fee {
-            let s_max = self.capacities.at(place, employed, self.limit);
-            if s_max >= s_min.max(1) {
-                held += s_max;
-                count += 1;
-                if held >= n {
-                    return Some(count);
-                }
-            }
         }
         None
     }

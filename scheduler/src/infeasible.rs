@@ -389,7 +389,7 @@ fn sum_of_largest(values: &mut [u64], count: u64) -> u64 {
 }
 
 /// How many of the largest values add up to `n`; all where they do not. Reorders them.
-fn enough_largest(values: &mut [u64], n: u64) -> u64 {
+pub(crate) fn enough_largest(values: &mut [u64], n: u64) -> u64 {
     values.sort_unstable_by(|a, b| b.cmp(a));
     let mut sum = 0;
     let short = values.iter().take_while(|&&value| {
