@@ -174,7 +174,7 @@ fn a_program_that_cannot_serve_is_given_up() {
 #[test]
 fn a_child_that_talks_nonsense_is_ended() {
     let problem = units(&[(1, 10), (9, 10)], 14, 4, 0);
-    let mut process = CbcProcess::new("sh", ["-c", "echo hello world; sleep 1000"]);
+    let mut process = CbcProcess::new("sh", ["-c", "echo hello world; exec sleep 1000"]);
     let failed = process.measure(&problem);
     let message = message(&failed);
     assert!(message.contains("expected at most 1048576"), "{message}");

@@ -57,7 +57,7 @@ pub(crate) fn remove_scratch() {
     }
 }
 
-/// Removes the folders of keys that programs left behind which were killed.
+/// Removes the folders of keys that killed programs left behind.
 pub(crate) fn remove_left_behind() {
     remove_those_of_the_dead(&std::env::temp_dir());
 }

@@ -208,7 +208,7 @@ fn refuse_lost(folder: &Path) -> Result<(), Stop> {
         complete => {
             let many = complete.map_or_else(|| "some".to_owned(), |complete| complete.to_string());
             Err(Stop::bad(format!(
-                "{} is missing, and {many} cycles are complete by {}: put it back, or begin another run",
+                "{} is missing, and {} has {many} of its cycles complete: put it back, or begin another run",
                 folder.join(CHECKPOINT).display(),
                 results::RUN_FILE
             )))

@@ -187,7 +187,7 @@ fn a_run_that_did_not_begin_is_begun_by_resuming_it_and_only_once() {
     fs::rename(&checkpoint, &away).expect("renamed");
     let lost = Run::start(&resume, &[]).end();
     assert_eq!(lost.code, Some(3), "{}", lost.stderr);
-    let expected = "checkpoint.safetensors is missing, and 5 cycles are complete by run.json";
+    let expected = "checkpoint.safetensors is missing, and run.json has 5 of its cycles complete";
     assert!(lost.stderr.contains(expected), "{}", lost.stderr);
     assert_eq!(run, fs::read(out.join("run.json")).expect("as it was"));
     fs::rename(&away, &checkpoint).expect("renamed");
