@@ -11,12 +11,16 @@ const _: () = assert!(Fee::MAX.micros() < 1 << (u64::BITS - INDEX_BITS));
 
 const _: () = assert!(MAX_BATCHES <= u32::MAX as u64);
 
+/// As many workers are in the fastest memory at once.
+const FEW: usize = 1 << 10;
+
 /// Buffers that are kept between problems.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     /// Sort keys of the eligible workers.
     keys: Vec<u64>,
-    /// The capacities of all workers, in little memory: they are looked up in the order of fees.
+    /// The capacities of many workers, in little memory: they are looked up in the order of fees. Those of few
+    /// are near anyway, and this is empty.
     capacities: Vec<u32>,
 }
 
@@ -56,9 +60,10 @@ impl Keys {
         let (keys, capacities) = (&mut self.keys, &mut self.capacities);
         keys.resize(problem.workers().len(), 0);
         capacities.clear();
-        // More than all the data is as good as all the data.
-        let within = |worker: &Worker| worker.s_max.min(n) as u32;
-        capacities.extend(problem.workers().iter().map(within));
+        if problem.workers().len() > FEW {
+            let within = |worker: &Worker| worker.s_max.min(n) as u32;
+            capacities.extend(problem.workers().iter().map(within));
+        }
         // Written without a branch: half of the workers may be too small, unpredictably.
         let (mut count, mut capacity) = (0, 0);
         for (index, worker) in problem.workers().iter().enumerate() {
@@ -77,6 +82,7 @@ impl Keys {
             keys: &self.keys,
             workers: problem.workers(),
             capacities: &self.capacities,
+            n: problem.n(),
             lot: problem.lot(),
             capacity,
         }
@@ -87,9 +93,10 @@ impl Keys {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ranked<'a> {
     keys: &'a [u64],
-    /// All workers, and their capacities, by index.
     workers: &'a [Worker],
+    /// Of all workers, or of none.
     capacities: &'a [u32],
+    n: u64,
     lot: u64,
     /// The capacities of all of them together.
     pub(crate) capacity: u64,
@@ -113,16 +120,19 @@ impl Ranked<'_> {
 
     /// Its capacity; more than all the data is as good as all the data.
     pub(crate) fn s_max(&self, position: usize) -> u64 {
-        self.capacities[self.index(position)].into()
+        let index = self.index(position);
+        match self.capacities.get(index) {
+            Some(&capacity) => capacity.into(),
+            None => self.workers[index].s_max.min(self.n),
+        }
     }
 
     /// What workers get, by index, when those with a lower fee than this are full and others have nothing.
     /// In the order of indices, which is the order in memory.
     pub(crate) fn full_below(&self, fee: u64) -> Vec<u64> {
-        let both = self.workers.iter().zip(self.capacities);
-        let batches = both.map(|(worker, &capacity)| {
+        let batches = self.workers.iter().map(|worker| {
             let is_full = (worker.fee.micros() < fee) & (worker.s_max >= self.lot);
-            if is_full { capacity.into() } else { 0 }
+            if is_full { worker.s_max.min(self.n) } else { 0 }
         });
         batches.collect()
     }
@@ -130,4 +140,32 @@ impl Ranked<'_> {
 
 const fn index_of(key: u64) -> usize {
     (key & INDEX_MASK) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capacities_are_the_same_for_few_workers_and_for_many() {
+        for count in [3, FEW, FEW + 1, 3 * FEW] {
+            let worker = |at: usize| Worker {
+                s_max: at as u64 * 7919 % 50,
+                fee: Fee::from_micros(at as u64 * 104_729 % 31).expect("small"),
+            };
+            let problem = Problem::new(40, 5, 0, (0..count).map(worker).collect()).expect("small");
+            let mut keys = Keys::default();
+            let ranked = keys.by_fee(&problem);
+            let workers = problem.workers();
+            for position in 0..ranked.len() {
+                let expected = workers[ranked.index(position)].s_max.min(40);
+                assert_eq!(ranked.s_max(position), expected);
+            }
+            let full = ranked.full_below(20);
+            for (worker, x) in workers.iter().zip(full) {
+                let is_full = worker.fee.micros() < 20 && worker.s_max >= 5;
+                assert_eq!(x, if is_full { worker.s_max.min(40) } else { 0 });
+            }
+        }
+    }
 }
