@@ -1,7 +1,7 @@
 //! Allocation by curves: known answers, and a plain dynamic programme over every count and sum.
 
 use scheduler::{Curve, CurveProblem, CurveWorker, Schedule};
-use solvers::curves::{Solution, infeasibility, least_makespan, solve, within_makespan};
+use solvers::curves::{Solution, infeasibility, least_makespan, solve};
 
 fn table(first: u64, costs: &[i64]) -> Curve {
     Curve::table(first, costs.to_vec()).expect("a table")
@@ -305,6 +305,18 @@ fn long_pieces_are_not_expanded() {
     }
 }
 
+/// The problem whose plans are those within a makespan, if everybody can keep it.
+fn within(problem: &CurveProblem, makespan: i64) -> Option<CurveProblem> {
+    let workers = problem.workers().iter().map(|worker| {
+        let curve = &worker.curve;
+        let keeps = |x: &u64| curve.at(*x).is_some_and(|cost| cost <= makespan);
+        let most = (curve.lower()..=curve.upper()).rev().find(keeps)?;
+        curve.within(curve.lower(), most).map(forced)
+    });
+    let workers: Option<Vec<CurveWorker>> = workers.collect();
+    CurveProblem::new(problem.n(), problem.least(), problem.most(), workers?).ok()
+}
+
 /// Against every way to share: the least largest cost, and the cheapest of the plans that keep it.
 #[test]
 fn the_least_makespan_is_that_of_all_shares() {
@@ -339,11 +351,11 @@ fn the_least_makespan_is_that_of_all_shares() {
             }
         }
         let found = least_makespan(&problem).map(|time| {
-            let within = within_makespan(&problem, time).expect("there is a plan");
-            if let Some(less) = within_makespan(&problem, time - 1) {
+            let cheapest = optimum(&within(&problem, time).expect("there is a plan"));
+            if let Some(less) = within(&problem, time - 1) {
                 assert_eq!(optimum(&less), None, "{problem:?}");
             }
-            (time, optimum(&within))
+            (time, cheapest)
         });
         assert_eq!(
             found,

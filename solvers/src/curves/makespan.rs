@@ -62,7 +62,7 @@ pub fn least_makespan(problem: &CurveProblem) -> Option<i64> {
             (least, few) = (t + 1, capacities);
         }
     }
-    let Some(last) = (n - sum(&few).min(n)).checked_sub(1) else {
+    let Some(last) = n.saturating_sub(sum(&few)).checked_sub(1) else {
         return Some(least);
     };
     if least >= enough {
@@ -75,24 +75,6 @@ pub fn least_makespan(problem: &CurveProblem) -> Option<i64> {
     let mut costs: Vec<i64> = costs.collect();
     let (_, cost, _) = costs.select_nth_unstable(last as usize);
     Some(least.max(*cost))
-}
-
-/// The problem whose plans are those within a makespan: its cheapest plan is the cheapest of the quickest, where
-/// that is the least makespan. `None` if somebody cannot keep it.
-///
-/// For problems that have a least makespan.
-pub fn within_makespan(problem: &CurveProblem, makespan: i64) -> Option<CurveProblem> {
-    let workers = problem.workers().iter().map(|worker| {
-        let (lower, upper) = (worker.curve.lower(), worker.curve.upper());
-        let most = capacity(worker, makespan, lower, upper);
-        worker.curve.at(most).filter(|&cost| cost <= makespan)?;
-        Some(CurveWorker {
-            curve: worker.curve.within(lower, most)?,
-            may_idle: false,
-        })
-    });
-    let workers: Option<Vec<CurveWorker>> = workers.collect();
-    CurveProblem::new(problem.n(), problem.least(), problem.most(), workers?).ok()
 }
 
 /// The most batches that cost at most `t`, which are `fits` or more, and at most `most`.

@@ -46,7 +46,7 @@ use scheduler::{
     Planned, Problem, Schedule,
 };
 
-pub use makespan::{least_makespan, within_makespan};
+pub use makespan::least_makespan;
 
 use dual::{Ascent, Choice, Dual, ascend, walk};
 use passes::{Core, Found};

@@ -80,13 +80,17 @@ impl<'a> Work<'a> {
     /// The least `q·f(x) − p·x` from `lo` to `hi`, which are within the limits and ends where there are
     /// ends, and an `x` where it lies.
     pub(super) fn least(&self, q: i128, p: i128, lo: i64, hi: i64) -> (i128, i64) {
-        let size = q * i128::from(self.curve.largest()) + p.abs() * i128::from(self.upper);
-        if size <= FITS {
+        if self.size(q, p) <= FITS {
             let (value, x) = self.least_in(q as i64, p as i64, lo, hi);
             (i128::from(value), x)
         } else {
             self.least_in(q, p, lo, hi)
         }
+    }
+
+    /// What no `q·f(x) − p·x` is larger than, either sign.
+    fn size(&self, q: i128, p: i128) -> i128 {
+        q * i128::from(self.curve.largest()) + p.abs() * i128::from(self.upper)
     }
 
     fn least_in<T: Number>(&self, q: T, p: T, lo: i64, hi: i64) -> (T, i64) {
@@ -203,8 +207,7 @@ impl<'a> Work<'a> {
                 let _ = (self.lower..start).rev().all(|x| take(x, r(x)));
             }
             Shape::Table(costs, blocks) => {
-                let size = q * i128::from(self.curve.largest()) + p.abs() * i128::from(self.upper);
-                left = if size + base.abs() <= FITS {
+                left = if self.size(q, p) + base.abs() <= FITS {
                     let t = t.min(i64::MAX.into()) as i64;
                     self.of_table(costs, blocks, [q as i64, p as i64, base as i64, t], items)
                 } else {
