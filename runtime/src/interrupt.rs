@@ -1,5 +1,5 @@
-//! What asks the program to end: Ctrl-C, the SIGTERM of service managers, and the SIGHUP of a
-//! terminal that is gone.
+//! What asks the program to end: Ctrl-C, the SIGTERM of service managers, the SIGHUP of a terminal that
+//! is gone, and the other signals that end a program.
 //!
 //! **What it does not know:** how it ends.
 
@@ -7,7 +7,9 @@ use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 #[cfg(unix)]
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
+#[cfg(unix)]
+use tokio::sync::mpsc;
 
 /// How often the user of an orchestrator asked it to stop.
 static ASKED: AtomicU32 = AtomicU32::new(0);
@@ -27,19 +29,28 @@ pub(crate) fn count() {
 pub(crate) enum Interrupt {
     /// Somebody at a terminal.
     CtrlC,
-    /// A service manager, which takes another end than a clean one for a failure.
+    /// A service manager, which takes another end than a clean one for a failure, or another signal.
     Terminate,
 }
 
-/// From here on neither ends the process by itself.
+/// From here on none of these ends the process by itself.
 #[derive(Debug)]
 pub(crate) struct Interrupts {
+    /// Signals that ask for an end.
     #[cfg(unix)]
-    terminate: Signal,
-    /// The terminal is gone. Under `nohup` that is nothing to end for.
-    #[cfg(unix)]
-    hangup: Option<Signal>,
+    ends: mpsc::Receiver<()>,
 }
+
+/// Signals that end a program which does not listen: what it holds, such as keys, would be left behind.
+#[cfg(unix)]
+const ENDS: [fn() -> SignalKind; 6] = [
+    SignalKind::terminate,
+    SignalKind::hangup,
+    SignalKind::quit,
+    SignalKind::user_defined1,
+    SignalKind::user_defined2,
+    SignalKind::alarm,
+];
 
 /// Whether this program was started to survive its terminal.
 #[cfg(unix)]
@@ -52,31 +63,34 @@ fn is_hangup_ignored() -> bool {
 
 impl Interrupts {
     /// Begins to listen.
+    #[cfg(unix)]
     pub(crate) fn listen() -> io::Result<Self> {
-        Ok(Self {
-            #[cfg(unix)]
-            terminate: signal(SignalKind::terminate())?,
-            #[cfg(unix)]
-            hangup: match is_hangup_ignored() {
-                true => None,
-                false => Some(signal(SignalKind::hangup())?),
-            },
-        })
+        let (tell, ends) = mpsc::channel(8);
+        for kind in ENDS.map(|kind| kind()) {
+            // Under `nohup` a terminal that is gone is nothing to end for.
+            if kind == SignalKind::hangup() && is_hangup_ignored() {
+                continue;
+            }
+            let (mut signal, tell) = (signal(kind)?, tell.clone());
+            tokio::spawn(async move {
+                while signal.recv().await.is_some() && tell.send(()).await.is_ok() {}
+            });
+        }
+        Ok(Self { ends })
+    }
+
+    /// Begins to listen.
+    #[cfg(not(unix))]
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self {})
     }
 
     /// The next one.
     #[cfg(unix)]
     pub(crate) async fn next(&mut self) -> Interrupt {
-        let hangup = async {
-            match &mut self.hangup {
-                Some(hangup) => hangup.recv().await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
-            Some(()) = hangup => Interrupt::Terminate,
+            Some(()) = self.ends.recv() => Interrupt::Terminate,
             Ok(()) = tokio::signal::ctrl_c() => Interrupt::CtrlC,
-            Some(()) = self.terminate.recv() => Interrupt::Terminate,
             else => std::future::pending().await,
         }
     }

@@ -135,7 +135,7 @@ async fn listen(args: &ClusterArgs, scratch: Option<&Scratch>) -> Result<(Listen
     Ok((listener, token))
 }
 
-/// The first Ctrl-C, SIGTERM, or SIGHUP of a terminal that is gone, ends the job in order; the second ends the program.
+/// The first Ctrl-C, or another signal that asks for an end, ends the job in order; the second ends the program.
 fn listen_for_interrupts(connections: &Connections) -> Result<(), Stop> {
     let inputs = connections.sender();
     let mut interrupts = Interrupts::listen().map_err(Stop::failed)?;
