@@ -11,6 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::error::NetError;
 use super::identity::Identity;
 use super::limits::{self, Limits};
+use super::pulse;
 use super::tls;
 
 /// The orchestrator's endpoint. Its connections begin with the limits of those not yet admitted.
@@ -66,7 +67,7 @@ fn transport(limits: &Limits, offload: bool) -> TransportConfig {
     transport.stream_receive_window(limits::STREAM_WINDOW.into());
     transport.receive_window(limits::CONNECTION_WINDOW.into());
     transport.send_window(u64::from(limits::CONNECTION_WINDOW));
-    transport.datagram_receive_buffer_size(None);
+    transport.datagram_receive_buffer_size(Some(pulse::BUFFER));
     transport.congestion_controller_factory(Arc::new(CubicConfig::default()));
     transport.enable_segmentation_offload(offload);
     transport

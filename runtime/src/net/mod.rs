@@ -50,6 +50,7 @@ mod identity;
 mod limits;
 mod listener;
 mod peer;
+mod pulse;
 mod rate_limit;
 mod refusal;
 mod tls;

@@ -11,6 +11,7 @@ use super::control::{self, ControlReceiver, ControlSender};
 use super::error::{CloseReason, DONE, NetError};
 use super::identity::PeerId;
 use super::limits::{CONNECTION_WINDOW, Limits};
+use super::pulse;
 
 /// An admitted machine at the other end of a connection. Clones are the same connection; it closes
 /// when the last of them is dropped, whatever its streams are doing.
@@ -41,6 +42,7 @@ impl Peer {
         name: String,
         limits: Limits,
     ) -> Self {
+        pulse::keep(connection.clone());
         let inner = Inner {
             connection,
             id,
@@ -76,6 +78,11 @@ impl Peer {
     /// Bytes that have left for it so far, with all that QUIC adds.
     pub fn sent_bytes(&self) -> u64 {
         self.inner.connection.stats().udp_tx.bytes
+    }
+
+    /// Packets that have arrived from it so far.
+    pub fn received_packets(&self) -> u64 {
+        self.inner.connection.stats().udp_rx.datagrams
     }
 
     /// Lets no more than this number of bytes be under way to it until what is returned is dropped.

@@ -128,3 +128,19 @@ async fn many_workers_join_at_once() {
     assert!(peers.iter().all(Result::is_ok), "{peers:?}");
     assert_eq!(listener.allow_list().workers().unwrap().len(), 30);
 }
+
+/// Not later than each second, whatever the keep-alive of QUIC is: a link that comes back is used at once.
+#[tokio::test]
+async fn a_connection_on_which_nothing_is_said_shows_signs_of_life() {
+    let Pair { here, there, .. } = &pair().await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    for _ in 0..2 {
+        let before = [here, there].map(|peer| peer.received_packets());
+        tokio::time::sleep(Duration::from_millis(1_250)).await;
+        let after = [here, there].map(|peer| peer.received_packets());
+        assert!(
+            before[0] < after[0] && before[1] < after[1],
+            "{before:?} {after:?}"
+        );
+    }
+}
