@@ -426,6 +426,16 @@ impl<'a> Orchestrator<'a> {
             PeerEvent::Measured(link) => self.joins(id, link),
             PeerEvent::Report(report) => self.reported(id, report),
             PeerEvent::Sent(session, cycle) => self.sent(id, session, cycle),
+            PeerEvent::Travels(session, cycle) => {
+                if let Some(connected) = self.workers.get(&id) {
+                    self.step(Event::Beat {
+                        worker: connected.worker,
+                        session,
+                        cycle,
+                        done: 0, // nothing that was not said before
+                    });
+                }
+            }
             PeerEvent::Result(trained, update) => self.result(id, &trained, update),
             PeerEvent::Gone { why, misbehaved } => {
                 let departure = if misbehaved {
@@ -612,6 +622,7 @@ impl<'a> Orchestrator<'a> {
             PeerEvent::Measured(_)
             | PeerEvent::Report(_)
             | PeerEvent::Sent(..)
+            | PeerEvent::Travels(..)
             | PeerEvent::Result(..) => {}
         }
     }

@@ -180,9 +180,18 @@ async fn take_blobs(
                 let blob = blob.map_err(|error| Broken::Connection(error.to_string()))?;
                 within(budget)?;
                 let (inputs, probes) = (inputs.clone(), probes.clone());
-                let expected = expected.borrow().clone();
+                let (expected, peer) = (expected.borrow().clone(), peer.clone());
                 tasks.spawn(async move {
-                    if let Some(said) = take_blob(blob, probes, expected).await? {
+                    let of = match &expected {
+                        Some(Expectation::Result(of)) => Some((of.session, of.cycle)),
+                        Some(Expectation::Probe(_)) | None => None,
+                    };
+                    let taken = take_blob(blob, probes, expected);
+                    let taken = match of {
+                        Some(of) => while_travelling(taken, id, &peer, &inputs, of).await,
+                        None => taken.await,
+                    };
+                    if let Some(said) = taken? {
                         let _ = inputs.send(Input::Link(id, said)).await;
                     }
                     Ok(())
@@ -194,6 +203,34 @@ async fn take_blobs(
                 }
             }
         }
+    }
+}
+
+/// Between two looks whether a worker whose transfer is under way is there.
+const LOOK_FOR_LIFE: Duration = Duration::from_millis(500);
+
+/// Waits for a transfer. There are no beats meanwhile, and where much is lost it takes several times what
+/// was measured: as long as packets arrive from the worker, it is not silent.
+async fn while_travelling<T>(
+    transfer: impl Future<Output = T>,
+    id: ConnectionId,
+    peer: &Peer,
+    inputs: &mpsc::Sender<Input>,
+    (session, cycle): (SessionId, CycleId),
+) -> T {
+    tokio::pin!(transfer);
+    let mut heard = peer.received_packets();
+    loop {
+        tokio::select! {
+            done = &mut transfer => return done,
+            () = tokio::time::sleep(LOOK_FOR_LIFE) => {}
+        }
+        let now = peer.received_packets();
+        if now != heard {
+            let sign = PeerEvent::Travels(session, cycle);
+            let _ = inputs.send(Input::Link(id, sign)).await;
+        }
+        heard = now;
     }
 }
 
@@ -349,7 +386,8 @@ impl Writer {
                                 return;
                             }
                         }
-                        let _ = sent.await;
+                        let of = (session, cycle);
+                        let _ = while_travelling(sent, id, &peer, &inputs, of).await;
                         drop(limited);
                     })));
                 }

@@ -107,6 +107,8 @@ pub(crate) enum PeerEvent {
     Report(Report),
     /// The parameters of a cycle have left for it, and the next ones may follow.
     Sent(SessionId, CycleId),
+    /// What a cycle sends to it or back is under way, and it is there.
+    Travels(SessionId, CycleId),
     /// A result: its parameters, checked, or why they do not count.
     Result(Trained, Result<Box<Update>, Unfit>),
     /// It is over, for this reason; the worker may have broken the rules.
