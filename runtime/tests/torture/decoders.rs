@@ -14,7 +14,7 @@ use scenarios::{Draws, Instances, Overrides, Scenario};
 use scheduler::machine::{Config, Event, Limit};
 use scheduler::{Instant, Span};
 
-use crate::Attempt;
+use crate::{Attempt, Tried};
 
 /// Inputs of one attempt.
 const INPUTS: u64 = 2_000;
@@ -29,7 +29,7 @@ struct Decoder {
     read: Read,
 }
 
-pub(crate) fn mutate(attempt: &Attempt<'_>) -> Result<u64, String> {
+pub(crate) fn mutate(attempt: &Attempt<'_>) -> Result<Tried, String> {
     let mut draws = attempt.draws();
     let all = decoders(&attempt.folder);
     let decoder = &all[attempt.seed as usize % all.len()];
@@ -44,7 +44,7 @@ pub(crate) fn mutate(attempt: &Attempt<'_>) -> Result<u64, String> {
             return Err(format!("the {name} of input {number} panics: {path}"));
         }
     }
-    Ok(INPUTS)
+    Ok(INPUTS.into())
 }
 
 /// One to four changes.

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::Attempt;
 use crate::common::program;
 use crate::job::{Ended, Job};
 use crate::resumes::{args, compare, undisturbed};
+use crate::{Attempt, Tried};
 
 /// Words that are lost change nothing else.
-pub(crate) fn lose_words(attempt: &Attempt<'_>) -> Result<u64, String> {
+pub(crate) fn lose_words(attempt: &Attempt<'_>) -> Result<Tried, String> {
     let (whole, plan) = undisturbed(attempt.shared)?;
     let folder = attempt.folder.join("run");
     let full = || fs::OpenOptions::new().write(true).open("/dev/full");
@@ -38,12 +38,12 @@ pub(crate) fn lose_words(attempt: &Attempt<'_>) -> Result<u64, String> {
         return Err(format!("code {:?}, expected {expected}", status.code()));
     }
     let ended = Ended::of(Some(0));
-    compare(&ended, &folder, &whole).map(|()| 1)
+    compare(&ended, &folder, &whole).map(|()| 1.into())
 }
 
 /// A small disk: what was written stays whole, and goes on once there is room. It needs a namespace of its
 /// own, for which only root is sure to be let.
-pub(crate) fn fill_disk(attempt: &Attempt<'_>) -> Result<u64, String> {
+pub(crate) fn fill_disk(attempt: &Attempt<'_>) -> Result<Tried, String> {
     let (whole, plan) = undisturbed(attempt.shared)?;
     let (disk, kept) = (attempt.folder.join("disk"), attempt.folder.join("run"));
     fs::create_dir(&disk).expect("a folder");
@@ -66,8 +66,11 @@ pub(crate) fn fill_disk(attempt: &Attempt<'_>) -> Result<u64, String> {
         return Err(format!("with {kilobytes} KB it panics: {errors}"));
     }
     match status.map_err(|error| error.to_string())?.code() {
-        // Here no disks can be made.
-        Some(1 | 99 | 125..=127) if errors.is_empty() => return Ok(0),
+        Some(1 | 99 | 125..=127) if errors.is_empty() => {
+            return Ok(Tried::Not(
+                "this system lets nobody mount a disk here".to_owned(),
+            ));
+        }
         Some(0 | 3 | 5 | 130) => {}
         code => {
             return Err(format!(
@@ -87,7 +90,7 @@ pub(crate) fn fill_disk(attempt: &Attempt<'_>) -> Result<u64, String> {
         args(&kept, Some(&plan))
     };
     let ended = Job::start(&again, &attempt.folder, 0).end()?;
-    let compared = compare(&ended, &kept, &whole).map(|()| 1);
+    let compared = compare(&ended, &kept, &whole).map(|()| 1.into());
     compared.map_err(|why| format!("with {kilobytes} KB, then room: {why}; {errors}"))
 }
 

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use scenarios::Draws;
 
-use crate::Attempt;
 use crate::common::{program, small};
+use crate::{Attempt, Tried};
 
 /// No command on these small files takes longer.
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
@@ -87,7 +87,7 @@ struct Said {
     page: Vec<u8>,
 }
 
-pub(crate) fn damage(attempt: &Attempt<'_>) -> Result<u64, String> {
+pub(crate) fn damage(attempt: &Attempt<'_>) -> Result<Tried, String> {
     if !is_there("sim") {
         return Err("there is no sim beside runtime: build it with --bins".to_owned());
     }
@@ -124,11 +124,11 @@ pub(crate) fn damage(attempt: &Attempt<'_>) -> Result<u64, String> {
                 .as_ref()
                 .is_none_or(|expected| expected.page == said.page && expected.out == said.out) =>
         {
-            Ok(1)
+            Ok(1.into())
         }
         Some(0) => lost("another result"),
         // With the reason.
-        Some(2 | 3 | 5) if !said.errors.trim().is_empty() => Ok(1),
+        Some(2 | 3 | 5) if !said.errors.trim().is_empty() => Ok(1.into()),
         Some(_) | None => lost("it does not end as it should"),
     }
 }

@@ -2,20 +2,21 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::common::{children, is_alive, program};
+use crate::members::memory;
 
 /// No job of these takes longer, however many of its workers are stopped.
 const ENDS_WITHIN: Duration = Duration::from_secs(150);
 /// What a job leaves behind ends within this.
 const GONE_WITHIN: Duration = Duration::from_secs(5);
 
-/// A job under way.
+/// A job under way, ended when this is dropped.
 pub(crate) struct Job {
     child: Child,
     events: PathBuf,
@@ -24,6 +25,12 @@ pub(crate) struct Job {
     scratch: PathBuf,
     /// All processes of it that were seen.
     seen: Vec<u64>,
+    began: Instant,
+    /// Events that were looked at, and the least time from one to the look at it, from the beginning of this
+    /// job to that of its own clock.
+    looked: (usize, f64),
+    /// In KiB.
+    most_memory: u64,
 }
 
 /// How it ended.
@@ -31,15 +38,25 @@ pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
     pub(crate) events: Vec<Value>,
     pub(crate) errors: String,
+    /// The most that it ever held, in KiB.
+    pub(crate) most_memory: u64,
+    began: Instant,
+    lag: f64,
 }
 
 impl Job {
     pub(crate) fn start(args: &[String], folder: &Path, number: u32) -> Self {
+        Self::of(program(), args, folder, number)
+    }
+
+    /// The same by a command that ends with the program.
+    pub(crate) fn of(mut command: Command, args: &[String], folder: &Path, number: u32) -> Self {
         let path = |name: &str| folder.join(format!("{name}-{number}"));
         let (events, errors, scratch) = (path("events"), path("errors"), folder.join("tmp"));
         fs::create_dir_all(&scratch).expect("a folder");
         let file = |path: &Path| File::create(path).expect("a file");
-        let child = program()
+        let began = Instant::now();
+        let child = command
             .args(args)
             .env("TMPDIR", &scratch)
             .stdin(Stdio::null())
@@ -53,6 +70,9 @@ impl Job {
             errors,
             scratch,
             seen: Vec::new(),
+            began,
+            looked: (0, f64::INFINITY),
+            most_memory: 0,
         }
     }
 
@@ -69,6 +89,58 @@ impl Job {
         lines
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect()
+    }
+
+    /// The same, and notes when events were seen.
+    pub(crate) fn look(&mut self) -> Vec<Value> {
+        let (events, now) = (self.events(), self.began.elapsed().as_secs_f64());
+        for event in &events[self.looked.0.min(events.len())..] {
+            if let Some(at) = event["at_s"].as_f64() {
+                self.looked.1 = self.looked.1.min(now - at);
+            }
+        }
+        self.looked.0 = events.len();
+        self.most_memory = self.most_memory.max(memory(self.pid()).1);
+        events
+    }
+
+    /// Looks at its events until there is this one.
+    pub(crate) fn until(
+        &mut self,
+        within: Duration,
+        is_it: impl Fn(&Value) -> bool,
+    ) -> Result<Value, String> {
+        let until = Instant::now() + within;
+        loop {
+            if let Some(event) = self.look().into_iter().find(&is_it) {
+                return Ok(event);
+            }
+            if self.has_ended() || Instant::now() > until {
+                let errors = fs::read_to_string(&self.errors).unwrap_or_default();
+                return Err(format!(
+                    "it waits in vain: {}; {}",
+                    self.last_words(),
+                    errors.trim()
+                ));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The token that it prints.
+    pub(crate) fn token(&mut self) -> Result<String, String> {
+        let listening = self.until(ENDS_WITHIN, |event| event["event"] == "listening")?;
+        let token = listening["token"].as_str().map(str::to_owned);
+        token.ok_or_else(|| format!("no token: {listening}"))
+    }
+
+    /// Looks at its events for a time, or until it ends.
+    pub(crate) fn follow(&mut self, time: Duration) {
+        let until = Instant::now() + time;
+        while Instant::now() < until && !self.has_ended() {
+            self.look();
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// The processes of its workers that are there, and those of their trainers.
@@ -88,10 +160,16 @@ impl Job {
     }
 
     /// Waits for its end, and for that of all its processes.
-    pub(crate) fn end(mut self) -> Result<Ended, String> {
+    pub(crate) fn end(self) -> Result<Ended, String> {
+        self.end_within(ENDS_WITHIN)
+    }
+
+    /// The same with a time of its own.
+    pub(crate) fn end_within(mut self, time: Duration) -> Result<Ended, String> {
         self.processes();
-        let until = Instant::now() + ENDS_WITHIN;
+        let until = Instant::now() + time;
         while !self.has_ended() {
+            self.look();
             if Instant::now() > until {
                 let (_, trainers) = self.processes();
                 let _ = self.child.kill();
@@ -122,17 +200,35 @@ impl Job {
             let pid = self.pid();
             return Err(format!("keys are left behind by {pid}: {left:?}"));
         }
+        let events = self.look();
         Ok(Ended {
             code: status.code(),
-            events: self.events(),
+            events,
             errors,
+            most_memory: self.most_memory,
+            began: self.began,
+            lag: self.looked.1,
         })
     }
 
-    fn last_words(&self) -> String {
+    pub(crate) fn last_words(&self) -> String {
         let events = self.events();
         let last = events.iter().rev().take(3);
         last.map(Value::to_string).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        // Its workers end with it; those that were stopped do not by themselves.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for pid in self.seen.iter().filter(|pid| is_alive(**pid)) {
+            let _ = Command::new("kill")
+                .args(["-s", "KILL", &pid.to_string()])
+                .stderr(Stdio::null())
+                .status();
+        }
     }
 }
 
@@ -143,7 +239,33 @@ impl Ended {
             code,
             events: Vec::new(),
             errors: String::new(),
+            most_memory: 0,
+            began: Instant::now(),
+            lag: 0.0,
         }
+    }
+
+    /// Of a program whose output somebody else took, words and events together.
+    pub(crate) fn said(code: Option<i32>, text: &str) -> Self {
+        let mut ended = Self::of(code);
+        for line in text.lines() {
+            match serde_json::from_str(line) {
+                Ok(event) => ended.events.push(event),
+                Err(_) => ended.errors += &format!("{line}\n"),
+            }
+        }
+        ended
+    }
+
+    /// A moment by the clock of its events.
+    pub(crate) fn seconds(&self, moment: Instant) -> f64 {
+        moment.saturating_duration_since(self.began).as_secs_f64() - self.lag
+    }
+
+    /// Batches that were sent to workers.
+    pub(crate) fn shipped(&self) -> u64 {
+        let shipped = self.all("shipped");
+        shipped.filter_map(|event| event["batches"].as_u64()).sum()
     }
 
     pub(crate) fn all<'a>(&'a self, what: &'a str) -> impl Iterator<Item = &'a Value> {

@@ -3,7 +3,7 @@
 //! `./allot torture` runs a short part, as continuous integration does, and `./allot long` all of it.
 //!
 //! ```text
-//! ./allot torture --only R2 --seed 17 --count 1    one fault again
+//! ./allot torture --only R2 --seed 17 --count 1    one fault again; --keep leaves its folder
 //! ./allot torture --all                            some minutes
 //! ```
 //!
@@ -17,10 +17,17 @@
 mod common;
 mod decoders;
 mod disks;
+mod ends;
 mod files;
+mod floods;
+mod frozen;
 mod job;
+mod links;
+mod members;
+mod relay;
 mod resumes;
 mod signals;
+mod spaces;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -40,16 +47,37 @@ struct Promise {
     counts: (u64, u64),
     /// How many at once: jobs wait most of the time.
     at_once: usize,
-    attempt: fn(&Attempt) -> Result<u64, String>,
+    attempt: fn(&Attempt) -> Result<Tried, String>,
 }
 
-const PROMISES: [Promise; 7] = [
+const PROMISES: [Promise; 18] = [
     Promise {
         name: "R1",
         says: "stopped workers and trainers: every cycle ends by its limit, a stall and 50 ms",
         counts: (0, 60),
         at_once: 6,
         attempt: signals::stops,
+    },
+    Promise {
+        name: "R1-flood",
+        says: "members that flood any report: the same, 64 MB and 1 MB/s of disk at most",
+        counts: (0, 30),
+        at_once: 1,
+        attempt: floods::members,
+    },
+    Promise {
+        name: "R1-words",
+        says: "output that nobody reads for 30 s: the same",
+        counts: (0, 8),
+        at_once: 4,
+        attempt: frozen::unread,
+    },
+    Promise {
+        name: "R1-freeze",
+        says: "a file system that stands still for 2 to 10 s: the same",
+        counts: (0, 12),
+        at_once: 3,
+        attempt: frozen::freeze,
     },
     Promise {
         name: "R2",
@@ -59,11 +87,32 @@ const PROMISES: [Promise; 7] = [
         attempt: signals::kills,
     },
     Promise {
+        name: "R3",
+        says: "a link that goes down: its worker is out in three beats, back within a second, and sent nothing twice",
+        counts: (0, 20),
+        at_once: 4,
+        attempt: links::stall,
+    },
+    Promise {
         name: "R4",
         says: "a killed orchestrator: its run goes on to the same bits, fees and cycles",
         counts: (1, 100),
         at_once: 4,
         attempt: resumes::kill_and_resume,
+    },
+    Promise {
+        name: "R6",
+        says: "20 % lost or sent twice, 200 ms, any order: the same bits, fees and cycles, and data is sent once",
+        counts: (0, 20),
+        at_once: 6,
+        attempt: links::lossy,
+    },
+    Promise {
+        name: "R7",
+        says: "one or two of five cut off for up to 12 s: the job goes on, and they come back",
+        counts: (0, 50),
+        at_once: 4,
+        attempt: links::partition,
     },
     Promise {
         name: "R8-words",
@@ -87,6 +136,41 @@ const PROMISES: [Promise; 7] = [
         attempt: files::damage,
     },
     Promise {
+        name: "R10-door",
+        says: "one machine of strangers at the door: honest workers join within 2 s, and it costs no more",
+        counts: (0, 12),
+        at_once: 1,
+        attempt: floods::strangers,
+    },
+    Promise {
+        name: "twins",
+        says: "a key, a name or a state folder that comes twice: the job goes on, the second ends with a line",
+        counts: (0, 12),
+        at_once: 3,
+        attempt: ends::twins,
+    },
+    Promise {
+        name: "ends",
+        says: "12 workers stopped behind the last cycle: it ends within 2 s of its summary",
+        counts: (0, 10),
+        at_once: 2,
+        attempt: ends::stopped,
+    },
+    Promise {
+        name: "signals",
+        says: "any signal at any moment: no key, process or unfinished file is left; after KILL the next run removes them",
+        counts: (0, 80),
+        at_once: 4,
+        attempt: ends::signals,
+    },
+    Promise {
+        name: "many",
+        says: "200 workers on this machine: none is excluded because it is busy",
+        counts: (0, 3),
+        at_once: 1,
+        attempt: ends::many,
+    },
+    Promise {
         name: "decoders",
         says: "inputs of every decoder changed at random: read or refused, and no panic",
         counts: (7, 700),
@@ -94,6 +178,20 @@ const PROMISES: [Promise; 7] = [
         attempt: decoders::mutate,
     },
 ];
+
+/// What became of an attempt of which nothing was lost.
+pub(crate) enum Tried {
+    /// The number of faults.
+    Injected(u64),
+    /// This machine does not let it be tried, for this reason.
+    Not(String),
+}
+
+impl From<u64> for Tried {
+    fn from(faults: u64) -> Self {
+        Self::Injected(faults)
+    }
+}
 
 /// One fault to be tried.
 pub(crate) struct Attempt<'a> {
@@ -117,10 +215,24 @@ struct Asked {
     seed: u64,
     count: Option<u64>,
     all: bool,
+    /// The folders of what is lost stay.
+    keep: bool,
 }
 
 fn main() -> ExitCode {
-    let asked = match asked(std::env::args().skip(1)) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [stranger, kind, token, folder] = &words[..]
+        && stranger == "--stranger"
+    {
+        return match floods::be_stranger(kind, token, Path::new(folder)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                println!("{why}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let asked = match asked(words.into_iter()) {
         Ok(Some(asked)) => asked,
         Ok(None) => return ExitCode::SUCCESS,
         Err(why) => {
@@ -148,7 +260,7 @@ fn main() -> ExitCode {
         let usual = if asked.all { whole } else { short };
         let count = asked.count.unwrap_or(usual);
         if count > 0 {
-            lost += attempts(promise, asked.seed, count);
+            lost += attempts(promise, &asked, count);
         }
     }
     if lost > 0 {
@@ -168,6 +280,7 @@ fn asked(mut words: impl Iterator<Item = String>) -> Result<Option<Asked>, Strin
         };
         match word.as_str() {
             "--all" => asked.all = true,
+            "--keep" => asked.keep = true,
             "--seed" => asked.seed = number("--seed")?,
             "--count" => asked.count = Some(number("--count")?),
             "--only" => asked.only = words.next(),
@@ -181,20 +294,21 @@ fn asked(mut words: impl Iterator<Item = String>) -> Result<Option<Asked>, Strin
 }
 
 /// Tries a promise with seeds from the first one on, and prints its row. Gives how many were lost.
-fn attempts(promise: &Promise, first: u64, count: u64) -> usize {
+fn attempts(promise: &Promise, asked: &Asked, count: u64) -> usize {
     let folder = tempfile::tempdir().expect("a folder");
     let shared = folder.path().join("shared");
     std::fs::create_dir(&shared).expect("a folder");
     let began = Instant::now();
     let (next, injected) = (AtomicU64::new(0), AtomicU64::new(0));
     let lost: Mutex<BTreeMap<u64, String>> = Mutex::default();
+    let untried: Mutex<Vec<String>> = Mutex::default();
     let work = || {
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= count {
                 return;
             }
-            let seed = first + number;
+            let seed = asked.seed + number;
             let attempt = Attempt {
                 seed,
                 folder: folder.path().join(seed.to_string()),
@@ -204,8 +318,13 @@ fn attempts(promise: &Promise, first: u64, count: u64) -> usize {
             let tried = catch_unwind(AssertUnwindSafe(|| (promise.attempt)(&attempt)));
             let tried = tried.unwrap_or_else(|_| Err("the suite itself panicked".to_owned()));
             match tried {
-                Ok(faults) => {
-                    injected.fetch_add(faults, Ordering::Relaxed);
+                Ok(tried) => {
+                    match tried {
+                        Tried::Injected(faults) => {
+                            injected.fetch_add(faults, Ordering::Relaxed);
+                        }
+                        Tried::Not(why) => untried.lock().expect("nobody panics here").push(why),
+                    }
                     let _ = std::fs::remove_dir_all(&attempt.folder);
                 }
                 Err(why) => {
@@ -220,11 +339,18 @@ fn attempts(promise: &Promise, first: u64, count: u64) -> usize {
         }
     });
     let lost = lost.into_inner().expect("nobody panics here");
+    let untried = untried.into_inner().expect("nobody panics here");
     let (name, says) = (promise.name, promise.says);
+    let tried = count - untried.len() as u64;
+    let not = match (untried.first(), tried) {
+        (None, _) => String::new(),
+        (Some(why), 0) => format!(" (not tried: {why})"),
+        (Some(why), _) => format!(" ({} not tried: {why})", untried.len()),
+    };
     println!(
-        "| {name}: {says} | {count} | {} | {} | {} | {:.0} s |",
+        "| {name}: {says}{not} | {tried} | {} | {} | {} | {:.0} s |",
         injected.into_inner(),
-        count - lost.len() as u64,
+        tried - lost.len() as u64,
         lost.len(),
         began.elapsed().as_secs_f64(),
     );
@@ -232,6 +358,9 @@ fn attempts(promise: &Promise, first: u64, count: u64) -> usize {
         println!(
             "\n{name}, seed {seed}: {why}\n  again: ./allot torture --only {name} --seed {seed} --count 1"
         );
+    }
+    if asked.keep && !lost.is_empty() {
+        println!("\nwhat is left of them: {}", folder.keep().display());
     }
     lost.len()
 }

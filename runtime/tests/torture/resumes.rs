@@ -8,9 +8,9 @@ use std::time::Duration;
 use results::runs::RecordedFolder;
 use serde_json::Value;
 
-use crate::Attempt;
 use crate::common::{signal, small};
 use crate::job::{Ended, Job};
+use crate::{Attempt, Tried};
 
 const CYCLES: u64 = 4;
 const MOST_KILLS: u64 = 3;
@@ -35,6 +35,14 @@ pub(crate) fn args(folder: &Path, plan: Option<&Path>) -> Vec<String> {
 
 /// The run that nobody disturbs, and its plan: made once.
 pub(crate) fn undisturbed(shared: &Path) -> Result<(PathBuf, PathBuf), String> {
+    undisturbed_by(shared, args)
+}
+
+/// The same for other arguments.
+pub(crate) fn undisturbed_by(
+    shared: &Path,
+    args: fn(&Path, Option<&Path>) -> Vec<String>,
+) -> Result<(PathBuf, PathBuf), String> {
     static ONCE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _once = ONCE.lock().expect("nobody panics here");
     let (first, whole) = (shared.join("first"), shared.join("whole"));
@@ -50,7 +58,7 @@ pub(crate) fn undisturbed(shared: &Path) -> Result<(PathBuf, PathBuf), String> {
     Ok((whole, plan))
 }
 
-pub(crate) fn kill_and_resume(attempt: &Attempt<'_>) -> Result<u64, String> {
+pub(crate) fn kill_and_resume(attempt: &Attempt<'_>) -> Result<Tried, String> {
     let (whole, plan) = undisturbed(attempt.shared)?;
     let mut draws = attempt.draws();
     let folder = attempt.folder.join("run");
@@ -84,9 +92,9 @@ pub(crate) fn kill_and_resume(attempt: &Attempt<'_>) -> Result<u64, String> {
             }
         }
         let ended = job.end()?;
-        return compare(&ended, &folder, &whole).map(|()| injected);
+        return compare(&ended, &folder, &whole).map(|()| injected.into());
     }
-    Ok(injected)
+    Ok(injected.into())
 }
 
 fn has_last(events: &[Value]) -> bool {

@@ -3,21 +3,21 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::Attempt;
 use crate::common::{signal, small};
 use crate::job::Job;
+use crate::{Attempt, Tried};
 
 const BATCHES: u64 = 60;
 
-pub(crate) fn kills(attempt: &Attempt<'_>) -> Result<u64, String> {
+pub(crate) fn kills(attempt: &Attempt<'_>) -> Result<Tried, String> {
     disturb(attempt, &["KILL"])
 }
 
-pub(crate) fn stops(attempt: &Attempt<'_>) -> Result<u64, String> {
+pub(crate) fn stops(attempt: &Attempt<'_>) -> Result<Tried, String> {
     disturb(attempt, &["STOP", "STOP", "CONT"])
 }
 
-fn disturb(attempt: &Attempt<'_>, names: &[&str]) -> Result<u64, String> {
+fn disturb(attempt: &Attempt<'_>, names: &[&str]) -> Result<Tried, String> {
     let mut draws = attempt.draws();
     let mut args = small(BATCHES, &attempt.folder.join("run"));
     let seed = attempt.seed.to_string();
@@ -55,5 +55,5 @@ fn disturb(attempt: &Attempt<'_>, names: &[&str]) -> Result<u64, String> {
             injected += 1;
         }
     }
-    job.end()?.check(BATCHES).map(|()| injected)
+    job.end()?.check(BATCHES).map(|()| injected.into())
 }
