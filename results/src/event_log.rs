@@ -5,10 +5,14 @@
 //! a new one, made with [`EventReader::config`], gives the same orders for the same events.
 //!
 //! ```text
-//! {"format":"allot-events","version":3,"config":{"batches":1875,…}}
-//! {"now":0,"event":"wake"}
-//! {"now":0,"event":{"joined":{"worker":0,"profile":{"fee":1000000,…}}}}
+//! {"format":"allot-events","version":4,"config":{"batches":1875,…},"sum":"9c0d3a2f61b7e854"}
+//! {"now":0,"event":"wake","sum":"02f9c6…"}
+//! {"now":0,"event":{"joined":{"worker":0,"profile":{"fee":1000000,…}}},"sum":"…"}
 //! ```
+//!
+//! The last field of each line is a checksum of that line and of all lines before it, so that a log in
+//! which anything was changed, left out or moved is refused at that line. It is FNV-1a of 64 bits: a guard
+//! against damage, not against forgery.
 //!
 //! The fields are those of [`Config`] and [`Event`]. Times are in nanoseconds, money is in
 //! micro-units, margins are in parts per billion.
@@ -30,7 +34,21 @@ use crate::patience::Patience;
 use crate::whole::WholeFile;
 
 const FORMAT: &str = "allot-events";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
+
+/// What a line ends with: 16 hexadecimal digits between these.
+const SUM: (&[u8], &[u8]) = (b",\"sum\":\"", b"\"}");
+const DIGITS: usize = 16;
+
+/// The checksum of all lines so far, continued with more bytes.
+fn continued(sum: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(sum, |sum, byte| {
+        (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// The checksum of no line.
+const EMPTY: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// The first line.
 #[derive(Serialize, Deserialize)]
@@ -54,6 +72,7 @@ struct Line<E> {
 pub struct EventWriter<W: Write> {
     out: W,
     line: Vec<u8>,
+    sum: u64,
 }
 
 impl<W: Write> EventWriter<W> {
@@ -65,6 +84,7 @@ impl<W: Write> EventWriter<W> {
         let mut writer = Self {
             out,
             line: Vec::new(),
+            sum: EMPTY,
         };
         writer.write(&Header {
             format: FORMAT.to_owned(),
@@ -90,6 +110,11 @@ impl<W: Write> EventWriter<W> {
     fn write(&mut self, line: &impl Serialize) -> io::Result<()> {
         self.line.clear();
         serde_json::to_writer(&mut self.line, line)?;
+        self.line.pop(); // the brace that ends it
+        self.sum = continued(self.sum, &self.line);
+        self.line.extend_from_slice(SUM.0);
+        write!(self.line, "{:0DIGITS$x}", self.sum)?;
+        self.line.extend_from_slice(SUM.1);
         self.line.push(b'\n');
         self.out.write_all(&self.line)
     }
@@ -173,6 +198,7 @@ pub struct EventReader<R> {
     last: Instant,
     torn: bool,
     buffer: Vec<u8>,
+    sum: u64,
 }
 
 /// The longest line.
@@ -208,6 +234,7 @@ impl<R: BufRead> EventReader<R> {
             last: Instant::START,
             torn: false,
             buffer: Vec::new(),
+            sum: EMPTY,
         };
         if !reader.read_line()? {
             return Err(reader.wrong("expected a header such as {\"format\":\"allot-events\",…"));
@@ -222,6 +249,7 @@ impl<R: BufRead> EventReader<R> {
             let version = version.unwrap_or_else(|| "none".to_owned());
             return Err(reader.wrong(&format!("its version is {version}, expected {VERSION}")));
         }
+        reader.check_sum()?;
         let header: Header = match serde_json::from_slice(&reader.buffer) {
             Ok(header) => header,
             Err(error) => return Err(reader.wrong(&error.to_string())),
@@ -268,6 +296,7 @@ impl<R: BufRead> EventReader<R> {
         if !self.read_line()? {
             return Ok(None);
         }
+        self.check_sum()?;
         let Line { now, event } = match serde_json::from_slice(&self.buffer) {
             Ok(line) => line,
             Err(error) => return Err(self.wrong(&error.to_string())),
@@ -278,6 +307,29 @@ impl<R: BufRead> EventReader<R> {
         }
         self.last = now;
         Ok(Some((now, event)))
+    }
+
+    /// Compares the checksum of the line in the buffer, and takes it off.
+    fn check_sum(&mut self) -> Result<(), ResultsError> {
+        const END: usize = SUM.0.len() + DIGITS + SUM.1.len();
+        let line = self.buffer.strip_suffix(b"\n").unwrap_or(&self.buffer);
+        let stated = line.len().checked_sub(END).and_then(|at| {
+            let (said, end) = line.split_at(at);
+            let digits = end.strip_prefix(SUM.0)?.strip_suffix(SUM.1)?;
+            let digits = std::str::from_utf8(digits).ok()?;
+            Some((said.len(), u64::from_str_radix(digits, 16).ok()?))
+        });
+        let Some((length, stated)) = stated else {
+            return Err(self.wrong("expected a checksum at its end: the file is damaged"));
+        };
+        let sum = continued(self.sum, &self.buffer[..length]);
+        if sum != stated {
+            return Err(self.wrong("its checksum differs: the file is damaged here, or before"));
+        }
+        self.sum = sum;
+        self.buffer.truncate(length);
+        self.buffer.push(b'}');
+        Ok(())
     }
 
     fn wrong(&self, message: &str) -> ResultsError {

@@ -378,6 +378,57 @@ proptest! {
     }
 }
 
+/// The same lines with checksums that fit them.
+fn sealed(text: &str) -> String {
+    let mut sum = 0xcbf2_9ce4_8422_2325_u64;
+    let seal = |line: &str| {
+        let Some((said, _)) = line.split_once(",\"sum\"") else {
+            return format!("{line}\n");
+        };
+        for byte in said.bytes() {
+            sum = (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        format!("{said},\"sum\":\"{sum:016x}\"}}\n")
+    };
+    text.lines().map(seal).collect()
+}
+
+#[test]
+fn a_log_in_which_anything_was_changed_is_refused_there() {
+    let config = Config::new(10, 3, Limit::Cycle(Span::from_secs(1)));
+    let moments = (0..6).map(|now| (Instant::from_nanos(now), Event::Wake));
+    let good = written(&config, &moments.collect());
+    let lines: Vec<&[u8]> = good.split_inclusive(|byte| *byte == b'\n').collect();
+    let refused = |bytes: &[u8], line: usize| {
+        let message = read(bytes).expect_err("it was changed");
+        let place = format!("line {line}: ");
+        assert!(message.contains(&place), "{message}, expected {line}");
+    };
+    // Every byte but line ends, each in another way.
+    let mut line = 1;
+    for (at, byte) in good.iter().enumerate() {
+        if *byte == b'\n' {
+            line += 1;
+            continue;
+        }
+        let mut changed = good.clone();
+        changed[at] = byte.wrapping_add(1 + (at % 200) as u8);
+        if changed[at] != b'\n' {
+            refused(&changed, line);
+        }
+    }
+    // A line that is missing, comes twice, or has another place.
+    let without: Vec<&[u8]> = [&lines[..3], &lines[4..]].concat();
+    refused(&without.concat(), 4);
+    let twice: Vec<&[u8]> = [&lines[..4], &lines[3..]].concat();
+    refused(&twice.concat(), 5);
+    let mut moved = lines.clone();
+    moved.swap(3, 4);
+    refused(&moved.concat(), 4);
+    // The end may be missing: a program that is killed writes no more.
+    assert_eq!(read(&lines[..5].concat()).expect("a beginning").1.len(), 4);
+}
+
 #[test]
 fn what_is_no_log_is_refused() {
     let config = Config::new(10, 3, Limit::Cycle(Span::from_secs(1)));
@@ -391,16 +442,17 @@ fn what_is_no_log_is_refused() {
     .expect("JSON is UTF-8");
     let check = |from: &str, to: &str, expected: &str| {
         assert!(good.contains(from), "{from} is not in {good}");
-        let message = read(good.replacen(from, to, 1).as_bytes()).expect_err("no log");
+        let changed = sealed(&good.replacen(from, to, 1));
+        let message = read(changed.as_bytes()).expect_err("no log");
         let expected = format!("run.jsonl does not read as results: {expected}");
         assert!(message.starts_with(&expected), "{message}");
         assert!(!message.contains('\n'), "{message}");
     };
     check("allot-events", "allot", "line 1: expected a header such as");
     check(
+        "\"version\":4",
         "\"version\":3",
-        "\"version\":1",
-        "line 1: its version is 1, expected 3",
+        "line 1: its version is 3, expected 4",
     );
     check("\"s_min\":0,", "", "line 1: missing field `s_min`");
     check("\"s_min\"", "\"s_max\"", "line 1: unknown field `s_max`");
@@ -435,7 +487,11 @@ fn what_is_no_log_is_refused() {
         "\"now\":4",
         "line 3: time runs backwards, from 5 ns",
     );
-    check("{\"now\":7", "\n{\"now\":7", "line 3: EOF while parsing");
+    check(
+        "{\"now\":7",
+        "\n{\"now\":7",
+        "line 3: expected a checksum at its end",
+    );
     assert!(read(b"").expect_err("empty").contains("expected a header"));
 }
 

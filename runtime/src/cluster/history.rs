@@ -39,6 +39,8 @@ pub(crate) struct History {
     pub(crate) spent: Cost,
     /// What the records of the part that is to come are moved by.
     pub(crate) shift: Shift,
+    /// The first damage to a log, behind what counts of it.
+    pub(crate) damage: Option<String>,
 }
 
 impl History {
@@ -92,6 +94,17 @@ impl History {
         Ok(history)
     }
 
+    /// Whether there was a cycle, whatever became of it.
+    pub(crate) const fn has_cycles(&self) -> bool {
+        let Totals {
+            complete,
+            truncated,
+            failed,
+            ..
+        } = self.totals;
+        complete + truncated + failed > 0
+    }
+
     /// The run as a whole, of its last part.
     pub(crate) fn whole(&self, mut ended: Ended) -> Ended {
         if self.shift == Shift::default() {
@@ -135,7 +148,11 @@ impl History {
                     now = at.unwrap_or(now);
                     event
                 }
-                Err(_) if counted.is_some() => continue, // what counts is whole
+                // What counts is whole.
+                Err(error) if counted.is_some() => {
+                    self.damage.get_or_insert_with(|| error.to_string());
+                    continue;
+                }
                 Err(error) => return Err(error.to_string()),
             };
             let at = self.shift.moment(now);

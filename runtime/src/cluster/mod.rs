@@ -41,7 +41,7 @@ use solvers::{AllocatorName, Host};
 
 use crate::cli::{ClusterArgs, SweepArgs};
 use crate::data::DataAt;
-use crate::orchestrator::{Ended, Job, Orchestrator, Watch, judge_once};
+use crate::orchestrator::{CHECKPOINT, Ended, Job, Orchestrator, Watch, judge_once};
 use crate::train::DeviceChoice;
 use history::History;
 use members::Cluster;
@@ -290,7 +290,10 @@ fn begin(prepared: &Prepared, args: &ClusterArgs, room: &Room) -> Result<(Report
                 })
             });
             match replayed {
-                Ok(history) => (report, history),
+                Ok(history) => {
+                    tell_of(&history, folder.path(), resumed.is_some());
+                    (report, history)
+                }
                 Err(error) => {
                     let next = done.0 + 1;
                     note!("the tables begin with cycle {next}: {error}");
@@ -303,6 +306,20 @@ fn begin(prepared: &Prepared, args: &ClusterArgs, room: &Room) -> Result<(Report
     };
     report.goes_on(history.shift);
     Ok((report, history))
+}
+
+/// What a run that is resumed cannot count, or does again.
+fn tell_of(history: &History, folder: &Path, has_checkpoint: bool) {
+    if let Some(damage) = &history.damage {
+        note!("{damage}; what was ordered after that is not in the fee");
+    }
+    if !has_checkpoint && history.has_cycles() {
+        let path = folder.join(CHECKPOINT);
+        let path = path.display();
+        note!(
+            "{path} is not there: the run begins with cycle 1 again, and what its log has is owed"
+        );
+    }
 }
 
 /// What is known of a run that is over, beside its account.

@@ -220,6 +220,14 @@ fn a_run_that_did_not_begin_is_begun_by_resuming_it_and_only_once() {
         "train=2559",
         "is not the data",
     );
+    // Without an end and without a checkpoint it begins again, and says so.
+    fs::remove_file(&checkpoint).expect("removed");
+    let again = Run::start(&resume, &[]).end();
+    again.completed();
+    let expected = "checkpoint.safetensors is not there: the run begins with cycle 1 again";
+    assert!(again.stderr.contains(expected), "{}", again.stderr);
+    let owed = again.summary()["cycles_failed"].as_u64();
+    assert!(owed >= Some(5), "{owed:?}: they are owed");
 }
 
 /// Where the data lies makes no difference to what is learnt from it.

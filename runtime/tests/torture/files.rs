@@ -103,7 +103,7 @@ pub(crate) fn damage(attempt: &Attempt<'_>) -> Result<Tried, String> {
         None
     };
     let resumes = specimen.command.contains(&"--resume");
-    let deed = spoil(&attempt.folder.join(specimen.of), resumes, &mut draws);
+    let (deed, is_said) = spoil(&attempt.folder.join(specimen.of), resumes, &mut draws);
     let said = run(specimen.command, &attempt.folder)?;
     let lost = |why: &str| {
         Err(format!(
@@ -117,6 +117,9 @@ pub(crate) fn damage(attempt: &Attempt<'_>) -> Result<Tried, String> {
     };
     if said.errors.contains("panicked") || said.errors.contains("a check of ours failed") {
         return lost("it blames itself");
+    }
+    if said.code == Some(0) && is_said && said.errors.trim().is_empty() && specimen.of == "k" {
+        return lost("it says nothing");
     }
     match said.code {
         Some(0)
@@ -133,26 +136,29 @@ pub(crate) fn damage(attempt: &Attempt<'_>) -> Result<Tried, String> {
     }
 }
 
-/// Does one thing to one of the files; says what.
-fn spoil(path: &Path, resumes: bool, draws: &mut Draws) -> String {
+/// Does one thing to one of the files; says what, and whether a run that goes on with it has to say so.
+fn spoil(path: &Path, resumes: bool, draws: &mut Draws) -> (String, bool) {
     let mut files = Vec::new();
     list(path, &mut files);
-    // Event logs are of any length and have no checksum; without run.json a run is one that has not ended.
+    // Event logs are of any length, and only a run that goes on needs them; without run.json a run is one that
+    // has not ended.
+    let is_log = |file: &Path| file.components().any(|part| part.as_os_str() == "events");
     files.retain(|file| {
-        let is_log = file.components().any(|part| part.as_os_str() == "events");
         let is_end = resumes && file.ends_with("run.json");
-        !is_log && !is_end
+        (resumes || !is_log(file)) && !is_end
     });
     files.sort();
     let file = &files[draws.between(0, files.len() as u64 - 1) as usize];
     let mut bytes = fs::read(file).expect("it is there");
+    let before = bytes.clone();
     let length = bytes.len() as u64;
     let at = draws.between(0, length.saturating_sub(1)) as usize;
     let name = file.display();
     let deed = match draws.between(0, 9) {
         0 => {
             fs::remove_file(file).expect("it is there");
-            return format!("{name} was removed");
+            let is_said = is_log(file) || file.ends_with("checkpoint.safetensors");
+            return (format!("{name} was removed"), is_said);
         }
         1 => {
             bytes.truncate(at);
@@ -188,8 +194,9 @@ fn spoil(path: &Path, resumes: bool, draws: &mut Draws) -> String {
             format!("{name} got a tail")
         }
     };
+    let is_said = is_log(file) && !before.starts_with(&bytes);
     fs::write(file, bytes).expect("room");
-    deed
+    (deed, is_said)
 }
 
 fn list(path: &Path, files: &mut Vec<PathBuf>) {
