@@ -139,7 +139,9 @@ async fn a_client_gets_one_stream_and_no_other_protocol() {
             .await
             .is_err()
     );
-    assert_eq!(connection.max_datagram_size(), None);
+    // Room for signs of life.
+    let most = connection.max_datagram_size();
+    assert!(most.is_none_or(|most| most <= 64), "{most:?}");
 
     // An unknown client that claims to be known is refused before it has sent anything.
     let begin = Instant::now();
