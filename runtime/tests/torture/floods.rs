@@ -285,6 +285,7 @@ fn dialer(token: &str, name: &str, key: &Path) -> Result<Dialer, String> {
     let token = Token::parse(token).map_err(|error| error.to_string())?;
     let mut options = DialOptions::new(identity, name, Target::Token(token));
     options.discover = false;
+    options.timeout = Duration::from_secs(3); // as long as a place at the door
     Dialer::new(options).map_err(|error| error.to_string())
 }
 
@@ -379,7 +380,7 @@ pub(crate) fn be_stranger(kind: &str, token: &str, folder: &Path) -> Result<(), 
         let mut under_way = tokio::task::JoinSet::new();
         loop {
             let number = count.fetch_add(1, Ordering::Relaxed);
-            let key = folder.join("strangers").join((number % 512).to_string());
+            let key = folder.join("strangers").join((number % 8).to_string());
             if let Ok(dialer) = dialer(&token, &format!("stranger-{number}"), &key) {
                 under_way.spawn(async move {
                     let _ = dialer.dial().await;
@@ -391,7 +392,7 @@ pub(crate) fn be_stranger(kind: &str, token: &str, folder: &Path) -> Result<(), 
             while under_way.len() >= 400 {
                 under_way.join_next().await;
             }
-            tokio::time::sleep(Duration::from_millis(4)).await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     })
 }
