@@ -34,7 +34,7 @@ const END_WITHIN: Duration = Duration::from_secs(1);
 pub(crate) struct Locals {
     workers: Vec<Local>,
     /// Holds their keys; removed at the end.
-    _state: Scratch,
+    state: Scratch,
 }
 
 #[derive(Debug)]
@@ -184,10 +184,7 @@ impl Locals {
                 watch: tokio::spawn(watch(name.clone(), child, told)),
             });
         }
-        Ok(Self {
-            workers,
-            _state: state,
-        })
+        Ok(Self { workers, state })
     }
 
     /// Their process ids, in the order of their names.
@@ -195,8 +192,8 @@ impl Locals {
         self.workers.iter().map(|worker| worker.id).collect()
     }
 
-    /// Waits until they end, and kills those that do not.
-    pub(crate) async fn end(self) {
+    /// Waits until they end, and kills those that do not. Gives the folder of their keys.
+    pub(crate) async fn end(self) -> Scratch {
         let until = Instant::now() + END_WITHIN;
         let mut watches = Vec::new();
         for worker in self.workers {
@@ -207,6 +204,7 @@ impl Locals {
         for watch in watches {
             let _ = watch.await;
         }
+        self.state
     }
 }
 

@@ -89,16 +89,17 @@ impl Cluster {
         })
     }
 
-    /// Lets all workers go.
+    /// Lets all workers go, those of this machine at the same time.
     pub(crate) async fn close(self) {
-        self.connections
-            .dismiss("the orchestrator has no more to do")
-            .await;
-        if let Some(locals) = self.locals {
-            if let Err(error) = self.list.forget_own() {
-                note!("the keys of this run's own workers stay on the list: {error}");
-            }
-            locals.end().await;
+        let dismissed = self
+            .connections
+            .dismiss("the orchestrator has no more to do");
+        let Some(locals) = self.locals else {
+            return dismissed.await;
+        };
+        let ((), _keys) = tokio::join!(dismissed, locals.end());
+        if let Err(error) = self.list.forget_own() {
+            note!("the keys of this run's own workers stay on the list: {error}");
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 use super::link;
 use super::messages::{Command, ConnectionId, Input, Member, PeerEvent};
@@ -18,6 +19,11 @@ use crate::random::random;
 /// Inputs that may wait. When there are more, connections wait to add theirs, and the network holds
 /// the workers back.
 const WAITING: usize = 4096;
+
+/// At the end, for all workers to take their leave.
+const GONE_WITHIN: Duration = Duration::from_secs(1);
+/// For the last packets, if some have not.
+const TOLD_WITHIN: Duration = Duration::from_millis(200);
 
 /// The workers that are connected and have said hello.
 pub(crate) struct Connections {
@@ -84,10 +90,12 @@ impl Connections {
                 }
             }
         };
-        let _ = tokio::time::timeout(Duration::from_secs(1), all_gone).await;
+        let until = Instant::now() + GONE_WITHIN;
+        let _ = timeout_at(until, all_gone).await;
         let _ = self.accepting.await; // so that no other task uses the listener
         if let Ok(listener) = Arc::try_unwrap(self.listener) {
-            listener.close().await;
+            let until = until.max(Instant::now() + TOLD_WITHIN);
+            let _ = timeout_at(until, listener.close()).await;
         }
     }
 }

@@ -211,7 +211,7 @@ pub(crate) fn twins(attempt: &Attempt<'_>) -> Result<Tried, String> {
         .filter(|line| line.starts_with("error: ") && line.contains(expected));
     let told = told.count();
     if told != 1 {
-        return Err(format!("{what} twice: it is told {told} times: {said}"));
+        return Err(format!("{what} twice: {told} lines say so: {said}"));
     }
     if joins > 2 {
         return Err(format!("{what} twice: it joined {joins} times"));

@@ -200,7 +200,7 @@ pub(crate) fn partition(attempt: &Attempt<'_>) -> Result<Tried, String> {
     if ended.code != Some(0) {
         return Err(format!("code {:?}: {}", ended.code, ended.errors.trim()));
     }
-    // Whoever the job went on without is back, if it took long enough after that.
+    // A worker that the job went on without is back, if it took long enough after that.
     let at = |event: &Value| event["at_s"].as_f64().unwrap_or_default();
     let over = ended.all("cycle").last().map_or(0.0, at);
     for outage in &outages {
