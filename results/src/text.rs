@@ -189,6 +189,12 @@ impl Table {
     }
 }
 
+/// The lines of a text that is broken at blanks. A word that is longer than a line has one of its own.
+pub fn broken(text: &str, width: usize) -> Vec<String> {
+    let text = wrapped(text, width, 0);
+    text.lines().map(str::to_owned).collect()
+}
+
 /// Breaks at blanks; lines after the first begin with `indent` blanks. What is to be typed after
 /// `--set` stays together.
 fn wrapped(text: &str, width: usize, indent: usize) -> String {

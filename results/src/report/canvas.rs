@@ -40,6 +40,8 @@ pub(super) enum Side {
 /// Something to draw on.
 pub(super) struct Canvas<'a> {
     root: DrawingArea<SVGBackend<'a>, Shift>,
+    /// Where the place (0, 0) lies.
+    origin: Place,
 }
 
 /// Draws, and gives what belongs within an `svg` element whose view box is ten times the size.
@@ -48,7 +50,10 @@ pub(super) fn drawn((width, height): Place, paint: impl FnOnce(&Canvas<'_>)) -> 
     {
         let size = ((width * FINE) as u32, (height * FINE) as u32);
         let root = SVGBackend::with_string(&mut text, size).into_drawing_area();
-        let canvas = Canvas { root };
+        let canvas = Canvas {
+            root,
+            origin: (0.0, 0.0),
+        };
         paint(&canvas);
         canvas.root.present().expect("a text takes everything");
     }
@@ -72,8 +77,20 @@ pub(super) fn fitted(text: &str, width: f64) -> String {
 }
 
 impl Canvas<'_> {
+    /// The same canvas with its origin elsewhere.
+    pub(super) fn moved(&self, (x, y): Place) -> Self {
+        Self {
+            root: self.root.clone(),
+            origin: (self.origin.0 + x, self.origin.1 + y),
+        }
+    }
+
+    fn fine(&self, (x, y): Place) -> (i32, i32) {
+        fine((self.origin.0 + x, self.origin.1 + y))
+    }
+
     pub(super) fn line(&self, places: &[Place], ink: Ink) {
-        let places: Vec<(i32, i32)> = places.iter().map(|place| fine(*place)).collect();
+        let places: Vec<(i32, i32)> = places.iter().map(|place| self.fine(*place)).collect();
         if places.len() > 1 {
             self.draw(&PathElement::new(places, style(ink, false)));
         }
@@ -96,7 +113,7 @@ impl Canvas<'_> {
     }
 
     pub(super) fn area(&self, places: &[Place], ink: Ink) {
-        let places: Vec<(i32, i32)> = places.iter().map(|place| fine(*place)).collect();
+        let places: Vec<(i32, i32)> = places.iter().map(|place| self.fine(*place)).collect();
         self.draw(&Polygon::new(places, style(ink, true)));
     }
 
@@ -104,7 +121,7 @@ impl Canvas<'_> {
         let upper = (one.0.min(other.0), one.1.min(other.1));
         let lower = (one.0.max(other.0), one.1.max(other.1));
         self.draw(&Rectangle::new(
-            [fine(upper), fine(lower)],
+            [self.fine(upper), self.fine(lower)],
             style(ink, true),
         ));
     }
@@ -117,7 +134,7 @@ impl Canvas<'_> {
             self.area(&moved, ink);
         };
         match series % 6 {
-            0 => self.draw(&Circle::new(fine((x, y)), 34, style(ink, true))),
+            0 => self.draw(&Circle::new(self.fine((x, y)), 34, style(ink, true))),
             1 => self.rectangle((x - 3.2, y - 3.2), (x + 3.2, y + 3.2), ink),
             2 => at(&[(0.0, -4.4), (4.2, 3.2), (-4.2, 3.2)]),
             3 => at(&[(0.0, -4.6), (4.6, 0.0), (0.0, 4.6), (-4.6, 0.0)]),
@@ -147,7 +164,7 @@ impl Canvas<'_> {
         let style = TextStyle::from(font)
             .color(&colour)
             .pos(Pos::new(side, VPos::Center));
-        let (x, y) = fine(place);
+        let (x, y) = self.fine(place);
         let written = self.root.draw_text(&text, &style, (x, y));
         written.expect("a text takes everything");
     }

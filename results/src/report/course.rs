@@ -247,18 +247,28 @@ pub(super) fn fees(folder: &RecordedFolder) -> Result<Figure, ResultsError> {
     } else {
         "."
     };
+    let budget = config.budget.map(Cost::units_f64);
+    let of_budget = budget.map_or_else(String::new, |budget| {
+        format!(" The budget is {}.", shown(budget))
+    });
     Ok(Figure {
         name: "fee".to_owned(),
         title: "Fee over time".to_owned(),
         says: format!(
-            "What had been paid up to each cycle{how} At the end: {}.{binned}",
+            "What had been paid up to each cycle{how} At the end: {}.{of_budget}{binned}",
             words.join("; ")
         ),
         picture: Picture::Plot(Plot {
             x: Axis::new("cycle", Scale::Even),
             y: Axis::new("fee so far", Scale::FromZero),
             series,
-            marks: Vec::new(),
+            marks: budget
+                .map(|budget| Mark {
+                    name: "budget".to_owned(),
+                    at: Against::Y(budget),
+                })
+                .into_iter()
+                .collect(),
         }),
         data,
     })

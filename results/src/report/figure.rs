@@ -3,7 +3,9 @@
 
 use super::canvas::{Canvas, LETTERS, Place, Side, drawn, fitted};
 use super::escape::markup;
+use super::forest::Forest;
 use super::palette::{Ink, colours, hatchings, ink_styles};
+use super::panels::Panels;
 use super::plot::Plot;
 use super::rows::Rows;
 use super::table::Table;
@@ -29,6 +31,8 @@ pub(super) struct Figure {
 pub(super) enum Picture {
     Plot(Plot),
     Rows(Rows),
+    Panels(Panels),
+    Forest(Forest),
 }
 
 impl Picture {
@@ -36,6 +40,8 @@ impl Picture {
         match self {
             Self::Plot(plot) => plot.height(width),
             Self::Rows(rows) => rows.height(width),
+            Self::Panels(panels) => panels.height(width),
+            Self::Forest(forest) => forest.height(),
         }
     }
 
@@ -43,6 +49,8 @@ impl Picture {
         match self {
             Self::Plot(plot) => plot.draw(canvas, top, size),
             Self::Rows(rows) => rows.draw(canvas, top, size),
+            Self::Panels(panels) => panels.draw(canvas, top, size),
+            Self::Forest(forest) => forest.draw(canvas, top, size),
         }
     }
 }

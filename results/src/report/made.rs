@@ -54,7 +54,7 @@ pub(super) fn section(
         Column::new("value", "value"),
     ]);
     flat("", record, &mut table);
-    parts.push(Part::Table("As run.json has it", table));
+    parts.push(Part::Folded("Everything that run.json says", table));
     for (file, name) in [
         ("scenario.toml", "The scenario, with every value"),
         ("job.json", "The job"),

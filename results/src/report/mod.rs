@@ -5,25 +5,32 @@
 //! as CSV into `report/`. The same folder gives the same bytes. Every number passes through
 //! [`number`], and stands in the tables that it was read from.
 //!
-//! - `validation.rs`, `runs.rs` (with `course.rs`, `timeline.rs`, `predictions.rs`) and `sweep.rs` know
+//! - `validation.rs`, `runs.rs` (with `activity.rs`, `course.rs`, `differences.rs`,
+//!   `timeline.rs`, `predictions.rs`) and `sweep.rs` know
 //!   what each kind of folder has to say.
-//! - `figure.rs`, `plot.rs`, `rows.rs`, `axis.rs`, `canvas.rs` and `palette.rs` draw it.
+//! - `verdict.rs` says what came of it in a sentence.
+//! - `figure.rs`, `plot.rs`, `panels.rs`, `rows.rs`, `forest.rs`, `axis.rs`, `canvas.rs` and `palette.rs`
+//!   draw it.
 //! - `page.rs`, `table.rs`, `made.rs` and `escape.rs` are the page.
 //!
 //! **What it does not know:** allocators and predictions, which [`ReportContext`] carries.
 
+mod activity;
 mod axis;
 mod bins;
 mod canvas;
 mod context;
 mod course;
 mod csv;
+mod differences;
 mod escape;
 mod figure;
+mod forest;
 mod made;
 mod number;
 mod page;
 mod palette;
+mod panels;
 mod plot;
 mod predictions;
 mod rows;
@@ -32,6 +39,7 @@ mod sweep;
 mod table;
 mod timeline;
 mod validation;
+mod verdict;
 
 use std::fs;
 use std::path::{Path, PathBuf};

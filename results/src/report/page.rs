@@ -11,8 +11,10 @@ use crate::report_file::MARK;
 /// What is on a page, in order.
 pub(super) struct Page {
     pub(super) title: String,
-    /// A sentence or two below the title.
-    pub(super) lead: Vec<String>,
+    /// What it is, in a sentence below the title.
+    pub(super) lead: String,
+    /// What came of it, in a sentence.
+    pub(super) verdict: Option<String>,
     /// What a reader must know first, such as that the folder is not complete.
     pub(super) warnings: Vec<String>,
     pub(super) sections: Vec<Section>,
@@ -28,6 +30,8 @@ pub(super) struct Section {
 pub(super) enum Part {
     Words(String),
     Table(&'static str, Table),
+    /// A table, folded away.
+    Folded(&'static str, Table),
     Figure(Box<Figure>),
     /// Text as it is, folded away.
     Text(&'static str, String),
@@ -42,9 +46,12 @@ impl Page {
         let parts = self.sections.iter().flat_map(|section| &section.parts);
         parts.filter_map(|part| match part {
             Part::Figure(figure) => Some(figure.as_ref()),
-            Part::Words(_) | Part::Table(..) | Part::Text(..) | Part::Line(..) | Part::Files(_) => {
-                None
-            }
+            Part::Words(_)
+            | Part::Table(..)
+            | Part::Folded(..)
+            | Part::Text(..)
+            | Part::Line(..)
+            | Part::Files(_) => None,
         })
     }
 
@@ -66,8 +73,9 @@ impl Page {
             ink_styles(),
             hatchings(),
         );
-        for line in &self.lead {
-            text += &format!("<p>{}</p>\n", markup(line));
+        text += &format!("<p>{}</p>\n", markup(&self.lead));
+        if let Some(verdict) = &self.verdict {
+            text += &format!("<p class=\"verdict\">{}</p>\n", markup(verdict));
         }
         for warning in &self.warnings {
             text += &format!(
@@ -108,6 +116,11 @@ impl Section {
             text += &match part {
                 Part::Words(words) => format!("<p>{}</p>\n", markup(words)),
                 Part::Table(caption, table) => table.html(caption),
+                Part::Folded(caption, table) => format!(
+                    "<details><summary>{}</summary>{}</details>\n",
+                    markup(caption),
+                    table.html(caption)
+                ),
                 Part::Figure(figure) => figure.html(),
                 Part::Text(name, content) => format!(
                     "<details><summary>{}</summary><pre tabindex=\"0\">{}</pre></details>\n",
@@ -162,7 +175,14 @@ figcaption{color:var(--quiet);font-size:.92rem;margin:.4rem 0;max-width:70ch}
 .narrow{display:none}
 @media (max-width:32rem){.wide{display:none}.narrow{display:block}}
 summary{cursor:pointer;padding:.3rem 0;color:var(--link)}
-.scroll{overflow-x:auto;max-width:100%;margin:.6rem 0 1rem}
+.verdict{font-size:1.12rem;font-weight:600}
+/* A shadow stands at the side where a wide table goes on: the covers move with the table, the
+shadows do not. */
+.scroll{overflow-x:auto;max-width:100%;margin:.6rem 0 1rem;background:
+linear-gradient(to right,var(--ground) 30%,transparent) left/3rem 100% no-repeat local,
+linear-gradient(to left,var(--ground) 30%,transparent) right/3rem 100% no-repeat local,
+linear-gradient(to right,var(--axis),transparent) left/.8rem 100% no-repeat scroll,
+linear-gradient(to left,var(--axis),transparent) right/.8rem 100% no-repeat scroll}
 table{border-collapse:collapse;font-size:.92rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-weight:600;padding:.2rem .6rem .4rem 0;white-space:nowrap}
 th,td{text-align:left;vertical-align:top;padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--grid)}
@@ -187,7 +207,7 @@ h2,h3,caption{break-after:avoid}
 tr{break-inside:avoid}
 .wide{display:block;max-width:15cm}
 .narrow{display:none}
-.scroll{overflow:visible}
+.scroll{overflow:visible;background:none}
 table{font-size:7.5pt}
 .n{white-space:normal}
 .ci{display:block}

@@ -73,6 +73,8 @@ pub(super) struct Mark {
 pub(super) enum Against {
     /// A value of the x axis.
     X(f64),
+    /// A value of the y axis.
+    Y(f64),
     /// Where x and y are the same.
     Same,
 }
@@ -102,10 +104,21 @@ impl Plot {
 
     pub(super) fn draw(&self, canvas: &Canvas<'_>, top: f64, (width, height): Place) {
         let below = legend(canvas, &self.legend(), top, width);
-        let frame = self.frame(below + LINE, (width, height));
+        self.draw_below(canvas, below, (width, height), &[]);
+    }
+
+    /// All but the legend, below `top`. The axes hold `also` these points.
+    pub(super) fn draw_below(
+        &self,
+        canvas: &Canvas<'_>,
+        top: f64,
+        (width, height): Place,
+        also: &[Point],
+    ) {
+        let frame = self.frame(top + LINE, (width, height), also);
         let plane = Plane::new(frame.x, frame.y, frame.upper, frame.lower);
         let title = fitted(&self.y.title, width - 4.0);
-        let level = below + LINE / 2.0;
+        let level = top + LINE / 2.0;
         canvas.words(&title, (2.0, level), Side::Left, Ink::Quiet, false);
         self.axes(canvas, &frame, &plane, (width, height));
         for (of, series) in self.series.iter().enumerate() {
@@ -123,7 +136,7 @@ impl Plot {
         names.len() > 1 && names.iter().any(|name| width_of(name) + 4.0 > room)
     }
 
-    fn legend(&self) -> Vec<(String, Vec<Swatch>)> {
+    pub(super) fn legend(&self) -> Vec<(String, Vec<Swatch>)> {
         // One that the axis names already needs no other name.
         if let [only] = self.series.as_slice()
             && self.marks.is_empty()
@@ -150,11 +163,16 @@ impl Plot {
         series.chain(marks).collect()
     }
 
-    fn frame(&self, top: f64, (width, height): Place) -> Frame {
-        let points = || self.series.iter().flat_map(|series| &series.points);
+    fn frame(&self, top: f64, (width, height): Place, also: &[Point]) -> Frame {
+        let drawn = self.series.iter().flat_map(|series| &series.points);
+        let points = || drawn.clone().chain(also);
         let x_marks = self.marks.iter().filter_map(|mark| match mark.at {
             Against::X(at) => Some(at),
-            Against::Same => None,
+            Against::Y(_) | Against::Same => None,
+        });
+        let y_marks = self.marks.iter().filter_map(|mark| match mark.at {
+            Against::Y(at) => Some(at),
+            Against::X(_) | Against::Same => None,
         });
         let is_columns = self
             .series
@@ -168,7 +186,7 @@ impl Plot {
             let (low, high) = point.ends.unwrap_or((point.y, point.y));
             [point.y, low, high]
         });
-        let y = self.y.range(heights);
+        let y = self.y.range(heights.chain(y_marks));
         // What is held against each other has the same scale both ways.
         let is_square = self.marks.iter().any(|mark| mark.at == Against::Same);
         let both = (x.0.min(y.0), x.1.max(y.1));
@@ -264,11 +282,14 @@ impl Plot {
                     canvas.line(&places, Ink::Line(of_look));
                 }
                 for point in points {
-                    let ends = point
-                        .ends
-                        .map(|(low, high)| [low, high].map(|y| place(point.x, y)));
-                    if let Some([Some(low), Some(high)]) = ends {
-                        let (low, high) = ((low.0 + aside, low.1), (high.0 + aside, high.1));
+                    let x = self.x.along(point.x);
+                    if let (Some(x), Some((low, high))) = (x, point.ends) {
+                        // An end that is not on the axis lies below all of it.
+                        let [low, high] = [low, high].map(|y| {
+                            let y = self.y.along(y).unwrap_or(frame.y.0);
+                            let (x, y) = plane.place(x, y);
+                            (x + aside, y)
+                        });
                         canvas.line(&[low, high], Ink::Axis);
                         for end in [low, high] {
                             canvas.line(&[(end.0 - 3.5, end.1), (end.0 + 3.5, end.1)], Ink::Axis);
@@ -349,6 +370,7 @@ impl Plot {
         for mark in &self.marks {
             let ends = match mark.at {
                 Against::X(x) => self.x.along(x).map(|x| [(x, frame.y.0), (x, frame.y.1)]),
+                Against::Y(y) => self.y.along(y).map(|y| [(frame.x.0, y), (frame.x.1, y)]),
                 Against::Same => {
                     let low = frame.x.0.max(frame.y.0);
                     let high = frame.x.1.min(frame.y.1);

@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use super::axis::{Axis, Scale};
-use super::context::{Frontier, Predicted, PredictedWorker, ReportContext};
+use super::context::{Frontier, ReportContext};
 use super::course::points_or_tiles;
 use super::figure::{Figure, Picture};
 use super::number::shown;
+use super::palette::SERIES;
 use super::plot::{Against, Mark, Plot, Point, Series, Shape};
 use super::table::{Cell, Column, Table};
 
@@ -17,11 +18,6 @@ const MOST_STEPS: usize = 400;
 const MOST_ROWS: usize = 40;
 
 pub(super) fn figures(context: &ReportContext) -> Vec<Figure> {
-    let worker_times = |run: &Predicted| {
-        let workers = run.workers.iter();
-        let both = |worker: &PredictedWorker| Some((worker.predicted, worker.measured?));
-        workers.filter_map(both).collect::<Vec<_>>()
-    };
     let times = |(predicted, measured): (scheduler::Span, scheduler::Span)| {
         (predicted.seconds_f64(), measured.seconds_f64())
     };
@@ -30,12 +26,23 @@ pub(super) fn figures(context: &ReportContext) -> Vec<Figure> {
         .iter()
         .filter_map(|run| Some((run.predicted, run.measured?)));
     let runs: Vec<(f64, f64)> = runs.map(times).collect();
-    let workers: Vec<(f64, f64)> = context
-        .predicted
-        .iter()
-        .flat_map(worker_times)
-        .map(times)
-        .collect();
+    let all = context.predicted.iter().flat_map(|run| &run.workers);
+    let all = all.filter_map(|worker| {
+        let time = times((worker.predicted, worker.measured?));
+        Some((worker.name.as_str(), time))
+    });
+    let mut workers: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
+    for (name, time) in all.clone() {
+        match workers.iter_mut().find(|(known, _)| known == name) {
+            Some((_, of)) => of.push(time),
+            None => workers.push((name.to_owned(), vec![time])),
+        }
+    }
+    // More have no colour each.
+    if workers.len() > usize::from(SERIES) {
+        let all = all.map(|(_, time)| time).collect();
+        workers = vec![("workers under one plan".to_owned(), all)];
+    }
     let run = (
         "predicted-runs",
         "Predicted against measured: whole runs",
@@ -46,6 +53,7 @@ pub(super) fn figures(context: &ReportContext) -> Vec<Figure> {
         "Predicted against measured: a worker's mean computing in a cycle",
         "workers under one plan",
     );
+    let runs = vec![(run.2.to_owned(), runs)];
     let mut figures: Vec<Figure> = [against(run, runs), against(worker, workers)]
         .into_iter()
         .flatten()
@@ -59,23 +67,49 @@ fn error((predicted, measured): &(f64, f64)) -> f64 {
     100.0 * (predicted / measured - 1.0)
 }
 
-fn against((name, title, what): (&str, &str, &str), times: Vec<(f64, f64)>) -> Option<Figure> {
-    let times: Vec<(f64, f64)> = times
+/// The times of each name; those that were measured as none are left out.
+fn against(
+    (name, title, what): (&str, &str, &str),
+    of: Vec<(String, Vec<(f64, f64)>)>,
+) -> Option<Figure> {
+    let (names, times): (Vec<String>, Vec<Vec<(f64, f64)>>) = of
         .into_iter()
-        .filter(|(_, measured)| *measured > 0.0)
-        .collect();
+        .map(|(name, times)| {
+            let times = times.into_iter().filter(|(_, measured)| *measured > 0.0);
+            (name, times.collect::<Vec<_>>())
+        })
+        .filter(|(_, times)| !times.is_empty())
+        .unzip();
     if times.is_empty() {
         return None;
     }
-    let (count, sum) = times.iter().fold((0_u64, 0.0), |(count, sum), time| {
-        (count + 1, sum + error(time).abs())
-    });
+    let (count, sum) = times
+        .iter()
+        .flatten()
+        .fold((0_u64, 0.0), |(count, sum), time| {
+            (count + 1, sum + error(time).abs())
+        });
+    let by_name: Vec<String> = names
+        .iter()
+        .zip(&times)
+        .map(|(name, times)| {
+            let errors = times.iter().map(error);
+            format!(
+                "{name} {} %",
+                shown(errors.sum::<f64>() / times.len() as f64)
+            )
+        })
+        .collect();
+    let by_name = if by_name.len() > 1 {
+        format!(" In the mean, with its sign: {}.", by_name.join(", "))
+    } else {
+        String::new()
+    };
     let axes = [
         ("predicted_s", "predicted, s"),
         ("measured_s", "measured, s"),
     ];
-    let names = [what.to_owned()];
-    let (series, mut data, is_counted) = points_or_tiles(&names, &[times], axes);
+    let (series, mut data, is_counted) = points_or_tiles(&names, &times, axes);
     data.note("compared", count as f64);
     data.note("mean error, %", sum / count as f64);
     let how = if is_counted {
@@ -88,7 +122,7 @@ fn against((name, title, what): (&str, &str, &str), times: Vec<(f64, f64)>) -> O
         title: title.to_owned(),
         says: format!(
             "Compared: {count} ({what}). On the line the prediction is right, above it took longer. The prediction is \
-             off by {} % in the mean of all.{how}",
+             off by {} % in the mean of all.{by_name}{how}",
             shown(sum / count as f64)
         ),
         picture: Picture::Plot(Plot {

@@ -111,8 +111,9 @@ impl Rows {
         let range = self.x.range(range.chain(self.marks.iter().copied()));
         let plane = Plane::new(range, (0.0, 1.0), (left, top), (right, bottom));
         let at = |value: f64| plane.place(value, 0.0).0;
-        self.axis(
+        value_axis(
             canvas,
+            &self.x,
             range,
             &at,
             ((left, top), (right, bottom)),
@@ -148,36 +149,32 @@ impl Rows {
             canvas.line(&[(at(*mark), top), (at(*mark), bottom)], Ink::Mark);
         }
     }
+}
 
-    fn axis(
-        &self,
-        canvas: &Canvas<'_>,
-        range: (f64, f64),
-        at: &dyn Fn(f64) -> f64,
-        ((left, top), (right, bottom)): (Place, Place),
-        (width, height): Place,
-    ) {
-        let widest = self.x.width(range, 6) + 14.0;
-        let most = (((right - left) / widest) as usize).clamp(2, 8);
-        let mut free = 0.0;
-        for (value, name) in self.x.marks(range, most) {
-            let place = at(value);
-            canvas.line(&[(place, top), (place, bottom + 4.0)], Ink::Grid);
-            let half = width_of(&name) / 2.0;
-            let middle = place.clamp(half, (width - half).max(half));
-            if middle - half >= free {
-                free = middle + half + 6.0;
-                canvas.words(
-                    &name,
-                    (middle, bottom + 13.0),
-                    Side::Middle,
-                    Ink::Quiet,
-                    false,
-                );
-            }
+/// An axis along the bottom of rows, with a line up at each of its marks.
+pub(super) fn value_axis(
+    canvas: &Canvas<'_>,
+    axis: &Axis,
+    range: (f64, f64),
+    at: &dyn Fn(f64) -> f64,
+    ((left, top), (right, bottom)): (Place, Place),
+    (width, height): Place,
+) {
+    let widest = axis.width(range, 6) + 14.0;
+    let most = (((right - left) / widest) as usize).clamp(2, 8);
+    let mut free = 0.0;
+    for (value, name) in axis.marks(range, most) {
+        let place = at(value);
+        canvas.line(&[(place, top), (place, bottom + 4.0)], Ink::Grid);
+        let half = width_of(&name) / 2.0;
+        let middle = place.clamp(half, (width - half).max(half));
+        if middle - half >= free {
+            free = middle + half + 6.0;
+            let level = bottom + 13.0;
+            canvas.words(&name, (middle, level), Side::Middle, Ink::Quiet, false);
         }
-        canvas.base(&self.x.title, (left, right), bottom, (width, height));
     }
+    canvas.base(&axis.title, (left, right), bottom, (width, height));
 }
 
 /// From nothing to all, in percent.

@@ -15,15 +15,16 @@ use super::palette::Ink;
 use super::plot::{Plot, Point, Series, Shape, thinned};
 use super::rows::{Rows, percent};
 use super::table::{Cell, Column, Table};
-use super::{made, predictions, timeline};
+use super::{activity, differences, made, predictions, timeline, verdict};
 use crate::error::ResultsError;
-use crate::files::SUMMARY_CSV;
+use crate::files::{PAIRED, SUMMARY_CSV};
 use crate::run_file::RunFile;
 use crate::runs::{RecordedFolder, RunKey, RunRow};
 
-const FILES: [(&str, &str); 17] = [
+const FILES: [(&str, &str); 18] = [
     ("summary.csv", "the summary"),
     ("summary.json", "the same as JSON"),
+    ("paired.csv", "how arms differ, pair by pair"),
     ("runs.parquet", "each run"),
     ("workers.parquet", "each worker"),
     ("plans.parquet", "each plan"),
@@ -56,17 +57,26 @@ pub(super) fn page(dir: &Path, context: &ReportContext) -> Result<Page, ResultsE
     let plan = folder.plan();
     let is_real = plan.mode == "real";
 
+    let paired = paired(dir)?;
     let lines = course::runs(&folder)?;
     let workers = timeline::workers(&folder)?;
+    // A real run is the only one of its folder.
+    let of_run = if is_real {
+        String::new()
+    } else {
+        format!(", replicate 0 under {}", plan.allocators[0])
+    };
     let mut figures = Vec::new();
+    figures.extend(paired.iter().flat_map(differences::figures));
+    figures.extend(missed(&summary));
+    figures.extend(course::scatter(&folder, &lines));
     if is_real {
         figures.extend(model(dir)?);
     }
-    figures.extend(timeline::figures(&folder, &workers)?);
+    figures.extend(activity::figure(&folder, &workers, &of_run)?);
     figures.push(course::fees(&folder)?);
     figures.push(cycles(&folder, &summary));
-    figures.extend(missed(&summary));
-    figures.extend(course::scatter(&folder, &lines));
+    figures.extend(timeline::figures(&folder, &workers, &of_run)?);
     figures.extend(predictions::figures(context));
     let figures = figures
         .into_iter()
@@ -129,20 +139,26 @@ pub(super) fn page(dir: &Path, context: &ReportContext) -> Result<Page, ResultsE
     } else {
         format!("{mode}: {}", plan.scenario)
     };
+    let verdict = if is_real {
+        verdict::of_real_run(&record, &summary)
+    } else {
+        verdict::of_runs(&summary, paired.as_ref())
+    };
     Ok(Page {
         title,
-        lead: vec![lead],
+        lead,
+        verdict,
         warnings,
         sections: vec![
-            Section {
-                id: "summary",
-                title: "Summary",
-                parts,
-            },
             Section {
                 id: "figures",
                 title: "Figures",
                 parts: notes.chain(figures).collect(),
+            },
+            Section {
+                id: "summary",
+                title: "Summary",
+                parts,
             },
             Section {
                 id: "tables",
@@ -257,6 +273,12 @@ fn facts(record: &Value) -> Table {
         table.push(vec![Cell::text(title), cell]);
     }
     table
+}
+
+/// How arms differ from the first, if several were compared.
+fn paired(dir: &Path) -> Result<Option<Csv>, ResultsError> {
+    let path = dir.join(PAIRED);
+    path.is_file().then(|| Csv::read(&path)).transpose()
 }
 
 /// Shares of the cycles that were asked for.

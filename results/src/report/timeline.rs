@@ -15,7 +15,7 @@ use crate::files::{CYCLES, LOTS, WORKERS};
 use crate::runs::{RecordedFolder, RunKey, Stream, WorkerRow, is_of};
 
 /// The run that is shown.
-const KEY: RunKey = RunKey {
+pub(super) const KEY: RunKey = RunKey {
     replicate: 0,
     allocator: 0,
 };
@@ -31,7 +31,7 @@ fn took(cycle: &CycleRow) -> Span {
 }
 
 /// Whether its times say what it did.
-const fn has_result(row: &AssignmentRow) -> bool {
+pub(super) const fn has_result(row: &AssignmentRow) -> bool {
     matches!(row.fate, Fate::Complete | Fate::Truncated | Fate::Refused)
 }
 
@@ -44,8 +44,8 @@ pub(super) fn workers(folder: &RecordedFolder) -> Result<Vec<WorkerRow>, Results
 pub(super) fn figures(
     folder: &RecordedFolder,
     workers: &[WorkerRow],
+    of_run: &str,
 ) -> Result<Vec<Figure>, ResultsError> {
-    let allocators = &folder.plan().allocators;
     let cycles: Vec<CycleRow> = folder.stream(CYCLES)?.all_of(KEY)?;
     let Some(longest) = cycles
         .iter()
@@ -65,12 +65,6 @@ pub(super) fn figures(
             lots.push(lot);
         }
     }
-    // A real run is the only one of its folder.
-    let of_run = if folder.plan().mode == "real" {
-        String::new()
-    } else {
-        format!(", replicate 0 under {}", allocators[0])
-    };
     let gantt = |name: &str, title: String, cycles: &[CycleRow]| {
         gantt(
             name,
@@ -93,7 +87,7 @@ pub(super) fn figures(
         figures.push(gantt("timeline-longest", title, &[*longest]));
     }
     if cycles.len() > 1 {
-        figures.push(lengths(&cycles, &of_run));
+        figures.push(lengths(&cycles, of_run));
     }
     Ok(figures)
 }
@@ -368,6 +362,6 @@ fn name_of(workers: &[WorkerRow], worker: WorkerId) -> String {
     known.map_or_else(|| worker.to_string(), |known| known.name.to_string())
 }
 
-fn at(moment: Instant) -> f64 {
+pub(super) fn at(moment: Instant) -> f64 {
     moment.since(Instant::START).seconds_f64()
 }

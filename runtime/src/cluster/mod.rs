@@ -23,6 +23,7 @@ mod prepare;
 mod report;
 mod room;
 mod settings;
+mod standing;
 mod summary;
 mod sweep;
 mod tables;
@@ -32,6 +33,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use console::{Exit, Stop, note, print};
+use results::text::Style;
 use scenarios::Overrides;
 use scenarios::scenario::Vary;
 use scheduler::machine::{Ending, Totals};
@@ -139,6 +141,13 @@ pub(crate) async fn sweep(args: SweepArgs) -> Result<Exit, Stop> {
         }
     }
     cluster.close().await;
+    if !of.json {
+        let style = Style {
+            width: console::width(),
+            bold: console::is_bold(),
+        };
+        print(&sweep::table(&dump, style))?;
+    }
     Ok(worst)
 }
 
@@ -352,9 +361,9 @@ fn conclude(
     let text = if args.json {
         format!("{summary}\n")
     } else if args.plan_only {
-        summary::planned(&ran)
+        summary::planned(&ran, console::width())
     } else {
-        summary::boxed(&ran)
+        summary::boxed(&ran, console::width())
     };
     let written = outputs::write(&ran, of.allocator.name(), tables, of.room);
     print(&text)?;

@@ -23,6 +23,7 @@ use super::judgements::Judgements;
 use super::keeper::{Keeper, Kept};
 use super::names::Names;
 use super::room::Room;
+use super::standing::Standing;
 use super::tables::Tables;
 use crate::orchestrator::{Checkpoint, Member, Watch};
 use crate::train::{DeviceChoice, Evaluation};
@@ -41,6 +42,7 @@ pub(crate) struct WorkerInfo {
 pub(crate) struct Report {
     json: bool,
     bars: Option<Bars>,
+    standing: Standing,
     keeper: Keeper,
     workers: BTreeMap<WorkerId, WorkerInfo>,
     names: BTreeMap<WorkerId, String>,
@@ -81,7 +83,9 @@ impl Report {
         let is_seen = io::stderr().is_terminal() && !json;
         let bars = is_seen.then(|| {
             let all = console::bars();
-            let style = ProgressStyle::with_template("{prefix:>14} {bar:24} {pos}/{len} {msg}");
+            let style = ProgressStyle::with_template(
+                "{prefix:>14} {bar:24} {pos}/{len}\n               {wide_msg}",
+            );
             let style = style.expect("the template is valid").progress_chars("=> ");
             let whole = all.add(ProgressBar::new(0).with_style(style).with_prefix("cycles"));
             Bars {
@@ -101,6 +105,7 @@ impl Report {
         Ok(Self {
             json,
             bars,
+            standing: Standing::default(),
             keeper,
             workers: BTreeMap::new(),
             names: numbered.collect(),
@@ -113,6 +118,7 @@ impl Report {
     pub(crate) fn replays(&mut self, at: Instant, record: &Record, kept: Replayed) {
         self.keeper.replay(at, record, kept);
         self.summary.record(at, record);
+        self.standing.replays(record);
     }
 
     /// The records that follow come after those of earlier parts.
@@ -158,7 +164,7 @@ impl Report {
         // Below that of the cycles, in the order of their numbers.
         let place = 1 + bars.workers.range(..worker).count();
         let bar = bars.workers.entry(worker).or_insert_with(|| {
-            let style = ProgressStyle::with_template("{prefix:>14} {bar:24} {msg}");
+            let style = ProgressStyle::with_template("{prefix:>14} {bar:16} {wide_msg}");
             let style = style.expect("the template is valid").progress_chars("=> ");
             all.insert(
                 place,
@@ -166,6 +172,14 @@ impl Report {
             )
         });
         Some(bar)
+    }
+
+    /// Shows where the run stands beside the bar of its cycles.
+    fn stands(&self) {
+        if let Some(bars) = &self.bars {
+            bars.whole.set_position(self.standing.done().into());
+            bars.whole.set_message(self.standing.words());
+        }
     }
 
     fn shows(&mut self, worker: WorkerId, at: u64, of: u64, message: String) {
@@ -182,21 +196,29 @@ impl Watch for Report {
         self.keeper.begins(config);
         if let Some(bars) = &self.bars {
             bars.whole.set_length(config.cycles.into());
-            bars.whole.set_position(u64::from(config.first_cycle) - 1);
-            bars.whole.set_message("waiting for workers");
         }
+        self.standing.begins(config);
+        self.stands();
         let fields = json!({"cycles": config.cycles, "batches": config.batches});
         self.emit(None, "begins", fields);
     }
 
     fn event(&mut self, now: Instant, event: &Event) {
         self.keeper.event(now, event);
+        if self.bars.is_none()
+            && !self.json
+            && let Some(line) = self.standing.line(now)
+        {
+            note!("{line}");
+        }
     }
 
     fn record(&mut self, now: Instant, record: &Record, name: &dyn Fn(WorkerId) -> String) {
         let (at, shifted) = (self.shift.moment(now), self.shift.record(record));
         self.keeper.record(at, &shifted);
         self.summary.record(at, &shifted);
+        self.standing.record(record);
+        self.stands();
         match record {
             Record::Joined { worker, fee, .. } => {
                 self.names.insert(*worker, name(*worker));
@@ -223,11 +245,6 @@ impl Watch for Report {
                 self.emit(Some(now), "departed", fields);
             }
             Record::Planned(row) => {
-                if let Some(bars) = &self.bars {
-                    let employed = row.workers_employed;
-                    bars.whole
-                        .set_message(format!("{employed} workers, {} per cycle", row.cost));
-                }
                 self.emit(
                     Some(now),
                     "planned",
@@ -259,9 +276,6 @@ impl Watch for Report {
                 );
             }
             Record::Paused { why, .. } => {
-                if let Some(bars) = &self.bars {
-                    bars.whole.set_message(format!("paused: {why}"));
-                }
                 self.emit(Some(now), "paused", json!({"why": why.reason()}));
             }
             Record::Assignment(row) => {
@@ -280,9 +294,6 @@ impl Watch for Report {
                 }));
             }
             Record::Cycle(row) => {
-                if let Some(bars) = &self.bars {
-                    bars.whole.set_position(row.cycle.get().into());
-                }
                 self.emit(
                     Some(now),
                     "cycle",
@@ -365,6 +376,8 @@ impl Watch for Report {
 
     fn judged(&mut self, cycle: u32, judged: &Evaluation) {
         self.keeper.judged(cycle, judged);
+        self.standing.judged(judged.accuracy);
+        self.stands();
         self.emit(
             None,
             "judged",

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use results::runs::RunEnd;
+use results::text::broken;
 use scheduler::Cost;
 use scheduler::machine::{Replan, ShareRow, WorkerId};
 use serde_json::{Value, json};
@@ -102,7 +103,7 @@ impl<'a> Ran<'a> {
 }
 
 /// A plan that is not run, in a box: what it costs, and how sure it is.
-pub(crate) fn planned(ran: &Ran<'_>) -> String {
+pub(crate) fn planned(ran: &Ran<'_>, width: Option<usize>) -> String {
     let (setting, summary) = (ran.setting, &ran.report.summary);
     let mut rows: Vec<(String, String)> = Vec::new();
     let mut row = |key: &str, value: String| rows.push((key.to_owned(), value));
@@ -129,7 +130,7 @@ pub(crate) fn planned(ran: &Ran<'_>) -> String {
     shares(ran, &mut rows);
     given(ran, &mut rows);
     row_of(&mut rows, "files", ran.folder.display().to_string());
-    framed(&rows)
+    framed(&rows, width)
 }
 
 /// How sure a plan's limits are.
@@ -156,7 +157,7 @@ fn chance(setting: &Setting) -> String {
 }
 
 /// In a box.
-pub(crate) fn boxed(ran: &Ran<'_>) -> String {
+pub(crate) fn boxed(ran: &Ran<'_>, width: Option<usize>) -> String {
     let (end, summary) = (&ran.end, &ran.report.summary);
     let totals = &end.totals;
     let mut rows: Vec<(String, String)> = Vec::new();
@@ -224,7 +225,7 @@ pub(crate) fn boxed(ran: &Ran<'_>) -> String {
     }
     given(ran, &mut rows);
     row_of(&mut rows, "files", ran.folder.display().to_string());
-    framed(&rows)
+    framed(&rows, width)
 }
 
 fn row_of(rows: &mut Vec<(String, String)>, key: &str, value: String) {
@@ -285,21 +286,31 @@ fn beside_fee(share: &ShareRow) -> String {
     }
 }
 
-fn framed(rows: &[(String, String)]) -> String {
-    let width = |text: &str| text.chars().count();
-    let keys = rows.iter().map(|(key, _)| width(key)).max().unwrap_or(0);
-    let values = rows
-        .iter()
-        .map(|(_, value)| width(value))
-        .max()
-        .unwrap_or(0);
+/// Rows in a frame. On a terminal, values are broken so that it fits, but for paths and their like.
+fn framed(rows: &[(String, String)], width: Option<usize>) -> String {
+    let size = |text: &str| text.chars().count();
+    let keys = rows.iter().map(|(key, _)| size(key)).max().unwrap_or(0);
+    let most = width.map_or(usize::MAX, |width| width.saturating_sub(keys + 6).max(20));
+    let broken = rows.iter().map(|(key, value)| (key, broken(value, most)));
+    let rows: Vec<(&String, Vec<String>)> = broken.collect();
+    let lines = rows.iter().flat_map(|(_, lines)| lines);
+    let fit = lines.map(|line| size(line)).filter(|size| *size <= most);
+    let values = fit.max().unwrap_or(0);
     let line = "─".repeat(keys + values + 4);
     let mut text = format!("┌{line}┐\n");
-    for (key, value) in rows {
-        let (left, right) = (keys - width(key), values - width(value));
-        let (left, right) = (" ".repeat(left), " ".repeat(right));
-        // Writing to a text does not fail.
-        let _ = writeln!(text, "│ {key}{left}  {value}{right} │");
+    for (key, lines) in &rows {
+        for (at, value) in lines.iter().enumerate() {
+            let key = if at == 0 { key.as_str() } else { "" };
+            let left = " ".repeat(keys - size(key));
+            // Writing to a text does not fail.
+            let _ = match values.checked_sub(size(value)) {
+                Some(right) => {
+                    let right = " ".repeat(right);
+                    writeln!(text, "│ {key}{left}  {value}{right} │")
+                }
+                None => writeln!(text, "│ {key}{left}  {value}"),
+            };
+        }
     }
     text + &format!("└{line}┘\n")
 }

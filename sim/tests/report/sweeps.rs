@@ -41,37 +41,20 @@ fn a_sweep() {
         let expected: Vec<f64> = of.iter().filter_map(|cell| cell.parse().ok()).collect();
         assert_eq!(shown, expected);
     }
+    // Small plots for each value of job.ship, over job.beta, with a line for each allocator.
     assert_eq!(
         report.figures(),
-        [
-            "key-1-fee",
-            "key-1-wall_s",
-            "key-1-missed",
-            "key-2-fee",
-            "key-2-wall_s",
-            "key-2-missed"
-        ]
+        ["sweep-fee", "sweep-wall_s", "sweep-missed"]
     );
-    for (figure, key, column) in [
-        ("key-1-fee", "job.beta", "fee"),
-        ("key-2-wall_s", "job.ship", "wall_s"),
-    ] {
-        let drawn = report.csv(figure);
+    for column in ["fee", "wall_s"] {
+        let figure = format!("sweep-{column}");
+        let drawn = report.csv(&figure);
         assert_eq!(drawn.rows.len(), 12);
         for row in &drawn.rows {
             let same = |line: &&Value| {
-                let (of, value) = (drawn.cell(row, "of"), drawn.cell(row, "value"));
-                let other = if key == "job.beta" {
-                    "job.ship"
-                } else {
-                    "job.beta"
-                };
-                let name = format!(
-                    "{}, {other} = {}",
-                    line["allocator"].as_str().expect("a name"),
-                    line[other].as_str().expect("a value")
-                );
-                line[key] == value && of == name
+                line["job.ship"] == drawn.cell(row, "job.ship")
+                    && line["job.beta"] == drawn.cell(row, "value")
+                    && line["allocator"] == drawn.cell(row, "line")
             };
             let line = printed.iter().find(same).expect("it is printed");
             for name in with_ends(column, &ends(column)) {
@@ -82,6 +65,44 @@ fn a_sweep() {
                 );
             }
         }
+    }
+}
+
+/// A third key has a line for each of its values.
+#[test]
+fn a_sweep_of_three_keys() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let sweep = [
+        "sweep",
+        "dab",
+        "--vary",
+        "job.s_min=1,2",
+        "--vary",
+        "job.batches=86,88,92",
+        "--vary",
+        "job.cycle_time=50s,60s",
+        "--replicates",
+        "2",
+        "--cycles",
+        "2",
+    ];
+    let report = reported(dir.path(), &sweep);
+    let csv = Csv::read(&dir.path().join("sweep.csv"));
+    let drawn = report.csv("sweep-wall_s");
+    let walls = csv
+        .rows
+        .iter()
+        .filter(|row| !csv.cell(row, "wall_s").is_empty());
+    assert_eq!(drawn.rows.len(), walls.count());
+    for row in &drawn.rows {
+        let of = |sweep: &&Vec<String>| {
+            csv.cell(sweep, "job.batches") == drawn.cell(row, "value")
+                && csv.cell(sweep, "job.s_min") == drawn.cell(row, "job.s_min")
+                && drawn.cell(row, "line")
+                    == format!("job.cycle_time = {}", csv.cell(sweep, "job.cycle_time"))
+        };
+        let sweep = csv.rows.iter().find(of).expect("a row of the sweep");
+        assert_eq!(drawn.number(row, "wall_s"), csv.number(sweep, "wall_s"));
     }
 }
 
@@ -97,14 +118,18 @@ fn a_wide_sweep_is_summed_up() {
             "--vary",
             "job.s_min=1,2",
             "--vary",
-            "job.batches=86,87,88,89,90,91,92",
+            "job.batches=86,92",
+            "--vary",
+            "job.beta=0,1",
+            "--vary",
+            "job.cycle_time=50s,60s",
             "--replicates",
             "2",
             "--cycles",
             "2",
         ],
     );
-    assert!(report.caption("key-1-wall_s").contains("7 lines"));
+    assert!(report.caption("key-1-wall_s").contains("8 lines"));
     let csv = Csv::read(&dir.path().join("sweep.csv"));
     let drawn = report.csv("key-1-wall_s");
     assert_eq!(drawn.rows.len(), 2);
@@ -115,10 +140,10 @@ fn a_wide_sweep_is_summed_up() {
         assert_eq!(
             drawn.number(row, "wall_s"),
             values[3],
-            "the middle of seven"
+            "the middle of eight"
         );
         assert_eq!(drawn.number(row, "wall_s_low"), values[0]);
-        assert_eq!(drawn.number(row, "wall_s_high"), values[6]);
+        assert_eq!(drawn.number(row, "wall_s_high"), values[7]);
     }
 }
 

@@ -218,11 +218,32 @@ pub(super) fn by_family(
         }
     }
     let (value, family, allocator) = most?;
+    // One family far above the others would press them all to the ground.
+    let values = series.iter().flat_map(|series| &series.points);
+    let above = values.map(|point| point.y).filter(|value| *value > 0.0);
+    let least = above.clone().fold(f64::INFINITY, f64::min);
+    let nothing = series.iter().flat_map(|series| &series.points);
+    let nothing = nothing.filter(|point| point.y <= 0.0).count();
+    let (scale, how) = if value > 50.0 * least {
+        let left_out = match nothing {
+            0 => String::new(),
+            count => {
+                data.note("not drawn", count as f64);
+                format!("; {count} that are 0 are not drawn")
+            }
+        };
+        (
+            Scale::Tenfold,
+            format!(" The axis is logarithmic{left_out}."),
+        )
+    } else {
+        (Scale::FromZero, String::new())
+    };
     Some(Figure {
         name: file.to_owned(),
         title: title.to_owned(),
         says: format!(
-            "By family and allocator, with 95 % confidence intervals. The most has {allocator} on {family}: {} %.",
+            "By family and allocator, with 95 % confidence intervals. The highest is that of {allocator} on {family}: {} %.{how}",
             shown(value)
         ),
         picture: Picture::Plot(Plot {
@@ -230,7 +251,7 @@ pub(super) fn by_family(
                 "family of tests",
                 Scale::Names(families.iter().map(|name| (*name).to_owned()).collect()),
             ),
-            y: Axis::new(axis, Scale::FromZero),
+            y: Axis::new(axis, scale),
             series,
             marks: Vec::new(),
         }),

@@ -13,6 +13,7 @@ use counted::count;
 use super::csv::Csv;
 use super::made;
 use super::page::{Page, Part, Section};
+use super::verdict;
 use crate::error::ResultsError;
 use crate::files::{SUMMARY_CSV, TIMINGS_SUMMARY, VALIDATION_VERSION};
 use crate::run_file::RunFile;
@@ -135,23 +136,24 @@ pub(super) fn page(dir: &Path) -> Result<Page, ResultsError> {
     };
     Ok(Page {
         title: "Comparison of allocators".to_owned(),
-        lead: vec![format!(
+        lead: format!(
             "{} tests ({}; {from}), each solved by {}.",
             record.finished_tests,
             families.join(", "),
             plan.allocators.join(", ")
-        )],
+        ),
+        verdict: verdict::of_validation(&summary, &of_total),
         warnings,
         sections: vec![
-            Section {
-                id: "summary",
-                title: "Summary",
-                parts: tables,
-            },
             Section {
                 id: "figures",
                 title: "Figures",
                 parts: figures.collect(),
+            },
+            Section {
+                id: "summary",
+                title: "Summary",
+                parts: tables,
             },
             made::section(dir, &file.value, &FILES)?,
         ],

@@ -1,215 +1,40 @@
-//! The page of a sweep: what came of each value of each varied key.
+//! One outcome over one key: a line for each combination of the others.
 
-use std::path::Path;
-
-use serde_json::{Map, Value};
-
-use super::axis::{Axis, Scale};
-use super::csv::Csv;
-use super::figure::{Figure, Picture};
-use super::made;
-use super::number::shown;
-use super::page::{Page, Part, Section};
-use super::plot::{Plot, Point, Series, Shape};
-use super::table::{Cell, Column, Table};
-use crate::error::ResultsError;
-use crate::files::{DUMP_FILE, SWEEP_FILE, SWEEP_VERSION};
+use super::super::axis::{Axis, Scale};
+use super::super::csv::Csv;
+use super::super::figure::{Figure, Picture};
+use super::super::number::shown;
+use super::super::plot::{Plot, Point, Series, Shape};
+use super::super::table::{Cell, Column, Table};
 use crate::interval::Estimate;
-use crate::run_file::RunFile;
 
 /// Lines that can be distinguished in one figure; of more, the middle and the range are drawn.
-const MOST_LINES: usize = 6;
+pub(super) const MOST_LINES: usize = 6;
 
-/// Rows of the table on the page.
-const MOST_ROWS: usize = 200;
-
-/// What may come of a combination: its column, its title with the unit.
-type Outcome = (&'static str, &'static str, &'static str);
-
-const SIMULATED: [Outcome; 3] = [
-    ("fee", "Fee of a run", "fee of a run"),
-    ("wall_s", "Wall time of a run", "wall time of a run, s"),
-    ("missed", "Runs that missed", "missed, share of runs"),
-];
-
-const REAL: [Outcome; 4] = [
-    ("fee", "Fee of the run", "fee of the run"),
-    ("wall_s", "Wall time of the run", "wall time of the run, s"),
-    ("accuracy", "Accuracy at the end", "accuracy"),
-    ("loss", "Loss at the end", "loss"),
-];
-
-/// What columns are called on the page; others keep their names.
-const TITLES: [(&str, &str); 6] = [
-    ("wall_s", "wall time, s"),
-    ("limit_s", "limit, s"),
-    ("predicted_s", "predicted, s"),
-    ("missed", "missed, share of runs"),
-    ("lost_percent", "batches lost, %"),
-    ("replicates", "runs"),
-];
-
-/// The page of a simulated sweep.
-pub(super) fn page(dir: &Path) -> Result<Page, ResultsError> {
-    let file = RunFile::read(dir)?;
-    file.expect_version(SWEEP_VERSION)?;
-    let (record, damaged) = (&file.value, |message: &str| file.damaged(message));
-    let keys = record.get("keys").and_then(Value::as_array);
-    let keys = keys.ok_or_else(|| damaged("expected the varied keys"))?;
-    let keys: Option<Vec<String>> = keys
-        .iter()
-        .map(|key| key.as_str().map(str::to_owned))
-        .collect();
-    let keys = keys.ok_or_else(|| damaged("expected the varied keys to be names"))?;
-    let csv = Csv::read(&dir.join(SWEEP_FILE))?;
-    if let Some(key) = keys.iter().find(|key| csv.column(key).is_none()) {
-        return Err(damaged(&format!("the table has no column {key}")));
-    }
-    let is_complete = record.get("complete").and_then(Value::as_bool) == Some(true);
-    let scenario = record
-        .get("scenario")
-        .and_then(Value::as_str)
-        .unwrap_or("a scenario");
-    let mut warnings = Vec::new();
-    if !is_complete {
-        warnings.push(
-            "Not complete: some combinations were not worked out, see their rows.".to_owned(),
-        );
-    }
-    let files = [("sweep.csv", "every row"), ("run.json", "how it was made")];
-    let (rows, varied) = (csv.rows.len(), keys.join(", "));
-    Ok(Page {
-        title: format!("Sweep: {scenario}"),
-        lead: vec![format!(
-            "{rows} rows: every combination of the values of {varied}, simulated."
-        )],
-        warnings,
-        sections: vec![
-            Section {
-                id: "figures",
-                title: "Figures",
-                parts: parts(&csv, &keys, &SIMULATED),
-            },
-            Section {
-                id: "tables",
-                title: "Table",
-                parts: tables(&csv, &keys),
-            },
-            made::section(dir, record, &files)?,
-        ],
-    })
-}
-
-/// The page of a sweep of real runs.
-pub(super) fn real_page(dir: &Path) -> Result<Page, ResultsError> {
-    let path = dir.join(DUMP_FILE);
-    let dump = made::json(&path)?;
-    let (csv, keys) = flattened(&dump).ok_or_else(|| {
-        ResultsError::damaged(
-            &path,
-            "expected a list of values and results, as a sweep writes it",
-        )
-    })?;
-    let (rows, varied) = (csv.rows.len(), keys.join(", "));
-    let record = Value::Object(Map::from_iter([("runs".to_owned(), Value::from(rows))]));
-    let files = [("dump.json", "every result")];
-    Ok(Page {
-        title: "Sweep of real runs".to_owned(),
-        lead: vec![format!(
-            "{rows} runs on real machines, one for each combination of {varied}."
-        )],
-        warnings: Vec::new(),
-        sections: vec![
-            Section {
-                id: "figures",
-                title: "Figures",
-                parts: parts(&csv, &keys, &REAL),
-            },
-            Section {
-                id: "tables",
-                title: "Table",
-                parts: tables(&csv, &keys),
-            },
-            made::section(dir, &record, &files)?,
-        ],
-    })
-}
-
-/// The results of real runs as rows: the varied keys, then what came of them.
-fn flattened(dump: &Value) -> Option<(Csv, Vec<String>)> {
-    const RESULTS: [&str; 11] = [
-        "ending",
-        "fee",
-        "wall_s",
-        "limit_s",
-        "predicted_s",
-        "accuracy",
-        "loss",
-        "cycles_complete",
-        "cycles_truncated",
-        "cycles_failed",
-        "error",
-    ];
-    let lines = dump.as_array()?;
-    let mut keys: Vec<String> = Vec::new();
-    for line in lines {
-        for key in line.get("values")?.as_object()?.keys() {
-            if !keys.contains(key) {
-                keys.push(key.clone());
-            }
-        }
-        line.get("result")?.as_object()?;
-    }
-    let text = |value: Option<&Value>| match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    };
-    let row = |line: &Value| {
-        let values = keys.iter().map(|key| text(line["values"].get(key)));
-        let results = RESULTS.iter().map(|key| text(line["result"].get(key)));
-        values.chain(results).collect()
-    };
-    let heading = keys
-        .iter()
-        .cloned()
-        .chain(RESULTS.map(str::to_owned))
-        .collect();
-    let csv = Csv {
-        heading,
-        rows: lines.iter().map(row).collect(),
-    };
-    Some((csv, keys))
-}
-
-fn parts(csv: &Csv, keys: &[String], outcomes: &[Outcome]) -> Vec<Part> {
-    let mut parts = Vec::new();
-    for (place, key) in keys.iter().enumerate() {
-        for outcome in outcomes {
-            let figure = over(csv, keys, (place, key), outcome);
-            parts.extend(figure.map(|figure| Part::Figure(Box::new(figure))));
-        }
-    }
-    if parts.is_empty() {
-        parts.push(Part::Words("No row has a result to draw.".to_owned()));
-    }
-    parts
-}
+/// What may come of a combination: its column, its title, and that of an axis, with the unit.
+pub(super) type Outcome = (&'static str, &'static str, &'static str);
 
 /// A row that has a value to draw.
-struct Found {
+pub(super) struct Found<'a> {
+    /// All of its cells.
+    pub(super) row: &'a [String],
     /// The place of the key's value among its values.
-    value: usize,
+    pub(super) value: usize,
     /// What else distinguishes it.
-    of: String,
-    allocator: String,
-    y: f64,
-    ends: Option<(f64, f64)>,
+    pub(super) of: String,
+    pub(super) allocator: String,
+    pub(super) y: f64,
+    pub(super) ends: Option<(f64, f64)>,
 }
 
 /// The values of a key, in the order in which they come, and the rows that have an outcome.
-fn found(csv: &Csv, keys: &[String], key: &str, column: &str) -> (Vec<String>, Vec<Found>) {
-    let (mut values, mut found): (Vec<String>, Vec<Found>) = (Vec::new(), Vec::new());
+pub(super) fn found<'a>(
+    csv: &'a Csv,
+    keys: &[String],
+    key: &str,
+    column: &str,
+) -> (Vec<String>, Vec<Found<'a>>) {
+    let (mut values, mut found): (Vec<String>, Vec<Found<'a>>) = (Vec::new(), Vec::new());
     for row in &csv.rows {
         let text = csv.cell(row, key);
         let known = values.iter().position(|known| known == text);
@@ -228,6 +53,7 @@ fn found(csv: &Csv, keys: &[String], key: &str, column: &str) -> (Vec<String>, V
         let words = std::iter::once(allocator.clone()).chain(others);
         let words: Vec<String> = words.filter(|word| !word.is_empty()).collect();
         found.push(Found {
+            row,
             value,
             of: words.join(", "),
             allocator,
@@ -239,8 +65,11 @@ fn found(csv: &Csv, keys: &[String], key: &str, column: &str) -> (Vec<String>, V
 }
 
 /// The rows of each name, in the order in which names come.
-fn grouped(found: &[Found], name: impl Fn(&Found) -> &str) -> Vec<(&str, Vec<&Found>)> {
-    let mut groups: Vec<(&str, Vec<&Found>)> = Vec::new();
+pub(super) fn grouped<'a, 'b>(
+    found: &'b [Found<'a>],
+    name: impl Fn(&'b Found<'a>) -> &'b str,
+) -> Vec<(&'b str, Vec<&'b Found<'a>>)> {
+    let mut groups: Vec<(&str, Vec<&Found<'_>>)> = Vec::new();
     for row in found {
         match groups.iter_mut().find(|(known, _)| *known == name(row)) {
             Some((_, rows)) => rows.push(row),
@@ -251,7 +80,7 @@ fn grouped(found: &[Found], name: impl Fn(&Found) -> &str) -> Vec<(&str, Vec<&Fo
 }
 
 /// One outcome over one key.
-fn over(
+pub(super) fn over(
     csv: &Csv,
     keys: &[String],
     (place, key): (usize, &str),
@@ -284,7 +113,7 @@ fn over(
         let mut points = Vec::new();
         for (value, text) in values.iter().enumerate() {
             let at = rows.iter().copied().filter(|row| row.value == value);
-            let at: Vec<&Found> = at.collect();
+            let at: Vec<&Found<'_>> = at.collect();
             let Some((y, ends)) = middle(&at, is_summed_up) else {
                 continue;
             };
@@ -346,7 +175,7 @@ fn over(
 }
 
 /// The value of some rows and its interval: of several rows the middle one and their range.
-fn middle(rows: &[&Found], is_summed_up: bool) -> Option<(f64, Option<(f64, f64)>)> {
+fn middle(rows: &[&Found<'_>], is_summed_up: bool) -> Option<(f64, Option<(f64, f64)>)> {
     let mut rows = rows.to_vec();
     rows.sort_by(|a, b| a.y.total_cmp(&b.y));
     let (first, last) = (rows.first()?, rows.last()?);
@@ -361,8 +190,8 @@ fn middle(rows: &[&Found], is_summed_up: bool) -> Option<(f64, Option<(f64, f64)
 
 /// What a key changes, in words: along the line that it changes most, since a difference between
 /// lines is none of the key's.
-fn change(key: &str, values: &[String], lines: &[(&str, Vec<&Found>)]) -> String {
-    let ends = |(of, rows): &(&str, Vec<&Found>)| {
+pub(super) fn change(key: &str, values: &[String], lines: &[(&str, Vec<&Found<'_>>)]) -> String {
+    let ends = |(of, rows): &(&str, Vec<&Found<'_>>)| {
         let least = rows.iter().min_by(|a, b| a.y.total_cmp(&b.y))?;
         let most = rows.iter().max_by(|a, b| a.y.total_cmp(&b.y))?;
         (least.y < most.y).then(|| ((*of).to_owned(), least.y, most.y, [least.value, most.value]))
@@ -376,7 +205,7 @@ fn change(key: &str, values: &[String], lines: &[(&str, Vec<&Found>)]) -> String
         (Some((of, least, most, [from, to])), _) => {
             let line = match lines.len() {
                 1 => "From".to_owned(),
-                _ => format!("It changes most for {of}: from"),
+                _ => format!("{key} changes most for {of}: from"),
             };
             format!(
                 "{line} {} at {key} = {} to {} at {key} = {}.",
@@ -390,7 +219,7 @@ fn change(key: &str, values: &[String], lines: &[(&str, Vec<&Found>)]) -> String
 }
 
 /// How the values of a key lie on an axis, and whether they follow each other.
-fn scale(numbers: Option<&[f64]>, values: &[String]) -> (Scale, bool) {
+pub(super) fn scale(numbers: Option<&[f64]>, values: &[String]) -> (Scale, bool) {
     let Some(numbers) = numbers else {
         return (Scale::Names(values.to_vec()), false);
     };
@@ -403,48 +232,10 @@ fn scale(numbers: Option<&[f64]>, values: &[String]) -> (Scale, bool) {
     }
 }
 
-/// All rows, as far as they can be read on a page.
-fn tables(csv: &Csv, keys: &[String]) -> Vec<Part> {
-    let is_end = |name: &str| name.ends_with("_low") || name.ends_with("_high");
-    let shown: Vec<&String> = csv.heading.iter().filter(|name| !is_end(name)).collect();
-    let column = |name: &&String| {
-        let title = if keys.contains(name) {
-            (*name).clone()
-        } else {
-            let title = TITLES.iter().find(|(known, _)| known == name);
-            title.map_or_else(|| name.replace('_', " "), |(_, title)| (*title).to_owned())
-        };
-        if csv.column(&format!("{name}_low")).is_some() {
-            Column::estimate(name, &title)
-        } else {
-            Column::new(name, &title)
-        }
-    };
-    let mut table = Table::new(shown.iter().map(column).collect());
-    for row in csv.rows.iter().take(MOST_ROWS) {
-        let cell = |name: &&String| {
-            let end = |end: &str| csv.cell(row, &format!("{name}_{end}"));
-            match Cell::read_estimate(csv.cell(row, name), end("low"), end("high")) {
-                // What is no estimate has no ends.
-                Cell::Estimate(_, None) => Cell::read(csv.cell(row, name)),
-                cell => cell,
-            }
-        };
-        table.push(shown.iter().map(cell).collect());
-    }
-    let mut parts = Vec::new();
-    if csv.rows.len() > MOST_ROWS {
-        let rows = csv.rows.len();
-        parts.push(Part::Words(format!(
-            "The first {MOST_ROWS} of {rows} rows:"
-        )));
-    }
-    parts.push(Part::Table("Rows", table));
-    parts
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::SIMULATED;
+    use super::super::multiples::Layout;
     use super::*;
     use proptest::prelude::*;
 
@@ -471,6 +262,10 @@ mod tests {
             let keys = ["job.beta", "job.risk"].map(str::to_owned);
             for (place, key) in keys.iter().enumerate() {
                 let figure = over(&csv, &keys, (place, key), &SIMULATED[0]).expect("drawn");
+                let multiples = Layout::of(&csv, &keys).expect("two keys");
+                let multiples = multiples.figure(&csv, &keys, &SIMULATED[0]).expect("drawn");
+                let effect = figure.says.split(". ").next().expect("a sentence");
+                prop_assert!(multiples.says.contains(effect), "{effect} in {}", multiples.says);
                 let (mut largest, mut pairs) = (0.0_f64, Vec::new());
                 for a in &csv.rows {
                     for b in &csv.rows {
