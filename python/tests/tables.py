@@ -153,7 +153,7 @@ def main(sim: str, readme: str) -> None:
         line = re.split(r" {2,}", printed.group(0).strip())
         assert line == ["exact", *made["exact"]], f"README: {line}, from the tables: {made['exact']}"
     said = ", ".join(f"{name} {version}" for name, version in installed.items())
-    print(f"{tables} tables, {filters} filters each: {said}; the README's figures are those of its tables")
+    print(f"{tables} tables read and {filters} filters applied by each of {said}; the README's figures are theirs")
 
 
 if __name__ == "__main__":

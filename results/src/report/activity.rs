@@ -1,7 +1,9 @@
 //! One whole run, from the first worker that joins to the end: what each worker did when.
 
+use std::collections::BTreeSet;
+
 use scheduler::Instant;
-use scheduler::machine::{AssignmentRow, CycleRow, Fate, WorkerId};
+use scheduler::machine::{AssignmentRow, CycleRow, Fate, PlanId, WorkerId};
 
 use super::axis::{Axis, Scale};
 use super::figure::{Figure, Picture};
@@ -54,6 +56,10 @@ struct Lane {
 /// The run's time, cut into pieces.
 struct Lanes {
     end: f64,
+    /// When data travelled for which plan, until it is known who took part in it.
+    shipped: Vec<(PlanId, (f64, f64))>,
+    /// Who was seen in which plan.
+    seen: BTreeSet<(PlanId, WorkerId)>,
     lanes: Vec<(WorkerId, Lane)>,
 }
 
@@ -67,6 +73,8 @@ impl Lanes {
         };
         Self {
             end,
+            shipped: Vec::new(),
+            seen: BTreeSet::new(),
             lanes: workers.iter().map(|worker| (*worker, lane())).collect(),
         }
     }
@@ -103,6 +111,9 @@ impl Lanes {
     /// Takes what happened beside cycles, in order.
     fn history(&mut self, row: &HistoryRow) {
         let (now, end) = (at(row.at), self.end);
+        if let ("shipped", Some(plan)) = (&*row.what, row.plan) {
+            self.shipped.push((plan, (row.since.map_or(now, at), now)));
+        }
         let Some(lane) = self.lane(row.worker) else {
             return;
         };
@@ -118,10 +129,6 @@ impl Lanes {
                     Self::spread(end, (since, now), add);
                 }
             }
-            "shipped" => {
-                let since = row.since.map_or(now, at);
-                Self::spread(end, (since, now), |at, size| lane.pieces[at][DATA] += size);
-            }
             "departed" => {
                 lane.measured = None;
                 if let Some(since) = lane.here.take() {
@@ -135,6 +142,12 @@ impl Lanes {
     /// Takes what a worker did in a cycle.
     fn cycle(&mut self, cycle: &CycleRow, lot: &AssignmentRow) {
         let (start, over) = (at(cycle.started), at(cycle.ended));
+        if self.seen.insert((lot.plan, lot.worker)) {
+            let shipped = self.shipped.iter().filter(|(plan, _)| *plan == lot.plan);
+            for span in shipped.map(|(_, span)| *span).collect::<Vec<_>>() {
+                self.did(lot.worker, DATA, span);
+            }
+        }
         if lot.fate == Fate::Absent {
             return;
         }
@@ -305,16 +318,22 @@ pub(super) fn figure(
 
 #[cfg(test)]
 mod tests {
+    use scheduler::machine::{CycleId, CycleResult, SessionId};
+    use scheduler::{Cost, Fee, Span};
+
     use super::*;
 
-    fn moment(what: &'static str, at: u64, since: Option<u64>) -> HistoryRow {
+    fn moment(what: &'static str, at: u64) -> HistoryRow {
         HistoryRow {
-            at: Instant::from_nanos(at * 1_000_000_000),
+            at: second(at),
             what: what.into(),
             worker: Some(WorkerId::new(0)),
-            since: since.map(|since| Instant::from_nanos(since * 1_000_000_000)),
             ..HistoryRow::default()
         }
+    }
+
+    fn second(seconds: u64) -> Instant {
+        Instant::from_nanos(seconds * 1_000_000_000)
     }
 
     /// A worker that joins at 10 s of 100, is measured until 20, receives data until 30, works from 40
@@ -323,15 +342,49 @@ mod tests {
     fn time_is_what_it_was_used_for() {
         let mut lanes = Lanes::new(&[WorkerId::new(0)], 100.0);
         for row in [
-            moment("joined", 10, None),
-            moment("benchmarked", 20, None),
-            moment("shipped", 30, Some(20)),
-            moment("departed", 90, None),
+            moment("joined", 10),
+            moment("benchmarked", 20),
+            // Data travels to all that a plan employs.
+            HistoryRow {
+                worker: None,
+                plan: Some(PlanId::new(1)),
+                since: Some(second(20)),
+                ..moment("shipped", 30)
+            },
+            moment("departed", 90),
         ] {
             lanes.history(&row);
         }
-        lanes.did(WorkerId::new(0), WORKING, (40.0, 60.0));
-        lanes.did(WorkerId::new(0), WAITING, (60.0, 70.0));
+        let cycle = CycleRow {
+            cycle: CycleId::new(1),
+            plan: PlanId::new(1),
+            result: CycleResult::Complete,
+            started: second(40),
+            limit: Span::from_secs(30),
+            results_at: second(60),
+            ended: second(70),
+            workers: 1,
+            accepted: 5,
+            lost: 0,
+            cost: Cost::ZERO,
+        };
+        let lot = AssignmentRow {
+            cycle: CycleId::new(1),
+            plan: PlanId::new(1),
+            worker: WorkerId::new(0),
+            session: SessionId::new(1),
+            fate: Fate::Complete,
+            assigned: 5,
+            claimed: 5,
+            accepted: 5,
+            fee: Fee::ZERO,
+            charge: Cost::ZERO,
+            cost: Cost::ZERO,
+            expected: Span::ZERO,
+            elapsed: Span::from_secs(20),
+            computed: Span::from_secs(18),
+        };
+        lanes.cycle(&cycle, &lot);
         lanes.finish();
         let lane = &lanes.lanes[0].1;
         let sums = lane.sums().map(|sum| (sum * 1e6).round() / 1e6);

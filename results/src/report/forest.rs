@@ -1,7 +1,7 @@
 //! Differences and their intervals, one below the other, beside the line of no difference.
 
 use super::axis::{Axis, Scale};
-use super::canvas::{Canvas, LINE, Place, Plane, Side, fitted};
+use super::canvas::{Canvas, LINE, Place, Plane, Side, fitted, width_of};
 use super::palette::Ink;
 use super::rows::value_axis;
 
@@ -45,6 +45,9 @@ impl Forest {
         for (index, row) in self.rows.iter().enumerate() {
             let upper = top + index as f64 * ROW;
             let says = fitted(&row.says, width - 4.0);
+            // Words are not crossed by lines.
+            let end = (2.0 + width_of(&says), upper + 18.0);
+            canvas.rectangle((2.0, upper), end, Ink::Ground);
             canvas.words(&says, (2.0, upper + 9.0), Side::Left, Ink::Text, false);
             let level = upper + 26.0;
             let (low, high) = (at(row.ends.0), at(row.ends.1));
