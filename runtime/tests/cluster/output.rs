@@ -228,3 +228,43 @@ fn the_box_and_replay_say_the_same_of_a_run_that_planned_anew() {
         "{predicted} {of_run}"
     );
 }
+
+/// Where no terminal is, a line says every few seconds where a run stands, and a table ends a sweep.
+#[test]
+fn a_sweep_says_where_its_runs_stand_and_ends_with_a_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = program()
+        .args(["sweep", "--model", "linear", "--local", "2"])
+        .args(["--data", "synthetic:train=1920,test=500"])
+        .args(["--throttles", "0.02,0.02", "--benchmark-batches", "40"])
+        .args(["--cycles", "30", "--cycle-time", "4 s"])
+        .args(["--set", "job.batches=60", "--vary", "job.s_min=1,61"])
+        .arg("--out")
+        .arg(folder.path().join("sweep"))
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts");
+    let stdout = String::from_utf8_lossy(&run.stdout);
+    let stderr = String::from_utf8_lossy(&run.stderr);
+    let is_standing = |line: &&str| line.starts_with("cycle ") && line.contains(" of 30 done: ");
+    let standing = stderr.lines().find(is_standing);
+    let standing = standing.unwrap_or_else(|| panic!("no line: {stderr}"));
+    assert!(standing.contains(" left, fee "), "{standing}");
+    let words = |line: &str| {
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let table: Vec<Vec<String>> = stdout.lines().rev().take(3).map(words).collect();
+    let [none, done, heading] = table.as_slice() else {
+        panic!("no table: {stdout}");
+    };
+    assert_eq!(heading[..2], ["job.s_min", "fee"]);
+    assert_eq!(
+        done[..2],
+        ["1", "1800"],
+        "30 cycles of 60 batches at 1 each"
+    );
+    assert_eq!(done.last().map(String::as_str), Some("completed"));
+    assert_eq!(none[..2], ["61", "-"]);
+}
