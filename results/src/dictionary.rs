@@ -283,13 +283,17 @@ fn sweep() -> Vec<Entry> {
         ),
         ("wall_s_high", Float, "Upper end of it."),
         ("limit_s", Float, "The time that all cycles together had."),
-        ("missed", Float, "Share of runs that missed."),
         (
-            "missed_low",
+            "missed_percent",
+            Float,
+            "Runs that missed, in percent of all.",
+        ),
+        (
+            "missed_percent_low",
             Float,
             "Lower end of its 95 % confidence interval.",
         ),
-        ("missed_high", Float, "Upper end of it."),
+        ("missed_percent_high", Float, "Upper end of it."),
         (
             "cycles_complete",
             Float,

@@ -45,7 +45,7 @@ pub(crate) const VALIDATION_VERSION: u64 = 2;
 pub(crate) const RUNS_FORMAT: &str = "allot-runs";
 pub(crate) const RUNS_VERSION: u64 = 3;
 pub(crate) const SWEEP_FORMAT: &str = "allot-sweep";
-pub(crate) const SWEEP_VERSION: u64 = 1;
+pub(crate) const SWEEP_VERSION: u64 = 2;
 
 /// The files of a validation.
 pub const VALIDATION_FILES: [&str; 9] = [

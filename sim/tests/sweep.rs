@@ -74,7 +74,11 @@ fn every_combination_and_allocator_has_a_row_in_order() {
     // 92 batches fit once into the limit, 93 do not (tests/run.rs has the sum).
     for row in &rows {
         let fits = row["job.tau"] == "1" && row["job.batches"] != "93";
-        assert_eq!(row["missed"], if fits { 0.0 } else { 1.0 }, "{row}");
+        assert_eq!(
+            row["missed_percent"],
+            if fits { 0.0 } else { 100.0 },
+            "{row}"
+        );
         assert_eq!(
             (&row["replicates"], &row["error"]),
             (&2.into(), &Value::Null)

@@ -565,7 +565,10 @@ fn a_sweep_runs_every_combination_with_the_same_workers() {
     assert!(end.stderr.contains("no plan"), "{}", end.stderr);
     let written = report::write(&out, &ReportContext::default(), false).expect("it is a sweep");
     let page = fs::read_to_string(written.page).expect("the page");
-    assert!(page.contains("Fee of the run over fees.type"), "{page}");
+    assert!(
+        page.contains("Fee of the run over job.s_min, by fees.type"),
+        "{page}"
+    );
 }
 
 /// What `ps` shows of a process.

@@ -23,7 +23,7 @@ enum Kind {
     PlainMean,
     /// The number of runs of which it is not 0.
     Count,
-    /// The share of runs of which it is not 0, with its interval; in text in percent.
+    /// The share of runs of which it is not 0, with its interval, in percent.
     Share,
 }
 
@@ -79,14 +79,18 @@ impl Column {
 
     /// Its values for scripts, null where nothing is known.
     pub(crate) fn values(&self, estimate: Option<Estimate>) -> Vec<Value> {
-        let value = json!(estimate.map(|e| e.value));
+        let unit = match self.kind {
+            Kind::Share => 100.0,
+            Kind::Whole | Kind::PlainMean | Kind::Count => 1.0,
+        };
+        let value = json!(estimate.map(|e| unit * e.value));
         match self.kind {
             Kind::PlainMean => vec![value],
             Kind::Count => vec![json!(estimate.map(|e| e.value as u64))],
             Kind::Whole | Kind::Share => vec![
                 value,
-                json!(estimate.and_then(|e| e.low)),
-                json!(estimate.and_then(|e| e.high)),
+                json!(estimate.and_then(|e| e.low).map(|low| unit * low)),
+                json!(estimate.and_then(|e| e.high).map(|high| unit * high)),
             ],
         }
     }
@@ -99,7 +103,7 @@ pub(crate) const COLUMNS: [Column; 10] = [
     Column::new("limit_s", "limit s", (Kind::PlainMean, 1), |run| {
         run.limit.seconds_f64()
     }),
-    Column::new("missed", "missed %", (Kind::Share, 1), is_missed),
+    Column::new("missed_percent", "missed %", (Kind::Share, 1), is_missed),
     Column::new("cycles_complete", "complete", (Kind::PlainMean, 2), |run| {
         run.totals.complete.into()
     }),

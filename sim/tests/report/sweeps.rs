@@ -44,7 +44,7 @@ fn a_sweep() {
     // Small plots for each value of job.ship, over job.beta, with a line for each allocator.
     assert_eq!(
         report.figures(),
-        ["sweep-fee", "sweep-wall_s", "sweep-missed"]
+        ["sweep-fee", "sweep-wall_s", "sweep-missed_percent"]
     );
     for column in ["fee", "wall_s"] {
         let figure = format!("sweep-{column}");

@@ -26,7 +26,7 @@ const MOST_ROWS: usize = 200;
 const SIMULATED: [Outcome; 3] = [
     ("fee", "Fee of a run", "fee of a run"),
     ("wall_s", "Wall time of a run", "wall time of a run, s"),
-    ("missed", "Runs that missed", "missed, share of runs"),
+    ("missed_percent", "Runs that missed", "missed, % of runs"),
 ];
 
 const REAL: [Outcome; 4] = [
@@ -41,7 +41,7 @@ const TITLES: [(&str, &str); 6] = [
     ("wall_s", "wall time, s"),
     ("limit_s", "limit, s"),
     ("predicted_s", "predicted, s"),
-    ("missed", "missed, share of runs"),
+    ("missed_percent", "missed, % of runs"),
     ("lost_percent", "batches lost, %"),
     ("replicates", "runs"),
 ];
