@@ -62,7 +62,7 @@ fn what_is_no_result_is_refused_in_one_line() {
     let newer = "{\"format\":\"allot-sweep\",\"format_version\":7,\"keys\":[]}";
     refused(
         &with("newer-sweep", &[("run.json", newer)]),
-        "format_version is 7, expected 1",
+        "format_version is 7, expected 2",
     );
     // As validations were written before their tables had a version.
     let older = "{\"plan\":{\"seed\":1},\"complete\":true,\"finished_tests\":3}";
