@@ -72,7 +72,7 @@ fn what_is_no_result_is_refused_in_one_line() {
     sim(&["compare", text(&older), text(&older)]).assert_fails(3, says);
     let merged = dir.path().join("merged");
     sim(&["merge", text(&older), "--out", text(&merged)]).assert_fails(3, says);
-    let keys = "{\"format\":\"allot-sweep\",\"format_version\":1,\"keys\":[\"job.tau\"]}";
+    let keys = "{\"format\":\"allot-sweep\",\"format_version\":2,\"keys\":[\"job.tau\"]}";
     refused(&with("no-table", &[("run.json", keys)]), "sweep.csv");
     let other = [("run.json", keys), ("sweep.csv", "a,b\n1,2\n")];
     refused(&with("no-column", &other), "no column job.tau");
