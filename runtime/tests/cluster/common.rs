@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 
+use runtime::net::Peer;
+use runtime::protocol::{Down, Up};
 use serde_json::Value;
 
 /// An orchestrator under way.
@@ -298,5 +300,22 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// What a member does that lets itself be measured and does nothing else: it sends probes back.
+pub(crate) async fn return_probes(peer: Peer) {
+    while let Ok(mut blob) = peer.accept_blob().await {
+        let Ok(header) = blob.header::<Down>().await else {
+            continue;
+        };
+        let mut bytes = Vec::new();
+        while let Ok(Some(chunk)) = blob.next_chunk(1 << 16).await {
+            bytes.extend_from_slice(&chunk);
+        }
+        if let Down::Probe { number, .. } = header {
+            let header = Up::Probe { number };
+            let _ = peer.send_blob(&header, vec![bytes.into()]).await;
+        }
     }
 }

@@ -8,9 +8,9 @@ use runtime::net::{
     ControlReceiver, ControlSender, DialOptions, Dialer, Identity, ListenOptions, Listener, Peer,
     Target, Token,
 };
-use runtime::protocol::{Brief, Down, Hello, Holds, Order, Report, Up, VERSION};
+use runtime::protocol::{Brief, Down, Hello, Holds, Order, Report, VERSION};
 
-use crate::common::{Daemon, Run, small};
+use crate::common::{Daemon, Run, return_probes, small};
 
 /// The orchestrator's side: a worker that says nothing in a cycle is excluded, and returns; then one that
 /// comes back on a new connection. Neither is sent anything that it says it has.
@@ -292,22 +292,6 @@ impl Served {
 
 async fn say(control: &mut ControlSender, report: &Report) {
     control.send(report).await.expect("it is heard");
-}
-
-async fn return_probes(peer: Peer) {
-    while let Ok(mut blob) = peer.accept_blob().await {
-        let Ok(header) = blob.header::<Down>().await else {
-            continue;
-        };
-        let mut bytes = Vec::new();
-        while let Ok(Some(chunk)) = blob.next_chunk(1 << 16).await {
-            bytes.extend_from_slice(&chunk);
-        }
-        if let Down::Probe { number, .. } = header {
-            let header = Up::Probe { number };
-            let _ = peer.send_blob(&header, vec![bytes.into()]).await;
-        }
-    }
 }
 
 fn hello(holds: Option<Holds>) -> Hello {

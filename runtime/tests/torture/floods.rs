@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use data_encoding::BASE64URL_NOPAD;
 use runtime::model::{ModelKind, to_wire};
 use runtime::net::{DialOptions, Dialer, Identity, Peer, Target, Token};
-use runtime::protocol::{Down, Hello, Order, Report, Trained, Up, VERSION};
+use runtime::protocol::{Hello, Order, Report, Trained, Up, VERSION};
 use scenarios::Draws;
 use sha2::{Digest, Sha256};
 
-use crate::common::small;
+use crate::common::{return_probes, small};
 use crate::job::Job;
 use crate::links::listening;
 use crate::members::{Worker, address_of, at_address, bytes_of, memory};
@@ -246,23 +246,6 @@ async fn send(
         sent.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())
-}
-
-async fn return_probes(peer: Peer) {
-    while let Ok(mut blob) = peer.accept_blob().await {
-        let Ok(header) = blob.header::<Down>().await else {
-            continue;
-        };
-        let mut bytes = Vec::new();
-        while let Ok(Some(chunk)) = blob.next_chunk(1 << 16).await {
-            bytes.extend_from_slice(&chunk);
-        }
-        if let Down::Probe { number, .. } = header {
-            let _ = peer
-                .send_blob(&Up::Probe { number }, vec![bytes.into()])
-                .await;
-        }
-    }
 }
 
 fn hello(name: &str) -> Hello {

@@ -80,19 +80,7 @@ pub(super) fn page(dir: &Path) -> Result<Page, ResultsError> {
         lead: format!("{rows} rows: every combination of the values of {varied}, simulated."),
         verdict: verdict(&csv, &keys),
         warnings,
-        sections: vec![
-            Section {
-                id: "figures",
-                title: "Figures",
-                parts: parts(&csv, &keys, &SIMULATED),
-            },
-            Section {
-                id: "tables",
-                title: "Table",
-                parts: tables(&csv, &keys),
-            },
-            made::section(dir, record, &files)?,
-        ],
+        sections: sections(&csv, &keys, &SIMULATED, made::section(dir, record, &files)?),
     })
 }
 
@@ -114,19 +102,7 @@ pub(super) fn real_page(dir: &Path) -> Result<Page, ResultsError> {
         lead: format!("{rows} runs on real machines, one for each combination of {varied}."),
         verdict: verdict(&csv, &keys),
         warnings: Vec::new(),
-        sections: vec![
-            Section {
-                id: "figures",
-                title: "Figures",
-                parts: parts(&csv, &keys, &REAL),
-            },
-            Section {
-                id: "tables",
-                title: "Table",
-                parts: tables(&csv, &keys),
-            },
-            made::section(dir, &record, &files)?,
-        ],
+        sections: sections(&csv, &keys, &REAL, made::section(dir, &record, &files)?),
     })
 }
 
@@ -186,6 +162,22 @@ fn verdict(csv: &Csv, keys: &[String]) -> Option<String> {
         let allocator = allocator.filter(|name| !name.is_empty());
         values.chain(allocator).collect::<Vec<_>>().join(", ")
     })
+}
+
+fn sections(csv: &Csv, keys: &[String], outcomes: &[Outcome], made: Section) -> Vec<Section> {
+    vec![
+        Section {
+            id: "figures",
+            title: "Figures",
+            parts: parts(csv, keys, outcomes),
+        },
+        Section {
+            id: "tables",
+            title: "Table",
+            parts: tables(csv, keys),
+        },
+        made,
+    ]
 }
 
 fn parts(csv: &Csv, keys: &[String], outcomes: &[Outcome]) -> Vec<Part> {
