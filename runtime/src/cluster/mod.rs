@@ -75,7 +75,7 @@ pub(crate) async fn run(mut args: ClusterArgs) -> Result<Exit, Stop> {
     local::remove_left_behind(); // whether or not this one needs keys
     args.settle().map_err(Stop::bad)?;
     let said = said(&args)?;
-    let prepared = Prepared::new(&mut args, &said, None)?;
+    let prepared = Prepared::new(&mut args, &said, None).await?;
     if prepared.last().is_some() {
         return finish(prepared, &args).await;
     }
@@ -107,7 +107,8 @@ pub(crate) async fn sweep(args: SweepArgs) -> Result<Exit, Stop> {
     let names = {
         let mut first = of.clone();
         let said = said.clone().and_all(&cells[0]);
-        Prepared::new(&mut first, &said, Some(root.cell(&cells[0])))?.names
+        let place = Some(root.cell(&cells[0]));
+        Prepared::new(&mut first, &said, place).await?.names
     };
     let mut cluster = Cluster::open(&of, &names).await?;
     let mut dump = Vec::new();
@@ -116,7 +117,7 @@ pub(crate) async fn sweep(args: SweepArgs) -> Result<Exit, Stop> {
         let name = sweep::name(cell);
         note!("{} of {}: {name}", at + 1, cells.len());
         let said = said.clone().and_all(cell);
-        let outcome = match Prepared::new(&mut of, &said, Some(root.cell(cell))) {
+        let outcome = match Prepared::new(&mut of, &said, Some(root.cell(cell))).await {
             Ok(prepared) => execute(prepared, &of, &mut cluster).await,
             Err(stop) => Err(stop),
         };

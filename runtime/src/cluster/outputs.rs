@@ -128,7 +128,7 @@ fn measured(ran: &Ran<'_>) -> Scenario {
     if workers.is_empty() {
         return scenario.clone();
     }
-    scenario.measured(config.time_model.own, config.expect, &workers)
+    scenario.measured(config.expect, &workers)
 }
 
 /// The last plan as a line of `sim solve`, to be run again.

@@ -17,7 +17,7 @@ use solvers::{AllocatorName, Host};
 
 use super::folder::{OutputFolder, SavedCommand};
 use super::names::Names;
-use super::settings::{Material, Setting, Source, less};
+use super::settings::{Material, Setting, Source, is_alone, less};
 use crate::average::{Average, Contribution, Rule};
 use crate::cli::{ClusterArgs, ModelChoice};
 use crate::clock;
@@ -49,7 +49,7 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// With the settings from outside of the scenario; in this folder, or the one that the user chose.
-    pub(crate) fn new(
+    pub(crate) async fn new(
         args: &mut ClusterArgs,
         said: &Overrides,
         place: Option<PathBuf>,
@@ -97,7 +97,8 @@ impl Prepared {
         if let Some(path) = &args.plan {
             given = Some(FixedPlan::read(path).map_err(Stop::bad)?);
         }
-        let mut setting = Setting::new(&source, said, args, kind, material, given.is_some())?;
+        let has_plan = given.is_some();
+        let mut setting = Setting::new(&source, said, args, kind, material, has_plan).await?;
         if let Some(given) = &given {
             let (plan, job) = (given.batches(), setting.config.batches);
             if plan != job {
@@ -150,9 +151,15 @@ impl Prepared {
             config.expect = expected.max(1);
         }
         let employed = u64::from(config.expect);
-        let own = own_time(&setting, args.aggregate, employed);
+        let (expected, mut slack) = averaging(&setting, args.aggregate, employed);
+        if is_alone(args) {
+            // Beside everything else of one machine, a transfer may take twice the time that was measured.
+            let link = setting.scenario.cycle_model();
+            slack = slack + (link.down + link.up) * employed;
+        }
+        setting.scenario = setting.scenario.with_aggregation(expected, slack);
         let config = &mut setting.config;
-        config.time_model.own = config.time_model.own + own;
+        config.time_model.own = setting.scenario.model().own() + slack;
         if let Some(checkpoint) = &resumed
             && checkpoint.cycle < config.cycles
         {
@@ -281,9 +288,9 @@ fn names(
     names
 }
 
-/// The orchestrator's own time at the end of a cycle, measured: averaging this number of results,
-/// twice as long as it took at worst, and some slack.
-fn own_time(setting: &Setting, rule: Rule, results: u64) -> Span {
+/// Averaging this number of results, measured: what it is expected to take, and what a limit leaves beyond
+/// that, which is as much again as it took at worst, and some for timers.
+fn averaging(setting: &Setting, rule: Rule, results: u64) -> (Span, Span) {
     let (model, training) = (&setting.model, setting.scenario.training());
     let (wire, outer) = (training.wire, OuterStep::of(training));
     let average = Average::new(&model.layout, rule, wire, model.longest_step());
@@ -293,8 +300,8 @@ fn own_time(setting: &Setting, rule: Rule, results: u64) -> Span {
         Wire::Bf16 | Wire::F16 => vec![0; average.wire_len()], // no difference
     };
     let mut velocity = Vec::new();
-    let mut worst = Duration::ZERO;
-    for _ in 0..3 {
+    let mut took = [Duration::ZERO; 3];
+    for took in &mut took {
         let results = (0..results.min(64)).map(|worker| Contribution {
             worker: WorkerId::new(worker as u32),
             session: SessionId::new(worker as u32),
@@ -310,7 +317,10 @@ fn own_time(setting: &Setting, rule: Rule, results: u64) -> Span {
             outer.step(parameters, average, &mut velocity);
         }
         std::hint::black_box(merged);
-        worst = worst.max(since.elapsed());
+        *took = since.elapsed();
     }
-    clock::span(worst * 2 + SLACK)
+    took.sort_unstable();
+    let [_, expected, worst] = took;
+    let most = worst * 2 + SLACK;
+    (clock::span(expected), clock::span(most - expected))
 }

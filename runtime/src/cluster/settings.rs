@@ -16,6 +16,7 @@ use scheduler::{Margins, Span};
 use crate::cli::ClusterArgs;
 use crate::data::{BatchShape, DataAt};
 use crate::model::{ModelKind, ModelSpec, TrainingOptions};
+use crate::net::loopback;
 use crate::protocol::PLACE_BYTES;
 use crate::train::DeviceChoice;
 use crate::trainer::Described;
@@ -27,8 +28,11 @@ const ASSUMED_ERRORS: &str = "{ benchmark = 0.08, jitter = 0.05 }";
 /// The words by which limits of no origin are named.
 const USUAL: &str = "the usual";
 
-/// The workers of a run without a scenario. Between processes of one machine, too, parameters take
-/// about as long as on the usual link, since they cost both ends' time.
+/// Bytes by which loopback is measured: fewer would tell of round trips, more would take long.
+const LEAST_PROBE: usize = 64 * 1024;
+const MOST_PROBE: usize = 4 * 1024 * 1024;
+
+/// The workers of a run without a scenario.
 fn usual(local: Option<u32>) -> String {
     let (name, count) = match local {
         Some(count) => ("local", count),
@@ -106,7 +110,7 @@ pub(crate) struct Material {
 
 impl Setting {
     /// Reads a scenario with what is said, and with what follows from the data and the model.
-    pub(crate) fn new(
+    pub(crate) async fn new(
         source: &Source,
         said: &Overrides,
         args: &ClusterArgs,
@@ -180,6 +184,12 @@ impl Setting {
                 &format!("\"{} B\"", model.layout.wire_len()),
             )
             .and("--data", "model.batch", &format!("\"{sent} B\""));
+        if is_alone(args) {
+            let rate = loopback_rate(model.layout.wire_len()).await?;
+            for way in ["link.down", "link.up"] {
+                sized = sized.fallback(USUAL.to_owned(), way, &format!("\"{rate} bit/s\""));
+            }
+        }
         if !first.states_errors() {
             sized = sized.fallback(USUAL.to_owned(), "job.assumed_errors", ASSUMED_ERRORS);
         }
@@ -219,6 +229,20 @@ impl Setting {
             model,
         })
     }
+}
+
+/// Whether all workers are processes of this machine.
+pub(crate) const fn is_alone(args: &ClusterArgs) -> bool {
+    args.local.is_some() && args.listen.is_none()
+}
+
+/// What travels between processes of this machine in a second, in bits, in transfers like those of a model
+/// of this size.
+async fn loopback_rate(model: usize) -> Result<u64, Stop> {
+    let bytes = model.clamp(LEAST_PROBE, MOST_PROBE);
+    let took = loopback(bytes).await.map_err(Stop::failed)?;
+    let rate = bytes as u128 * 8_000_000_000 / took.as_nanos().max(1);
+    Ok(u64::try_from(rate).unwrap_or(u64::MAX).max(1))
 }
 
 /// What of a limit is left after some time.

@@ -116,7 +116,7 @@ pub(crate) fn planned(ran: &Ran<'_>, width: Option<usize>) -> String {
                 "fee",
                 format!("{} per cycle, {all} for all cycles", plan.cost),
             );
-            let model = setting.scenario.cycle_model(config.time_model.own);
+            let model = setting.scenario.cycle_model();
             let employed = summary.last_shares().iter();
             let employed: Vec<_> = employed.filter_map(ShareRow::employed).collect();
             let cycle = model.predict(&config.time_model, &employed).cycle;

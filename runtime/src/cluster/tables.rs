@@ -50,7 +50,7 @@ impl Tables {
         let (scenario, config) = (&setting.scenario, &setting.config);
         let job = Job {
             config: config.clone(),
-            cycle_model: scenario.cycle_model(config.time_model.own),
+            cycle_model: scenario.cycle_model(),
             parameter_bytes: scenario.wire_bytes().get(),
         };
         let name = args.scenario.as_ref().map(PathBuf::from);

@@ -26,7 +26,7 @@ use super::token::Token;
 use crate::files::{self, FileError};
 
 /// The server name in the TLS handshake. It is not checked: keys are pinned, not names.
-const SERVER_NAME: &str = "allot";
+pub(super) const SERVER_NAME: &str = "allot";
 const MDNS: &str = "mDNS";
 /// How long closing waits for the orchestrator to acknowledge.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);

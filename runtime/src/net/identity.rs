@@ -39,14 +39,17 @@ impl Identity {
         if let Some(folder) = path.parent().filter(|folder| *folder != Path::new("")) {
             files::private_folder(folder)?;
         }
-        let random = ring::rand::SystemRandom::new();
-        let pkcs8 = Ed25519KeyPair::generate_pkcs8(&random)
-            .map_err(|error| NetError::setup("a key", error))?;
-        let text = format!("{}\n", BASE64.encode(pkcs8.as_ref()));
+        let text = format!("{}\n", BASE64.encode(&generated()?));
         // If two processes create it at once, one succeeds and both use its key.
         files::create(path, text.as_bytes())?;
         Self::load(path)?
             .ok_or_else(|| FileError::content(path, "it disappeared while it was created").into())
+    }
+
+    /// A new key that is kept nowhere.
+    pub(super) fn generate() -> Result<Self, NetError> {
+        Self::of_pkcs8(generated()?)
+            .ok_or_else(|| NetError::setup("a key", "it cannot be read back"))
     }
 
     /// The id of this key.
@@ -78,14 +81,26 @@ impl Identity {
             )
         };
         let pkcs8 = BASE64.decode(text.trim_ascii_end()).map_err(|_| bad())?;
+        Self::of_pkcs8(pkcs8).map(Some).ok_or_else(|| bad().into())
+    }
+
+    fn of_pkcs8(pkcs8: Vec<u8>) -> Option<Self> {
         let pkcs8 = PrivatePkcs8KeyDer::from(pkcs8);
-        let signing = rustls::crypto::ring::sign::any_eddsa_type(&pkcs8).map_err(|_| bad())?;
-        let spki = signing.public_key().ok_or_else(bad)?.to_vec();
-        let id = PeerId::of_spki(&spki).ok_or_else(bad)?;
+        let signing = rustls::crypto::ring::sign::any_eddsa_type(&pkcs8).ok()?;
+        let spki = signing.public_key()?.to_vec();
+        let id = PeerId::of_spki(&spki)?;
         let key = CertifiedKey::new(vec![CertificateDer::from(spki)], signing);
         let key = Arc::new(key);
-        Ok(Some(Self { key, id }))
+        Some(Self { key, id })
     }
+}
+
+/// A new key as PKCS #8.
+fn generated() -> Result<Vec<u8>, NetError> {
+    let random = ring::rand::SystemRandom::new();
+    let pkcs8 = Ed25519KeyPair::generate_pkcs8(&random);
+    let pkcs8 = pkcs8.map_err(|error| NetError::setup("a key", error))?;
+    Ok(pkcs8.as_ref().to_vec())
 }
 
 impl fmt::Debug for Identity {

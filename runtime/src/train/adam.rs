@@ -21,6 +21,10 @@ pub(super) const LONGEST_STEP: f64 = 8.0;
 /// of this size is a gradient of 1e-15, which vanishes beside epsilon.
 const NEGLIGIBLE: f32 = 1e-30;
 
+/// A gradient below this moves a parameter by at most 1e-4 · 1e-17 / 1e-8, and its share of the second moment
+/// would be subnormal. Where a model is nearly sure of every sample, most gradients are.
+const NO_GRADIENT: f32 = 1e-17;
+
 /// The moments of each parameter's gradient.
 #[derive(Debug, Default)]
 pub(super) struct Adam {
@@ -56,6 +60,7 @@ impl Adam {
         let mut i = 0;
         while i < n {
             let g = gradients[i];
+            let g = if g.abs() < NO_GRADIENT { 0.0 } else { g };
             let m = keep1 * first[i] + take1 * g;
             let v = keep2 * second[i] + take2 * g * g;
             let m = if m.abs() < NEGLIGIBLE { 0.0 } else { m };
@@ -117,6 +122,7 @@ mod tests {
                 1 => wave * 1e-5,
                 2 if t.is_multiple_of(50) => wave,
                 3 if t == 0 => 1e-12,
+                3 => 1e-19, // its square is subnormal
                 _ => 0.0,
             }
         };

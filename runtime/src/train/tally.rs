@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use super::types::Evaluation;
 use crate::model::Loss;
 
+/// A slope below this changes no parameter, and what is computed from it may be subnormal, which is slow:
+/// see `adam.rs`.
+const NO_SLOPE: f32 = 1e-20;
+
 /// Sums over the samples of a set.
 #[derive(Debug)]
 pub struct EvaluationTally {
@@ -85,6 +89,9 @@ impl EvaluationTally {
                 }
             }
         }
+        for slope in outputs {
+            *slope = if slope.abs() < NO_SLOPE { 0.0 } else { *slope };
+        }
     }
 
     /// The means.
@@ -116,6 +123,24 @@ fn softmax(outputs: &mut [f32], label: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A model that is sure of a sample has slopes of any size.
+    #[test]
+    fn no_slope_is_nearly_nothing() {
+        let losses = [
+            Loss::CrossEntropy,
+            Loss::BinaryCrossEntropy,
+            Loss::Mse,
+            Loss::ThesisSoftmax,
+        ];
+        for (loss, sure) in losses.into_iter().zip([60.0, 60.0, 1e-25, 30.0]) {
+            let mut outputs = [sure, -sure, 0.0, -0.5 * sure];
+            EvaluationTally::new(loss).add(&mut outputs, 0);
+            let is_clear = |slope: &f32| *slope == 0.0 || slope.abs() >= 1e-20;
+            assert!(outputs.iter().all(is_clear), "{loss:?}: {outputs:?}");
+            assert!(outputs.iter().any(|slope| *slope != 0.0) || loss == Loss::CrossEntropy);
+        }
+    }
 
     #[test]
     fn gradients_match_finite_differences() {

@@ -129,11 +129,10 @@ impl Scenario {
         }
     }
 
-    /// What a cycle takes besides computing, over the links that the scenario states. `own` is
-    /// what the orchestrator itself needs at the end of a cycle.
-    pub fn cycle_model(&self, own: Span) -> CycleModel {
+    /// What a cycle is expected to take besides computing, over the links that the scenario states.
+    pub fn cycle_model(&self) -> CycleModel {
         CycleModel {
-            evaluation: own,
+            evaluation: self.model.own(),
             down: self.link.down.time_for(self.wire_bytes()),
             up: self.link.up.time_for(self.wire_bytes()),
             service: self.service(),
@@ -178,17 +177,12 @@ impl Scenario {
     /// clone it for replicates.
     pub fn config(&self) -> Config {
         let (job, model) = (&self.job, &self.model);
-        let evaluation = if model.evaluation_waits {
-            model.evaluation
-        } else {
-            Span::ZERO
-        };
         let [down, up] =
             [&self.link.down, &self.link.up].map(|way| way.time_for(self.wire_bytes()));
         let time_model = TimeModel {
             capacity: job.capacity,
             passes: job.tau,
-            own: model.aggregation + evaluation,
+            own: model.own() + model.aggregation_slack,
             shared: down + up,
             shared_up: up,
             service: self.service(),
@@ -219,6 +213,15 @@ impl Scenario {
     pub fn with_confidence(&self, confidence: Ratio) -> Self {
         let mut other = self.clone();
         (other.job.confidence, other.job.risk) = (Some(confidence), None);
+        other
+    }
+
+    /// The same where averaging was measured: what it is expected to take, and what limits leave beyond
+    /// that.
+    #[must_use]
+    pub fn with_aggregation(&self, expected: Span, slack: Span) -> Self {
+        let mut other = self.clone();
+        (other.model.aggregation, other.model.aggregation_slack) = (expected, slack);
         other
     }
 

@@ -265,12 +265,23 @@ keys! {
         evaluation: Span => default("\"0 s\"");
         /// Whether the next cycle waits for the evaluation, as in the thesis.
         evaluation_waits: bool => default("false");
-        /// Time of averaging the parameters of a cycle.
+        /// Time of averaging the parameters of a cycle. A real run measures it.
         aggregation: Span => default("\"0 s\"");
+        /// Time that a cycle's limit leaves for averaging and late transfers beyond what they are expected
+        /// to take. It is in no prediction. A real run sets it by what it measures.
+        aggregation_slack: Span => default("\"0 s\"");
     }
 }
 
 impl Model {
+    /// What the orchestrator itself is expected to take at the end of a cycle.
+    pub fn own(&self) -> Span {
+        match self.evaluation_waits {
+            true => self.aggregation + self.evaluation,
+            false => self.aggregation,
+        }
+    }
+
     /// Settles the size of a batch, whose default follows from the number of samples.
     pub(crate) fn settle(&mut self, document: &Node, samples: u64) {
         if document.at_path("model.batch").is_none() {

@@ -40,17 +40,11 @@ pub struct MeasuredWorker {
 }
 
 impl Scenario {
-    /// The scenario of a run of it with these workers. `own` is what the orchestrator itself needed at the
-    /// end of a cycle, and `expected` how many workers it waited for.
+    /// The scenario of a run of it with these workers, of which it waited for `expected`.
     #[must_use]
-    pub fn measured(&self, own: Span, expected: u32, workers: &[MeasuredWorker]) -> Self {
+    pub fn measured(&self, expected: u32, workers: &[MeasuredWorker]) -> Self {
         let mut other = self.clone();
-        let evaluation = match self.model().evaluation_waits {
-            true => self.model().evaluation,
-            false => Span::ZERO,
-        };
         other.job.expect = Some(expected.max(1));
-        other.model.aggregation = own - evaluation;
         other.fees = Fees {
             kind: FeeType::Declared,
             fee: None,

@@ -64,12 +64,15 @@ proptest! {
         };
         let seen = speed(batches, (nanos as f64 * slower) as u64);
         let workers = [worker("pc-2", Some(seen)), worker("other.host", None), worker("pc-1", None)];
-        let own = Span::from_millis(35);
+        let [averaging, slack] = [35, 12].map(Span::from_millis);
+        let asked = asked.with_aggregation(averaging, slack);
         // As it is read back.
-        let found = good(&asked.measured(own, 3, &workers).to_string());
+        let found = good(&asked.measured(3, &workers).to_string());
 
         let config = found.config();
-        prop_assert_eq!(config.time_model.own, own);
+        let evaluation = Span::from_millis(20);
+        prop_assert_eq!(config.time_model.own, evaluation + averaging + slack);
+        prop_assert_eq!(found.cycle_model().evaluation, evaluation + averaging, "slack is in no prediction");
         prop_assert_eq!(config.expect, 3);
         prop_assert_eq!(config.margins, asked.config().margins);
         let fleet = found.fleet(1, 0);

@@ -76,8 +76,7 @@ fn half_of_the_bytes_take_half_of_the_time() {
     for name in ["bf16", "f16"] {
         let half = with(&format!("training.wire={name}"));
         assert_eq!(half.wire_bytes().get() * 2, whole.wire_bytes().get());
-        let down =
-            |scenario: &scenarios::Scenario| scenario.cycle_model(scheduler::Span::ZERO).down;
+        let down = |scenario: &scenarios::Scenario| scenario.cycle_model().down;
         assert_eq!(down(&half).nanos() * 2, down(&whole).nanos());
         let transfer = |scenario: &scenarios::Scenario| {
             let fleet = scenario.fleet(1, 0);

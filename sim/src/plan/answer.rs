@@ -304,7 +304,7 @@ fn cheapest_hold(problem: &Problem, count: u64) -> bool {
 /// The predicted times of a cycle, by how the orchestrator's link is served.
 fn predict(setting: &Setting, request: &PlanRequest, plan: &Plan, workers: &mut [Worker]) {
     let time_model = request.time_model();
-    let cycle_model = setting.scenario().cycle_model(time_model.own);
+    let cycle_model = setting.scenario().cycle_model();
     let shares = request.candidates().iter().zip(&plan.batches);
     let shares: Vec<_> = shares.filter(|&(_, &batches)| batches > 0).collect();
     let employed = |&(candidate, &batches): &(&Candidate, &u64)| Employed {

@@ -84,10 +84,7 @@ impl Conversion {
             parameters: link.up.time_for(self.scenario.wire_bytes()),
             batch: link.up.time_for(model.batch),
         };
-        world.aggregation = model.aggregation;
-        if model.evaluation_waits {
-            world.aggregation = world.aggregation + model.evaluation;
-        }
+        world.aggregation = model.own();
         world
     }
 

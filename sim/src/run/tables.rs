@@ -88,7 +88,7 @@ fn job(setting: &Setting) -> Job {
     let (scenario, config) = (setting.scenario(), setting.conversion.config());
     Job {
         config: config.clone(),
-        cycle_model: scenario.cycle_model(config.time_model.own),
+        cycle_model: scenario.cycle_model(),
         parameter_bytes: scenario.wire_bytes().get(),
     }
 }
