@@ -9,7 +9,6 @@ was judged to be. The time of an event is that of the run.
 
 from __future__ import annotations
 
-import csv
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple, Union
@@ -80,11 +79,10 @@ def _cycles(folder: Folder) -> Dict[Tuple[str, int], Dict[int, Tuple[float, List
 
 def _judged(folder: Folder) -> Dict[int, List[Scalar]]:
     """By cycle, what the model of a real run was judged to be; 0 is before the first."""
-    path = folder.path / "model.csv"
-    if not path.exists():
+    if "models" not in folder:
         return {}
-    with open(path, encoding="utf-8", newline="") as file:
-        return {
-            int(row["cycle"]): [(f"model/{name}", float(value)) for name, value in row.items() if name != "cycle" and value]
-            for row in csv.DictReader(file)
-        }
+    kinds = ("loss", "accuracy", "true_class_probability")
+    return {
+        row["cycle"]: [(f"model/{kind}", row[kind]) for kind in kinds if row[kind] is not None]
+        for row in _rows(folder, "models")
+    }

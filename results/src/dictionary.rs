@@ -17,13 +17,15 @@ use scheduler::machine::{AssignmentRow, CycleRow, ShareRow};
 
 use crate::error::{Action, ResultsError};
 use crate::files::{
-    CYCLES, DISCREPANCIES, HISTORY, LOTS, OUTCOMES, PAIRED, PLANS, RUNS, SHARES, STATISTICS,
-    SUMMARY_CSV, SWEEP_FILE, TESTS, TIMINGS, TIMINGS_SUMMARY, WORKERS,
+    CYCLES, DISCREPANCIES, HISTORY, LOTS, MODELS, OUTCOMES, PAIRED, PLANS, RUNS, SHARES,
+    STATISTICS, SUMMARY_CSV, SWEEP_FILE, TESTS, TIMINGS, TIMINGS_SUMMARY, WORKERS,
 };
 use crate::problems::ProblemColumns;
 use crate::row::Took;
 use crate::run_file::Kind as FolderKind;
-use crate::runs::{HistoryRow, PairedRow, QuestionRow, RunRow, RunTable, SummaryLine, WorkerRow};
+use crate::runs::{
+    HistoryRow, ModelRow, PairedRow, QuestionRow, RunRow, RunTable, SummaryLine, WorkerRow,
+};
 use crate::schema::{Described, Row};
 use crate::statistics_table::StatisticsColumns;
 use crate::tally::{DiscrepancyRow, TimingRow};
@@ -118,6 +120,11 @@ fn runs() -> Vec<Entry> {
             HISTORY,
             "One row per joining, benchmark, departure, shipping, pause and ignored message.",
             HistoryRow::describe_all(),
+        ),
+        entry(
+            MODELS,
+            "One row per cycle of a real run whose model was judged.",
+            ModelRow::describe_all(),
         ),
         entry(
             SUMMARY_CSV,

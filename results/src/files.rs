@@ -28,6 +28,8 @@ pub(crate) const SHARES: &str = "shares.parquet";
 pub(crate) const CYCLES: &str = "cycles.parquet";
 pub(crate) const LOTS: &str = "lots.parquet";
 pub(crate) const HISTORY: &str = "history.parquet";
+/// How good a real run's model was.
+pub(crate) const MODELS: &str = "models.parquet";
 pub(crate) const JOB: &str = "job.json";
 pub(crate) const SCENARIO: &str = "scenario.toml";
 /// Arms of a simulation compared pair by pair.
@@ -70,7 +72,7 @@ pub(crate) const REAL_FILES: [&str; 5] = [
 ];
 
 /// The files of a folder of runs, `run.json` first; logs of events are in a folder of their own.
-pub(crate) const RUNS_FILES: [&str; 13] = [
+pub(crate) const RUNS_FILES: [&str; 14] = [
     RUN_FILE,
     RUNS,
     WORKERS,
@@ -79,6 +81,7 @@ pub(crate) const RUNS_FILES: [&str; 13] = [
     CYCLES,
     LOTS,
     HISTORY,
+    MODELS,
     SUMMARY_CSV,
     SUMMARY_JSON,
     PAIRED,

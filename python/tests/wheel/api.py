@@ -13,6 +13,8 @@ import unittest
 from importlib.util import find_spec
 
 import numpy as np
+import pyarrow
+from pyarrow import parquet
 
 import allot
 import allot._solve
@@ -232,7 +234,8 @@ class EventFiles(unittest.TestCase):
         from tensorboardX.proto.event_pb2 import Event
 
         folder = allot.simulate("lab-8", 2, {"job.cycles": 3}, allocators=["exact"])
-        (folder.path / "model.csv").write_text("loss,accuracy,cycle\n2.5,,0\n1.5,0.25,1\n")
+        judged = {"cycle": [0, 1], "loss": [2.5, 1.5], "accuracy": [None, 0.25], "true_class_probability": [None, None]}
+        parquet.write_table(pyarrow.table(judged), folder.path / "models.parquet")
         out = allot.tensorboard.write(folder.path)
         runs = sorted(path.name for path in out.iterdir())
         self.assertEqual(runs, ["exact-0", "exact-1"])

@@ -51,6 +51,7 @@ impl RunTable for RunRow {}
 impl RunTable for WorkerRow {}
 impl RunTable for QuestionRow {}
 impl RunTable for CycleRow {}
+impl RunTable for ModelRow {}
 
 impl RunTable for ShareRow {
     const OF_WORKERS: bool = true;
@@ -450,6 +451,21 @@ columns! {
 }
 
 columns! {
+    /// How good the model of a real run was, as its orchestrator judged it by the test set.
+    #[derive(Clone, Copy, Debug, Default, PartialEq)]
+    pub struct ModelRow {
+        /// After this cycle; 0 is before training.
+        cycle: u64 = "cycle",
+        /// The mean loss over the test set.
+        loss: Option<f64> = "loss",
+        /// The share of samples whose greatest output is that of their class.
+        accuracy: Option<f64> = "accuracy",
+        /// The mean probability that the model gives a sample's class.
+        true_class_probability: Option<f64> = "true_class_probability",
+    }
+}
+
+columns! {
     /// What happened between plans and cycles; each kind of event fills its own columns.
     #[derive(Clone, Debug, Default)]
     pub(crate) struct HistoryRow {
@@ -481,6 +497,19 @@ columns! {
         since: Option<Instant> = "since_ns",
         /// Until when a paused run waits.
         until: Option<Instant> = "until_ns",
+    }
+}
+
+impl ModelRow {
+    /// The model after a cycle, 0 before training, with what is known of it: the mean loss, the accuracy, and
+    /// the mean probability of a sample's class.
+    pub fn new(cycle: u32, [loss, accuracy, probability]: [Option<f64>; 3]) -> Self {
+        Self {
+            cycle: cycle.into(),
+            loss,
+            accuracy,
+            true_class_probability: probability,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use scheduler::machine::{AssignmentRow, CycleRow, ShareRow};
 use serde_json::{Map, Value};
 
-use super::columns::{self, HistoryRow, QuestionRow, RunRow, RunTable, WorkerRow};
+use super::columns::{self, HistoryRow, ModelRow, QuestionRow, RunRow, RunTable, WorkerRow};
 use super::figures::PairedRow;
 use super::plan::{Job, RunKey, RunsPlan};
 use super::record::RunRecord;
@@ -17,9 +17,9 @@ use super::summary::{RunsSummary, SummaryLine, Tally};
 use crate::checksums;
 use crate::error::{Action, ResultsError};
 use crate::files::{
-    CYCLES, EVENTS, HISTORY, JOB, LOTS, PAIRED, PLANS, REAL_FILES, RUN_FILE, RUNS, RUNS_FILES,
-    RUNS_FORMAT, RUNS_VERSION, SCENARIO, SHARES, SUMMARY_CSV, SUMMARY_JSON, VALIDATION_FILES,
-    WORKERS, prepare, pretty, remove,
+    CYCLES, EVENTS, HISTORY, JOB, LOTS, MODELS, PAIRED, PLANS, REAL_FILES, RUN_FILE, RUNS,
+    RUNS_FILES, RUNS_FORMAT, RUNS_VERSION, SCENARIO, SHARES, SUMMARY_CSV, SUMMARY_JSON,
+    VALIDATION_FILES, WORKERS, prepare, pretty, remove,
 };
 use crate::patience::Patience;
 use crate::schema::Row;
@@ -41,6 +41,8 @@ pub struct RunFolder {
     cycles: Table<CycleRow>,
     lots: Table<AssignmentRow>,
     history: Table<HistoryRow>,
+    /// Of a real run only.
+    models: Option<Table<ModelRow>>,
     tallies: Vec<Tally>,
     /// The job, which is known from the beginning.
     job: Output,
@@ -99,6 +101,7 @@ impl RunFolder {
             cycles: Table::create(dir, CYCLES, patience)?,
             lots: Table::create(dir, LOTS, patience)?,
             history: Table::create(dir, HISTORY, patience)?,
+            models: None,
             tallies: vec![Tally::default(); plan.allocators.len()],
             job: output,
             scenario: scenario.to_owned(),
@@ -179,6 +182,30 @@ impl RunFolder {
         self.workers_by_number[worker] = name;
     }
 
+    /// Takes in how good the model of the first run was after a cycle; in the order of cycles, before
+    /// [`RunFolder::finish`].
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub fn push_model(&mut self, row: ModelRow) -> Result<(), ResultsError> {
+        let key = RunKey {
+            replicate: 0,
+            allocator: 0,
+        };
+        let names = Names {
+            allocators: &self.plan.allocators,
+            workers: &self.workers_by_number,
+        };
+        let table = match &mut self.models {
+            Some(table) => table,
+            None => {
+                let table = Table::create(&self.dir, MODELS, &self.patience)?;
+                self.models.insert(table)
+            }
+        };
+        table.extend(names, key, [row])
+    }
+
     /// What came of arms that were compared.
     pub fn set_paired(&mut self, rows: Vec<PairedRow>) {
         self.paired = rows;
@@ -224,6 +251,7 @@ impl RunFolder {
             let rows = PairedRow::write(self.paired.iter().map(Some));
             CsvTable::write_patiently(&self.dir, PAIRED, rows, &self.patience)?.publish()?;
         }
+        let models = self.models.map(|table| table.close(names)).transpose()?;
         let outputs = [
             self.job,
             scenario,
@@ -237,7 +265,7 @@ impl RunFolder {
             csv,
             json,
         ];
-        let mut sums = seal::publish(outputs)?;
+        let mut sums = seal::publish(outputs.into_iter().chain(models))?;
         for name in REAL_FILES.into_iter().chain([PAIRED]) {
             checksums::add(&mut sums, &self.dir.join(name))?;
         }

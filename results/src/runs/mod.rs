@@ -14,6 +14,7 @@
 //! | `cycles.parquet` | cycle |
 //! | `lots.parquet` | cycle and worker with a share: fate, batches, fee and charge, times |
 //! | `history.parquet` | joining, benchmark, departure, shipping, pause, and what was ignored |
+//! | `models.parquet` | cycle of a real run whose model was judged |
 //! | `summary.csv`, `summary.json` | allocator, with 95 % confidence intervals over its runs |
 //! | `job.json` | (one) the configuration of the scheduler, and what a cycle takes besides computing |
 //! | `scenario.toml` | (one) the scenario with every value |
@@ -43,6 +44,7 @@ mod summary;
 
 pub use account::{Move, Pace, RunEnd, RunSummary, Truth, WorkerTotals};
 pub use bill::Bill;
+pub use columns::ModelRow;
 pub(crate) use columns::{HistoryRow, QuestionRow, RunRow, RunTable, WorkerRow};
 pub use figures::{Compared, FIGURES, Figure, MORE_FIGURES, PairedRow, RunFigures};
 pub use folder::RunFolder;

@@ -1,6 +1,6 @@
 //! Long runs, summaries, and folders that do not get to their end.
 
-use results::runs::{RecordedFolder, RunKey, RunRows, Truth};
+use results::runs::{ModelRow, RecordedFolder, RunKey, RunRows, Truth};
 use scheduler::machine::{
     AssignmentRow, CycleId, CycleResult, CycleRow, Ending, Fate, PlanId, PlanRow, Record,
     SessionId, ShareRow, Totals, Trigger, WorkerId,
@@ -8,6 +8,42 @@ use scheduler::machine::{
 use scheduler::{Cost, Fee, Instant, PlanStatus, Span, Speed};
 
 use super::{ALLOCATORS, Said, begin, cells, chunks, end, job, plan, table};
+
+/// Only a real run has a model; what a program did not say is null.
+#[test]
+fn what_models_were_judged_to_be_is_a_table() {
+    for judged in [false, true] {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let mut folder = begin(dir.path(), 1);
+        for allocator in 0..2 {
+            let key = RunKey {
+                replicate: 0,
+                allocator,
+            };
+            for chunk in chunks(key, &Vec::new(), end(Totals::default(), None), &[]) {
+                folder.push(chunk).expect("room");
+            }
+        }
+        if judged {
+            for row in [
+                ModelRow::new(0, [Some(2.5), Some(0.1), None]),
+                ModelRow::new(3, [Some(0.5), None, Some(0.75)]),
+            ] {
+                folder.push_model(row).expect("room");
+            }
+        }
+        folder.finish(Default::default).expect("room");
+        let differences = results::dictionary::differences(dir.path()).expect("tables");
+        assert_eq!(differences, [""; 0]);
+        assert_eq!(dir.path().join("models.parquet").exists(), judged);
+        if judged {
+            let table = table(dir.path(), "models.parquet");
+            let columns = ["cycle", "loss", "accuracy", "true_class_probability"];
+            let expected = [["0", "2.5", "0.1", "-"], ["3", "0.5", "-", "0.75"]];
+            assert_eq!(cells(&table, &columns), expected);
+        }
+    }
+}
 
 /// More rows than a row group holds come back whole, and where chunks were cut leaves no trace.
 #[test]

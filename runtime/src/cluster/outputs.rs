@@ -53,9 +53,15 @@ pub(crate) fn write(
     file("timing.csv", &|out| thesis_tables::timing(ran, out))?;
     file("model.csv", &|out| thesis_tables::models(ran, out))?;
     match tables {
-        Some(tables) => tables
-            .finish(ran.end, &ran.ended.names, &measured(ran), || details(ran))
-            .map_err(io::Error::other),
+        Some(mut tables) => {
+            thesis_tables::each_model(ran, |cycle, judged| match judged {
+                Some(judged) => tables.judged(cycle, &judged).map_err(io::Error::other),
+                None => Ok(()),
+            })?;
+            tables
+                .finish(ran.end, &ran.ended.names, &measured(ran), || details(ran))
+                .map_err(io::Error::other)
+        }
         None => Ok(()), // why they broke off is reported apart
     }
 }

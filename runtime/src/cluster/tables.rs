@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use console::Stop;
 use results::ResultsError;
-use results::runs::{Job, RunEnd, RunFolder, RunKey, RunRows, RunSummary, RunsPlan};
+use results::runs::{Job, ModelRow, RunEnd, RunFolder, RunKey, RunRows, RunSummary, RunsPlan};
 use scenarios::Scenario;
 use scheduler::Instant;
 use scheduler::machine::{Record, WorkerId};
@@ -18,6 +18,7 @@ use super::folder::OutputFolder;
 use super::room::Room;
 use super::settings::Setting;
 use crate::cli::ClusterArgs;
+use crate::train::Evaluation;
 
 /// The only run of its folder.
 const KEY: RunKey = RunKey {
@@ -93,6 +94,14 @@ impl Tables {
             Some(chunk) => self.folder.push(chunk),
             None => Ok(()),
         }
+    }
+
+    /// Takes in how good the model was after a cycle, in the order of cycles.
+    pub(crate) fn judged(&mut self, cycle: u32, judged: &Evaluation) -> Result<(), ResultsError> {
+        let said = |value: f64| (!value.is_nan()).then_some(value); // a program may not say it
+        let values = [judged.loss, judged.accuracy, judged.true_class_probability];
+        self.folder
+            .push_model(ModelRow::new(cycle, values.map(said)))
     }
 
     /// Ends them; `run.json`, with these details, comes last. The scenario has what was measured.

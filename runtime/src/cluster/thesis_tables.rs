@@ -121,9 +121,7 @@ pub(crate) fn timing(ran: &Ran<'_>, out: &mut impl Write) -> io::Result<()> {
 /// How good the model was before training and after each cycle.
 pub(crate) fn models(ran: &Ran<'_>, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "loss,accuracy,cycle,argmax_accuracy")?;
-    let cycles = ran.kept.times.cycles().map(|(first, last)| first..=last);
-    let cycles = std::iter::once(0).chain(cycles.into_iter().flatten());
-    ran.kept.judgements.each(cycles, |cycle, judged| {
+    each_model(ran, |cycle, judged| {
         writeln!(
             out,
             "{},{},{cycle},{}",
@@ -132,6 +130,16 @@ pub(crate) fn models(ran: &Ran<'_>, out: &mut impl Write) -> io::Result<()> {
             number(judged.map(|judged| judged.accuracy)),
         )
     })
+}
+
+/// Goes through the model before training and after each cycle.
+pub(crate) fn each_model(
+    ran: &Ran<'_>,
+    take: impl FnMut(u32, Option<Evaluation>) -> io::Result<()>,
+) -> io::Result<()> {
+    let cycles = ran.kept.times.cycles().map(|(first, last)| first..=last);
+    let cycles = std::iter::once(0).chain(cycles.into_iter().flatten());
+    ran.kept.judgements.each(cycles, take)
 }
 
 fn seconds(span: Span) -> String {

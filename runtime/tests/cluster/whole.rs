@@ -57,6 +57,7 @@ fn four_workers_learn_within_the_limit() {
         "events/0-exact.jsonl",
         "command.json",
         "lots.parquet",
+        "models.parquet",
         "model.safetensors",
         "plan.json",
         "run.json",
