@@ -27,6 +27,11 @@ impl Group {
         }
     }
 
+    /// The number of its first process, until that has ended.
+    pub(super) fn leader(&self) -> Option<u32> {
+        *self.leader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits for its end, after which no signal is sent. The process is still to be waited for.
     pub(super) fn has_ended(&self, child: &Child) {
         #[cfg(unix)]
@@ -56,7 +61,7 @@ impl Group {
 
     fn signal(&self, urgency: Urgency) {
         let leader = self.leader.lock().unwrap_or_else(PoisonError::into_inner);
-        signal(*leader, urgency);
+        signal(*leader, urgency); // while it is held, the number is not another process's
     }
 }
 

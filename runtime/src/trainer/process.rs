@@ -172,6 +172,11 @@ impl Process {
         })
     }
 
+    /// Its number, while it runs.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.group.as_ref().and_then(Group::leader)
+    }
+
     /// Sends a request, without waiting. A process that has ended ignores it, and its end was reported.
     pub(crate) fn send(&self, ask: Request, body: Vec<Bytes>) {
         let _ = self.asks.send((ask, body));

@@ -128,6 +128,11 @@ impl Compute {
         (self.has_job, self.holds) = (false, None);
     }
 
+    /// The number of the process, while it runs.
+    pub(crate) fn process(&self) -> Option<u32> {
+        self.process.as_ref().and_then(Process::id)
+    }
+
     /// What the process still holds of a job.
     pub(crate) fn holds(&self) -> Option<Holds> {
         self.holds

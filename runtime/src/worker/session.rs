@@ -14,6 +14,7 @@ use scheduler::Fee;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::beats::{self, Beats};
 use super::compute::{Compute, Job, TrainSettings};
 use super::program::{self, HeldData};
 use crate::data::Batch;
@@ -95,6 +96,8 @@ struct Session<'a> {
     done: &'a mut mpsc::UnboundedReceiver<TrainerEvent>,
     /// An order to train whose parameters are not here, or the parameters without an order.
     pending: PendingTask,
+    /// Of the share that the trainer has.
+    beats: Option<Beats>,
     sending: Option<Sending>,
     /// How long results took to be sent of late.
     sent: Sent,
@@ -242,6 +245,7 @@ impl<'a> Session<'a> {
             begun: Bytes::new(),
             done,
             pending: PendingTask::default(),
+            beats: None,
             sending: None,
             sent: Sent::default(),
             measures: false,
@@ -253,16 +257,12 @@ impl<'a> Session<'a> {
 
     async fn run(mut self) -> End {
         loop {
-            let return_at = self.return_at;
-            let returns = async {
-                match return_at {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let returns = at(self.return_at);
+            let beats = at(self.beats.as_ref().map(|beats| beats.due().into()));
             let step = tokio::select! {
                 Some(heard) = self.orders.recv() => self.hear(heard).await,
                 Some(done) = self.done.recv() => self.report(done).await,
+                () = beats => self.beat().await,
                 () = returns => {
                     self.return_at = None;
                     let holds = self.compute.holds();
@@ -336,7 +336,7 @@ impl<'a> Session<'a> {
                 }
                 (self.parameters, self.wire) = (brief.parameters, brief.wire);
                 self.begun = Bytes::new();
-                self.compute.cancel_all();
+                self.cancel();
                 (self.pending, self.sending) = (PendingTask::default(), None);
                 (self.exclusions, self.return_at) = (0, None);
                 (self.shipping, self.early) = (None, Vec::new());
@@ -388,7 +388,7 @@ impl<'a> Session<'a> {
             }
             Order::Train(training) => {
                 // It goes before a benchmark that is under way.
-                self.compute.cancel_all();
+                self.cancel();
                 self.measures = false;
                 // The order was half a round trip on its way, which is gone from its time.
                 let [stop_in, results_in] = [training.stop_in_ns, training.results_in_ns]
@@ -401,7 +401,7 @@ impl<'a> Session<'a> {
                 self.begin();
             }
             Order::Abort { session, cycle } => {
-                self.compute.cancel_all();
+                self.cancel();
                 let is_it =
                     |sending: &mut Sending| (sending.session, sending.cycle) == (session, cycle);
                 drop(self.sending.take_if(is_it));
@@ -412,6 +412,7 @@ impl<'a> Session<'a> {
                 if std::mem::take(&mut self.measures) {
                     self.compute.forget(); // it was too slow, or does not answer at all
                 }
+                self.beats = None;
                 self.compute.excluded();
                 if may_return {
                     let wait = RETURN_AFTER * 2_u32.saturating_pow(self.exclusions.min(10));
@@ -422,7 +423,7 @@ impl<'a> Session<'a> {
             }
             Order::Over { reason } => {
                 tracing::info!(reason, "the job is over");
-                self.compute.cancel_all();
+                self.cancel();
                 self.compute.over();
                 (self.pending, self.sending) = (PendingTask::default(), None);
                 self.return_at = None;
@@ -460,7 +461,27 @@ impl<'a> Session<'a> {
             if self.wire != Wire::F32 {
                 self.begun = parameters.clone();
             }
+            let waited = self.compute.process().and_then(beats::waited);
+            self.beats = Some(Beats::new(&task, Instant::now(), waited));
             self.compute.request(Request::Train(task), vec![parameters]);
+        }
+    }
+
+    /// Nothing that the trainer was asked for is wanted any more.
+    fn cancel(&mut self) {
+        self.compute.cancel_all();
+        self.beats = None;
+    }
+
+    /// A beat is missing.
+    async fn beat(&mut self) -> Result<(), End> {
+        let waited = self.compute.process().and_then(beats::waited);
+        let Some(beats) = &mut self.beats else {
+            return Ok(());
+        };
+        match beats.missing(Instant::now(), waited) {
+            Some(report) => self.say(&report).await,
+            None => Ok(()),
         }
     }
 
@@ -511,6 +532,9 @@ impl<'a> Session<'a> {
                 cycle,
                 done,
             } => {
+                if let Some(beats) = &mut self.beats {
+                    beats.heard(session, cycle, done, Instant::now());
+                }
                 self.say(&Report::Beat {
                     session,
                     cycle,
@@ -519,6 +543,8 @@ impl<'a> Session<'a> {
                 .await
             }
             Reply::Trained(trained) => {
+                let is_it = |beats: &mut Beats| beats.is_of(trained.session, trained.cycle);
+                let _ = self.beats.take_if(is_it);
                 if let Err(reason) = program::gave(&parameters, self.parameters) {
                     return Err(self.leave(reason, End::Useless).await);
                 }
@@ -582,6 +608,14 @@ fn hello(options: &WorkerOptions, holds: Option<Holds>) -> Hello {
         models,
         memory: options.memory,
         holds,
+    }
+}
+
+/// Waits for a moment, for ever if there is none.
+async fn at(moment: Option<tokio::time::Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

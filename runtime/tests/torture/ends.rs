@@ -258,7 +258,7 @@ pub(crate) fn many(attempt: &Attempt<'_>) -> Result<Tried, String> {
     let workers: Vec<Worker> = (0..MANY)
         .map(|number| {
             let name = format!("w{number}");
-            let more = ["--throttle", "0.005"];
+            let more = ["--throttle", "0.02"];
             Worker::start(program(), &token, &name, &attempt.folder, &more)
         })
         .collect();
