@@ -171,6 +171,9 @@ pub(crate) struct ClusterArgs {
     /// Resume the run in this folder, with the settings that it had
     #[arg(long, value_name = "DIR", conflicts_with_all = ["plan", "scenario"])]
     pub(crate) resume: Option<PathBuf>,
+    /// Where the last model goes if the folder of the run cannot take it: it is full, read-only or gone
+    #[arg(long, value_name = "DIR")]
+    pub(crate) spare: Option<PathBuf>,
     /// Seeds weights and random fees
     #[arg(long, value_name = "SEED")]
     pub(crate) seed: Option<u64>,

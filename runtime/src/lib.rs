@@ -15,6 +15,8 @@ mod clock;
 mod cluster;
 pub mod data;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod half;
 mod interrupt;
 pub mod model;

@@ -74,6 +74,10 @@ pub(crate) async fn run(mut args: ClusterArgs) -> Result<Exit, Stop> {
     log(tracing::Level::WARN);
     local::remove_left_behind(); // whether or not this one needs keys
     args.settle().map_err(Stop::bad)?;
+    if let Some(spare) = &args.spare {
+        let made = std::fs::create_dir_all(spare);
+        made.map_err(|error| Stop::bad(format!("--spare {}: {error}", spare.display())))?;
+    }
     let said = said(&args)?;
     let prepared = Prepared::new(&mut args, &said, None).await?;
     if prepared.last().is_some() {
@@ -366,7 +370,8 @@ fn conclude(
     } else {
         summary::boxed(&ran, console::width())
     };
-    let written = outputs::write(&ran, of.allocator.name(), tables, of.room);
+    let (name, spare) = (of.allocator.name(), args.spare.as_deref());
+    let written = outputs::write(&ran, name, tables, of.room, spare);
     print(&text)?;
     written.map_err(|error| Stop::failed(format!("results cannot be written: {error}")))?;
     if let Some(error) = broken {

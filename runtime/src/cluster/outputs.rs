@@ -3,8 +3,10 @@
 //! **What it does not know:** the terminal.
 
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use console::note;
 use results::runs::Move;
 use results::{WholeFile, plan_line};
 use scenarios::Scenario;
@@ -21,6 +23,9 @@ use super::thesis_tables;
 use crate::files::FileError;
 use crate::model::save_model;
 
+/// The last model.
+const MODEL: &str = "model.safetensors";
+
 type Whole = BufWriter<WholeFile>;
 
 /// Writes everything; each file is there only once it is whole, `run.json` last.
@@ -32,11 +37,9 @@ pub(crate) fn write(
     allocator: &str,
     tables: Option<Tables>,
     room: &Room,
+    spare: Option<&Path>,
 ) -> io::Result<()> {
-    let layout = &ran.setting.model.layout;
-    let model = ran.folder.join("model.safetensors");
-    let save = || save_model(&model, layout, &ran.ended.model).map_err(FileError::into_io);
-    room.patience().with(&model, save)?;
+    save(ran, room, spare)?;
     let file = |name, write: &dyn Fn(&mut Whole) -> io::Result<()>| {
         let path = ran.folder.join(name);
         let mut out = BufWriter::new(WholeFile::patient(&path, &room.patience())?);
@@ -64,6 +67,35 @@ pub(crate) fn write(
         }
         None => Ok(()), // why they broke off is reported apart
     }
+}
+
+/// Saves the model: in the folder of the run once that has room, or in the spare one if there is one.
+fn save(ran: &Ran<'_>, room: &Room, spare: Option<&Path>) -> io::Result<()> {
+    let to = |path: &Path| {
+        let layout = &ran.setting.model.layout;
+        save_model(path, layout, &ran.ended.model).map_err(FileError::into_io)
+    };
+    let own = ran.folder.join(MODEL);
+    let Some(spare) = spare else {
+        return room.patience().with(&own, || to(&own));
+    };
+    let Err(error) = to(&own) else {
+        return Ok(());
+    };
+    let run = ran.folder.file_name().unwrap_or_default();
+    let run = run.to_string_lossy();
+    // Nothing of another run is replaced.
+    let names = (1..).map(|number| match number {
+        1 => format!("{run}-{MODEL}"),
+        number => format!("{run}-{number}-{MODEL}"),
+    });
+    let mut paths = names.map(|name| spare.join(name));
+    let path = paths.find(|path| !path.exists());
+    let path = path.unwrap_or_else(|| spare.join(MODEL));
+    room.patience().with(&path, || to(&path))?;
+    let (own, path) = (own.display(), path.display());
+    note!("{own} cannot be written: {error}; the model is in {path}");
+    Ok(())
 }
 
 /// What `run.json` says beside the plan: the summary, and how the run was made.

@@ -287,7 +287,7 @@ pub(super) fn write(to: &mut impl Write, head: &impl Serialize, body: &[Bytes]) 
 }
 
 /// Reads a frame; none at the end of the pipe.
-pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<(T, Vec<u8>)>> {
+pub(crate) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<(T, Vec<u8>)>> {
     let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     let mut lengths = [0; 12];
     match from.read(&mut lengths[..1])? {
@@ -322,7 +322,7 @@ pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Opti
 }
 
 /// Reads up to the greeting; what was printed before it is returned. None at the end of the pipe.
-pub(super) fn greeted(from: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn greeted(from: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     let (mut printed, mut byte) = (Vec::new(), [0]);
     while !printed.ends_with(GREETING) {
         if printed.len() > PRINTED {

@@ -32,7 +32,7 @@ mod tests;
 
 pub(crate) use command::TrainerCommand;
 pub(crate) use describe::Described;
-pub(crate) use frame::{Moment, Reply, Request, Task, Ticket};
+pub(crate) use frame::{Moment, Reply, Request, Task, Ticket, greeted, read as read_frame};
 pub(crate) use process::{Launch, Priority, Process, TrainerEvent, give_way};
 pub use serve::Make;
 

@@ -163,6 +163,41 @@ fn a_disk_that_is_full_for_a_while_costs_nothing() {
     assert!(events > 20, "the log is whole: {events} events");
 }
 
+/// A folder that is removed while a run goes on cannot take its model.
+#[test]
+fn a_model_without_a_place_goes_to_the_spare_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (out, spare) = (folder.path().join("run"), folder.path().join("spare"));
+    fs::create_dir(&spare).expect("a folder");
+    fs::write(spare.join("run-model.safetensors"), "of another run").expect("room");
+    let place = spare.display().to_string();
+    let args = ["--local", "2", "--cycles", "6", "--spare", &place];
+    let mut run = Run::start(&small(60, &out), &args);
+    run.until("cycle", |cycle| cycle["cycle"] == 2);
+    fs::remove_dir_all(&out).expect("it is there");
+    fs::write(&out, "no folder").expect("room");
+    let end = run.end();
+    assert_eq!(end.code, Some(5), "{}", end.stderr);
+    let path = spare.join("run-2-model.safetensors");
+    let said = format!("the model is in {}", path.display());
+    assert!(end.stderr.contains(&said), "{}", end.stderr);
+    let model = fs::read(&path).expect("it is there");
+    assert!(model.len() > 31_000, "{} bytes", model.len());
+    let other = fs::read_to_string(spare.join("run-model.safetensors"));
+    assert_eq!(other.expect("it is there"), "of another run");
+
+    // One that cannot be made is no place, which is said before anything is run.
+    let bad = out.join("inside").display().to_string();
+    let run = Run::start(
+        &small(60, &folder.path().join("again")),
+        &["--local", "2", "--spare", &bad],
+    );
+    let end = run.end();
+    assert_eq!(end.code, Some(3), "{}", end.stderr);
+    assert!(end.stderr.contains("--spare"), "{}", end.stderr);
+    assert!(!folder.path().join("again").exists());
+}
+
 /// Messages cannot be written, and a worker is killed, which is worth a message.
 #[test]
 fn a_lost_worker_is_done_without_where_messages_are_lost_too() {
