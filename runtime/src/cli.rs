@@ -139,8 +139,8 @@ pub(crate) struct ClusterArgs {
     /// speed at first and a tenth of it from cycle 3 on
     #[arg(long, value_name = "F,F,…", value_delimiter = ',', requires = "local")]
     pub(crate) throttles: Vec<Fraction>,
-    /// mnist, fashion-mnist, synthetic, or a folder with train and test as .safetensors, .npz or .csv,
-    /// or with IDX files
+    /// mnist, fashion-mnist, synthetic, or a folder with train and test as .safetensors, .npz
+    /// or .csv, as folders of images, or with IDX files
     #[arg(long, default_value = "synthetic", value_name = "DATA")]
     pub(crate) data: DataSource,
     /// Where the samples for training are: here, from where each worker is sent its share, or at the

@@ -194,6 +194,83 @@ fn a_table_has_its_target_in_the_last_column() {
     }
 }
 
+/// Where a column is called `y`, that is the target, wherever it stands.
+#[test]
+fn a_table_may_name_its_target() {
+    let splits = load(folder("csv", b"a,y,b\n1,2,3\n4,0,6\n").path()).expect("a table");
+    let batch = splits.train.batch(0, 2).expect("it is there");
+    let mut floats = Vec::new();
+    batch.floats(&mut floats);
+    assert_eq!(floats, [1.0, 3.0, 4.0, 6.0]);
+    assert_eq!(batch.labels().collect::<Vec<_>>(), [2, 0]);
+}
+
+/// Classes are folders by name; every image gets the size and the colours of the first one.
+#[test]
+fn images_lie_in_a_folder_for_each_class() {
+    use image::{GrayImage, Luma, Rgb, RgbImage};
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("room");
+        path
+    };
+    let colour = |rgb: [u8; 3]| RgbImage::from_pixel(3, 2, Rgb(rgb));
+    colour([10, 20, 30])
+        .save(path("train/cat/b.png"))
+        .expect("room");
+    colour([1, 2, 3])
+        .save(path("train/cat/a.PNG"))
+        .expect("room");
+    colour([40, 50, 60])
+        .save(path("train/dog/a.png"))
+        .expect("room");
+    // Of another size, and grey.
+    GrayImage::from_pixel(30, 20, Luma([77]))
+        .save(path("train/emu/x.png"))
+        .expect("room");
+    colour([200, 200, 200])
+        .save(path("test/dog/a.jpg"))
+        .expect("room");
+    fs::write(path("train/cat/notes.txt"), "no image").expect("room");
+    let splits = load(dir.path()).expect("images");
+    let shape = splits.train.batch_shape(4);
+    assert_eq!(
+        (shape.x.kind, shape.x.dimensions(), shape.classes()),
+        (ValueType::U8, &[3, 2, 3][..], 3)
+    );
+    let batch = splits.train.batch(0, 4).expect("it is there");
+    assert_eq!(batch.labels().collect::<Vec<_>>(), [0, 0, 1, 2]);
+    let wire = batch.into_wire();
+    let plane = |of: usize, plane: usize| wire[of * 18 + plane * 6..][..6].to_vec();
+    assert_eq!(plane(0, 0), [1; 6]);
+    assert_eq!(plane(1, 2), [30; 6]);
+    assert_eq!(plane(2, 1), [50; 6]);
+    assert_eq!(plane(3, 1), [77; 6]);
+    let test = splits.test.batch(0, 1).expect("it is there");
+    assert_eq!(test.labels().collect::<Vec<_>>(), [1]);
+
+    for (name, content, expected) in [
+        (
+            "test/cow/a.png",
+            &b"x"[..],
+            "test/cow: no folder of this name is in train",
+        ),
+        (
+            "train/emu/broken.png",
+            b"\x89PNG\r\n\x1a\nxx",
+            "expected a PNG or JPEG image",
+        ),
+    ] {
+        let file = path(name);
+        fs::write(&file, content).expect("room");
+        let error = load(dir.path()).expect_err(expected);
+        assert!(error.contains(expected) && !error.contains('\n'), "{error}");
+        fs::remove_file(&file).expect("it is there");
+        let _ = fs::remove_dir(file.parent().expect("a folder")); // if it is empty
+    }
+}
+
 #[test]
 fn what_is_wrong_is_said_with_the_file_and_what_was_expected() {
     let check = |ending: &str, bytes: &[u8], expected: &str| {

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, Metadata};
 
-use super::csv;
 use super::dataset::{Dataset, Splits};
 use super::error::DataError;
 use super::npy::{arrays, shaped, unknown_type};
+use super::table;
 use super::tensor::{Tensor, ValueType};
 use crate::files::FileError;
 
@@ -67,7 +67,7 @@ fn pair(path: &Path) -> Result<[Tensor; 2], FileError> {
     let ending = path.extension().and_then(|ending| ending.to_str());
     let all = match ending {
         Some("npz") => arrays(path)?,
-        Some("csv") => csv::read(path)?,
+        Some("csv") => table::read(path)?,
         _ => safetensors(path)?,
     };
     let names: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();

@@ -6,14 +6,15 @@
 //! file: a header is checked against the file's length before anything is allocated for it.
 
 mod batch;
-mod csv;
 mod dataset;
 mod error;
 mod folder;
 mod idx;
+mod images;
 mod npy;
 mod source;
 mod synthetic;
+mod table;
 mod tensor;
 
 pub use batch::{Batch, BatchShape};

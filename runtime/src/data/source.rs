@@ -11,6 +11,7 @@ use super::dataset::Splits;
 use super::error::DataError;
 use super::folder::{read, train_file};
 use super::idx::{is_there, read_folder};
+use super::images;
 use super::synthetic::Synthetic;
 
 /// Where a data set comes from.
@@ -58,11 +59,12 @@ impl DataSource {
             Self::Folder(file) if file.is_file() => read(file),
             Self::Folder(folder) => match train_file(folder) {
                 Some(file) => read(&file),
+                None if images::is_there(folder) => images::read(folder),
                 None => read_folder(
                     folder,
                     None,
-                    "expected train and test with the ending .safetensors, .npz or .csv, the four IDX \
-                     files, gzipped or not, or the name of a data set",
+                    "expected train and test with the ending .safetensors, .npz or .csv, folders of \
+                     these names with images, the four IDX files, gzipped or not, or the name of a data set",
                 ),
             },
             Self::Mnist | Self::FashionMnist => {

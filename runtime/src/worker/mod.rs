@@ -1,13 +1,15 @@
 //! `runtime worker`: a daemon that finds its orchestrator, works for it, and comes back.
 //!
 //! - `session.rs`: one connection.
-//! - `compute.rs`: its trainer. `beats.rs`: signs of life while that waits for a processor. `program.rs`: what is checked of the user's own.
+//! - `compute.rs`: its trainer. `beats.rs`: signs of life while that waits for a processor.
+//!   `sent.rs`: how long results are on their way. `program.rs`: what is checked of the user's own.
 //!
 //! **What it does not know:** plans, and other workers.
 
 mod beats;
 mod compute;
 mod program;
+mod sent;
 mod session;
 
 use std::ffi::OsString;

@@ -5,8 +5,6 @@
 //!
 //! **What it does not know:** how the connection came about, and what becomes of it afterwards.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -17,6 +15,7 @@ use tokio::task::JoinHandle;
 use super::beats::{self, Beats};
 use super::compute::{Compute, Job, TrainSettings};
 use super::program::{self, HeldData};
+use super::sent::Sent;
 use crate::data::Batch;
 use crate::model::{ModelKind, Wire, pack_result, to_wire, unpack};
 use crate::net::{BlobReader, CloseReason, ControlSender, NetError, Peer};
@@ -58,8 +57,6 @@ const RETURN_AFTER_MOST: Duration = Duration::from_secs(10);
 const ANNOUNCED_WITHIN: Duration = Duration::from_secs(5);
 /// For a whole transfer; after this the connection is of no use.
 const TRANSFER_WITHIN: Duration = Duration::from_secs(600);
-/// Results whose time of sending is remembered.
-const REMEMBERED: usize = 8;
 /// Streams of batches that may have overtaken their order.
 const EARLY: usize = 64;
 
@@ -144,26 +141,6 @@ struct Sending {
     session: u32,
     cycle: u32,
     task: JoinHandle<()>,
-}
-
-/// How long the last few results took, from the end of computing to the acknowledgement of the
-/// last byte.
-#[derive(Clone, Debug, Default)]
-struct Sent(Arc<Mutex<VecDeque<Duration>>>);
-
-impl Sent {
-    fn took(&self, time: Duration) {
-        let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        times.push_back(time);
-        if times.len() > REMEMBERED {
-            times.pop_front();
-        }
-    }
-
-    fn longest(&self) -> Duration {
-        let times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        times.iter().max().copied().unwrap_or_default()
-    }
 }
 
 impl Drop for Sending {

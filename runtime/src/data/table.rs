@@ -1,7 +1,7 @@
-//! Tables of numbers as text: a line with names, then a line for each sample.
+//! Tables of numbers as text: a column for each feature, and one with what is to be learnt.
 //!
-//! The last column is what is to be learnt: a class if all of it are whole numbers from 0, else a number. The
-//! others are floats. Such a file is read into memory.
+//! That is the column `y`, or the last one if none has this name: classes if all of it are whole numbers from 0,
+//! else numbers. The others are floats. Such a file is read into memory.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -13,13 +13,13 @@ use crate::files::FileError;
 /// A longer line is none.
 const MOST_LINE: u64 = 1 << 22;
 
-/// The columns as `x` and `y`.
+/// The columns of a text with a line of names and a line for each sample, as `x` and `y`.
 pub(super) fn read(path: &Path) -> Result<Vec<(String, Tensor)>, FileError> {
     let bad = |line: usize, why: String| FileError::content(path, format!("line {line}: {why}"));
     let file = File::open(path).map_err(FileError::io("read", path))?;
     let mut reader = BufReader::new(file);
     let (mut text, mut number, mut names) = (String::new(), 0, Vec::<String>::new());
-    let (mut x, mut y) = (Vec::<u8>::new(), Vec::<f64>::new());
+    let (mut x, mut y, mut target) = (Vec::<u8>::new(), Vec::<f64>::new(), 0);
     loop {
         text.clear();
         let read = reader.by_ref().take(MOST_LINE).read_line(&mut text);
@@ -34,12 +34,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<(String, Tensor)>, FileError> {
         let cells = line.split(',').map(|cell| cell.trim().trim_matches('"'));
         if names.is_empty() {
             names = cells.map(str::to_owned).collect();
-            if names.len() < 2 {
-                return Err(bad(
-                    number,
-                    "one column, expected features and a target".to_owned(),
-                ));
-            }
+            target = target_of(&names).map_err(|why| bad(number, why))?;
             continue;
         }
         let found = line.split(',').count();
@@ -50,7 +45,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<(String, Tensor)>, FileError> {
                 format!("{found} values, expected {expected} as in the first line"),
             ));
         }
-        for (name, cell) in names.iter().zip(cells) {
+        for (at, (name, cell)) in names.iter().zip(cells).enumerate() {
             let value = cell.parse::<f64>().ok().filter(|value| value.is_finite());
             let value = value.ok_or_else(|| {
                 bad(
@@ -58,7 +53,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<(String, Tensor)>, FileError> {
                     format!("column {name} is '{cell}', expected a number"),
                 )
             })?;
-            if std::ptr::eq(name, &names[found - 1]) {
+            if at == target {
                 y.push(value);
             } else {
                 x.extend((value as f32).to_le_bytes());
@@ -71,7 +66,25 @@ pub(super) fn read(path: &Path) -> Result<Vec<(String, Tensor)>, FileError> {
             "it ends, expected a line with names and one for each sample".to_owned(),
         ));
     }
-    let width = u32::try_from(names.len() - 1).unwrap_or(u32::MAX);
+    tensors(path, names.len() - 1, x, &y)
+}
+
+/// The place of the column that is to be learnt.
+fn target_of(names: &[String]) -> Result<usize, String> {
+    if names.len() < 2 {
+        return Err("one column, expected features and a target".to_owned());
+    }
+    let named = names.iter().position(|name| name == "y");
+    Ok(named.unwrap_or(names.len() - 1))
+}
+
+/// Rows of `width` floats, and what is to be learnt of each.
+fn tensors(
+    path: &Path,
+    width: usize,
+    x: Vec<u8>,
+    y: &[f64],
+) -> Result<Vec<(String, Tensor)>, FileError> {
     let is_class = y.iter().all(|y| y.fract() == 0.0 && (0.0..1e9).contains(y));
     let (kind, y): (_, Vec<u8>) = if is_class {
         let classes = y.iter().flat_map(|y| (*y as i64).to_le_bytes());
@@ -80,8 +93,10 @@ pub(super) fn read(path: &Path) -> Result<Vec<(String, Tensor)>, FileError> {
         let numbers = y.iter().flat_map(|y| (*y as f32).to_le_bytes());
         (ValueType::F32, numbers.collect())
     };
+    let width = u32::try_from(width).unwrap_or(u32::MAX);
     let shape = |kind, dimensions: &[u32]| {
-        FieldShape::new(kind, dimensions, 0).ok_or_else(|| bad(1, "too many columns".to_owned()))
+        FieldShape::new(kind, dimensions, 0)
+            .ok_or_else(|| FileError::content(path, "too many columns".to_owned()))
     };
     Ok(vec![
         (
