@@ -90,7 +90,16 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
 
 /// Replaces a file atomically: a crash leaves the old content or the new.
 pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    let temporary = write_temporary(path, bytes, mode)?;
+    replace_by(path, mode, |file| file.write_all(bytes))
+}
+
+/// The same with a content that is written as it goes.
+pub(crate) fn replace_by(
+    path: &Path,
+    mode: u32,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), FileError> {
+    let temporary = write_temporary(path, mode, write)?;
     let renamed = fs::rename(&temporary, path).map_err(FileError::io("replace", path));
     if renamed.is_err() {
         // The first error matters more than one about the file left behind.
@@ -102,7 +111,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileEr
 
 /// Creates a private file atomically; false if it exists already.
 pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<bool, FileError> {
-    let temporary = write_temporary(path, bytes, PRIVATE)?;
+    let temporary = write_temporary(path, PRIVATE, |file| file.write_all(bytes))?;
     let linked = fs::hard_link(&temporary, path);
     let _ = fs::remove_file(&temporary);
     match linked {
@@ -123,7 +132,11 @@ pub(crate) fn insist_private(path: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-fn write_temporary(path: &Path, bytes: &[u8], mode: u32) -> Result<PathBuf, FileError> {
+fn write_temporary(
+    path: &Path,
+    mode: u32,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<PathBuf, FileError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     let random = random().map_err(FileError::io("write", path))?;
     name.push(format!(".{:016x}.new", u64::from_le_bytes(random)));
@@ -134,7 +147,7 @@ fn write_temporary(path: &Path, bytes: &[u8], mode: u32) -> Result<PathBuf, File
         .mode(mode)
         .open(&temporary)
         .map_err(FileError::io("write", &temporary))?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    let written = write(&mut file).and_then(|()| file.sync_all());
     if written.is_err() {
         let _ = fs::remove_file(&temporary); // the first error matters more
     }

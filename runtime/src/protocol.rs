@@ -29,8 +29,8 @@ pub const PLACE_BYTES: usize = 8;
 /// The most batches in one stream.
 pub const BATCHES_PER_STREAM: usize = 64;
 
-/// The most bytes of parameters that a worker accepts: a model of 256 million floats.
-pub const MAX_PARAMETER_BYTES: usize = 1 << 30;
+/// The most bytes of parameters that a worker accepts: a model of 500 million floats.
+pub const MAX_PARAMETER_BYTES: usize = 1 << 31;
 
 /// The first message of a worker on a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

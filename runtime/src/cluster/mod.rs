@@ -187,11 +187,13 @@ async fn execute(
     let left = |budget: Cost| budget.checked_sub(history.spent).unwrap_or_default();
     setting.config.budget = setting.scenario.job().budget.map(left);
     let given_plan = given.is_some();
+    let model = setting.model.clone();
+    setting.model.initial = Arc::default(); // it is the job's alone, which lets go of it
     let job = Job {
         scenario: setting.scenario.clone(),
         config: setting.config.clone(),
         seed: setting.scenario.run().seed,
-        model: setting.model.clone(),
+        model,
         rule: args.aggregate,
         data,
         at_workers: (args.data_at == DataAt::Workers).then_some(digest),
@@ -203,6 +205,7 @@ async fn execute(
         bound,
         resumed,
         spent_before: history.spent,
+        folder: folder.path().to_owned(),
     };
     let orchestrator =
         Orchestrator::new(job, &mut cluster.connections, &mut report).map_err(Stop::failed)?;
@@ -240,7 +243,7 @@ async fn finish(prepared: Prepared, args: &ClusterArgs) -> Result<Exit, Stop> {
         ending: Ending::Completed,
         totals: Totals::default(),
         because: None,
-        model: Arc::new(last.parameters.clone()),
+        model: Arc::clone(&last.parameters),
         at: Instant::START,
         names: last.names.clone(),
         longest_stall: Span::ZERO,

@@ -18,11 +18,11 @@ use solvers::{AllocatorName, Host};
 use super::folder::{OutputFolder, SavedCommand};
 use super::names::Names;
 use super::settings::{Material, Setting, Source, is_alone, less};
-use crate::average::{Average, Contribution, Rule};
+use crate::average::{Average, Contribution, PIECE, Rule};
 use crate::cli::{ClusterArgs, ModelChoice};
 use crate::clock;
 use crate::data::Splits;
-use crate::model::{ModelKind, Wire, to_wire};
+use crate::model::{ModelKind, Wire, share};
 use crate::net::PeerId;
 use crate::orchestrator::{CHECKPOINT, Checkpoint, FixedPlan};
 use crate::outer::OuterStep;
@@ -296,9 +296,19 @@ fn averaging(setting: &Setting, rule: Rule, results: u64) -> (Span, Span) {
     let average = Average::new(&model.layout, rule, wire, model.longest_step());
     let parameters = model.initial.as_ref();
     let bytes = match wire {
-        Wire::F32 => to_wire(parameters),
-        Wire::Bf16 | Wire::F16 => vec![0; average.wire_len()], // no difference
+        Wire::F32 => share(&model.initial),
+        Wire::Bf16 | Wire::F16 => vec![0; average.wire_len()].into(), // no difference
     };
+    let fit = "the model's own parameters are fit to be averaged";
+    let check = || average.check(&bytes, parameters, 1).expect(fit);
+    // A large one is in a file, and the same file is as good as one for each worker.
+    let large = average.is_large().then(|| {
+        let mut intake = average.intake(1);
+        for piece in bytes.chunks(PIECE) {
+            intake.take(piece, parameters);
+        }
+        intake.finish().unwrap_or_else(|_| check()) // no room there
+    });
     let mut velocity = Vec::new();
     let mut took = [Duration::ZERO; 3];
     for took in &mut took {
@@ -306,13 +316,11 @@ fn averaging(setting: &Setting, rule: Rule, results: u64) -> (Span, Span) {
             worker: WorkerId::new(worker as u32),
             session: SessionId::new(worker as u32),
             weight: 1,
-            update: average
-                .check(&bytes, parameters, 1)
-                .expect("the model's own parameters are fit to be averaged"),
+            update: large.clone().unwrap_or_else(check),
         });
-        let results = results.collect();
+        let results: Vec<_> = results.collect();
         let since = Instant::now();
-        let mut merged = average.merge(results);
+        let mut merged = average.merge_all(&results);
         if let (Some(outer), Some(average)) = (outer, &mut merged.parameters) {
             outer.step(parameters, average, &mut velocity);
         }

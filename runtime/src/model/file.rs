@@ -1,13 +1,18 @@
 //! Models as safetensors files.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::Path;
 
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensorError};
+use serde_json::{Map, Value, json};
 
 use super::spec::Layout;
 use super::wire::to_wire;
 use crate::files::{self, FileError};
+
+/// A tensor of a file: its name, its dimensions and its numbers.
+pub(crate) type Tensor<'a> = (&'a str, &'a [usize], &'a [f32]);
 
 /// Stores a model atomically: the file is written under another name, synced to disk, and renamed.
 ///
@@ -15,18 +20,58 @@ use crate::files::{self, FileError};
 ///
 /// If `parameters` do not have this layout.
 pub fn save_model(path: &Path, layout: &Layout, parameters: &[f32]) -> Result<(), FileError> {
-    let parts: Vec<_> = layout
-        .parts(parameters)
-        .map(|(tensor, part)| (tensor, to_wire(part)))
-        .collect();
-    let format = |error: SafeTensorError| FileError::content(path, error.to_string());
-    let mut views = Vec::with_capacity(parts.len());
-    for (tensor, bytes) in &parts {
-        let view = TensorView::new(Dtype::F32, tensor.dimensions.clone(), bytes).map_err(format)?;
-        views.push((tensor.name.as_str(), view));
+    let parts: Vec<_> = layout.parts(parameters).collect();
+    let tensors = parts
+        .iter()
+        .map(|(tensor, part)| (tensor.name.as_str(), tensor.dimensions.as_slice(), *part));
+    let tensors = tensors.collect();
+    files::replace_by(path, files::ORDINARY, |file| {
+        write_tensors(file, tensors, &BTreeMap::new())
+    })
+}
+
+/// Writes a safetensors file of 32-bit floats as it goes: a model is not copied for it.
+///
+/// # Errors
+/// When the system refuses.
+pub(crate) fn write_tensors(
+    to: &mut impl Write,
+    mut tensors: Vec<Tensor<'_>>,
+    metadata: &BTreeMap<&str, String>,
+) -> io::Result<()> {
+    tensors.sort_by_key(|(name, ..)| *name);
+    let mut header = Map::new();
+    if !metadata.is_empty() {
+        header.insert("__metadata__".to_owned(), json!(metadata));
     }
-    let bytes = safetensors::serialize(views, None).map_err(format)?;
-    files::replace(path, &bytes, files::ORDINARY)
+    let mut offset = 0;
+    for (name, dimensions, numbers) in &tensors {
+        let end = offset + numbers.len() * 4;
+        let about = json!({"dtype": "F32", "shape": dimensions, "data_offsets": [offset, end]});
+        header.insert((*name).to_owned(), about);
+        offset = end;
+    }
+    let mut header = Value::Object(header).to_string();
+    while header.len() % 8 != 0 {
+        header.push(' '); // the numbers begin at a multiple of eight
+    }
+    to.write_all(&(header.len() as u64).to_le_bytes())?;
+    to.write_all(header.as_bytes())?;
+    for (_, _, numbers) in tensors {
+        for some in numbers.chunks(1 << 18) {
+            to.write_all(&little_endian(some))?;
+        }
+    }
+    to.flush()
+}
+
+/// Numbers as bytes, which are copied where floats are not little-endian anyway.
+pub(crate) fn little_endian(numbers: &[f32]) -> Cow<'_, [u8]> {
+    if cfg!(target_endian = "little") {
+        Cow::Borrowed(bytemuck::cast_slice(numbers))
+    } else {
+        Cow::Owned(to_wire(numbers))
+    }
 }
 
 #[cfg(test)]

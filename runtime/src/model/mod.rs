@@ -12,9 +12,10 @@ mod spec;
 mod wire;
 
 pub use file::save_model;
+pub(crate) use file::{little_endian, write_tensors};
 pub(crate) use options::OptionsHead;
 pub use options::TrainingOptions;
 pub use scenarios::scenario::{Loss, Optimizer, Weights, Wire};
 pub use spec::{Layout, ModelKind, ModelSpec, TensorShape};
-pub(crate) use wire::pack_result;
 pub use wire::{from_wire, pack, to_wire, unpack};
+pub(crate) use wire::{pack_result, share, unpack_into};

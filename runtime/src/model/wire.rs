@@ -3,6 +3,9 @@
 //! With 16 bits a worker sends the difference to the model that it began with. A difference is small, so its
 //! rounding is small too, and an update that is far below the spacing of 16-bit weights is not lost.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use scenarios::scenario::Wire;
 
 use crate::half::{from_bf16, from_f16, to_bf16, to_f16};
@@ -10,7 +13,28 @@ use crate::half::{from_bf16, from_f16, to_bf16, to_f16};
 /// Parameters as little-endian floats.
 #[must_use]
 pub fn to_wire(parameters: &[f32]) -> Vec<u8> {
-    parameters.iter().flat_map(|p| p.to_le_bytes()).collect()
+    let mut bytes = vec![0; parameters.len() * 4];
+    let words = bytes.as_chunks_mut::<4>().0.iter_mut();
+    words
+        .zip(parameters)
+        .for_each(|(word, p)| *word = p.to_le_bytes());
+    bytes
+}
+
+/// The same of parameters that several hold: where floats are little-endian anyway, nothing is copied.
+#[must_use]
+pub(crate) fn share(parameters: &Arc<Vec<f32>>) -> Bytes {
+    struct Shared(Arc<Vec<f32>>);
+    impl AsRef<[u8]> for Shared {
+        fn as_ref(&self) -> &[u8] {
+            bytemuck::cast_slice(&self.0)
+        }
+    }
+    if cfg!(target_endian = "little") {
+        Bytes::from_owner(Shared(Arc::clone(parameters)))
+    } else {
+        to_wire(parameters).into()
+    }
 }
 
 /// Reverses [`to_wire`]; `None` if the bytes are not whole floats. It checks nothing else: see
@@ -39,13 +63,24 @@ pub fn pack(numbers: &[f32], wire: Wire) -> Vec<u8> {
 /// Reverses [`pack`]; `None` if the bytes are not whole numbers.
 #[must_use]
 pub fn unpack(bytes: &[u8], wire: Wire) -> Option<Vec<f32>> {
-    let halves = |number: fn(u16) -> f32| {
+    let mut numbers = Vec::new();
+    unpack_into(bytes, wire, &mut numbers).then_some(numbers)
+}
+
+/// The same into a vector that is used again; whether the bytes are whole numbers.
+pub(crate) fn unpack_into(bytes: &[u8], wire: Wire, into: &mut Vec<f32>) -> bool {
+    into.clear();
+    let mut halves = |number: fn(u16) -> f32| {
         let (halves, rest) = bytes.as_chunks::<2>();
-        let numbers = halves.iter().map(|half| number(u16::from_le_bytes(*half)));
-        rest.is_empty().then(|| numbers.collect())
+        into.extend(halves.iter().map(|half| number(u16::from_le_bytes(*half))));
+        rest.is_empty()
     };
     match wire {
-        Wire::F32 => from_wire(bytes),
+        Wire::F32 => {
+            let (words, rest) = bytes.as_chunks::<4>();
+            into.extend(words.iter().map(|word| f32::from_le_bytes(*word)));
+            rest.is_empty()
+        }
         Wire::Bf16 => halves(from_bf16),
         Wire::F16 => halves(from_f16),
     }
@@ -81,6 +116,7 @@ mod tests {
         ];
         let bytes = to_wire(&parameters);
         assert_eq!(bytes[8..12], [0, 0, 0xc0, 0x3f]);
+        assert_eq!(share(&Arc::new(parameters.to_vec())), bytes);
         let bits = |p: &[f32]| p.iter().map(|p| p.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&from_wire(&bytes).unwrap()), bits(&parameters));
         assert_eq!(from_wire(&bytes[1..]), None);

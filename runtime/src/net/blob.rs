@@ -6,6 +6,7 @@ use bytes::Bytes;
 use quinn::{Connection, RecvStream, SendStream, StoppedError, VarInt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::codec::{check_length, decode, encode_frame, read_error, within, write_error};
@@ -114,11 +115,65 @@ impl BlobReader {
         outcome
     }
 
+    /// Reads the rest of the stream, exactly `expected` bytes, within `limit`, and hands them on in pieces
+    /// of `size` bytes, of which the last may be shorter. What nobody takes is dropped. After an error
+    /// pieces are missing.
+    pub async fn read_exact_in_pieces(
+        mut self,
+        to: &mpsc::Sender<Vec<u8>>,
+        size: usize,
+        expected: usize,
+        limit: Duration,
+    ) -> Result<(), NetError> {
+        let due = Instant::now() + limit;
+        let outcome = timeout_at(due, self.pass_exactly(to, size, expected)).await;
+        let outcome = outcome.unwrap_or(Err(NetError::TimedOut { what: WHAT, limit }));
+        if outcome.is_err() {
+            // It fails if the sender has finished it.
+            let _ = self.stream.stop(CANCELLED);
+        }
+        outcome
+    }
+
     /// The next bytes as they arrive, at most `max`; `None` at the end. The caller counts them and
     /// sets the deadline.
     pub async fn next_chunk(&mut self, max: usize) -> Result<Option<Bytes>, NetError> {
         let chunk = self.stream.read_chunk(max, true).await;
         Ok(chunk.map_err(read_error)?.map(|chunk| chunk.bytes))
+    }
+
+    async fn pass_exactly(
+        &mut self,
+        to: &mpsc::Sender<Vec<u8>>,
+        size: usize,
+        expected: usize,
+    ) -> Result<(), NetError> {
+        let (mut got, mut piece) = (0, Vec::new());
+        while let Some(chunk) = self.next_chunk(expected + 1 - got).await? {
+            got += chunk.len();
+            if got > expected {
+                return Err(NetError::too_long(WHAT, expected));
+            }
+            let mut rest = &chunk[..];
+            while !rest.is_empty() && !to.is_closed() {
+                if piece.is_empty() {
+                    piece.reserve_exact(size.min(expected));
+                }
+                let (some, more) = rest.split_at(rest.len().min(size - piece.len()));
+                piece.extend_from_slice(some);
+                rest = more;
+                if piece.len() == size {
+                    let _ = to.send(std::mem::take(&mut piece)).await; // nobody may want it
+                }
+            }
+        }
+        if got < expected {
+            return Err(NetError::truncated(WHAT, got, expected));
+        }
+        if !piece.is_empty() {
+            let _ = to.send(piece).await;
+        }
+        Ok(())
     }
 
     async fn fill_exactly(&mut self, into: &mut Vec<u8>, expected: usize) -> Result<(), NetError> {

@@ -5,10 +5,11 @@
 //!
 //! **What it does not know:** the job; its settings lie beside it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 use results::WholeFile;
@@ -19,8 +20,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::FixedPlan;
-use crate::model::{from_wire, to_wire};
+use crate::model::{from_wire, little_endian, write_tensors};
 use crate::net::PeerId;
+use crate::protocol::MAX_PARAMETER_BYTES;
 
 /// What it is called in the folder of a run.
 pub(crate) const FILE: &str = "checkpoint.safetensors";
@@ -32,8 +34,8 @@ const TENSOR: &str = "parameters";
 /// The momentum of the orchestrator's own step.
 const VELOCITY: &str = "velocity";
 const VERSION: u32 = 5;
-/// A larger file is no checkpoint.
-const MAX_BYTES: u64 = 1 << 31;
+/// A larger file is no checkpoint: parameters, their momentum, and the rest.
+const MAX_BYTES: u64 = 2 * MAX_PARAMETER_BYTES as u64 + (1 << 30);
 
 /// The state of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,10 +56,10 @@ pub(crate) struct Checkpoint {
     pub(crate) names: Vec<String>,
     /// Keys that may not join again.
     pub(crate) barred: BTreeSet<PeerId>,
-    /// The model.
-    pub(crate) parameters: Vec<f32>,
+    /// The model, which training goes on with: a checkpoint is no copy of it.
+    pub(crate) parameters: Arc<Vec<f32>>,
     /// The momentum of the orchestrator's own step; empty if it takes none.
-    pub(crate) velocity: Vec<f32>,
+    pub(crate) velocity: Arc<Vec<f32>>,
 }
 
 /// Why a run cannot be resumed.
@@ -118,19 +120,21 @@ impl Checkpoint {
             names: self.names.clone(),
             barred: self.barred.clone(),
         };
-        let [bytes, velocity] = [&self.parameters, &self.velocity].map(|all| to_wire(all));
         let written = serde_json::to_string(&written)?;
-        let sum = checksum(&written, &bytes, &velocity);
-        let view = |bytes| TensorView::new(Dtype::F32, vec![<[u8]>::len(bytes) / 4], bytes);
-        let mut tensors = vec![(TENSOR, view(&bytes).map_err(io::Error::other)?)];
+        let (parameters, velocity) = (self.parameters.as_slice(), self.velocity.as_slice());
+        let sum = checksum(
+            &written,
+            &little_endian(parameters),
+            &little_endian(velocity),
+        );
+        let (count, length) = ([parameters.len()], [velocity.len()]);
+        let mut tensors = vec![(TENSOR, &count[..], parameters)];
         if !velocity.is_empty() {
-            tensors.push((VELOCITY, view(&velocity).map_err(io::Error::other)?));
+            tensors.push((VELOCITY, &length[..], velocity));
         }
-        let metadata = HashMap::from([(KEY.to_owned(), written), (SUM.to_owned(), sum)]);
-        let whole = safetensors::serialize(tensors, Some(metadata));
-        let whole = whole.map_err(io::Error::other)?;
+        let metadata = BTreeMap::from([(KEY, written), (SUM, sum)]);
         let mut file = WholeFile::create(&folder.join(FILE))?;
-        file.write_all(&whole)?;
+        write_tensors(&mut file, tensors, &metadata)?;
         file.finish()?;
         // The rename itself is safe once the folder is.
         fs::File::open(folder)?.sync_all()
@@ -272,8 +276,8 @@ impl Checkpoint {
             held: written.held.into_iter().collect(),
             names: written.names,
             barred: written.barred,
-            parameters,
-            velocity,
+            parameters: Arc::new(parameters),
+            velocity: Arc::new(velocity),
         })
     }
 }
@@ -301,8 +305,8 @@ mod tests {
             held: vec![("a".to_owned(), vec![4]), ("b".to_owned(), vec![9, 1])],
             names: vec!["b".to_owned(), "a".to_owned()],
             barred: BTreeSet::from([PeerId::from_bytes([5; 32])]),
-            parameters: vec![0.1, -0.0, 1e-40],
-            velocity: vec![1.0, 0.0, -2.5],
+            parameters: Arc::new(vec![0.1, -0.0, 1e-40]),
+            velocity: Arc::new(vec![1.0, 0.0, -2.5]),
         }
     }
 
@@ -364,10 +368,11 @@ mod tests {
             let why = changed.check(&config, 7, 3).expect_err(expected);
             assert!(why.contains(expected), "{why}");
         };
-        refuses(&|c| c.parameters.push(0.0), "parameters is 4, expected 3");
-        refuses(&|c| c.velocity.push(0.0), "momentum is 4, expected 3");
+        let more = |of: &mut Arc<Vec<f32>>| Arc::make_mut(of).push(0.0);
+        refuses(&|c| more(&mut c.parameters), "parameters is 4, expected 3");
+        refuses(&|c| more(&mut c.velocity), "momentum is 4, expected 3");
         let without = Checkpoint {
-            velocity: Vec::new(),
+            velocity: Arc::default(),
             ..sound()
         };
         assert_eq!(without.check(&config, 7, 3), Ok(()));

@@ -8,65 +8,77 @@ use bytes::Bytes;
 use scenarios::scenario::Training;
 
 use crate::average::{Average, Contribution, Merged};
-use crate::model::{Wire, pack, to_wire};
+use crate::model::{Wire, pack, share};
 use crate::outer::OuterStep;
 
 /// The model of a job.
 #[derive(Debug)]
 pub(super) struct CurrentModel {
-    pub(super) parameters: Arc<Vec<f32>>,
-    /// As they are sent.
-    pub(super) packed: Bytes,
+    pub(super) state: ModelState,
     pub(super) wire: Wire,
     outer: Option<OuterStep>,
-    /// The momentum of that step; empty if there is none.
-    velocity: Arc<Vec<f32>>,
+}
+
+/// A model, whole and ready to be sent. A copy of it is the same memory.
+#[derive(Clone, Debug)]
+pub(crate) struct ModelState {
+    pub(super) parameters: Arc<Vec<f32>>,
+    /// As they are sent: with 32 bits, the same memory.
+    pub(super) packed: Bytes,
+    /// The momentum of the orchestrator's own step; empty if there is none.
+    pub(super) velocity: Arc<Vec<f32>>,
+}
+
+impl ModelState {
+    fn new(parameters: Arc<Vec<f32>>, velocity: Arc<Vec<f32>>, wire: Wire) -> Self {
+        Self {
+            packed: match wire {
+                Wire::F32 => share(&parameters),
+                Wire::Bf16 | Wire::F16 => pack(&parameters, wire).into(),
+            },
+            parameters,
+            velocity,
+        }
+    }
 }
 
 impl CurrentModel {
-    pub(super) fn new(training: &Training, parameters: Vec<f32>, velocity: Vec<f32>) -> Self {
+    pub(super) fn new(
+        training: &Training,
+        parameters: Arc<Vec<f32>>,
+        velocity: Arc<Vec<f32>>,
+    ) -> Self {
         Self {
-            packed: pack(&parameters, training.wire).into(),
-            parameters: Arc::new(parameters),
+            state: ModelState::new(parameters, velocity, training.wire),
             wire: training.wire,
             outer: OuterStep::of(training),
-            velocity: Arc::new(velocity),
         }
     }
 
     /// As 32-bit floats, for a trainer.
     pub(super) fn floats(&self) -> Bytes {
-        match self.wire {
-            Wire::F32 => self.packed.clone(),
-            Wire::Bf16 | Wire::F16 => to_wire(&self.parameters).into(),
-        }
+        share(&self.state.parameters)
     }
 
-    pub(super) fn velocity(&self) -> &[f32] {
-        &self.velocity
-    }
-
-    /// What makes the next model of a cycle's results, on whatever thread.
+    /// What makes the next model of a cycle's results, on whatever thread: all that is done with each
+    /// parameter is done there.
     pub(super) fn merging(
         &self,
         average: Average,
-    ) -> impl FnOnce(Vec<Contribution>) -> (Merged, Vec<f32>) + use<> {
-        let (outer, old) = (self.outer, Arc::clone(&self.parameters));
-        let before = Arc::clone(&self.velocity);
+    ) -> impl FnOnce(&[Contribution]) -> (Merged, Option<ModelState>) + use<> {
+        let (outer, old, wire) = (self.outer, self.state.clone(), self.wire);
         move |results| {
-            let mut merged = average.merge(results);
-            let mut velocity = before.as_ref().clone();
-            if let (Some(outer), Some(average)) = (outer, &mut merged.parameters) {
-                outer.step(&old, average, &mut velocity);
-            }
-            (merged, velocity)
+            let mut merged = average.merge_all(results);
+            let next = merged.parameters.take().map(|mut parameters| {
+                let mut velocity = old.velocity;
+                if let Some(outer) = outer {
+                    let mut next = velocity.as_ref().clone();
+                    outer.step(&old.parameters, &mut parameters, &mut next);
+                    velocity = Arc::new(next);
+                }
+                ModelState::new(Arc::new(parameters), velocity, wire)
+            });
+            (merged, next)
         }
-    }
-
-    /// Goes on with the next one.
-    pub(super) fn replace(&mut self, parameters: Vec<f32>, velocity: Vec<f32>) {
-        self.packed = pack(&parameters, self.wire).into();
-        self.parameters = Arc::new(parameters);
-        self.velocity = Arc::new(velocity);
     }
 }

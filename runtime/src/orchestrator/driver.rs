@@ -3,6 +3,7 @@
 //! **What it does not know:** how orders are carried out in detail (`orders.rs`), and the network.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +69,8 @@ pub(crate) struct Job {
     pub(crate) resumed: Option<Checkpoint>,
     /// What that run cost, with cycles that are run again.
     pub(crate) spent_before: Cost,
+    /// Where large results are kept until their cycle ends.
+    pub(crate) folder: PathBuf,
 }
 
 /// What follows a job, to show it and to write it down.
@@ -156,6 +159,7 @@ pub(crate) struct Orchestrator<'a> {
     pub(super) done_before: Span,
     /// What they cost.
     pub(super) spent_before: Cost,
+    pub(super) folder: PathBuf,
     /// The user wants to stop: the cycle that this breaks off is begun anew when the run is resumed.
     pub(super) interrupted: bool,
 }
@@ -191,7 +195,7 @@ impl<'a> Orchestrator<'a> {
     /// # Errors
     /// When a thread cannot be started.
     pub(crate) fn new(
-        job: Job,
+        mut job: Job,
         connections: &'a mut Connections,
         watch: &'a mut dyn Watch,
     ) -> std::io::Result<Self> {
@@ -200,7 +204,8 @@ impl<'a> Orchestrator<'a> {
         let clock = Clock::start();
         let layout = Arc::clone(&job.model.layout);
         let training = job.scenario.training();
-        let average = Average::new(&layout, job.rule, training.wire, job.model.longest_step());
+        let average = Average::new(&layout, job.rule, training.wire, job.model.longest_step())
+            .keeping_in(job.folder.clone());
         let Splits { train, test } = job.data;
         let data = Arc::new(JobData {
             train: Arc::new(train),
@@ -216,7 +221,8 @@ impl<'a> Orchestrator<'a> {
             clock,
         });
         let solver = Solver::start(number, job.allocator, connections.sender())?;
-        let (mut model, mut velocity) = (job.model.initial.as_ref().clone(), Vec::new());
+        // Nobody else keeps it: it is another model as soon as a cycle is over.
+        let (mut model, mut velocity) = (std::mem::take(&mut job.model.initial), Arc::default());
         let (spec, program) = (job.model.spec, job.model.program.clone());
         let place = (job.device, job.seed);
         let test = test.whole().map_err(FileError::into_io)?;
@@ -224,9 +230,9 @@ impl<'a> Orchestrator<'a> {
         let closed = job.given.is_some();
         let mut roster = Roster::new(job.names, job.bound, closed);
         let mut placement = Placement::new(job.config.batches);
-        if let Some(checkpoint) = &job.resumed {
-            model.clone_from(&checkpoint.parameters);
-            velocity.clone_from(&checkpoint.velocity);
+        if let Some(checkpoint) = &mut job.resumed {
+            model = std::mem::take(&mut checkpoint.parameters);
+            velocity = std::mem::take(&mut checkpoint.velocity);
             roster.bar(checkpoint.barred.iter().copied());
             for (name, batches) in &checkpoint.held {
                 if let Some(worker) = roster.worker(name) {
@@ -269,6 +275,7 @@ impl<'a> Orchestrator<'a> {
             ended: None,
             done_before,
             spent_before: job.spent_before,
+            folder: job.folder,
             interrupted: false,
         })
     }
@@ -318,7 +325,7 @@ impl<'a> Orchestrator<'a> {
             ending,
             totals,
             because: self.because,
-            model: self.model.parameters,
+            model: self.model.state.parameters,
             at,
             names,
             longest_stall: ticker.longest(),
@@ -366,9 +373,9 @@ impl<'a> Orchestrator<'a> {
                 job,
                 cycle,
                 merged,
-                velocity,
+                next,
             } if job == self.number => {
-                self.merged(cycle, merged, velocity);
+                self.merged(cycle, merged, next);
             }
             Input::Evaluated { job, cycle, judged } if job == self.number => {
                 self.judged(cycle, judged);
@@ -407,7 +414,7 @@ impl<'a> Orchestrator<'a> {
     pub(super) fn model_is_spoilt(&self) -> bool {
         const BEYOND: f32 = 1e15;
         let is_beyond = |parameter: &f32| !parameter.is_finite() || parameter.abs() > BEYOND;
-        matches!(self.losses, (false, true)) || self.model.parameters.iter().any(is_beyond)
+        matches!(self.losses, (false, true)) || self.model.state.parameters.iter().any(is_beyond)
     }
 
     fn is_not_judged(&mut self, why: &str) {
@@ -505,7 +512,7 @@ impl<'a> Orchestrator<'a> {
             run: self.connections.run,
             job: self.number,
             model: self.spec,
-            parameters: self.model.parameters.len() as u64,
+            parameters: self.model.state.parameters.len() as u64,
             wire: self.model.wire,
             data: self.data.at_workers,
             program: self.program.clone(),

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::messages::Input;
 use crate::data::{Batch, Dataset};
-use crate::model::to_wire;
+use crate::model::share;
 use crate::train::{DeviceChoice, Evaluation};
 use crate::trainer::pace::Fraction;
 use crate::trainer::{Described, Priority, Process, Reply, Request, TrainerEvent};
@@ -48,12 +48,12 @@ pub(crate) async fn judge_once(
     model: Described,
     judge_on: (DeviceChoice, u64),
     test: &Dataset,
-    parameters: &[f32],
+    parameters: &Arc<Vec<f32>>,
 ) -> Result<Evaluation, String> {
     let (answers, mut inputs) = mpsc::channel(1);
     let test = test.whole().map_err(|error| error.to_string())?;
     let mut evaluator = Evaluator::start(0, model, judge_on, test, answers);
-    evaluator.judge(0, to_wire(parameters).into())?;
+    evaluator.judge(0, share(parameters))?;
     match timeout(ONE_WITHIN, inputs.recv()).await {
         Ok(Some(Input::Evaluated { judged, .. })) => judged,
         Ok(_) => Err("its judge is gone".to_owned()),

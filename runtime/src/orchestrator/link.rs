@@ -9,7 +9,7 @@
 //! **What it does not know:** membership, plans and deadlines. Of what it passes on it checks
 //! lengths and numbers, and trusts nothing.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant as Moment};
 
 use bytes::Bytes;
@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use super::budget::Budget;
 use super::messages::{Command, ConnectionId, Input, JobData, Member, PeerEvent, Unfit};
 use super::turns::Sending;
+use crate::average::{Intake, PIECE, Update};
 use crate::clock;
 use crate::net::{BlobReader, ControlReceiver, ControlSender, NetError, Peer};
 use crate::protocol::{BATCHES_PER_STREAM, Down, Order, Report, Training, Up};
@@ -37,6 +38,9 @@ const PROBE_WITHIN: Duration = Duration::from_secs(20);
 const PROBES: u32 = 3;
 /// For a whole result, whatever the scheduler thinks: without a limit its stream would leak.
 const RESULT_WITHIN: Duration = Duration::from_secs(600);
+
+/// Pieces of a result that may wait to be checked and kept.
+const PIECES_WAITING: usize = 4;
 
 /// Held by the connection that is being measured.
 pub(crate) type Measuring = Arc<Mutex<()>>;
@@ -78,7 +82,8 @@ fn broken(error: &NetError) -> Broken {
 struct Expected {
     session: SessionId,
     cycle: CycleId,
-    model: Arc<Vec<f32>>,
+    /// None is left once training goes on with another one.
+    model: Weak<Vec<f32>>,
     job: Arc<JobData>,
 }
 
@@ -253,50 +258,73 @@ async fn take_blob(
         Err(error) if fault(&error) == Fault::GivenUp => return Ok(None), // given up, which is allowed
         Err(error) => return Err(broken(&error)),
     };
-    let mut bytes = Vec::new();
     match (header, expected) {
         (Up::Probe { number }, Some(Expectation::Probe(length))) => {
-            match blob.read_exact_into(&mut bytes, length, PROBE_WITHIN).await {
-                Ok(()) => {}
-                Err(error) => return Err(broken(&error)),
-            }
+            let (pieces, nobody) = mpsc::channel(1);
+            drop(nobody);
+            let read = blob.read_exact_in_pieces(&pieces, PIECE, length, PROBE_WITHIN);
+            read.await.map_err(|error| broken(&error))?;
             let _ = probes.send(number).await;
             Ok(None)
         }
         (Up::Trained(trained), Some(Expectation::Result(expected))) => {
             let result = |update| PeerEvent::Result(trained, update);
-            match blob
-                .read_exact_into(&mut bytes, expected.job.wire_len, RESULT_WITHIN)
-                .await
-            {
-                Ok(()) => {}
-                Err(error) if fault(&error) == Fault::GivenUp => return Ok(None),
-                Err(error) if fault(&error) == Fault::Rules => {
-                    return Ok(Some(result(Err(error.to_string().into()))));
-                }
-                Err(error) => return Err(broken(&error)),
-            }
             let current = (SessionId::new(trained.session), CycleId::new(trained.cycle));
-            if current != (expected.session, expected.cycle) {
-                // Of another session or cycle: the scheduler decides what that is worth.
-                let stale = "its result is of another cycle".to_owned();
-                return Ok(Some(result(Err(stale.into()))));
+            let model = expected.model.upgrade();
+            let model = model.filter(|_| current == (expected.session, expected.cycle));
+            let (pieces, arrived) = mpsc::channel(PIECES_WAITING);
+            let job = expected.job;
+            let wire_len = job.wire_len;
+            let read = async move {
+                let read = blob.read_exact_in_pieces(&pieces, PIECE, wire_len, RESULT_WITHIN);
+                let read = read.await;
+                drop(pieces); // there are no more
+                read
+            };
+            let checked = async move {
+                match model {
+                    Some(model) => check(&job, &model, trained.done, arrived).await,
+                    // The scheduler decides what that is worth.
+                    None => Err("its result is of another cycle".to_owned().into()),
+                }
+            };
+            let (read, checked) = tokio::join!(read, checked);
+            match read {
+                Ok(()) => Ok(Some(result(checked.map(Box::new)))),
+                Err(error) => match fault(&error) {
+                    Fault::GivenUp => Ok(None),
+                    Fault::Rules => Ok(Some(result(Err(error.to_string().into())))),
+                    Fault::Connection => Err(broken(&error)),
+                },
             }
-            let checked = tokio::task::spawn_blocking(move || {
-                let Expected { model, job, .. } = &expected;
-                // One more may have been under way when it stopped.
-                let steps = trained.done.saturating_add(1);
-                let steps = steps.saturating_mul(job.passes.into());
-                let update = job.average.check(&bytes, model, steps);
-                update.map(Box::new).map_err(Unfit::from)
-            });
-            let update = checked.await;
-            let update = update.unwrap_or_else(|error| Err(error.to_string().into()));
-            Ok(Some(result(update)))
         }
         // Of a job before this one, most likely: dropping it stops its stream.
         (Up::Probe { .. } | Up::Trained(_), _) => Ok(None),
     }
+}
+
+/// Checks a result piece by piece while it arrives, on threads that may wait for the disk. None of them is
+/// held while nothing arrives.
+async fn check(
+    job: &Arc<JobData>,
+    model: &Arc<Vec<f32>>,
+    done: u64,
+    mut arrived: mpsc::Receiver<Vec<u8>>,
+) -> Result<Update, Unfit> {
+    // One more may have been under way when it stopped.
+    let steps = done.saturating_add(1).saturating_mul(job.passes.into());
+    let mut intake: Option<Intake> = None;
+    while let Some(piece) = arrived.recv().await {
+        let (job, model) = (Arc::clone(job), Arc::clone(model));
+        let taken = tokio::task::spawn_blocking(move || {
+            let mut intake = intake.unwrap_or_else(|| job.average.intake(steps));
+            intake.take(&piece, &model);
+            intake
+        });
+        intake = Some(taken.await.map_err(|error| error.to_string())?);
+    }
+    let intake = intake.unwrap_or_else(|| job.average.intake(steps));
+    intake.finish().map_err(Unfit::from)
 }
 
 struct Writer {

@@ -2,13 +2,14 @@
 //!
 //! **What it does not know:** what becomes of any of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use scheduler::machine::{CycleId, PlanId, SessionId, TrainOrder};
 use scheduler::{Link, PlanResponse};
 use tokio::sync::mpsc;
 
+use super::current::ModelState;
 use super::turns::Sending;
 use crate::average::{Average, Merged, Refusal, Update};
 use crate::clock::Clock;
@@ -72,8 +73,9 @@ pub(crate) enum Command {
     /// Train: the order. The parameters follow when it is the worker's turn.
     Train {
         order: TrainOrder,
-        /// The model that it begins with.
-        model: Arc<Vec<f32>>,
+        /// The model that it begins with. A connection alone does not keep it: once training goes on
+        /// with another one, the result is of an earlier cycle.
+        model: Weak<Vec<f32>>,
     },
     /// The parameters to train with.
     Parameters {
@@ -121,6 +123,8 @@ pub(crate) struct Unfit {
     pub(crate) why: String,
     /// It is not a number, which may be the fault of the model that it was made from.
     pub(crate) is_not_finite: bool,
+    /// It could not be kept, which is the fault of this machine.
+    pub(crate) is_not_kept: bool,
 }
 
 impl From<String> for Unfit {
@@ -128,6 +132,7 @@ impl From<String> for Unfit {
         Self {
             why,
             is_not_finite: false,
+            is_not_kept: false,
         }
     }
 }
@@ -137,6 +142,7 @@ impl From<Refusal> for Unfit {
         Self {
             why: refusal.to_string(),
             is_not_finite: matches!(refusal, Refusal::NotFinite { .. }),
+            is_not_kept: matches!(refusal, Refusal::NotKept { .. }),
         }
     }
 }
@@ -157,8 +163,8 @@ pub(crate) enum Input {
         job: u32,
         cycle: CycleId,
         merged: Merged,
-        /// The momentum of the orchestrator's own step, if it takes one.
-        velocity: Vec<f32>,
+        /// The new model; none if nothing counted, and the old one stays.
+        next: Option<ModelState>,
     },
     /// A cycle's model is judged.
     Evaluated {

@@ -19,10 +19,14 @@
 //! - **A connection is measured with the model's own size** when a worker joins, one
 //!   at a time, so that its `Link` is
 //!   what parameters take. The time of averaging is measured too, before the job begins.
-//! - **A result is checked as it arrives**, by the task of its connection: exact length, finite
-//!   numbers. The driver refuses what cannot have been done; the scheduler decides about results of
-//!   another session or cycle. What is averaged weighs what the scheduler accepted: a refused result
-//!   leaves the average, whether its worker is still there or not.
+//! - **A result is checked as it arrives**, piece by piece, by the task of its connection: exact length, finite
+//!   numbers. A large one is kept in a file of the run's folder that has no name. The driver refuses what
+//!   cannot have been done; the scheduler decides about results of another session or cycle. What is
+//!   averaged weighs what the scheduler accepted: a refused result leaves the average, whether its worker is
+//!   still there or not.
+//! - **A model is held once** (`current.rs`): workers, the judge and the checkpoint are given the same memory, and a
+//!   connection does not keep it from being freed. All that is done with each parameter is done where results are
+//!   averaged, so that the next orders follow at once.
 //! - **An excluded worker keeps its connection** and asks to be admitted again, later each time; one
 //!   that broke the protocol loses it.
 //! - **Workers' numbers decide the order** of averaging, and the pool of batches gives its lowest

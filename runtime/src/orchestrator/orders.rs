@@ -9,6 +9,7 @@ use scheduler::{Instant, Link, Violation};
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::checkpoint::Checkpoint;
+use super::current::ModelState;
 use super::driver::{ConnectedWorker, Cycle, Orchestrator};
 use super::messages::{Command, ConnectionId, Input};
 use crate::average::{Contribution, Merged};
@@ -100,14 +101,14 @@ impl Orchestrator<'_> {
         self.watch.trains(worker, batches, results_by.since(now));
         let link = self.link(worker);
         self.turns.add(place, worker, alone, &link);
-        let model = Arc::clone(&self.model.parameters);
+        let model = Arc::downgrade(&self.model.state.parameters);
         self.order(worker, Command::Train { order, model });
     }
 
     /// Sends their parameters to those whose turn it is.
     pub(super) fn serve(&mut self) {
         let (now, cycle) = (self.clock.now(), self.cycle.id);
-        let bytes = self.model.packed.len() as u64;
+        let bytes = self.model.state.packed.len() as u64;
         while let Some((worker, sending)) = self.turns.next(now, bytes) {
             let session = self.connected(worker).and_then(|worker| worker.session);
             let Some(session) = session else {
@@ -117,7 +118,7 @@ impl Orchestrator<'_> {
             let command = Command::Parameters {
                 session,
                 cycle,
-                wire: self.model.packed.clone(),
+                wire: self.model.state.packed.clone(),
                 sending,
             };
             self.order(worker, command);
@@ -240,19 +241,20 @@ impl Orchestrator<'_> {
         let (job, answers) = (self.number, self.connections.sender());
         let merge = self.model.merging(average);
         tokio::task::spawn_blocking(move || {
-            let (merged, velocity) = merge(results);
+            let (merged, next) = merge(&results);
             let merged = Input::Merged {
                 job,
                 cycle,
                 merged,
-                velocity,
+                next,
             };
             // It fails if the job has ended, and is then not needed.
             let _ = answers.blocking_send(merged);
+            drop(results); // which takes time if they are large, and nobody waits for it
         });
     }
 
-    pub(super) fn merged(&mut self, cycle: CycleId, merged: Merged, velocity: Vec<f32>) {
+    pub(super) fn merged(&mut self, cycle: CycleId, merged: Merged, next: Option<ModelState>) {
         if self.cycle.id != cycle || !self.cycle.merging {
             return; // it was discarded
         }
@@ -260,8 +262,8 @@ impl Orchestrator<'_> {
             self.refuse(*worker, *session, cycle, &refusal.to_string());
         }
         self.cycle.merging = false;
-        if let Some(parameters) = merged.parameters {
-            self.model.replace(parameters, velocity);
+        if let Some(next) = next {
+            self.model.state = next;
         }
         self.judge(cycle);
         self.step(Event::Aggregated { cycle });
@@ -394,8 +396,8 @@ impl Orchestrator<'_> {
             barred: self
                 .roster
                 .barred(|worker| self.scheduler.is_quarantined(worker)),
-            parameters: self.model.parameters.as_ref().clone(),
-            velocity: self.model.velocity().to_vec(),
+            parameters: Arc::clone(&self.model.state.parameters),
+            velocity: Arc::clone(&self.model.state.velocity),
         };
         self.watch.checkpoint(&checkpoint);
     }

@@ -149,7 +149,12 @@ impl Orchestrator<'_> {
         let refusal = match (&update, ordered) {
             _ if !is_due => None, // the scheduler decides what that is worth
             (Err(unfit), _) if unfit.is_not_finite && self.model_is_spoilt() => {
-                return self.blame_model(worker, session, trained);
+                let why = "the model that it was sent is spoilt, so that no numbers come of it";
+                return self.excuse(worker, session, trained, why);
+            }
+            (Err(unfit), _) if unfit.is_not_kept => {
+                let why = format!("{}, in {}", unfit.why, self.folder.display());
+                return self.excuse(worker, session, trained, &why);
             }
             (Err(unfit), _) => Some(unfit.why.clone()),
             (Ok(_), Some(ordered)) if done > ordered => {
@@ -172,14 +177,11 @@ impl Orchestrator<'_> {
         self.cycle.candidate = None;
     }
 
-    /// A worker computed with a model that no numbers come of: that is not its fault. The result counts for
-    /// nothing, as if it had trained nothing.
-    fn blame_model(&mut self, worker: WorkerId, session: SessionId, trained: &Trained) {
+    /// A result is of no use, and that is not its worker's fault. It counts for nothing, as if the worker
+    /// had trained nothing.
+    fn excuse(&mut self, worker: WorkerId, session: SessionId, trained: &Trained, why: &str) {
         let name = self.roster.name(worker);
-        let line = format!(
-            "a result of {name} does not count: the model that it was sent is spoilt, so that no numbers \
-             come of it"
-        );
+        let line = format!("a result of {name} does not count: {why}");
         self.watch.note(&line);
         self.step(Event::Trained {
             worker,

@@ -248,7 +248,7 @@ mod tests {
         check(Vec::new(), "it has 0 parameters");
         check(
             vec![tensor("a", &[1 << 20, 1 << 20])],
-            "expected 1 to 268435456",
+            "expected 1 to 536870912",
         );
         check(
             vec![tensor("a", &[usize::MAX, 3])],
