@@ -3,7 +3,11 @@
 //! With Nesterov momentum (DiLoCo), the difference of the old model to the average is a gradient. Workers
 //! that train much in a cycle agree on a direction, and the model goes further in it than they did.
 
+use std::thread;
+
 use scenarios::scenario::{Outer, Ratio, Training};
+
+use crate::average::threads;
 
 /// A step with Nesterov momentum.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,6 +38,20 @@ impl OuterStep {
     pub(crate) fn step(self, old: &[f32], average: &mut [f32], velocity: &mut Vec<f32>) {
         assert_eq!(old.len(), average.len(), "parameters of one model");
         velocity.resize(old.len(), 0.0);
+        let threads = threads(old.len());
+        if threads == 1 {
+            return self.step_part(old, average, velocity);
+        }
+        let share = old.len().div_ceil(threads);
+        let parts = average.chunks_mut(share).zip(old.chunks(share));
+        thread::scope(|scope| {
+            for ((average, old), velocity) in parts.zip(velocity.chunks_mut(share)) {
+                scope.spawn(move || self.step_part(old, average, velocity));
+            }
+        });
+    }
+
+    fn step_part(self, old: &[f32], average: &mut [f32], velocity: &mut [f32]) {
         let finite = |x: f64| x.clamp(f32::MIN.into(), f32::MAX.into()) as f32;
         for ((new, old), velocity) in average.iter_mut().zip(old).zip(velocity) {
             let old = f64::from(*old);

@@ -37,9 +37,13 @@ pub(super) fn combine(
     vectors: &[(u64, &Kept)],
     count: usize,
 ) -> Result<Vec<f32>, Unreadable> {
+    combine_in(rule, vectors, count, (PIECE, threads(count)))
+}
+
+/// How many threads share work on each of this number of parameters.
+pub(crate) fn threads(parameters: usize) -> usize {
     let most = thread::available_parallelism().map_or(1, usize::from);
-    let threads = (count / PER_THREAD).clamp(1, most.min(THREADS));
-    combine_in(rule, vectors, count, (PIECE, threads))
+    (parameters / PER_THREAD).clamp(1, most.min(THREADS))
 }
 
 /// The same in pieces of this size at most, by this number of threads.

@@ -25,6 +25,7 @@ mod merge;
 mod refusal;
 mod rule;
 
+pub(crate) use combine::threads;
 pub use intake::Update;
 pub(crate) use intake::{Intake, PIECE};
 pub use merge::{Average, Contribution, LEAST_FOR_NORM, Merged};

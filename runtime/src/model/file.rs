@@ -52,7 +52,7 @@ pub(crate) fn write_tensors(
         offset = end;
     }
     let mut header = Value::Object(header).to_string();
-    while header.len() % 8 != 0 {
+    while !header.len().is_multiple_of(8) {
         header.push(' '); // the numbers begin at a multiple of eight
     }
     to.write_all(&(header.len() as u64).to_le_bytes())?;
