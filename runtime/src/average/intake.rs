@@ -8,8 +8,8 @@ use super::kept::{Keeping, Kept};
 use super::refusal::Refusal;
 use crate::model::{Wire, unpack_into};
 
-/// A good size for a piece in bytes, of whole numbers: large enough for a call of the system, small enough
-/// for the cache.
+/// A good size for a piece in bytes, a multiple of that of a parameter: large enough for a call of the
+/// system, small enough for the cache.
 pub(crate) const PIECE: usize = 1 << 20;
 
 /// Parameters that passed what can be checked of them alone.
@@ -69,7 +69,7 @@ impl Intake {
         }
     }
 
-    /// Takes the next piece of whole numbers. `global` is all of the model that the worker began with.
+    /// Takes the next piece, of whole parameters. `global` is all of the model that the worker began with.
     pub(crate) fn take(&mut self, bytes: &[u8], global: &[f32]) {
         assert_eq!(
             global.len(),
@@ -115,7 +115,7 @@ impl Intake {
                 norm: self.squares.sqrt(),
             }),
             (Some(refusal), _) => Err(refusal),
-            // Pieces that were no whole numbers, which only our own side can cut.
+            // A piece ended within a parameter, which only our own side can do.
             (None, None) => Err(Refusal::Length {
                 expected,
                 found: self.came,
