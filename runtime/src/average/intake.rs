@@ -123,7 +123,7 @@ impl Intake {
         }
     }
 
-    /// Checks a piece against the same part of the model; the first fault of a kind is told.
+    /// Checks a piece against the same part of the model; the first fault of a kind counts.
     fn check(&mut self, global: &[f32]) {
         let Bounds {
             wire, step, steps, ..
