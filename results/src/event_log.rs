@@ -317,6 +317,9 @@ impl<R: BufRead> EventReader<R> {
             let (said, end) = line.split_at(at);
             let digits = end.strip_prefix(SUM.0)?.strip_suffix(SUM.1)?;
             let digits = std::str::from_utf8(digits).ok()?;
+            // A digit in the other case is a flipped bit, too.
+            let is_written = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+            digits.bytes().all(is_written).then_some(())?;
             Some((said.len(), u64::from_str_radix(digits, 16).ok()?))
         });
         let Some((length, stated)) = stated else {

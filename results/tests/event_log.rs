@@ -429,6 +429,28 @@ fn a_log_in_which_anything_was_changed_is_refused_there() {
     assert_eq!(read(&lines[..5].concat()).expect("a beginning").1.len(), 4);
 }
 
+/// A letter of a checksum in the other case is a flipped bit, and means the same number.
+#[test]
+fn checksums_are_read_as_they_are_written() {
+    let golden = include_bytes!("golden/events.jsonl");
+    read(golden).expect("it is whole");
+    let mut flipped = 0;
+    for at in golden
+        .windows(7)
+        .enumerate()
+        .filter(|(_, w)| w == b"\"sum\":\"")
+        .map(|(at, _)| at + 7)
+    {
+        for digit in (at..at + 16).filter(|digit| golden[*digit].is_ascii_lowercase()) {
+            let mut changed = golden.to_vec();
+            changed[digit] ^= 0x20;
+            read(&changed).expect_err("it is damaged");
+            flipped += 1;
+        }
+    }
+    assert!(flipped > 0);
+}
+
 #[test]
 fn what_is_no_log_is_refused() {
     let config = Config::new(10, 3, Limit::Cycle(Span::from_secs(1)));
